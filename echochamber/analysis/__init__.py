@@ -1,0 +1,1 @@
+"""From tables to figures, verdicts and one page. No torch, no grading."""

@@ -1,0 +1,1 @@
+"""What travels between rooms: types, the format registry, config, artifacts, logs. No torch."""

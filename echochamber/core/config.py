@@ -1,0 +1,128 @@
+"""Config base: strict, frozen, and errors that name the key, the value and what is allowed."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from .errors import UserError
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+
+
+def parse_count(value: Any) -> Any:
+    """`5M` -> 5000000; plain numbers pass; anything else is left for the schema to refuse."""
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*([KMBT]?)", value.strip(), re.IGNORECASE) if isinstance(value, str) else None
+    if not match:
+        return value
+    scaled = float(match[1]) * _UNITS[match[2].upper()]
+    return int(scaled) if scaled == int(scaled) else value
+
+
+Count = Annotated[int, BeforeValidator(parse_count)]
+"""A whole number that may be written with a unit: `512`, `60K`, `5M`."""
+
+
+class Config(BaseModel):
+    """A frozen block of settings; extra keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any], source: str) -> Self:
+        """Validate `data`; raises `UserError` that names `source`, the key, what was got, what is allowed."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise UserError(f"{source}: {describe(error, cls)}") from None
+
+    def resolved(self) -> dict[str, Any]:
+        """Every key with its value, as plain data fit for JSON and YAML."""
+        return self.model_dump(mode="json")
+
+
+def describe(error: ValidationError, model: type[BaseModel]) -> str:
+    """All problems of a validation error on one line."""
+    return "; ".join(_describe_one(dict(item), model) for item in error.errors())
+
+
+def _describe_one(item: dict[str, Any], model: type[BaseModel]) -> str:
+    key = ".".join(str(part) for part in item["loc"]) or "(the whole)"
+    if item["type"] == "extra_forbidden":
+        allowed = ", ".join(sorted(_known_keys(model, item["loc"][:-1])))
+        return f"unknown key {key!r} (value {_short(item['input'])}); known keys here: {allowed or 'none'}"
+    if item["type"] == "missing":
+        return f"key {key!r} is missing and has no default"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"key {key!r} has value {_short(item['input'])}: {message[:1].lower() + message[1:]}"
+
+
+def _known_keys(model: Any, path: tuple[int | str, ...]) -> set[str]:
+    """Keys of the model found by walking `path` from `model`."""
+    for part in path:
+        model = _child(model, part)
+    return set(getattr(model, "model_fields", {}))
+
+
+def _child(model: Any, part: int | str) -> Any:
+    fields = getattr(model, "model_fields", {})
+    annotation = fields[part].annotation if part in fields else model
+    for candidate in _flatten(annotation):
+        if hasattr(candidate, "model_fields"):
+            return candidate
+    return None
+
+
+def _flatten(annotation: Any) -> list[Any]:
+    arguments = getattr(annotation, "__args__", ())
+    return [annotation] + [leaf for inner in arguments for leaf in _flatten(inner)]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML mapping from a file; raises `UserError` with file, line and what is wrong."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: is not valid YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: holds {type(data).__name__}, expected a mapping of keys to values")
+    return data
+
+
+def apply_overrides(data: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """Dotted overrides (`rl.grpo.lr=1e-4`) laid over nested data; later ones win.
+
+    Values are YAML, so `seeds=[0,1]` and `kl.coef=0` mean what they look like.
+    """
+    result = dict(data)
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        if not separator or not key:
+            raise UserError(f"override {override!r}: expected KEY=VALUE, for example seeds=[0,1,2]")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UserError(f"override {override!r}: the value is not valid YAML") from None
+        _assign(result, key.split("."), value, override)
+    return result
+
+
+def _assign(data: dict[str, Any], path: list[str], value: Any, override: str) -> None:
+    for depth, part in enumerate(path[:-1]):
+        inner = data.get(part)
+        if inner is not None and not isinstance(inner, dict):
+            found = ".".join(path[: depth + 1])
+            raise UserError(f"override {override!r}: {found!r} holds {_short(inner)}, not a mapping of keys")
+        data[part] = dict(inner or {})
+        data = data[part]
+    data[path[-1]] = value

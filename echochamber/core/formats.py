@@ -1,0 +1,52 @@
+"""The registry of tracked behaviours: one row per output format.
+
+A row says how a completion of that format is recognised (by structure, whether or not the answer
+is right), how it opens (for forced decoding) and by which rule its answer is read. `verify`
+registers the shipped rows; a user's module registers its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .errors import UserError
+
+FORMAT_NAMES = ("tinygsm", "omi1", "omi2", "metamath", "gsm8k", "other")
+"""The shipped formats in their fixed order of display. Shares over a registry add up to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One tracked behaviour."""
+
+    name: str
+    matches: Callable[[str], bool]
+    """Completion text -> is it written in this format? Rows are asked in order; the first wins."""
+    answer_rule: str
+    """How the answer is read: a key of `verify.answers.ANSWER_RULES`."""
+    opening: str = ""
+    """Text that commits a completion to this format, for forced decoding."""
+    title: str = ""
+    """What a reader sees: `Python function`."""
+
+
+_REGISTRY: dict[str, Format] = {}
+
+
+def register_format(row: Format) -> Format:
+    """Add a behaviour; refuses a name that is taken by a different row."""
+    if row.name in _REGISTRY and _REGISTRY[row.name] != row:
+        raise UserError(f"format {row.name!r} is registered already; choose another name")
+    _REGISTRY[row.name] = row
+    return row
+
+
+def registered_formats() -> dict[str, Format]:
+    """All rows in the order in which they are asked."""
+    return dict(_REGISTRY)
+
+
+def format_row(name: str) -> Format:
+    """The row of one format; an unknown name lists what there is."""
+    if name not in _REGISTRY:
+        raise UserError(f"format {name!r} is not registered; there are {', '.join(_REGISTRY)}")
+    return _REGISTRY[name]

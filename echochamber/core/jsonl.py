@@ -1,0 +1,49 @@
+"""JSON Lines, plain or gzipped, with errors that name file, line and column."""
+
+import gzip
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from .artifacts import write_text
+from .errors import UserError
+
+
+def read_jsonl(path: Path, required: Iterable[str] = ()) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number from 1, row); blank lines are skipped.
+
+    Raises `UserError` for a missing file, broken JSON, a row that is no object, or one without a
+    required column.
+    """
+    needed = tuple(required)
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rt", encoding="utf-8") as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    yield number, parse_row(line, f"{path}, line {number}", needed)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is not UTF-8 ({error.reason} at byte {error.start})") from None
+    except (OSError, EOFError) as error:
+        raise UserError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+
+
+def parse_row(line: str, where: str, required: tuple[str, ...] = ()) -> dict[str, Any]:
+    """One JSON object; `where` names file and line in the error."""
+    try:
+        row = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UserError(f"{where}: is not JSON ({error})") from None
+    if not isinstance(row, dict):
+        raise UserError(f"{where}: is {type(row).__name__}, expected an object with columns")
+    missing = [name for name in required if name not in row]
+    if missing:
+        found = ", ".join(sorted(row)) or "none"
+        raise UserError(f"{where}: column {missing[0]!r} is missing; columns found: {found}")
+    return row
+
+
+def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """A whole file or nothing; for row sets that fit in memory."""
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

@@ -1,0 +1,46 @@
+"""One progress bar with rate and time left, on everything that takes over a few seconds."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+console = Console(stderr=True, highlight=False)
+
+
+class Bar:
+    """Handle on one running bar."""
+
+    def __init__(self, progress: Progress, task: TaskID, label: str, total: int) -> None:
+        self.progress, self.task, self.label, self.total = progress, task, label, total
+        self.done, self.plain_at = 0, 0
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        """Move on by `amount` units and show `note` (loss, reward, rate) behind the bar."""
+        self.done += amount
+        self.progress.update(self.task, advance=amount, note=note)
+        if not console.is_terminal and self.done * 10 // max(self.total, 1) > self.plain_at:
+            self.plain_at = self.done * 10 // max(self.total, 1)
+            console.print(f"  {self.label}: {self.done}/{self.total}  {note}", markup=False)
+
+
+@contextmanager
+def progress_bar(label: str, total: int, done: int = 0, unit: str = "") -> Iterator[Bar]:
+    """A bar on a terminal; ten plain lines where output is a file."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn(unit),
+        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task(label, total=total, completed=done, note="")
+        bar = Bar(progress, task, label, total)
+        bar.done = done
+        yield bar
+
+
+def say(message: str) -> None:
+    """One line for the person who is watching."""
+    console.print(message, markup=False, soft_wrap=True)
+    sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""Generated word problems with exact answers and known intermediate values."""

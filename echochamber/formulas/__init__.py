@@ -1,0 +1,1 @@
+"""Tensors in, tensors out: logprobs and KL, advantages, losses, schedules. Torch only."""

@@ -1,0 +1,1 @@
+"""Everything that holds weights: runtime, tokenizer, transformer, sampling, checkpoints."""

@@ -1,0 +1,1 @@
+"""Sample, grade, turn into tensors."""

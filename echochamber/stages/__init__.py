@@ -1,0 +1,1 @@
+"""Each reads finished artifacts and writes the next; none calls another."""

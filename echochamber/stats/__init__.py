@@ -1,0 +1,1 @@
+"""Numbers on arrays: pass@k, maj@k, intervals. NumPy only."""

@@ -1,0 +1,1 @@
+"""A recipe becomes a graph of stages, and the graph is run."""
