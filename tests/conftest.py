@@ -1,0 +1,17 @@
+"""Fixtures shared by all rooms' tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real data sets; tests that need it say why they skip where it is absent."""
+    folder = Path(os.environ.get("ECHOCHAMBER_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"real data not found at {folder}; set ECHOCHAMBER_DATA to the folder that holds it")
+    return folder
