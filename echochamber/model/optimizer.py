@@ -1,0 +1,68 @@
+"""Optimizers: AdamW as the paper, or Muon on block matrices with AdamW on the rest."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from ..core.config import Config
+
+
+class OptimizerConfig(Config):
+    """Step sizes and decay; the schedule multiplies both learning rates by the same factor."""
+
+    name: Literal["adamw", "muon"] = "adamw"
+    lr: float = Field(default=1e-3, ge=0)
+    """Peak learning rate of AdamW."""
+    muon_lr: float = Field(default=0.02, ge=0)
+    """Peak learning rate of Muon (Jordan et al. 2024); unused with `adamw`."""
+    betas: tuple[float, float] = (0.9, 0.95)
+    eps: float = Field(default=1e-8, gt=0)
+    weight_decay: float = Field(default=0.1, ge=0)
+    clip_norm: float = Field(default=1.0, gt=0)
+    """Largest global gradient norm."""
+
+
+class Optimizer:
+    """One or two torch optimizers that step together under one schedule factor."""
+
+    def __init__(self, model: nn.Module, config: OptimizerConfig) -> None:
+        self.config, self.model = config, model
+        matrices, rest = _split_parameters(model, config.name)
+        self.parts: list[tuple[torch.optim.Optimizer, float]] = []
+        if matrices:
+            muon = torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=config.weight_decay, adjust_lr_fn="original")
+            self.parts.append((muon, config.muon_lr))
+        adamw = torch.optim.AdamW(
+            rest, lr=config.lr, betas=config.betas, eps=config.eps, weight_decay=config.weight_decay, fused=True
+        )
+        self.parts.append((adamw, config.lr))
+
+    def step(self, factor: float) -> float:
+        """Clip, step at `factor` times the peak rates, clear gradients; returns the norm before clipping."""
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        for optimizer, peak in self.parts:
+            for group in optimizer.param_groups:
+                group["lr"] = peak * factor
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        return float(norm)
+
+    def state_dict(self) -> list[dict[str, object]]:
+        """State of every part, for resuming."""
+        return [optimizer.state_dict() for optimizer, _ in self.parts]
+
+    def load_state_dict(self, states: list[dict[str, object]]) -> None:
+        """Inverse of `state_dict`."""
+        for (optimizer, _), state in zip(self.parts, states, strict=True):
+            optimizer.load_state_dict(state)
+
+
+def _split_parameters(model: nn.Module, name: str) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Matrices inside blocks go to Muon; embeddings, head and norms to AdamW."""
+    matrices, rest = [], []
+    for key, parameter in model.named_parameters():
+        inner = name == "muon" and parameter.dim() == 2 and ".layers." in key
+        (matrices if inner else rest).append(parameter)
+    return matrices, rest

@@ -1,0 +1,92 @@
+"""Where tensors live and in which precision: one value, made once and passed on, never a global."""
+
+import os
+import shutil
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from ..core.config import Config
+from ..core.errors import UserError
+
+DType = Literal["float32", "bfloat16"]
+
+
+class RuntimeConfig(Config):
+    """Settings that can change the last bits of a result; they are part of every fingerprint."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Compute precision; weights and optimizer state stay float32."""
+    threads: int = 2
+    """CPU threads of one stage; a setting and not the machine's core count, so that results repeat."""
+    compile: Literal["auto", "on", "off"] = "auto"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The resolved choice."""
+
+    device: torch.device
+    dtype: torch.dtype
+    threads: int
+    compile: bool
+    rank: int = 0
+    world_size: int = 1
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Context in which matrix products run in `dtype`."""
+        if self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.dtype)
+
+    @property
+    def is_main(self) -> bool:
+        """True on the rank that writes files."""
+        return self.rank == 0
+
+
+def start_runtime(config: RuntimeConfig) -> Runtime:
+    """Resolve `auto` settings, set the thread count, read the rank from torchrun's environment."""
+    device = _device(config.device)
+    torch.set_num_threads(config.threads)
+    torch.use_deterministic_algorithms(device.type == "cpu")
+    compiled = config.compile == "on" or (config.compile == "auto" and has_compiler())
+    return Runtime(
+        device=device,
+        dtype=_dtype(config.dtype, device),
+        threads=config.threads,
+        compile=compiled,
+        rank=int(os.environ.get("RANK", "0")),
+        world_size=int(os.environ.get("WORLD_SIZE", "1")),
+    )
+
+
+def _device(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("runtime.device is 'cuda', but this torch finds no CUDA device; use 'auto' or 'cpu'")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def _dtype(name: str, device: torch.device) -> torch.dtype:
+    if name == "auto":
+        name = "bfloat16" if has_bf16(device) else "float32"
+    return torch.bfloat16 if name == "bfloat16" else torch.float32
+
+
+def has_bf16(device: torch.device) -> bool:
+    """True where bf16 products run in hardware: CUDA that says so, or CPUs with AVX-512-BF16 or AMX."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def has_compiler() -> bool:
+    """True when a C++ compiler that `torch.compile` can use on CPU is on the path."""
+    return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++"))
+
+

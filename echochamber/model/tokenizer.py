@@ -1,0 +1,102 @@
+"""Byte-level BPE with single digits, in the standard `tokenizer.json` format."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tokenizers import Tokenizer as _Tokenizer
+from tokenizers import decoders, models, pre_tokenizers, trainers
+
+from ..core.artifacts import write_json
+from ..core.errors import UserError
+
+EOS = "<|endoftext|>"
+PAD = "<|pad|>"
+MIN_VOCAB = 256 + 2
+
+
+class Tokenizer:
+    """Text <-> token ids. Special tokens written out in a text are never read as special."""
+
+    def __init__(self, tokenizer: _Tokenizer, eos_id: int, pad_id: int) -> None:
+        self._tokenizer = tokenizer
+        self._tokenizer.encode_special_tokens = True
+        self.eos_id, self.pad_id = eos_id, pad_id
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids, special ones included."""
+        return self._tokenizer.get_vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text, without special tokens."""
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """`encode` of many texts at once."""
+        return [item.ids for item in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    def decode_batch(self, token_ids: Sequence[Sequence[int]]) -> list[str]:
+        """Texts of many id lists; EOS and padding are dropped."""
+        return self._tokenizer.decode_batch([list(ids) for ids in token_ids], skip_special_tokens=True)
+
+    def save(self, folder: Path, max_positions: int | None = None) -> None:
+        """Write `tokenizer.json` and the settings that `AutoTokenizer` reads."""
+        self._tokenizer.save(str(folder / "tokenizer.json"))
+        settings = {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "eos_token": self._tokenizer.id_to_token(self.eos_id),
+            "pad_token": self._tokenizer.id_to_token(self.pad_id),
+            "clean_up_tokenization_spaces": False,
+        }
+        if max_positions:
+            settings["model_max_length"] = max_positions
+        write_json(folder / "tokenizer_config.json", settings)
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    """Learn merges on a corpus (Sennrich et al. 2016); every byte is in the alphabet.
+
+    Ties between equally frequent pairs are broken by id, so the same corpus gives the same file.
+    """
+    if vocab_size < MIN_VOCAB:
+        raise UserError(f"tokenizer.vocab_size is {vocab_size}; at least {MIN_VOCAB} (all bytes and two special tokens)")
+    tokenizer = _Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[EOS, PAD],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return Tokenizer(tokenizer, tokenizer.token_to_id(EOS), tokenizer.token_to_id(PAD))
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Read any Hugging Face tokenizer folder that has a `tokenizer.json`."""
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise UserError(f"{folder}: no tokenizer.json, so this is not a tokenizer or checkpoint folder")
+    try:
+        tokenizer = _Tokenizer.from_file(str(path))
+    except Exception as error:  # noqa: BLE001  (the library raises bare Exception for a bad file)
+        raise UserError(f"{path}: is not a tokenizer file ({error})") from None
+    eos_id, pad_id = _special_ids(folder, tokenizer)
+    return Tokenizer(tokenizer, eos_id, pad_id)
+
+
+def _special_ids(folder: Path, tokenizer: _Tokenizer) -> tuple[int, int]:
+    """EOS and padding as `tokenizer_config.json` names them; padding falls back to EOS."""
+    settings_path = folder / "tokenizer_config.json"
+    settings = json.loads(settings_path.read_text(encoding="utf-8")) if settings_path.is_file() else {}
+    names = [settings.get(key) for key in ("eos_token", "pad_token")]
+    texts = [name.get("content") if isinstance(name, dict) else name for name in names]
+    eos_id = tokenizer.token_to_id(texts[0] or EOS)
+    if eos_id is None:
+        raise UserError(f"{settings_path}: eos_token {texts[0]!r} is not in tokenizer.json")
+    pad_id = tokenizer.token_to_id(texts[1]) if texts[1] else None
+    return eos_id, eos_id if pad_id is None else pad_id

@@ -1,0 +1,160 @@
+"""The decoder: Llama (RMSNorm, grouped queries) and OLMo (LayerNorm without weights) by config.
+
+Parameter names are Hugging Face's, so a state dict is a checkpoint. Axes: B sequences, T tokens,
+V vocabulary, D width, H heads, K key-value heads, C head size.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from .config import ModelConfig
+
+
+def rope_tables(config: ModelConfig, length: int) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of the rotary angles, each (length, C), float32 (Su et al. 2021, eq. 34).
+
+    Halves are paired (i, i + C/2) as in Hugging Face's Llama and OLMo, not interleaved.
+    """
+    half = torch.arange(0, config.head_size, 2, dtype=torch.float64) / config.head_size
+    angles = torch.outer(torch.arange(length, dtype=torch.float64), config.rope_theta**-half)
+    angles = torch.cat([angles, angles], dim=-1)
+    return angles.cos().float(), angles.sin().float()
+
+
+def rotate(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Apply rotary embeddings to (..., T, C) with tables that broadcast against it."""
+    first, second = heads.chunk(2, dim=-1)
+    return heads * cos + torch.cat([-second, first], dim=-1) * sin
+
+
+class RMSNorm(nn.Module):
+    """x / sqrt(mean(x²) + eps) · weight, computed in float32 (Zhang and Sennrich 2019)."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x.float(), (x.shape[-1],), self.weight.float(), self.eps).to(x.dtype)
+
+
+class PlainLayerNorm(nn.Module):
+    """LayerNorm without weights or bias, computed in float32 (OLMo; Groeneveld et al. 2024)."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x.float(), (x.shape[-1],), eps=self.eps).to(x.dtype)
+
+
+def _norm(config: ModelConfig) -> nn.Module:
+    return (RMSNorm if config.architecture == "llama" else PlainLayerNorm)(config.hidden_size, config.norm_eps)
+
+
+class Attention(nn.Module):
+    """Causal self-attention with grouped key-value heads."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        kv_width = config.num_kv_heads * config.head_size
+        self.q_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
+        self.k_proj = nn.Linear(config.hidden_size, kv_width, bias=False)
+        self.v_proj = nn.Linear(config.hidden_size, kv_width, bias=False)
+        self.o_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
+        batch, length, _ = x.shape
+        shape = (batch, length, -1, self.config.head_size)
+        q = rotate(self.q_proj(x).view(shape).transpose(1, 2), cos, sin)
+        k = rotate(self.k_proj(x).view(shape).transpose(1, 2), cos, sin)
+        v = self.v_proj(x).view(shape).transpose(1, 2)
+        groups = self.config.num_heads // self.config.num_kv_heads
+        if groups > 1:
+            k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
+        mixed = F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v, attn_mask=mask, is_causal=mask is None)
+        return self.o_proj(mixed.transpose(1, 2).reshape(batch, length, -1))
+
+
+class MLP(nn.Module):
+    """SwiGLU: down(silu(gate(x)) · up(x)) (Shazeer 2020)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class Block(nn.Module):
+    """Pre-norm attention and feed-forward, each with a residual connection."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.self_attn = Attention(config)
+        self.mlp = MLP(config)
+        self.input_layernorm = _norm(config)
+        self.post_attention_layernorm = _norm(config)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class Trunk(nn.Module):
+    """Embeddings, blocks and the final norm (Hugging Face's `model.` prefix)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(Block(config) for _ in range(config.num_layers))
+        self.norm = _norm(config)
+
+
+class Transformer(nn.Module):
+    """Token ids in, logits out."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model = Trunk(config)
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        if config.tie_embeddings:
+            self.lm_head.weight = self.model.embed_tokens.weight
+        cos, sin = rope_tables(config, config.max_positions)
+        self.register_buffer("cos", cos, persistent=False)
+        self.register_buffer("sin", sin, persistent=False)
+
+    def hidden(self, token_ids: Int[Tensor, "B T"], mask: Tensor | None = None) -> Float[Tensor, "B T D"]:
+        """States after the final norm. Positions count from 0; right padding needs no mask.
+
+        `mask`: (B or 1, 1, T, T) boolean, True where attention is allowed; None means causal.
+        """
+        length = token_ids.shape[1]
+        assert length <= self.config.max_positions, f"{length} tokens, at most {self.config.max_positions} positions"
+        cos, sin = self.cos[:length], self.sin[:length]
+        x = self.model.embed_tokens(token_ids)
+        for block in self.model.layers:
+            x = block(x, cos, sin, mask)
+        return self.model.norm(x)
+
+    def forward(self, token_ids: Int[Tensor, "B T"], mask: Tensor | None = None) -> Float[Tensor, "B T V"]:
+        """Logits for the token after each position."""
+        return self.lm_head(self.hidden(token_ids, mask))
+
+    def init_weights(self, generator: torch.Generator) -> None:
+        """Normal(0, init_std) cut off at three deviations; residual outputs scaled by 1/sqrt(2·L)."""
+        for name, parameter in self.named_parameters():
+            if parameter.dim() < 2:
+                continue
+            residual = name.endswith(("o_proj.weight", "down_proj.weight"))
+            std = self.config.init_std / ((2 * self.config.num_layers) ** 0.5 if residual else 1.0)
+            nn.init.trunc_normal_(parameter, std=std, a=-3 * std, b=3 * std, generator=generator)
