@@ -1,0 +1,69 @@
+"""Bootstrap by problem: completions of one problem are alike, so whole problems are resampled."""
+
+from math import sqrt
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..core.random import generator
+from .intervals import UNKNOWN, Interval, t_quantile, wilson
+
+RESAMPLES = 2000
+
+
+def problem_weights(num_problems: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
+    """(R, P) how often each problem is drawn in each resample; a pure function of its arguments."""
+    assert num_problems >= 1
+    stream = generator("bootstrap by problem", seed, num_problems)
+    return stream.multinomial(num_problems, np.full(num_problems, 1 / num_problems), size=resamples)
+
+
+def ratio_interval(weights: np.ndarray, numerators: ArrayLike, denominators: ArrayLike, level: float = 0.95) -> Interval:
+    """Percentile interval of sum(numerators) / sum(denominators) over resampled problems.
+
+    Shapes: weights (R, P), numerators and denominators (P,). The percentiles are widened so that a
+    mean of P problems gets Student's quantile and the factor sqrt(P / (P - 1)) (Hesterberg 2015,
+    "What teachers should know about the bootstrap", section 5.3). Where every problem agrees on 0
+    or on 1 resampling sees no spread; then Wilson with one trial per problem is returned.
+    """
+    top, bottom = np.asarray(numerators, dtype=float), np.asarray(denominators, dtype=float)
+    used = bottom > 0
+    if used.sum() < 2 or not np.all(np.isfinite(top)):
+        return UNKNOWN
+    if np.all(top[used] == 0) or np.array_equal(top[used], bottom[used]):
+        return wilson(float(top[used][0] > 0) * used.sum(), float(used.sum()), level)
+    drawn = weights @ bottom
+    estimates = (weights @ top)[drawn > 0] / drawn[drawn > 0]
+    tail = _widened_tail(int(used.sum()), level)
+    low, high = np.quantile(estimates, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def mean_interval(weights: np.ndarray, values: ArrayLike, level: float = 0.95) -> Interval:
+    """`ratio_interval` of a plain mean over problems; values (P,) within [0, 1]."""
+    sample = np.asarray(values, dtype=float)
+    return ratio_interval(weights, sample, np.ones(sample.size), level)
+
+
+def paired_interval(weights: np.ndarray, before: ArrayLike, after: ArrayLike, level: float = 0.95) -> Interval:
+    """Interval of mean(after - before) on the same problems, each problem its own control.
+
+    Shapes: weights (R, P), before and after (P,). Without any change at all the interval is that of
+    a change in none of P problems, by Wilson, to both sides.
+    """
+    change = np.asarray(after, dtype=float) - np.asarray(before, dtype=float)
+    if change.size < 2 or not np.all(np.isfinite(change)):
+        return UNKNOWN
+    if np.all(change == 0):
+        bound = wilson(0, change.size, level)[1]
+        return -bound, bound
+    tail = _widened_tail(change.size, level)
+    low, high = np.quantile(weights @ change / change.size, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _widened_tail(count: int, level: float) -> float:
+    """Tail probability at which a percentile interval of `count` clusters has Student's width."""
+    quantile = t_quantile((1 + level) / 2, count - 1) * sqrt(count / (count - 1))
+    return NormalDist().cdf(-quantile)
