@@ -28,10 +28,12 @@ def maj_at_k(correct_votes: int, wrong_votes: Iterable[int], num_samples: int, k
 def _curve(correct: int, wrong: tuple[int, ...], blanks: int, k_max: int) -> tuple[float, ...]:
     """maj@k for k = 0 .. k_max, summed over v, the votes that the right answer wins with.
 
-    Cached because many problems share one multiset of votes (all right, all wrong, one stray).
+    Above the votes of the strongest rival it wins alone, so that tail is summed in one go. Cached
+    because many problems share one multiset of votes (all right, all wrong, one stray).
     """
-    total = np.zeros(k_max + 1)
-    for v in range(1, min(correct, k_max) + 1):
+    contested = min(correct, k_max, max(wrong, default=0))
+    total = 1.0 - _hypergeometric(correct, blanks + sum(wrong), contested, k_max).sum(axis=0)
+    for v in range(1, contested + 1):
         total += _wins_with(v, correct, wrong, blanks, k_max)
     # Twelve decimals: log-factorials are good to about 1e-13, and unanimity must be exactly 0 or 1.
     return tuple(np.clip(np.round(total, 12), 0.0, 1.0).tolist())
@@ -84,11 +86,11 @@ def _hypergeometric(count: int, pool: int, x_max: int, k_max: int) -> np.ndarray
 
 
 def _log_choose(n: int, k: np.ndarray) -> np.ndarray:
-    table = _log_factorials(max(n, 1))
+    table = _log_factorials(1 << n.bit_length())
     return table[n] - table[k] - table[n - k]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=64)
 def _log_factorials(n: int) -> np.ndarray:
     """log 0! .. log n!."""
     return np.array([lgamma(i + 1) for i in range(n + 1)])

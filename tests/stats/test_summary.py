@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from echochamber.stats.summary import summarise
@@ -29,8 +30,8 @@ def test_row_by_hand() -> None:
 
 def test_every_number_has_its_interval_around_it() -> None:
     ids = [f"p{i}" for i in range(40) for _ in range(4)]
-    right = [(i * 7 + j) % 3 == 0 for i in range(40) for j in range(4)]
-    formats = ["tinygsm" if (i + j) % 4 else "omi1" for i in range(40) for j in range(4)]
+    draws = np.random.default_rng(0).random((2, 160))
+    right, formats = (draws[0] < 0.4).tolist(), ["tinygsm" if u < 0.7 else "omi1" for u in draws[1]]
     row, _ = summarise(ids, formats, right, [str(r) for r in right], dict.fromkeys(ids, True), NAMES)
     intervals = row["intervals"]
     for value, bounds in [
