@@ -1,0 +1,123 @@
+"""Streaming grader for files of any size: JSON Lines in, JSON Lines out, order kept."""
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ..core.artifacts import make_folder
+from ..core.errors import UserError
+from ..core.jsonl import parse_row
+from ..core.types import Problem, Verdict
+from .grade import Grader, GraderConfig
+
+COLUMNS = ("id", "completion", "reference")
+
+
+@dataclass
+class GradeCounts:
+    """What a file came to."""
+
+    rows: int = 0
+    bad_lines: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    formats: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+    """The first bad lines, each with file, number and what is wrong."""
+
+
+def grade_lines(
+    source: Path,
+    target: Path,
+    strict: bool = False,
+    config: GraderConfig | None = None,
+    workers: int | None = None,
+    batch_rows: int = 512,
+    on_progress: Callable[[int], None] | None = None,
+    on_bad_line: Callable[[str], None] | None = None,
+) -> GradeCounts:
+    """Grade rows {"id", "completion", "reference"} into {"id", "format", "answer", "outcome", "correct", "detail"}.
+
+    A bad line is reported through `on_bad_line` and skipped, or ends the run with `UserError` when
+    `strict`. The target appears complete or not at all.
+    """
+    counts = GradeCounts()
+    make_folder(target.parent)
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8") as out, Grader(config, workers) as grader:
+            rows = _rows(source, strict, counts, on_bad_line)
+            while batch := list(islice(rows, batch_rows)):
+                _grade_batch(grader, batch, counts, out.write)
+                if on_progress:
+                    on_progress(len(batch))
+        partial.replace(target)
+    except OSError as error:
+        raise UserError(f"{target}: cannot be written ({error.strerror or error})") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return counts
+
+
+def _grade_batch(
+    grader: Grader, batch: list[dict[str, Any]], counts: GradeCounts, write: Callable[[str], object]
+) -> None:
+    items = [(Problem(str(row["id"]), "", str(row["reference"])), row["completion"]) for row in batch]
+    for row, verdict in zip(batch, grader.grade_batch(items), strict=True):
+        write(json.dumps(_out_row(row["id"], verdict)) + "\n")
+        counts.rows += 1
+        counts.outcomes[verdict.outcome] += 1
+        counts.formats[verdict.format] += 1
+
+
+def _out_row(row_id: object, verdict: Verdict) -> dict[str, object]:
+    return {
+        "id": row_id,
+        "format": verdict.format,
+        "answer": verdict.answer,
+        "outcome": verdict.outcome,
+        "correct": verdict.correct,
+        "detail": verdict.detail,
+    }
+
+
+def _rows(
+    source: Path, strict: bool, counts: GradeCounts, on_bad_line: Callable[[str], None] | None
+) -> Iterator[dict[str, Any]]:
+    """Good rows of the file; bad lines are counted and reported with their number."""
+    for number, line in _lines(source):
+        try:
+            row = parse_row(line, f"{source}, line {number}", COLUMNS)
+            _check_types(row, f"{source}, line {number}")
+        except UserError as error:
+            if strict:
+                raise
+            counts.bad_lines += 1
+            counts.errors = [*counts.errors, str(error)][:20]
+            if on_bad_line:
+                on_bad_line(str(error))
+            continue
+        yield row
+
+
+def _check_types(row: dict[str, Any], where: str) -> None:
+    if not isinstance(row["completion"], str):
+        raise UserError(f"{where}: completion is {type(row['completion']).__name__}, expected text")
+    if isinstance(row["reference"], bool) or not isinstance(row["reference"], str | int | float):
+        raise UserError(f"{where}: reference is {type(row['reference']).__name__}, expected text or a number")
+
+
+def _lines(source: Path) -> Iterable[tuple[int, str]]:
+    """Numbered lines; a line that is not UTF-8 comes through with marks, so that it is bad alone."""
+    opener = gzip.open if source.suffix == ".gz" else open
+    try:
+        with opener(source, "rt", encoding="utf-8", errors="replace") as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    yield number, line
+    except (OSError, EOFError) as error:
+        raise UserError(f"{source}: cannot be read ({getattr(error, 'strerror', None) or error})") from None

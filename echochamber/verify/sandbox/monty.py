@@ -1,0 +1,147 @@
+"""Tier 1: Monty, an interpreter for a subset of Python in worker processes of its own.
+
+Promises kept here beyond the library's own limits on time, memory, depth and sleep: every program
+gets a fresh session; its value is reduced to one number or short text *inside* the sandbox and
+printed behind a token drawn for this run, and the value of the feed itself is never read, because
+converting a nested value to a host object has no bound; prints go to a bounded buffer; an import or
+a call that Monty does not have suspends the program, which is then dropped and called unsupported.
+"""
+
+import builtins
+import secrets
+
+import pydantic_monty
+from pydantic_monty import (
+    CollectString,
+    FunctionSnapshot,
+    Monty,
+    MontyComplete,
+    MontyCrashedError,
+    MontyError,
+    MontyRuntimeError,
+    MontySession,
+    MontySyntaxError,
+    NameLookupSnapshot,
+    ResourceLimits,
+)
+
+from ..programs import Program, last_expression
+from .result import Limits, RunResult, read_report
+
+_REPORT = '''def _{t}(v,k=type,i=int,f=float,s=str,b=bool,l=list,u=tuple,r=repr,n=len,p=print):
+    t=k(v)
+    if t is i: p("\\n{t} int",v)
+    elif t is f: p("\\n{t} float",r(v))
+    elif v is None: p("\\n{t} none")
+    elif t is s: p("\\n{t} text",v[:200].replace("\\n"," "))
+    elif (t is l or t is u) and n(v)<=16:
+        for x in v:
+            if k(x) is not i and k(x) is not f: return p("\\n{t} type",r(t))
+        p("\\n{t} text",r(v))
+    elif r(t)=="<class 'decimal.Decimal'>": p("\\n{t} text",v)
+    else: p("\\n{t} type",r(t)[:60])
+'''
+"""Runs before the program, so its default arguments hold the real builtins whatever follows."""
+_POLICY: pydantic_monty.OSPolicy = {"sleep": "zero", "random_start": {"seed": 0}, "datetime": "call_host"}
+_OUT_OF_SUBSET = ("does not yet support", "are not supported", "is not supported", "not yet implemented")
+
+
+class MontyPool:
+    """Warm Monty workers; `run` may be called from any thread."""
+
+    def __init__(self, limits: Limits, workers: int) -> None:
+        self.limits = limits
+        self._session_limits: ResourceLimits = {
+            "max_feed_duration_secs": limits.seconds,
+            "max_memory": limits.memory_mb << 20,
+            "max_recursion_depth": limits.recursion_depth,
+            "max_suspensions": 1,
+            "max_total_sleep_secs": 0.0,
+        }
+        self._pool = Monty(
+            min_processes=workers,
+            max_processes=workers,
+            checkout_timeout=60.0,
+            request_timeout=limits.seconds + limits.grace_seconds,
+            feed_duration_limit_grace=limits.grace_seconds / 2,
+        )
+        self._pool.__enter__()
+
+    def close(self) -> None:
+        """End all workers."""
+        self._pool.__exit__(None, None, None)
+
+    def run(self, program: Program) -> RunResult:
+        """Run one program in a session of its own; never raises for what the program does."""
+        try:
+            with self._pool.checkout(limits=self._session_limits, os_policy=_POLICY) as session:
+                return self._run_blocks(session, program)
+        except MontyCrashedError as error:
+            if error.timed_out:
+                return RunResult("timeout", detail="killed at the wall-clock limit")
+            return RunResult("infrastructure", detail="sandbox worker died")
+        except (MontyError, OSError, TimeoutError) as error:
+            return RunResult("infrastructure", detail=f"sandbox: {type(error).__name__}")
+
+    def _run_blocks(self, session: MontySession, program: Program) -> RunResult:
+        """Earlier blocks share state with the last one; an error in them does not end the program."""
+        for block in program.blocks[:-1]:
+            _, failure = self._feed(session, block)
+            if failure and failure.status != "error":
+                return failure
+        token = secrets.token_hex(12)
+        output, failure = self._feed(session, wrap(program, token))
+        return failure or read_report(output, token)
+
+    def _feed(self, session: MontySession, code: str) -> tuple[str, RunResult | None]:
+        """Printed text, and the failure if there was one."""
+        printed = CollectString(self.limits.output_kb << 10)
+        try:
+            end = session.feed_start(code, print_callback=printed)
+        except MontySyntaxError as error:
+            return "", RunResult("error", detail=f"SyntaxError: {_short(str(error))}")
+        except MontyRuntimeError as error:
+            return "", _failure(error)
+        return printed.output, None if isinstance(end, MontyComplete) else _suspended(end)
+
+
+def wrap(program: Program, token: str) -> str:
+    """Source of the last feed: the reporter, the block, and the value handed to the reporter."""
+    reporter, code = _REPORT.format(t=token), program.blocks[-1]
+    if program.entry:
+        return f"{reporter}{code}\n\n_{token}({program.entry}())\n"
+    split = last_expression(code)
+    if split is None:
+        return f"{reporter}{code}\n\n_{token}(None)\n"
+    return f"{reporter}{split[0]}_{token}((\n{split[1]}\n))\n"
+
+
+def _failure(error: MontyRuntimeError) -> RunResult:
+    name, _, message = error.display("type-msg").partition(":")
+    if name == "TimeoutError":
+        return RunResult("timeout", detail="running time limit")
+    if name in ("ModuleNotFoundError", "ImportError"):
+        return RunResult("unsupported", detail=f"{name}:{_short(message)}")
+    if name == "NotImplementedError" and any(mark in message for mark in _OUT_OF_SUBSET):
+        return RunResult("unsupported", detail=_short(message.strip()))
+    return RunResult("error", detail=f"{name}:{_short(message)}" if message else name)
+
+
+def _suspended(end: object) -> RunResult:
+    """A program that asked the host for something; the host answers nothing."""
+    if isinstance(end, FunctionSnapshot):
+        name = str(end.function_name)
+        if end.is_os_function and name != "import":
+            return RunResult("error", detail=f"PermissionError: {_short(name)}")
+        if name == "import":
+            return RunResult("unsupported", detail="import of a module the interpreter does not have")
+        if hasattr(builtins, name):
+            return RunResult("unsupported", detail=f"builtin {name}")
+        return RunResult("error", detail=f"NameError: {_short(name)}")
+    if isinstance(end, NameLookupSnapshot):
+        return RunResult("error", detail=f"NameError: {_short(end.variable_name)}")
+    return RunResult("error", detail="waits for ever")
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:120]
