@@ -1,0 +1,5 @@
+"""One console script, `echochamber`; one small file per command."""
+
+from .app import main
+
+__all__ = ["main"]

@@ -1,0 +1,29 @@
+"""`echochamber recipes` and `echochamber show`: what there is, and every resolved setting."""
+
+import typer
+
+from .options import Overrides, RecipeArgument
+
+
+def register(app: typer.Typer) -> None:
+    """Add both commands."""
+    app.command("recipes", epilog="Example: echochamber recipes")(recipes)
+    app.command("show", epilog="Example: echochamber show quickstart rl.grpo.temperature=0.7")(show)
+
+
+def recipes() -> None:
+    """List the shipped recipes: what each one asks, reproduces and costs."""
+    from ..study.recipe import load_recipe, shipped_recipes
+
+    for name in shipped_recipes():
+        recipe = load_recipe(name, [])
+        print(f"{name}\n  {recipe.question}\n  {' '.join(recipe.summary.split())}")
+
+
+def show(recipe: RecipeArgument, overrides: Overrides = None) -> None:
+    """Print the fully resolved config as YAML: every key, defaults included."""
+    import yaml
+
+    from ..study.recipe import load_recipe
+
+    print(yaml.safe_dump(load_recipe(recipe, overrides or []).resolved(), sort_keys=False, allow_unicode=True), end="")

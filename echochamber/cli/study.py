@@ -1,0 +1,77 @@
+"""`echochamber study`: run or continue a whole study."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .options import OutOption, Overrides, RecipeArgument, WorkersOption
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("study", epilog="Example: echochamber study quickstart seeds=[0,1,2] --out runs/three-seeds")(study)
+
+
+def study(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    out: OutOption = None,
+    workers: WorkersOption = 1,
+    executor: Annotated[str, typer.Option(help="Where stages run: local (processes on this machine).")] = "local",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the graph: each stage, whether done, estimated cost.")] = False,
+) -> None:
+    """Run a study from its recipe, or go on where it was cut; what is done already is not done again."""
+    from ..core.errors import UserError
+    from ..study.recipe import load_recipe
+
+    loaded = load_recipe(recipe, overrides or [])
+    if executor != "local":
+        raise UserError(f"--executor {executor!r} is not known; there is local")
+    folder = out or Path("runs") / loaded.name
+    if dry_run:
+        from ..study.dry_run import describe_plan
+
+        print(describe_plan(loaded, folder))
+        return
+    from ..study.execute import open_study, run_study
+    from ..study.results import finish_study
+
+    graph, status = open_study(loaded, folder)
+    missing = sum(node.status != "done" for node in status.nodes.values())
+    if not missing and (folder / "report.html").is_file():
+        print(f"Nothing to do: all {len(status.nodes)} stages of {loaded.name} are done.")
+    failed = run_study(graph, status, workers=workers)
+    summary = finish_study(folder, rebuild=missing > 0)
+    print(describe_summary(summary, folder / "report.html"))
+    if failed:
+        raise typer.Exit(1)
+
+
+def describe_summary(summary: dict[str, Any], report: Path) -> str:
+    """Path of the report and five lines of figures."""
+    base, final = summary.get("base") or {}, summary.get("final") or {}
+    lines = [
+        f"Report: {report}",
+        f"  accuracy      base {_percent(base.get('accuracy'))}   after RL {_percent(final.get('accuracy'))}   (greedy: {_percent(base.get('greedy_accuracy'))} -> {_percent(final.get('greedy_accuracy'))})",
+        f"  formats base  {_shares(base)}",
+        f"  formats after {_shares(final)}",
+        f"  pass@k        base {_curve(base.get('pass@k'))}   after RL {_curve(final.get('pass@k'))}",
+        f"  time          {', '.join(f'{name} {seconds:.0f} s' for name, seconds in summary.get('stages', {}).items())}; total {summary.get('total_seconds') or 0:.0f} s",
+    ]
+    return "\n".join(lines)
+
+
+def _percent(value: float | None) -> str:
+    return "not measured" if value is None else f"{100 * value:.1f}%"
+
+
+def _shares(scores: dict[str, Any]) -> str:
+    formats = {name: row for name, row in scores.get("formats", {}).items() if row.get("share")}
+    return ", ".join(f"{name} {_percent(row['share'])}" for name, row in sorted(formats.items(), key=lambda item: -item[1]["share"])) or "not measured"
+
+
+def _curve(values: dict[str, float | None] | None) -> str:
+    chosen = [k for k in ("1", "8", *list(values or {})[-1:]) if k in (values or {})]
+    return " ".join(f"@{k} {_percent((values or {})[k])}" for k in dict.fromkeys(chosen)) or json.dumps(values)

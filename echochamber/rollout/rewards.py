@@ -1,0 +1,53 @@
+"""Rewards: one registered function from a verdict to a number, or None where nothing is known."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..core.errors import UserError
+from ..core.types import Verdict
+
+RewardFunction = Callable[[Verdict, float], float | None]
+"""(verdict, uniform draw of this rollout's own stream) -> reward; None masks the sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """A named reward."""
+
+    name: str
+    function: RewardFunction
+
+
+_REGISTRY: dict[str, Reward] = {}
+
+
+def register_reward(name: str, function: RewardFunction) -> Reward:
+    """Add a reward; a taken name is refused."""
+    if name in _REGISTRY:
+        raise UserError(f"reward {name!r} is registered already; choose another name")
+    _REGISTRY[name] = Reward(name, function)
+    return _REGISTRY[name]
+
+
+def reward_row(name: str) -> Reward:
+    """The reward of that name; `format:NAME` pays for a format whether or not the answer is right."""
+    if name.startswith("format:"):
+        wanted = name.removeprefix("format:")
+        return Reward(name, lambda verdict, _: float(verdict.format == wanted))
+    if name not in _REGISTRY:
+        raise UserError(f"reward {name!r} is not known; there are {', '.join(_REGISTRY)}, format:NAME")
+    return _REGISTRY[name]
+
+
+def _correct(verdict: Verdict, _: float) -> float | None:
+    """1 for a correct answer; an infrastructure failure is no evidence against the completion."""
+    return None if verdict.outcome == "infrastructure" else float(verdict.correct)
+
+
+def _random(_: Verdict, draw: float) -> float:
+    """A fair coin that knows nothing of the completion: the null model (Shao et al. 2025)."""
+    return float(draw < 0.5)
+
+
+register_reward("correct", _correct)
+register_reward("random", _random)

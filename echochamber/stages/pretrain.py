@@ -1,0 +1,116 @@
+"""Pretraining: next-token prediction on packed shards, from random weights to checkpoints."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from ..core.artifacts import make_folder
+from ..core.config import Config, Count
+from ..core.errors import UserError
+from ..core.metrics import MetricsLog
+from ..core.progress import progress_bar
+from ..core.random import key
+from ..core.resume import ResumePoint
+from ..data.shards import TokenShards
+from ..formulas.schedules import log_spaced_steps, warmup_cosine
+from ..model.checkpoint import save_checkpoint
+from ..model.optimizer import Optimizer, OptimizerConfig
+from ..model.presets import flops_per_token, num_parameters, preset
+from ..model.runtime import Runtime
+from ..model.state import load_state, save_state
+from ..model.tokenizer import load_tokenizer
+from ..model.transformer import Transformer
+
+VERSION = 1
+
+
+class PretrainConfig(Config):
+    """Settings of one pretraining run. One pass over the shards unless `tokens` says otherwise."""
+
+    size: str = "nano-0.8m"
+    """A named size: `echochamber show --sizes`."""
+    sequence_length: int = Field(default=256, gt=0)
+    max_positions: int = Field(default=512, gt=0)
+    """Longest prompt and completion that the model can ever read."""
+    batch_tokens: Count = Field(default=8192, gt=0)
+    """Tokens of one optimizer step over all ranks."""
+    tokens: Count | None = Field(default=None, gt=0)
+    """Tokens to train on; None: one pass."""
+    optimizer: OptimizerConfig = OptimizerConfig(name="muon", lr=3e-3)
+    warmup_share: float = Field(default=0.02, ge=0, lt=1)
+    """Share of the steps with rising step size."""
+    lr_floor: float = Field(default=0.1, ge=0, le=1)
+    """Last step size as a share of the peak."""
+    checkpoints: int = Field(default=1, ge=1)
+    """Log-spaced checkpoints besides the last; 1 keeps the last alone."""
+
+
+def pretrain(config: PretrainConfig, seed: int, shards_folder: Path, tokenizer_folder: Path, folder: Path, runtime: Runtime) -> None:
+    """Train from nothing on the shards; writes `checkpoints/step_N`, `metrics.jsonl`, `timing.jsonl`."""
+    shards, tokenizer = TokenShards(shards_folder), load_tokenizer(tokenizer_folder)
+    total, sequences = _steps(config, shards)
+    model = new_model(config, tokenizer.vocab_size, seed).to(runtime.device)
+    optimizer = Optimizer(model, config.optimizer)
+    resume = ResumePoint(folder)
+    state = load_state(resume.state_path, model, optimizer)
+    first = state["step"] + 1 if state else 0
+    loss_of = _loss_function(model, runtime)
+    keep = set(log_spaced_steps(total, config.checkpoints)) - {0} if config.checkpoints > 1 else {total}
+    label = f"pretrain {config.size} ({num_parameters(model.config):,} parameters)"
+
+    with MetricsLog(folder, resume_after=first - 1 if state else None) as log, progress_bar(label, total, first, "steps") as bar:
+        for step in range(first, total):
+            started = time.perf_counter()
+            inputs, targets = shards.batch(step, sequences, config.sequence_length, key("order", seed), runtime.rank, runtime.world_size)
+            loss = loss_of(torch.from_numpy(inputs).to(runtime.device), torch.from_numpy(targets).to(runtime.device))
+            loss.backward()
+            factor = warmup_cosine(step, total, round(config.warmup_share * total), config.lr_floor)
+            grad_norm = optimizer.step(factor)
+            value = float(loss.detach())
+            if value != value or grad_norm != grad_norm:
+                raise UserError(f"pretrain: loss {value}, gradient norm {grad_norm} at step {step}; lower pretrain.optimizer.lr or muon_lr")
+            tokens = (step + 1) * sequences * config.sequence_length
+            log.write(step, {"tokens": tokens, "loss": value, "lr": config.optimizer.lr * factor, "grad_norm": grad_norm})
+            rate = sequences * config.sequence_length / (time.perf_counter() - started)
+            log.write_timing(step, {"tokens_per_s": rate, "flops_per_s": rate * flops_per_token(model.config, config.sequence_length)})
+            bar.advance(note=f"loss {value:.3f}  {rate:,.0f} tokens/s")
+            if step + 1 in keep:
+                save_checkpoint(make_folder(folder / "checkpoints") / f"step_{step + 1}", model, tokenizer)
+            if resume.due():
+                log.sync()
+                save_state(resume.state_path, step, model, optimizer)
+                resume.saved()
+
+
+def new_model(config: PretrainConfig, vocab_size: int, seed: int) -> Transformer:
+    """Random weights: a function of config and seed alone."""
+    model = Transformer(preset(config.size, vocab_size, config.max_positions))
+    generator = torch.Generator().manual_seed(key("weights", seed) >> 1)
+    model.init_weights(generator)
+    return model
+
+
+def _steps(config: PretrainConfig, shards: TokenShards) -> tuple[int, int]:
+    """(optimizer steps, sequences per step)."""
+    if config.batch_tokens % config.sequence_length:
+        raise UserError(f"pretrain.batch_tokens is {config.batch_tokens}, not a multiple of pretrain.sequence_length {config.sequence_length}")
+    total = (config.tokens or shards.num_tokens) // config.batch_tokens
+    if total < 1:
+        raise UserError(f"the mixture has {shards.num_tokens} tokens, less than one batch of {config.batch_tokens} (pretrain.batch_tokens)")
+    return total, config.batch_tokens // config.sequence_length
+
+
+def _loss_function(model: Transformer, runtime: Runtime) -> Callable[[Tensor, Tensor], Tensor]:
+    """Mean cross-entropy in nats per token, compiled where the runtime says so."""
+
+    def loss_of(inputs: Tensor, targets: Tensor) -> Tensor:
+        with runtime.autocast():
+            logits = model(inputs)
+        return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+
+    return torch.compile(loss_of) if runtime.compile else loss_of

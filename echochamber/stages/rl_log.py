@@ -1,0 +1,83 @@
+"""What an RL step leaves behind: figures of all rollouts, a capped sample of their text."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..core.formats import registered_formats
+from ..core.metrics import read_metrics
+from ..core.records import record, records_frame
+from ..formulas.logprobs import kl_k3, token_entropy, token_logprobs
+from ..model.runtime import Runtime
+from ..model.transformer import Transformer
+from ..rollout.batch import assemble
+from ..rollout.collect import Collection, Rollout
+from .rl_config import RLConfig
+
+MONITORED = 32
+"""Rollouts on which the policy is compared with sampler and base, before the update."""
+
+
+def rollout_metrics(collection: Collection) -> dict[str, Any]:
+    """Reward, lengths, outcomes and the share and accuracy of every format, over all rollouts."""
+    rollouts = collection.rollouts
+    rewards = np.array([np.nan if r.reward is None else r.reward for r in rollouts])
+    groups = rewards.reshape(-1, collection.samples_per_prompt)
+    lengths = np.array([len(r.completion.token_ids) for r in rollouts])
+    # A group without spread, unknown rewards aside, teaches nothing.
+    spread = np.array([np.ptp(g[~np.isnan(g)]) if (~np.isnan(g)).any() else 0.0 for g in groups])
+    metrics: dict[str, Any] = {
+        "reward/mean": float(np.nanmean(rewards)) if not np.isnan(rewards).all() else None,
+        "reward/frac_zero_std": float((spread == 0).mean()),
+        "accuracy": float(np.mean([r.verdict.correct for r in rollouts])),
+        "completion/length_mean": float(lengths.mean()),
+        "completion/truncated": float(np.mean([r.completion.truncated for r in rollouts])),
+        "grader/infrastructure": sum(r.verdict.outcome == "infrastructure" for r in rollouts),
+        "num_completions": len(rollouts),
+    }
+    for name in registered_formats():
+        written = [r.verdict.correct for r in rollouts if r.verdict.format == name]
+        metrics[f"format/{name}/share"] = len(written) / len(rollouts)
+        metrics[f"format/{name}/accuracy"] = float(np.mean(written)) if written else None
+    return metrics
+
+
+@torch.no_grad()
+def monitor(policy: Transformer, reference: Transformer, rollouts: list[Rollout], config: RLConfig, runtime: Runtime) -> dict[str, float]:
+    """Per completion token, before the update: |trainer - sampler| log-probability, KL to the base (k3), entropy."""
+    watched = rollouts[:: max(1, len(rollouts) // MONITORED)][:MONITORED]
+    batch = assemble(watched, [0.0] * len(watched), pad_id=0)
+    mask = batch.completion_mask
+    inputs, targets = batch.inputs.to(runtime.device), batch.targets[mask].to(runtime.device)
+    with runtime.autocast():
+        logits = policy.lm_head(policy.hidden(inputs)[mask.to(runtime.device)])
+        ref_logits = reference.lm_head(reference.hidden(inputs)[mask.to(runtime.device)])
+    logprobs = token_logprobs(logits, targets, config.temperature)
+    ref_logprobs = token_logprobs(ref_logits, targets, config.temperature)
+    difference = (logprobs - batch.old_logprobs[mask].to(runtime.device)).abs()
+    return {
+        "sampler/logprob_diff": float(difference.mean()),
+        "sampler/logprob_diff_max": float(difference.max()),
+        "policy/kl": float(kl_k3(logprobs, ref_logprobs).mean()),
+        "policy/entropy": float(token_entropy(logits, config.temperature).mean()),
+    }
+
+
+def rollout_rows(collection: Collection, config: RLConfig, seed: int, step: int) -> Iterator[dict[str, Any]]:
+    """Rows for `rollouts.parquet`: whole groups, as many as the cap allows."""
+    whole = config.rollouts_kept // collection.samples_per_prompt * collection.samples_per_prompt
+    for rollout in collection.rollouts[:whole]:
+        completion = rollout.completion
+        yield record(
+            rollout.problem, rollout.verdict, completion.text, arm=config.algorithm, seed=seed, step=step,
+            sample=rollout.sample, temperature=config.temperature, num_tokens=len(completion.token_ids),
+            logprob=float(sum(completion.logprobs)), truncated=completion.truncated,
+        )  # fmt: skip
+
+
+def write_rollouts(source: Path, target: Path) -> None:
+    """Turn the running log of rows into Parquet."""
+    records_frame(read_metrics(source)).write_parquet(target)

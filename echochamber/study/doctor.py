@@ -1,0 +1,55 @@
+"""What this machine offers to a study."""
+
+import importlib.util
+import os
+import platform
+
+import torch
+
+from ..core.artifacts import library_versions
+from ..model.runtime import has_bf16, has_compiler
+from ..verify.sandbox import report as sandbox_report
+
+OPTIONAL = {
+    "transformers": "loads our checkpoints in tests; pip install 'echochamber[hf]'",
+    "vllm": "another sampling engine for our checkpoints",
+    "ray": "studies over several machines",
+}
+
+
+def findings() -> list[tuple[str, str, str]]:
+    """(name, ok | slow | absent, detail) rows."""
+    cpu = torch.device("cpu")
+    rows = [
+        ("versions", "ok", ", ".join(f"{name} {version}" for name, version in library_versions().items())),
+        ("cores", "ok" if (os.cpu_count() or 1) > 1 else "slow", f"{os.cpu_count()} visible, torch uses runtime.threads (2 by default)"),
+        _gpu(),
+        _bf16(cpu),
+        _compiler(),
+    ]
+    rows += sandbox_report.sandbox_report()
+    rows += [_optional(name, use) for name, use in OPTIONAL.items()]
+    return rows
+
+
+def _gpu() -> tuple[str, str, str]:
+    if torch.cuda.is_available():
+        return ("CUDA", "ok", torch.cuda.get_device_name(0))
+    return ("CUDA", "absent", "no CUDA device; nano sizes run well on a CPU, 150M and 1B do not")
+
+
+def _bf16(cpu: torch.device) -> tuple[str, str, str]:
+    if has_bf16(cpu):
+        return ("bf16 on CPU", "ok", "AVX-512-BF16 or AMX units found")
+    return ("bf16 on CPU", "slow", f"no bf16 units on this {platform.machine()} CPU; float32 is used, about half as fast")
+
+
+def _compiler() -> tuple[str, str, str]:
+    if has_compiler():
+        return ("C++ compiler", "ok", "torch.compile can be used")
+    return ("C++ compiler", "slow", "none found; pretraining runs without torch.compile, with the same losses up to rounding")
+
+
+def _optional(name: str, use: str) -> tuple[str, str, str]:
+    found = importlib.util.find_spec(name) is not None
+    return (name, "ok" if found else "absent", use)

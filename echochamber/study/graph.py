@@ -1,0 +1,184 @@
+"""A recipe becomes a graph of stages: what is shared is one node, keyed by content."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.artifacts import Spec, Store, hash_file
+from ..core.errors import UserError
+from ..core.types import Problem
+from ..data.problem_sets import load_problems
+from ..model.runtime import Runtime
+from ..stages import evaluate as evaluating
+from ..stages import prepare, pretrain, rl
+from ..stages.rl_config import RLConfig
+from .recipe import Recipe
+
+Run = Callable[[Path, Runtime], None]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One stage of the study."""
+
+    id: str
+    """Readable path: `rl/tg_omi1_omi2/nano-0.8m/grpo/seed0`."""
+    spec: Spec
+    parents: tuple[str, ...]
+    run: Run
+    """Writes the payload into the given folder."""
+    mixture: str | None = None
+    size: str | None = None
+    arm: str | None = None
+    seed: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """The stage: tokenizer, problems, shards, pretrain, rl or evaluate."""
+        return self.spec.kind
+
+
+class Graph:
+    """Nodes in an order in which they can run; equal specs share one artifact."""
+
+    def __init__(self, recipe: Recipe, store: Store) -> None:
+        self.recipe, self.store = recipe, store
+        self.nodes: dict[str, Node] = {}
+        self._build()
+
+    def folder(self, node_id: str) -> Path:
+        """Where a node's artifact is, once it is there."""
+        return self.store.path(self.nodes[node_id].spec)
+
+    def _fingerprints(self, **roles: str) -> dict[str, str]:
+        return {role: self.nodes[node_id].spec.fingerprint for role, node_id in roles.items()}
+
+    def _add(self, node: Node) -> str:
+        self.nodes[node.id] = node
+        return node.id
+
+    def _build(self) -> None:
+        recipe = self.recipe
+        tokenizer = self._tokenizer()
+        tests = {name: self._problems(name, recipe.evaluate.split, recipe.evaluate.count) for name in recipe.evaluate.sets}
+        for mixture in recipe.mixtures:
+            shards = self._shards(mixture, tokenizer)
+            for size in recipe.sizes:
+                for seed in recipe.seeds:
+                    if recipe.grid.skips(mixture=mixture, size=size, seed=seed):
+                        continue
+                    base = self._pretrain(mixture, size, seed, shards, tokenizer)
+                    self._evaluate_base(mixture, size, seed, base, tests)
+                    for arm, config in recipe.rl.items():
+                        if not recipe.grid.skips(mixture=mixture, size=size, seed=seed, rl=arm):
+                            trained = self._rl(mixture, size, arm, seed, base, config)
+                            self._evaluate_rl(mixture, size, arm, seed, trained, tests)
+
+    def _tokenizer(self) -> str:
+        config, world = self.recipe.tokenizer, self.recipe.world
+        inputs = {} if config.corpus == "reference" else {"corpus": hash_file(_existing(config.corpus) / "tokenizer.json")}
+        spec = Spec("tokenizer", {"tokenizer": config.resolved(), "world": world.resolved()}, prepare.TOKENIZER_VERSION, inputs=inputs)
+        return self._add(Node("tokenizer", spec, (), lambda folder, _: prepare.prepare_tokenizer(config, world, folder)))
+
+    def _problems(self, name: str, split: str, count: int) -> str:
+        config = prepare.ProblemSetConfig(set=name, split=split, count=count, seed=self.recipe.data_seed)
+        world = self.recipe.world
+        spec = Spec("problems", {"problems": config.resolved(), "world": world.resolved()}, prepare.PROBLEMS_VERSION)
+        return self._add(Node(f"problems/{split}/{name}/{count}", spec, (), lambda folder, _: prepare.prepare_problems(config, world, folder)))
+
+    def _shards(self, mixture: str, tokenizer: str) -> str:
+        recipe, config = self.recipe, self.recipe.mixtures[mixture]
+        inputs = {name: hash_file(_existing(source.path)) for name, source in config.sources.items() if source.path}
+        settings = {"mixture": config.resolved(), "world": recipe.world.resolved(), "prompt_suffix": recipe.prompt_suffix, "seed": recipe.data_seed}
+        spec = Spec("shards", settings, prepare.SHARDS_VERSION, self._fingerprints(tokenizer=tokenizer), inputs)
+
+        def run(folder: Path, _: Runtime) -> None:
+            prepare.prepare_shards(config, recipe.world, recipe.prompt_suffix, recipe.data_seed, self.folder(tokenizer), folder)
+
+        return self._add(Node(f"shards/{mixture}", spec, (tokenizer,), run, mixture))
+
+    def _pretrain(self, mixture: str, size: str, seed: int, shards: str, tokenizer: str) -> str:
+        config = self.recipe.pretrain.model_copy(update={"size": size})
+        settings = {"pretrain": config.resolved(), "seed": seed, "runtime": self.recipe.runtime.resolved()}
+        spec = Spec("pretrain", settings, pretrain.VERSION, self._fingerprints(shards=shards, tokenizer=tokenizer))
+
+        def run(folder: Path, runtime: Runtime) -> None:
+            pretrain.pretrain(config, seed, self.folder(shards), self.folder(tokenizer), folder, runtime)
+
+        return self._add(Node(f"pretrain/{mixture}/{size}/seed{seed}", spec, (shards, tokenizer), run, mixture, size, None, seed))
+
+    def _rl(self, mixture: str, size: str, arm: str, seed: int, base: str, config: RLConfig) -> str:
+        config = config.model_copy(update={"prompt_suffix": self.recipe.prompt_suffix})
+        path = _problem_file(config.problems.set)
+        problems = None if path else self._problems(config.problems.set, "train", config.problems.count)
+        parents = self._fingerprints(base=base) | (self._fingerprints(problems=problems) if problems else {})
+        settings = {"rl": config.resolved(), "seed": seed, "runtime": self.recipe.runtime.resolved()}
+        spec = Spec("rl", settings, rl.VERSION, parents, {"problems": hash_file(path)} if path else {})
+
+        def run(folder: Path, runtime: Runtime) -> None:
+            chosen = prepare.read_problems(self.folder(problems)) if problems else load_problems(str(path), config.problems.count)
+            rl.rl(config, seed, last_checkpoint(self.folder(base)), chosen, folder, runtime)
+
+        ids = (base, problems) if problems else (base,)
+        return self._add(Node(f"rl/{mixture}/{size}/{arm}/seed{seed}", spec, ids, run, mixture, size, arm, seed))
+
+    def _evaluate_base(self, mixture: str, size: str, seed: int, base: str, tests: dict[str, str]) -> None:
+        ends = self.recipe.evaluate.samples.ends
+        self._evaluate(
+            f"{mixture}/{size}/base/seed{seed}", base, tests, lambda: [evaluating.Target(0, last_checkpoint(self.folder(base)), ends)],
+            {"ends": ends}, mixture, size, None, seed,
+        )  # fmt: skip
+
+    def _evaluate_rl(self, mixture: str, size: str, arm: str, seed: int, trained: str, tests: dict[str, str]) -> None:
+        samples = self.recipe.evaluate.samples
+
+        def targets() -> list[evaluating.Target]:
+            # Step 0 is the base, scored once for all arms.
+            found = {step: folder for step, folder in checkpoints_of(self.folder(trained)).items() if step > 0}
+            return [evaluating.Target(s, f, samples.ends if s == max(found) else samples.between) for s, f in sorted(found.items())]
+
+        self._evaluate(f"{mixture}/{size}/{arm}/seed{seed}", trained, tests, targets, samples.resolved(), mixture, size, arm, seed)
+
+    def _evaluate(
+        self, name: str, checkpoint: str, tests: dict[str, str], targets: Callable[[], list[evaluating.Target]],
+        samples: dict[str, int], mixture: str, size: str, arm: str | None, seed: int,
+    ) -> None:  # fmt: skip
+        recipe = self.recipe
+        config = evaluating.EvaluateConfig(
+            temperature=recipe.evaluate.temperature, max_new_tokens=recipe.evaluate.max_new_tokens, prompt_suffix=recipe.prompt_suffix
+        )
+        settings = {"evaluate": config.resolved(), "samples": samples, "arm": arm, "seed": seed, "runtime": recipe.runtime.resolved()}
+        spec = Spec("evaluate", settings, evaluating.VERSION, self._fingerprints(checkpoint=checkpoint, **tests))
+
+        def run(folder: Path, runtime: Runtime) -> None:
+            sets: dict[str, list[Problem]] = {label: prepare.read_problems(self.folder(node)) for label, node in tests.items()}
+            evaluating.evaluate(config, targets(), sets, folder, runtime, evaluating.Labels(arm or "base", seed))
+
+        self._add(Node(f"evaluate/{name}", spec, (checkpoint, *tests.values()), run, mixture, size, arm, seed))
+
+
+def last_checkpoint(folder: Path) -> Path:
+    """The newest checkpoint of an artifact; a checkpoint folder itself is returned as it is."""
+    if (folder / "config.json").is_file():
+        return folder
+    found = checkpoints_of(folder)
+    if not found:
+        raise UserError(f"{folder}: neither a checkpoint folder (config.json) nor an artifact with checkpoints/step_N")
+    return found[max(found)]
+
+
+def checkpoints_of(folder: Path) -> dict[int, Path]:
+    """Step -> checkpoint folder of an artifact."""
+    return {int(path.name[5:]): path for path in folder.glob("checkpoints/step_*") if path.name[5:].isdigit()}
+
+
+def _existing(name: str) -> Path:
+    path = Path(name)
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder")
+    return path
+
+
+def _problem_file(name: str) -> Path | None:
+    """A problem set given as a file, or None for a world level."""
+    return _existing(name) if any(mark in name for mark in "./") else None

@@ -1,0 +1,145 @@
+"""The recipe: one YAML file that says everything about a study (grammar in docs/recipes.md)."""
+
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ..core.config import Config, Count, apply_overrides, read_yaml
+from ..core.errors import UserError
+from ..data.mixture import MixtureConfig
+from ..data.world import WorldConfig
+from ..model.presets import SIZES
+from ..model.runtime import RuntimeConfig
+from ..stages.prepare import TokenizerConfig
+from ..stages.pretrain import PretrainConfig
+from ..stages.rl_config import RLConfig
+
+
+class SampleCounts(Config):
+    """Completions per problem at the base and the last checkpoint, and at those between."""
+
+    ends: int = Field(default=16, gt=0)
+    between: int = Field(default=8, gt=0)
+
+
+class EvaluateRecipe(Config):
+    """What every checkpoint is scored on."""
+
+    sets: tuple[str, ...] = ("all",)
+    """World levels: all, easy, medium, hard, ..."""
+    split: Literal["dev", "test"] = "test"
+    count: Count = Field(default=256, gt=0)
+    """Problems per set."""
+    samples: SampleCounts = SampleCounts()
+    temperature: float = Field(default=1.0, gt=0)
+    max_new_tokens: int = Field(default=160, gt=0)
+
+
+class GridConfig(Config):
+    """Which combinations of mixture, size, arm and seed are left out."""
+
+    exclude: tuple[dict[Literal["mixture", "size", "rl", "seed"], str | int], ...] = ()
+
+    def skips(self, **point: str | int) -> bool:
+        """True when one of the exclusions matches the point in every key it names."""
+        return any(all(point.get(key) == value for key, value in rule.items()) for rule in self.exclude)
+
+
+class Recipe(Config):
+    """A whole study. Defaults fill what a file leaves out; `echochamber show` prints them all."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    question: str = ""
+    """What the study asks, in one sentence."""
+    summary: str = ""
+    """What it reproduces, what to expect and what it costs; shown by `echochamber recipes`."""
+    notes: tuple[str, ...] = ()
+    """Caveats that the report shows near the top."""
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    """Pretraining seeds: the unit of every claim."""
+    data_seed: int = 0
+    """Seed of the documents and problem sets, shared by all arms and seeds."""
+    prompt_suffix: str = "\n\n"
+    world: WorldConfig = WorldConfig()
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    mixtures: dict[str, MixtureConfig] = Field(min_length=1)
+    sizes: tuple[str, ...] = Field(default=("nano-0.8m",), min_length=1)
+    pretrain: PretrainConfig = PretrainConfig()
+    rl: dict[str, RLConfig] = {}
+    grid: GridConfig = GridConfig()
+    evaluate: EvaluateRecipe = EvaluateRecipe()
+    claims: tuple[int, ...] = ()
+    runtime: RuntimeConfig = RuntimeConfig()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        unknown = [size for size in self.sizes if size not in SIZES]
+        if unknown:
+            raise ValueError(f"size {unknown[0]!r} is not known; there are {', '.join(SIZES)}")
+        if "size" in self.pretrain.model_fields_set:
+            raise ValueError("pretrain.size cannot be set in a recipe; list sizes under 'sizes'")
+        for name, arm in self.rl.items():
+            if "prompt_suffix" in arm.model_fields_set and arm.prompt_suffix != self.prompt_suffix:
+                raise ValueError(f"rl.{name}.prompt_suffix differs from the study's; set 'prompt_suffix' once, at the top")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds {list(self.seeds)} repeat")
+        return self
+
+
+def load_recipe(name_or_path: str, overrides: list[str]) -> Recipe:
+    """A shipped recipe by name or a YAML file by path, with dotted overrides laid over it."""
+    path = find_recipe(name_or_path)
+    data = apply_overrides(read_yaml(path), overrides)
+    if isinstance(data.get("rl"), dict):
+        data["rl"] = resolve_inheritance(data["rl"], str(path))
+    return Recipe.parse(data, str(path) if path.parent != shipped_folder() else f"recipe {name_or_path}")
+
+
+def find_recipe(name_or_path: str) -> Path:
+    """The file behind a recipe's name or path."""
+    path = Path(name_or_path)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise UserError(f"{path}: no such recipe file")
+        return path
+    shipped = shipped_recipes()
+    if name_or_path not in shipped:
+        raise UserError(f"recipe {name_or_path!r} is not known; there are {', '.join(shipped)}, or give a path ending in .yaml")
+    return shipped[name_or_path]
+
+
+def shipped_folder() -> Path:
+    """Where the package keeps its recipes."""
+    return Path(str(resources.files("echochamber"))) / "recipes"
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Name -> file of every recipe that comes with the package."""
+    return {path.stem: path for path in sorted(shipped_folder().glob("*.yaml"))}
+
+
+def resolve_inheritance(arms: dict[str, Any], source: str) -> dict[str, Any]:
+    """Lay each arm over the arm that it `inherits`, nested keys included."""
+
+    def resolved(name: str, below: tuple[str, ...]) -> Any:
+        arm = arms[name]
+        if not isinstance(arm, dict) or "inherits" not in arm:
+            return arm
+        parent = arm["inherits"]
+        if parent not in arms or parent in below:
+            allowed = ", ".join(key for key in arms if key not in below)
+            raise UserError(f"{source}: rl.{name}.inherits is {parent!r}; allowed are {allowed or 'none'}")
+        own = {key: value for key, value in arm.items() if key != "inherits"}
+        return _merge(resolved(parent, (*below, parent)), own)
+
+    return {name: resolved(name, (name,)) for name in arms}
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if nested else value
+    return merged

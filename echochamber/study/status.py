@@ -1,0 +1,94 @@
+"""`study.json`: what the study is and how far each stage has come; the report reads it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..core.artifacts import write_json
+from .graph import Graph, Node
+
+
+@dataclass
+class NodeStatus:
+    """State of one stage."""
+
+    status: str = "pending"
+    """pending, running, done or failed."""
+    seconds: float | None = None
+    """Wall time over all sittings; None until it has ended."""
+    error: str | None = None
+
+
+class StudyStatus:
+    """The status of every node, written to disk at each change."""
+
+    def __init__(self, folder: Path, graph: Graph) -> None:
+        self.path, self.graph = folder / "study.json", graph
+        self.nodes = {name: NodeStatus() for name in graph.nodes}
+        for name, node in graph.nodes.items():
+            if graph.store.has(node.spec):
+                self.nodes[name] = NodeStatus("done", read_seconds(graph.store.path(node.spec)))
+
+    def set(self, node_id: str, status: NodeStatus) -> None:
+        """Change one node and write the file."""
+        self.nodes[node_id] = status
+        self.write()
+
+    def write(self) -> None:
+        """Replace `study.json`."""
+        write_json(self.path, self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole study as plain data."""
+        recipe = self.graph.recipe
+        return {
+            "name": recipe.name,
+            "question": recipe.question,
+            "notes": list(recipe.notes),
+            "seeds": list(recipe.seeds),
+            "recipe": recipe.resolved(),
+            "code_version": __version__,
+            "nodes": [self._node(node) for node in self.graph.nodes.values()],
+        }
+
+    def _node(self, node: Node) -> dict[str, Any]:
+        status = self.nodes[node.id]
+        return {
+            "id": node.id, "kind": node.kind, "fingerprint": node.spec.fingerprint, "folder": f"artifacts/{node.spec.name}",
+            "mixture": node.mixture, "size": node.size, "arm": node.arm, "seed": node.seed, "parents": list(node.parents),
+            "status": status.status, "seconds": status.seconds, "error": status.error,
+        }  # fmt: skip
+
+
+SITTINGS = "sittings.json"
+
+
+def start_sitting(partial: Path, now: float) -> None:
+    """Note in a partial artifact that work on it starts, closing an earlier sitting that was cut.
+
+    A killed sitting leaves no end behind; the newest file of the folder says when it last did something.
+    """
+    earlier = _read_sittings(partial)
+    newest = max((path.stat().st_mtime for path in partial.rglob("*") if path.is_file()), default=now)
+    closed = [[start, end if end is not None else max(start, newest)] for start, end in earlier]
+    write_json(partial / SITTINGS, [*closed, [now, None]])
+
+
+def end_sittings(partial: Path, now: float) -> None:
+    """Close the last sitting; the file stays in the artifact as its wall time."""
+    sittings = _read_sittings(partial)
+    sittings[-1][1] = now
+    write_json(partial / SITTINGS, sittings)
+
+
+def read_seconds(folder: Path) -> float | None:
+    """Wall seconds of a finished artifact over all its sittings."""
+    sittings = _read_sittings(folder)
+    return round(sum(end - start for start, end in sittings if end is not None), 2) if sittings else None
+
+
+def _read_sittings(folder: Path) -> list[list[Any]]:
+    path = folder / SITTINGS
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []

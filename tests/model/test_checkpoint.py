@@ -1,0 +1,89 @@
+"""Checkpoints are Hugging Face folders, both ways round, and bad ones are named."""
+
+import json
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from echochamber.core.errors import UserError
+from echochamber.model.checkpoint import load_checkpoint, save_checkpoint
+
+from .conftest import CORPUS, tiny_model
+
+
+@pytest.mark.parametrize("architecture", ["llama", "olmo"])
+@pytest.mark.parametrize("tie", [True, False])
+def test_transformers_computes_the_same_logits(tmp_path, tokenizer, architecture, tie):
+    model = tiny_model(architecture, tie)
+    save_checkpoint(tmp_path, model, tokenizer)
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path)
+    token_ids = torch.randint(0, 300, (3, 20), generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        torch.testing.assert_close(model(token_ids), theirs(token_ids).logits, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "olmo"])
+def test_a_folder_written_by_transformers_loads(tmp_path, tokenizer, architecture):
+    save_checkpoint(tmp_path / "ours", tiny_model(architecture), tokenizer)
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "ours")
+    theirs.save_pretrained(tmp_path / "theirs")
+    tokenizer.save(tmp_path / "theirs")
+    model, _ = load_checkpoint(tmp_path / "theirs")
+    token_ids = torch.arange(12)[None]
+    with torch.no_grad():
+        torch.testing.assert_close(model(token_ids), theirs(token_ids).logits, atol=1e-5, rtol=1e-5)
+
+
+def test_auto_tokenizer_agrees(tmp_path, tokenizer):
+    save_checkpoint(tmp_path, tiny_model("llama"), tokenizer)
+    theirs = AutoTokenizer.from_pretrained(tmp_path)
+    for text in [CORPUS[7], "Janet’s ducks lay 16 eggs\n\n", "def f():\n    return 1.5"]:
+        assert theirs(text, add_special_tokens=False).input_ids == tokenizer.encode(text)
+    assert theirs.eos_token_id == tokenizer.eos_id
+    assert theirs.pad_token_id == tokenizer.pad_id
+
+
+def test_save_and_load_are_inverse(tmp_path, tokenizer):
+    model = tiny_model("llama")
+    save_checkpoint(tmp_path, model, tokenizer)
+    loaded, again = load_checkpoint(tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), loaded.state_dict().values(), strict=True))
+    assert again.encode(CORPUS[3]) == tokenizer.encode(CORPUS[3])
+
+
+def _break(tmp_path, tokenizer, name, change):
+    save_checkpoint(tmp_path, tiny_model("llama"), tokenizer)
+    path = tmp_path / name
+    path.write_bytes(change(path.read_bytes()))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("config.json", lambda b: b.replace(b'"llama"', b'"mamba"'), ["config.json", "mamba", "llama"]),
+        ("config.json", lambda b: b[:20], ["config.json", "not JSON"]),
+        ("config.json", lambda b: b.replace(b'"hidden_size": 32', b'"hidden_size": 40'), ["shape", "config.json"]),
+        ("config.json", lambda b: b.replace(b'"vocab_size": 300', b'"vocab_size": 270'), ["tokenizer", "270"]),
+        ("model.safetensors", lambda b: b[: len(b) // 2], ["model.safetensors", "damaged"]),
+        ("tokenizer.json", lambda _: b"{}", ["tokenizer.json"]),
+    ],
+)
+def test_a_broken_folder_is_named(tmp_path, tokenizer, name, change, words):
+    _break(tmp_path, tokenizer, name, change)
+    with pytest.raises(UserError) as caught:
+        load_checkpoint(tmp_path)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_an_empty_folder_is_no_checkpoint(tmp_path):
+    with pytest.raises(UserError, match=r"no config\.json"):
+        load_checkpoint(tmp_path)
+
+
+def test_a_setting_we_do_not_compute_is_refused(tmp_path, tokenizer):
+    save_checkpoint(tmp_path, tiny_model("olmo"), tokenizer)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"clip_qkv": 8.0}))
+    with pytest.raises(UserError, match="clip_qkv"):
+        load_checkpoint(tmp_path)
