@@ -1,0 +1,96 @@
+"""A source's documents as token ids, encoded once and spooled to disk, so that memory stays flat."""
+
+import hashlib
+import tempfile
+from array import array
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from .sources import Document
+
+EncodeBatch = Callable[[list[str]], list[list[int]]]
+_CHUNK = 1024
+
+
+class Source(Protocol):
+    """What a pool draws from."""
+
+    @property
+    def name(self) -> str:
+        """The source's name in the recipe."""
+        ...
+
+    @property
+    def limited(self) -> bool:
+        """True when it ends by itself."""
+        ...
+
+    def documents(self) -> Iterator[Document]:
+        """All documents in order."""
+        ...
+
+
+class Pool:
+    """The first documents of a source, grown on demand; lengths count the end-of-text token."""
+
+    def __init__(self, source: Source, encode_batch: EncodeBatch, prompt_suffix: str, spool_folder: Path | None = None) -> None:
+        self.source, self.encode_batch, self.prompt_suffix = source, encode_batch, prompt_suffix
+        self.exhausted = False
+        self.lengths, self.prompt_lengths = array("I"), array("I")
+        self._documents = source.documents()
+        self._spool = tempfile.TemporaryFile(dir=spool_folder)  # noqa: SIM115  (lives as long as the pool)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def grow_to(self, documents: int) -> int:
+        """Encode until there are so many documents, or the source ends; returns how many there are."""
+        while len(self) < documents and not self.exhausted:
+            self._grow(min(_CHUNK, documents - len(self)))
+        return min(documents, len(self))
+
+    def grow_to_tokens(self, tokens: int) -> None:
+        """Encode until the documents hold at least so many tokens, or the source ends."""
+        held = sum(self.lengths)
+        while held < tokens and not self.exhausted:
+            before = len(self)
+            self._grow(_CHUNK)
+            held += sum(self.lengths[before:])
+
+    def _grow(self, documents: int) -> None:
+        found = list(islice(self._documents, documents))
+        self.exhausted = len(found) < documents
+        prompts = self.encode_batch([question + self.prompt_suffix if question else "" for question, _ in found])
+        solutions = self.encode_batch([solution for _, solution in found])
+        for prompt, solution in zip(prompts, solutions, strict=True):
+            self.prompt_lengths.append(len(prompt))
+            self.lengths.append(len(prompt) + len(solution) + 1)
+            self._spool.write(np.asarray(prompt + solution, dtype=np.uint32).tobytes())
+
+    def tokens(self) -> np.ndarray:
+        """All spooled ids, uint32, memory-mapped; document i lacks its end-of-text token here."""
+        self._spool.flush()
+        if not self.lengths or self._spool.tell() == 0:
+            return np.zeros(0, dtype=np.uint32)
+        return np.memmap(self._spool, dtype=np.uint32, mode="r")
+
+    def starts(self, documents: int) -> np.ndarray:
+        """Where each of the first documents starts in `tokens()`; one more entry for the end."""
+        sizes = np.frombuffer(self.lengths, dtype=np.uint32)[:documents].astype(np.int64) - 1
+        return np.concatenate([[0], np.cumsum(sizes)])
+
+    def cumulative(self) -> np.ndarray:
+        """Tokens in the first 0, 1, 2 ... documents, with their ends."""
+        return np.concatenate([[0], np.cumsum(np.frombuffer(self.lengths, dtype=np.uint32), dtype=np.int64)])
+
+    def fingerprint(self, documents: int) -> str:
+        """Hash of the first documents' token ids and bounds."""
+        digest = hashlib.sha256(np.frombuffer(self.lengths, dtype=np.uint32)[:documents].tobytes())
+        tokens, end = self.tokens(), int(self.starts(documents)[-1])
+        for start in range(0, end, 1 << 22):
+            digest.update(tokens[start : min(end, start + (1 << 22))].tobytes())
+        return digest.hexdigest()[:16]

@@ -1,0 +1,101 @@
+"""Problems to answer from files of the known test sets, and the corpus of the study's tokenizer."""
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import UserError
+from ..core.types import Problem
+from .rows import BadRows, OnBadRow, Placed, read_rows, text_of
+from .styles import STYLES, render
+from .world import WorldConfig, draw_problem
+from .world.stream import stream
+
+_QUESTIONS = ("question", "problem", "Question", "Problem", "prompt")
+_ANSWERS = ("reference", "answer", "Answer", "expected_answer")
+_BOXED = re.compile(r"\\boxed\s*\{")
+
+
+def load_problems(name_or_path: str, limit: int | None = None, on_bad_row: OnBadRow = "error") -> list[Problem]:
+    """Problems of a file or folder: GSM8K, SVAMP, MATH, MATH-500, AIME, or plain question and answer.
+
+    The columns say which set it is. References are normalised: the text after `####` without
+    thousands commas (GSM8K), whole numbers without `.0` (SVAMP), the last box of a solution (MATH).
+    """
+    path = Path(name_or_path)
+    bad = BadRows(on_bad_row)
+    found = (_problem(placed, path.name, number, bad) for number, placed in enumerate(read_rows(path, bad)))
+    problems = list(islice((problem for problem in found if problem), limit))
+    if not problems:
+        raise UserError(f"{path}: holds no problem ({bad.skipped} rows were skipped)")
+    return problems
+
+
+def _problem(placed: Placed, set_name: str, number: int, bad: BadRows) -> Problem | None:
+    place, row = placed
+    question = _question(row, place, bad)
+    reference = _reference(row, place, bad) if question is not None else None
+    if question is None or reference is None:
+        return None
+    name = next((str(row[key]) for key in ("id", "unique_id", "ID") if row.get(key) not in (None, "")), f"{set_name}-{number}")
+    return Problem(id=name, question=question.strip(), reference=reference, problem_set=set_name)
+
+
+def _question(row: dict[str, Any], place: str, bad: BadRows) -> str | None:
+    if "Body" in row and "Question" in row:  # SVAMP: the story and what is asked about it
+        body, ask = text_of(row, ("Body",), place, bad), text_of(row, ("Question",), place, bad)
+        return None if body is None or ask is None else f"{body.strip()} {ask.strip()}"
+    return text_of(row, _QUESTIONS, place, bad)
+
+
+def _reference(row: dict[str, Any], place: str, bad: BadRows) -> str | None:
+    column = next((name for name in _ANSWERS if name in row), None)
+    if column is None and "solution" not in row:
+        bad.refuse(f"{place}: column 'answer' or 'reference' or 'solution' is missing; columns found: {', '.join(map(str, row))}")
+        return None
+    value = row["solution"] if column is None else row[column]
+    if column is None or (value in ("", None) and "solution" in row):  # MATH: a few answers are missing
+        value = last_boxed(str(row["solution"]))
+    text = normalise_reference(value)
+    if not text:
+        bad.refuse(f"{place}: column {column or 'solution'!r} gives no answer (value {str(value)[:60]!r})")
+        return None
+    return text
+
+
+def normalise_reference(value: Any) -> str:
+    """An answer as the grader wants it: what follows the last `####`, no thousands commas, no `.0`."""
+    if isinstance(value, bool) or value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    text = str(value).rsplit("####", 1)[-1].strip()
+    text = re.sub(r"^(\d+) or \d+ \(both were accepted\)$", r"\1", text)  # AIME 2022-II-8
+    bare = text.removeprefix("$").strip()
+    if re.fullmatch(r"-?\d{1,3}(,\d{3})+(\.\d+)?", bare):
+        bare = bare.replace(",", "")
+    if re.fullmatch(r"-?\d+", bare):
+        return str(int(bare)) if len(bare) < 400 else bare
+    return bare if re.fullmatch(r"-?\d+\.\d+", bare) else text
+
+
+def last_boxed(text: str) -> str:
+    r"""What stands in the last `\boxed{...}`, braces matched; empty when there is none."""
+    starts = [match.end() for match in _BOXED.finditer(text)]
+    if not starts:
+        return ""
+    depth, start = 1, starts[-1]
+    for place in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[place], 0)
+        if depth == 0:
+            return text[start:place].strip()
+    return ""
+
+
+def reference_corpus(world: WorldConfig, seed: int, count: int, styles: tuple[str, ...] = tuple(STYLES)) -> Iterator[str]:
+    """`count` texts on which the one tokenizer of a study is trained: all styles in turn, train split only."""
+    for index in range(count):
+        problem = draw_problem(world, seed, "train", index)
+        yield f"{problem.question}\n\n{render(problem, styles[index % len(styles)], stream('corpus', seed, index))}"

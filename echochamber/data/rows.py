@@ -1,0 +1,145 @@
+"""Rows of local files: JSON Lines (also gzipped), JSON arrays, CSV and Parquet, one dict each.
+
+Every row comes with a place (`file, line 7`) for error messages. A bad row is an error that names
+the place, or is skipped and counted, as the caller wants.
+"""
+
+import csv
+import gzip
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from ..core.errors import UserError
+from ..core.jsonl import parse_row
+
+OnBadRow = Literal["error", "skip"]
+SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".csv", ".parquet")
+_PARQUET_BATCH = 4096
+csv.field_size_limit(1 << 26)
+
+Placed = tuple[str, dict[str, Any]]
+
+
+@dataclass
+class BadRows:
+    """What to do with bad rows, and how many there were."""
+
+    policy: OnBadRow = "error"
+    skipped: int = 0
+    reasons: list[str] = field(default_factory=list)
+    """The first few, for the plan's note."""
+
+    def refuse(self, reason: str) -> None:
+        """Raise, or count the row as skipped."""
+        if self.policy == "error":
+            raise UserError(f"{reason}; set on_bad_row: skip to leave such rows out")
+        self.skipped += 1
+        if len(self.reasons) < 5:
+            self.reasons.append(reason)
+
+
+def data_files(path: Path) -> list[Path]:
+    """The file itself, or a folder's data files in order of name."""
+    if path.is_file():
+        return [path]
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder")
+    found = sorted(item for item in path.iterdir() if item.name.endswith(SUFFIXES))
+    if not found:
+        raise UserError(f"{path}: holds no data file ({', '.join(SUFFIXES)})")
+    return found
+
+
+def read_rows(path: Path, bad: BadRows) -> Iterator[Placed]:
+    """(place, row) of a file or of each file of a folder, in order; memory stays flat but for `.json`."""
+    for file in data_files(path):
+        try:
+            yield from _reader(file)(file, bad)
+        except (OSError, EOFError) as error:
+            raise UserError(f"{file}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+
+
+def _reader(file: Path) -> Any:
+    for suffix, reader in _READERS.items():
+        if file.name.lower().endswith(suffix):
+            return reader
+    raise UserError(f"{file}: unknown kind of file; expected {', '.join(SUFFIXES)}")
+
+
+def _json_lines(file: Path, bad: BadRows) -> Iterator[Placed]:
+    with (gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")) as stream:
+        for number, raw in enumerate(stream, start=1):
+            place = f"{file}, line {number}"
+            if not raw.strip():
+                continue
+            try:
+                yield place, parse_row(raw.decode("utf-8-sig" if number == 1 else "utf-8"), place)
+            except UnicodeDecodeError as error:
+                bad.refuse(f"{place}: is not UTF-8 ({error.reason} at byte {error.start} of the line)")
+            except UserError as error:
+                bad.refuse(str(error))
+
+
+def _json(file: Path, bad: BadRows) -> Iterator[Placed]:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8-sig"))
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{file}: is not JSON ({error})") from None
+    if not isinstance(data, list):
+        raise UserError(f"{file}: holds {type(data).__name__}, expected an array of objects")
+    for number, row in enumerate(data, start=1):
+        if isinstance(row, dict):
+            yield f"{file}, row {number}", row
+        else:
+            bad.refuse(f"{file}, row {number}: is {type(row).__name__}, expected an object with columns")
+
+
+def _csv(file: Path, bad: BadRows) -> Iterator[Placed]:
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.DictReader(stream)
+        try:
+            for row in reader:
+                place = f"{file}, line {reader.line_num}"
+                if None in row or None in row.values():
+                    bad.refuse(f"{place}: has another number of columns than the header ({len(reader.fieldnames or ())})")
+                else:
+                    yield place, row
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise UserError(f"{file}, near line {reader.line_num}: is not readable CSV ({error})") from None
+
+
+def _parquet(file: Path, bad: BadRows) -> Iterator[Placed]:
+    del bad
+    try:
+        frame = pl.scan_parquet(file)
+        total = frame.select(pl.len()).collect().item()
+        for start in range(0, total, _PARQUET_BATCH):
+            part = frame.slice(start, _PARQUET_BATCH).collect()
+            yield from ((f"{file}, row {start + i}", row) for i, row in enumerate(part.iter_rows(named=True), start=1))
+    except pl.exceptions.PolarsError as error:
+        raise UserError(f"{file}: is not a readable Parquet file ({str(error).splitlines()[0]})") from None
+
+
+_READERS = {".jsonl": _json_lines, ".jsonl.gz": _json_lines, ".json": _json, ".csv": _csv, ".parquet": _parquet}
+
+
+def text_of(row: dict[str, Any], names: Iterable[str], place: str, bad: BadRows) -> str | None:
+    """The first of the columns that is there, as non-empty text; None when the row is refused."""
+    for name in names:
+        if name in row:
+            value = row[name]
+            if not isinstance(value, str):
+                bad.refuse(f"{place}: column {name!r} is {type(value).__name__}, expected text")
+                return None
+            if not value.strip():
+                bad.refuse(f"{place}: column {name!r} is empty")
+                return None
+            return value
+    found = ", ".join(map(str, row)) or "none"
+    bad.refuse(f"{place}: column {' or '.join(repr(name) for name in names)} is missing; columns found: {found}")
+    return None

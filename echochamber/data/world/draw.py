@@ -1,0 +1,106 @@
+"""Problem number `index` of a set and split, as a pure function of its name."""
+
+from ...core.errors import UserError
+from ...core.numbers import format_number
+from ...core.types import Problem, SolutionGraph
+from .config import BEYOND_EXTRA, LEVELS, PROBLEM_SETS, WorldConfig
+from .draft import Draft
+from .families import FAMILIES
+from .grow import grow
+from .rows import Family
+from .stream import Stream, between, pick, stream
+from .structure import digest, expression, is_novel, pool_of, split_of
+from .wording import question_text
+
+_ATTEMPTS = 20_000
+"""Draws before a world is said to have no such problem."""
+_SPLITS = ("train", "dev", "test")
+
+
+def draw_problem(config: WorldConfig, seed: int, split: str, index: int, problem_set: str = "all") -> Problem:
+    """Problem `index` of a problem set and split; the same whatever was asked before.
+
+    Whole graphs are drawn until one belongs to the split (by the hash of its structure) and to the
+    set; words follow afterwards. Training never holds a structure of dev, test, `novel`, `overlap`
+    or `overlap_clean`. The two overlap sets ignore the seed, because background text plants them.
+    Two indices may give the same structure; `problem_set` gives distinct ones.
+    """
+    _check(problem_set, split)
+    keyed = 0 if problem_set.startswith("overlap") else seed
+    for attempt in range(_ATTEMPTS):
+        source = stream("world", keyed, split, problem_set, index, attempt)
+        family = FAMILIES[pick(source, config.family_names)]
+        draft = grow(family, between(source, *operations_of(config, problem_set)), config, source)
+        if draft is None:
+            continue
+        graph = draft.graph()
+        structure = digest(expression(graph))
+        if split_of(structure) == split and _belongs(structure, graph, problem_set, config):
+            return _problem(draft, graph, structure, family, config, split, problem_set, index, keyed, source)
+    raise UserError(f"world: no problem for set {problem_set!r}, split {split!r} in {_ATTEMPTS} draws; allow more families, operations or values")
+
+
+def operations_of(config: WorldConfig, problem_set: str) -> tuple[int, int]:
+    """Fewest and most operations of a set in this world."""
+    low, high = config.operations
+    if problem_set == "beyond":
+        return high + 1, high + BEYOND_EXTRA
+    if problem_set == "novel":
+        low = max(low, 3)
+    elif problem_set in LEVELS:
+        low, high = max(low, LEVELS[problem_set][0]), min(high, LEVELS[problem_set][1])
+    if low > high:
+        raise UserError(f"problem set {problem_set!r} is empty in a world with operations {list(config.operations)}")
+    return low, high
+
+
+def problem_set(config: WorldConfig, name: str, split: str, count: int, seed: int) -> list[Problem]:
+    """The first `count` problems of a set and split with distinct structures."""
+    found: dict[str, Problem] = {}
+    for index in range(20 * count + 100):
+        if len(found) == count:
+            break
+        problem = draw_problem(config, seed, split, index, name)
+        found.setdefault(problem.structure, problem)
+    if len(found) < count:
+        raise UserError(f"problem set {name!r}, split {split!r}: only {len(found)} distinct structures found, {count} asked; allow more values or operations")
+    return list(found.values())
+
+
+def _check(problem_set: str, split: str) -> None:
+    if problem_set not in PROBLEM_SETS:
+        raise UserError(f"problem set {problem_set!r} is unknown; there are {', '.join(PROBLEM_SETS)}")
+    if split not in _SPLITS:
+        raise UserError(f"split {split!r} is unknown; there are {', '.join(_SPLITS)}")
+    if split == "train" and problem_set in ("novel", "beyond", "overlap", "overlap_clean"):
+        raise UserError(f"problem set {problem_set!r} is held out of training; ask for split dev or test")
+
+
+def _belongs(structure: int, graph: SolutionGraph, problem_set: str, config: WorldConfig) -> bool:
+    pool = pool_of(structure)
+    if problem_set.startswith("overlap"):
+        return pool == problem_set and not _novel(graph, config)
+    if pool:
+        return False
+    return problem_set == "beyond" or _novel(graph, config) == (problem_set == "novel")
+
+
+def _novel(graph: SolutionGraph, config: WorldConfig) -> bool:
+    return is_novel(expression(graph, values=False), len(graph.steps), config.novel_share)
+
+
+def _problem(
+    draft: Draft, graph: SolutionGraph, structure: int, family: Family, config: WorldConfig,
+    split: str, problem_set: str, index: int, seed: int, source: Stream,
+) -> Problem:  # fmt: skip
+    return Problem(
+        id=f"{problem_set}-{split}-{seed}-{index}",
+        question=question_text(draft, config, family.asides, source),
+        reference=format_number(graph.steps[-1].value),
+        problem_set=problem_set,
+        split=split,
+        family=family.name,
+        difficulty=len(graph.steps),
+        structure=f"{structure:016x}",
+        graph=graph,
+    )

@@ -1,0 +1,24 @@
+"""Older, younger, twice as old."""
+
+from ..rows import Family, Web, row
+
+AGES = Family(
+    name="ages",
+    things={},
+    web=Web(
+        measure="age",
+        first=("{a} is {n} years old.", "The age of {a} is {n}."),
+        relations=(
+            row("+n", "gap age", "{a} is {n} years older than {b}.", "{a} was born {n} years before {b}."),
+            row("-n", "gap age", "{a} is {n} years younger than {b}.", "{a} was born {n} years after {b}."),
+            row("*c", "factor age", "{a} is {twice} as old as {b}.", "{a} is {twice} the age of {b}."),
+            row("/c", "divisor age", "{a} is {half} as old as {b}.", "{a} is {half} the age of {b}."),
+        ),
+        last=("How old is {a}?", "What is the age of {a}?"),
+        both=("What do the ages of {a} and {b} add up to?", "What is the sum of the ages of {a} and {b}?"),
+        difference=("How many years older is {a} than {b}?",),
+        everyone=("What do the ages of {all} add up to?", "What is the sum of the ages of {all}?"),
+    ),
+    asides=("{who} lives at number {n}.", "{who} has {n} cousins."),
+    unit="years",
+)
