@@ -27,13 +27,13 @@ class SourcePlan:
     name: str
     asked: str
     """What the recipe says: `copies 4` or `share 0.2 of tokens`."""
-    asked_tokens: int
-    available_documents: int
-    available_tokens: int
-    available_solution_tokens: int
-    obtained_documents: int
-    obtained_tokens: int
-    obtained_solution_tokens: int
+    tokens_asked: int
+    documents_available: int
+    tokens_available: int
+    solution_tokens_available: int
+    documents_obtained: int
+    tokens_obtained: int
+    solution_tokens_obtained: int
     passes: float
     share_of_tokens: float
     fingerprint: str
@@ -55,12 +55,12 @@ class MixturePlan:
     @property
     def num_documents(self) -> int:
         """Documents over all sources."""
-        return sum(source.obtained_documents for source in self.sources)
+        return sum(source.documents_obtained for source in self.sources)
 
     @property
     def num_tokens(self) -> int:
         """Tokens over all sources, end-of-text included."""
-        return sum(source.obtained_tokens for source in self.sources)
+        return sum(source.tokens_obtained for source in self.sources)
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain data."""
@@ -83,8 +83,8 @@ def plan_table(plan: Mapping[str, Any]) -> str:
     head = ("source", "asked", "available", "documents", "tokens", "solution", "share", "passes", "fingerprint")
     rows = [
         (
-            item["name"], item["asked"], f"{item['available_documents']:,}", f"{item['obtained_documents']:,}",
-            f"{item['obtained_tokens']:,}", f"{item['obtained_solution_tokens']:,}", f"{item['share_of_tokens']:.3f}",
+            item["name"], item["asked"], f"{item['documents_available']:,}", f"{item['documents_obtained']:,}",
+            f"{item['tokens_obtained']:,}", f"{item['solution_tokens_obtained']:,}", f"{item['share_of_tokens']:.3f}",
             f"{item['passes']:.2f}", item["fingerprint"] + (f"  {item['note']}" if item["note"] else ""),
         )
         for item in plan["sources"]
@@ -256,17 +256,17 @@ def _line(
     lengths = np.frombuffer(pool.lengths, dtype=np.uint32).astype(np.int64)
     solutions = lengths - np.frombuffer(pool.prompt_lengths, dtype=np.uint32)
     tokens = int(lengths[picks].sum())
-    asked_tokens = asked if config.share is None or config.unit == "tokens" else tokens
+    tokens_asked = asked if config.share is None or config.unit == "tokens" else tokens
     return SourcePlan(
         name=name,
         asked=f"copies {config.wanted_copies:g}" if config.share is None else f"share {config.share:g} of {config.unit}",
-        asked_tokens=asked_tokens,
-        available_documents=size,
-        available_tokens=int(lengths[:size].sum()),
-        available_solution_tokens=int(solutions[:size].sum()),
-        obtained_documents=len(picks),
-        obtained_tokens=tokens,
-        obtained_solution_tokens=int(solutions[picks].sum()),
+        tokens_asked=tokens_asked,
+        documents_available=size,
+        tokens_available=int(lengths[:size].sum()),
+        solution_tokens_available=int(solutions[:size].sum()),
+        documents_obtained=len(picks),
+        tokens_obtained=tokens,
+        solution_tokens_obtained=int(solutions[picks].sum()),
         passes=len(picks) / size if size else 0.0,
         share_of_tokens=tokens / total if total else 0.0,
         fingerprint=pool.fingerprint(size),

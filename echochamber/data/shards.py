@@ -4,7 +4,7 @@
     starts.bin     where each document starts, int64; one more entry for the end
     prompts.bin    how many of a document's first tokens are its prompt, uint32
     sources.bin    which source each document is from, uint8
-    index.json     sizes, types, source names, the plan
+    index.json     sizes, types, source names
 """
 
 import json
@@ -30,7 +30,8 @@ def write_shards(
     """Write a plan's documents in a seeded order; each ends with `eos_id`.
 
     The ids come from the plan's spool, so nothing is encoded twice; `encode_batch` stays in the
-    signature for plans whose pools still have to grow. `on_progress` gets the tokens written so far.
+    signature for plans whose pools still have to grow. `on_progress` gets the number of documents
+    written since it was last called.
     """
     del encode_batch
     dtype = np.dtype(np.uint16 if vocab_size <= 1 << 16 else np.uint32)
@@ -43,7 +44,7 @@ def write_shards(
     lengths, prompts = np.zeros(len(documents) + 1, np.int64), np.zeros(len(documents), np.uint32)
     with (folder / "tokens.bin").open("wb") as stream:
         held: list[np.ndarray] = []
-        size = written = 0
+        size = told = 0
         for place, (source, document) in enumerate(zip(sources.tolist(), documents.tolist(), strict=True)):
             first, last = starts[source][document], starts[source][document + 1]
             held += [tokens[source][first:last].astype(dtype), np.array([eos_id], dtype)]
@@ -52,10 +53,10 @@ def write_shards(
             size += last - first + 1
             if size >= _FLUSH or place == len(documents) - 1:
                 np.concatenate(held).tofile(stream)
-                written += size
                 held, size = [], 0
                 if on_progress:
-                    on_progress(int(written))
+                    on_progress(place + 1 - told)
+                told = place + 1
     np.cumsum(lengths).tofile(folder / "starts.bin")
     prompts.tofile(folder / "prompts.bin")
     sources.tofile(folder / "sources.bin")
@@ -63,7 +64,7 @@ def write_shards(
         folder / "index.json",
         {
             "dtype": dtype.name, "num_tokens": int(lengths.sum()), "num_documents": len(documents), "eos_id": eos_id,
-            "vocab_size": vocab_size, "sources": [source.name for source in plan.sources], "plan": plan.to_json(),
+            "vocab_size": vocab_size, "sources": [source.name for source in plan.sources],
         },
     )  # fmt: skip
 

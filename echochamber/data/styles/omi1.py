@@ -6,7 +6,7 @@ from .knobs import Choices
 from .terms import code_lines
 
 _LEAD_INS = (
-    "Let's compute this with Python.",
+    "Let's solve this problem using Python code.",
     "A short Python program gives the answer.",
     "We can work this out in Python.",
     "Let's write a few lines of Python for it.",
