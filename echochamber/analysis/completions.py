@@ -1,0 +1,93 @@
+"""A stratified sample of graded completions for the page, and complete counts beside it."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from .runs import Run
+from .study_folder import Node, Study, scan_table
+
+MAX_COMPLETIONS = 8000
+"""Completions that one page carries at most; at about 400 bytes each, 3 to 4 MB."""
+MAX_TEXT = 3000
+"""Characters of one completion that are shown."""
+SAMPLES_AT_ENDS, SAMPLES_BETWEEN, SAMPLES_PER_STEP = 6, 2, 4
+EVALUATION, ROLLOUT = 0, 1
+_PROBLEM = ("problem_set", "split", "problem_id", "question", "reference", "family", "difficulty")
+_SHOWN = ("step", "sample", "format", "outcome", "answer", "detail", "num_tokens", "truncated")
+
+
+def sample_completions(study: Study, runs: Sequence[Run]) -> dict[str, Any]:
+    """Plain data for the page's browser.
+
+    `problems`: one object each; `rows`: [run, source, problem, step, sample, format, outcome, answer,
+    detail, num_tokens, truncated, text] with indices into runs and problems and source 0 for an
+    evaluation, 1 for a training rollout; `counts`: [run, set, split, step, format, outcome, number] of
+    *all* sampled completions. The same problems are chosen in every run, by a hash of their id.
+    """
+    quota = MAX_COMPLETIONS // max(len(runs), 1)
+    problems: dict[tuple[Any, ...], int] = {}
+    rows: list[list[Any]] = []
+    counts: list[list[Any]] = []
+    for index, run in enumerate(runs):
+        frames = [(node, scan_table(study, node, "records.parquet")) for node in run.evaluations]
+        scans = [frame for _, frame in frames if frame is not None]
+        drawn = _evaluated(scans, quota * 3 // 4)
+        rows += _rows(drawn, problems, [index, EVALUATION])
+        rows += _rows(_rollouts(study, run.rl, quota // 4), problems, [index, ROLLOUT])
+        counts += [[index, *row] for scan in scans for row in _counts(scan)]
+    names = list(_PROBLEM)
+    return {"problems": [dict(zip(names, key, strict=True)) for key in problems], "rows": rows, "counts": counts}
+
+
+def _evaluated(scans: list[pl.LazyFrame], quota: int) -> pl.DataFrame | None:
+    """All steps of the problems chosen; more samples at the first and last step than between."""
+    if not scans:
+        return None
+    table = pl.concat([scan.select(*_PROBLEM, *_SHOWN, "text") for scan in scans])
+    steps = table.select(pl.col("step").unique().sort()).collect()["step"].to_list()
+    per_problem = 2 * (SAMPLES_AT_ENDS + 1) + max(len(steps) - 2, 0) * (SAMPLES_BETWEEN + 1)
+    ids = table.select("problem_set", "problem_id").unique().collect()
+    chosen = _spread(ids, max(quota // per_problem, 2))
+    limit = pl.when(pl.col("step").is_in([steps[0], steps[-1]])).then(SAMPLES_AT_ENDS).otherwise(SAMPLES_BETWEEN)
+    kept = table.join(chosen.lazy(), on=["problem_set", "problem_id"], how="semi").filter(pl.col("sample") < limit)
+    return kept.sort("problem_set", "problem_id", "step", "sample").collect()
+
+
+def _spread(ids: pl.DataFrame, count: int) -> pl.DataFrame:
+    """`count` problems, shared out over the problem sets, chosen by a hash so that runs agree."""
+    order = [hashlib.blake2b(name.encode(), digest_size=8).hexdigest() for name in ids["problem_id"]]
+    ranked = ids.with_columns(order=pl.Series(order, dtype=pl.String)).sort("order")
+    share = max(count // max(ranked["problem_set"].n_unique(), 1), 1)
+    return ranked.filter(pl.int_range(pl.len()).over("problem_set") < share).drop("order")
+
+
+def _rollouts(study: Study, rl: Node | None, quota: int) -> pl.DataFrame | None:
+    """A few training completions of as many steps as the quota allows, evenly spaced."""
+    scan = scan_table(study, rl, "rollouts.parquet") if rl else None
+    if scan is None:
+        return None
+    steps = scan.select(pl.col("step").unique().sort()).collect()["step"].to_list()
+    stride = -(-len(steps) // max(quota, 1))
+    each = max(min(SAMPLES_PER_STEP, quota // max(len(steps), 1)), 1)
+    kept = scan.select(*_PROBLEM, *_SHOWN, "text").filter(pl.col("step").is_in(steps[::stride]))
+    return kept.filter(pl.int_range(pl.len()).over("step") < each).collect()
+
+
+def _rows(table: pl.DataFrame | None, problems: dict[tuple[Any, ...], int], head: list[int]) -> list[list[Any]]:
+    """Rows for the page; problems not seen before are added to `problems`."""
+    rows = []
+    for row in table.iter_rows(named=True) if table is not None else ():
+        problem = problems.setdefault(tuple(row[name] for name in _PROBLEM), len(problems))
+        text = row["text"] or ""
+        shown = text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + f"\n[... {len(text) - MAX_TEXT} more characters]"
+        rows.append([*head, problem, *(row[name] for name in _SHOWN), shown])
+    return rows
+
+
+def _counts(scan: pl.LazyFrame) -> list[tuple[Any, ...]]:
+    """How many sampled completions there are of each kind, text never loaded."""
+    keys = ["problem_set", "split", "step", "format", "outcome"]
+    return scan.filter(pl.col("sample") >= 0).group_by(keys).len().sort(keys).collect().rows()

@@ -1,0 +1,152 @@
+"""The finding in words: what a stranger should know after ten seconds."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..stats.intervals import t_interval
+from .numbers import Row, at, top_format
+from .runs import Run
+from .summary import ends
+
+TITLES = {
+    "tinygsm": "Python function",
+    "omi1": "code block with output",
+    "omi2": "prose with a box",
+    "metamath": "prose, “The answer is”",
+    "gsm8k": "prose, “####”",
+    "other": "none of these",
+}
+"""What a reader sees beside the name of a format."""
+COLLAPSED = 0.9
+"""From this share on one format has taken over (claim 1 of CLAIMS.md)."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number before and after."""
+
+    label: str
+    meaning: str
+    before: float | None
+    after: float | None
+    before_interval: list[float] | None
+    after_interval: list[float] | None
+    target: dict[str, Any]
+    """What the completion browser shows when the number is clicked."""
+
+    @property
+    def direction(self) -> str:
+        """`up`, `down`, or `unclear` where the intervals overlap or are not known."""
+        if self.before is None or self.after is None or not self.before_interval or not self.after_interval:
+            return "unclear"
+        if self.after_interval[0] > self.before_interval[1]:
+            return "up"
+        return "down" if self.after_interval[1] < self.before_interval[0] else "unclear"
+
+
+def percent(value: float | None) -> str:
+    """`57%`; one decimal near the ends, where it matters: `99.6%`; a dash for what is not known.
+
+    >>> percent(0.574), percent(0.9961), percent(1.0), percent(0.004), percent(None)
+    ('57%', '99.6%', '100%', '0.4%', '–')
+    """
+    if value is None:
+        return "–"
+    scaled = 100 * value
+    return f"{scaled:.1f}%" if 0 < scaled < 1 or 99 < scaled < 100 else f"{scaled:.0f}%"
+
+
+def bounds(interval: Sequence[float] | None) -> str:
+    """`[54–60%]`, or words where there is no interval."""
+    if not interval:
+        return "no interval"
+    return f"{percent(interval[0]).rstrip('%')}–{percent(interval[1])}"
+
+
+def title(name: str) -> str:
+    """`Python function (tinygsm)`."""
+    return f"{TITLES[name]} ({name})" if name in TITLES else name
+
+
+def tiles(summary: Row, runs: Sequence[Run], chosen: tuple[str, str]) -> list[Tile]:
+    """Share of the winner, accuracy, and pass@k and maj@k at the largest k that both ends have."""
+    base, final = summary["base"], summary["final"]
+    if base is None or final is None:
+        return []
+    found = [_winner_tile([run for run in runs if run.group == runs[0].group], chosen)]
+    found.append(_tile("Right at the first try", "pass@1: accuracy of one sampled answer", base, final, "accuracy"))
+    largest = max((int(k) for k in base["pass@k"] if final["pass@k"].get(k) is not None), default=1)
+    if largest > 1:
+        meaning = f"pass@{largest}: at least one of {largest} sampled answers is right"
+        found.append(_tile(f"Right within {largest} tries", meaning, base, final, "pass@k", str(largest)))
+        meaning = f"maj@{largest}: the most frequent of {largest} sampled answers is right"
+        found.append(_tile(f"Right by vote of {largest}", meaning, base, final, "maj@k", str(largest)))
+    return found
+
+
+def _tile(label: str, meaning: str, base: Row, final: Row, name: str, k: str | None = None) -> Tile:
+    path = (name,) if k is None else (name, k)
+    return Tile(
+        label,
+        meaning,
+        before=at(base, path),
+        after=at(final, path),
+        before_interval=at(base, ("intervals", *path)),
+        after_interval=at(final, ("intervals", *path)),
+        target={"step": final["step"], "format": ""},
+    )
+
+
+def _winner_tile(group: Sequence[Run], chosen: tuple[str, str]) -> Tile:
+    """Each seed's own winner, its share before and after; over several seeds with Student's t."""
+    pairs = [(base, final) for base, final in (ends(run, chosen) for run in group) if base and final]
+    names = [top_format(final) or "other" for _, final in pairs]
+    unanimous = len(set(names)) == 1
+    sides = [[_share(pair[i], name) for pair, name in zip(pairs, names, strict=True)] for i in (0, 1)]
+    if len(pairs) == 1:
+        intervals = [at(row, ("intervals", "formats", names[0], "share")) for row in pairs[0]]
+    else:
+        intervals = [[max(0.0, low), min(1.0, high)] for low, high in map(t_interval, sides)]
+    return Tile(
+        label=f"Written as {title(names[0])}" if unanimous else "Written in each seed’s own winner",
+        meaning="share of all sampled answers" if unanimous else f"share of all sampled answers; {winners(names)}",
+        before=sum(sides[0]) / len(pairs),
+        after=sum(sides[1]) / len(pairs),
+        before_interval=intervals[0],
+        after_interval=intervals[1],
+        target={"step": pairs[0][1]["step"], "format": names[0] if unanimous else ""},
+    )
+
+
+def _share(row: Row, name: str) -> float:
+    return float((row["formats"].get(name) or {}).get("share") or 0.0)
+
+
+def winners(names: Sequence[str]) -> str:
+    """`omi1 in 2 seeds, tinygsm in 1`."""
+    counted = Counter(names).most_common()
+    first = f"{counted[0][0]} in {counted[0][1]} {'seed' if counted[0][1] == 1 else 'seeds'}"
+    return ", ".join([first, *(f"{name} in {count}" for name, count in counted[1:])])
+
+
+def sentences(found: Sequence[Tile]) -> tuple[str, str]:
+    """The finding in one sentence, and the price or prize in a second; says so when there is none yet."""
+    if not found:
+        return "No answer yet.", "The evaluation of the base or of the last checkpoint is missing."
+    share, accuracy, *rest = found
+    after, before = percent(share.after), percent(share.before)
+    winner = share.label.removeprefix("Written as ")
+    if winner == share.label:
+        winner = "a format that differs by seed"
+    if (share.after or 0) >= COLLAPSED:
+        main = f"Reinforcement learning left the model with one way to answer: {winner}, from {before} of its answers to {after}."
+    else:
+        main = f"After reinforcement learning the most used format is {winner}, with {after} of the answers; it had {before}."
+    second = f"A single try is right {percent(accuracy.after)} of the time, {percent(accuracy.before)} before"
+    if rest:
+        change = {"up": "rose", "down": "fell", "unclear": "did not clearly move"}[rest[0].direction]
+        tries = rest[0].label.removeprefix("Right within ")
+        second += f"; the chance of a right one among {tries} {change}: {percent(rest[0].before)} to {percent(rest[0].after)}"
+    return main, second + "."

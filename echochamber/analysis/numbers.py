@@ -1,0 +1,71 @@
+"""Figures of several seeds become one figure with an interval."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..stats.intervals import t_interval
+
+Row = dict[str, Any]
+SCALARS = ("accuracy", "greedy_accuracy")
+CURVES = ("pass@k", "maj@k")
+
+
+def average_rows(rows: Sequence[Row]) -> Row:
+    """One summary row for several seeds' rows of one checkpoint.
+
+    One row keeps its own intervals (bootstrap by problem); more get Student's t over seeds, clipped
+    to [0, 1]. A figure that some seed lacks (a format that died out there) is None: its mean over
+    the remaining seeds would answer another question.
+    """
+    if len(rows) == 1:
+        return _headline_parts(rows[0])
+    averaged: Row = {"intervals": {}}
+    for name in SCALARS:
+        averaged[name], averaged["intervals"][name] = _mean(rows, (name,))
+    for name in CURVES:
+        cells = {k: _mean(rows, (name, k)) for k in _keys(rows, name)}
+        averaged[name], averaged["intervals"][name] = _apart(cells)
+    averaged["formats"], averaged["intervals"]["formats"] = {}, {}
+    for name in _keys(rows, "formats"):
+        cells = {key: _mean(rows, ("formats", name, key)) for key in ("share", "accuracy")}
+        averaged["formats"][name], averaged["intervals"]["formats"][name] = _apart(cells)
+    return averaged
+
+
+def _headline_parts(row: Row) -> Row:
+    intervals = row.get("intervals") or {}
+    parts: Row = {name: row.get(name) for name in SCALARS} | {name: row.get(name) or {} for name in CURVES}
+    return parts | {"formats": row["formats"], "intervals": intervals}
+
+
+def _keys(rows: Sequence[Row], name: str) -> list[str]:
+    return list(dict.fromkeys(key for row in rows for key in row.get(name) or {}))
+
+
+def at(row: Row | None, path: Sequence[str]) -> Any:
+    """The value at `path` in nested blocks, None where a part of the way is missing."""
+    value: Any = row
+    for part in path:
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+Mean = tuple[float | None, list[float] | None]
+
+
+def _apart(cells: dict[str, Mean]) -> tuple[dict[str, float | None], dict[str, list[float] | None]]:
+    return {k: value for k, (value, _) in cells.items()}, {k: bounds for k, (_, bounds) in cells.items()}
+
+
+def _mean(rows: Sequence[Row], path: Sequence[str]) -> Mean:
+    values = [at(row, path) for row in rows]
+    if any(not isinstance(value, int | float) for value in values):
+        return None, None
+    low, high = t_interval(values)
+    return sum(values) / len(values), [max(0.0, low), min(1.0, high)]
+
+
+def top_format(row: Row) -> str | None:
+    """The format with the largest share, None where no share is known."""
+    shares = {name: cell.get("share") or 0.0 for name, cell in row["formats"].items()}
+    return max(shares, key=lambda name: shares[name]) if any(shares.values()) else None

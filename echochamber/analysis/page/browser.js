@@ -1,0 +1,174 @@
+"use strict";
+// The completion browser: one problem at a time, two checkpoints side by side, or one training step.
+
+const [RUN, SOURCE, PROBLEM, STEP, SAMPLE, FORMAT, OUTCOME, ANSWER, DETAIL, TOKENS, TRUNCATED, TEXT] = Array(12).keys();
+const CHANGES = { "": "any change", gained: "wrong → right", lost: "right → wrong", kept: "right → right", missed: "wrong → wrong", format: "another format" };
+const SHOWN = 4;
+
+class Browser {
+  constructor(host, controls, page) {
+    Object.assign(this, { host, controls, page, at: 0 });
+    this.filter = { left: "0:0", right: "", format: "", outcome: "", change: "" };
+    this.problems = page.data.completions.problems;
+    host.addEventListener("keydown", (event) => {
+      if (event.target.matches("select, input")) return;
+      if (event.key === "ArrowRight") this.move(1);
+      if (event.key === "ArrowLeft") this.move(-1);
+    });
+  }
+
+  rows() {
+    return this.page.data.completions.rows.filter((row) => row[RUN] === this.page.state.run);
+  }
+
+  steps(source) {
+    return [...new Set(this.rows().filter((row) => row[SOURCE] === source).map((row) => row[STEP]))].sort((a, b) => a - b);
+  }
+
+  // A new run, or new filters from a click elsewhere on the page.
+  reset(wanted = {}) {
+    const evaluated = this.steps(0), trained = this.steps(1);
+    const last = evaluated[evaluated.length - 1];
+    this.filter = { left: `0:${evaluated[0] ?? 0}`, right: last === undefined ? `1:${trained[0] ?? 0}` : `0:${last}`, format: wanted.format || "", outcome: wanted.outcome || "", change: "" };
+    if (wanted.step !== undefined) {
+      if (evaluated.includes(wanted.step)) this.filter.right = `0:${wanted.step}`;
+      else if (trained.length) this.filter.right = `1:${trained.reduce((a, b) => (Math.abs(b - wanted.step) < Math.abs(a - wanted.step) ? b : a))}`;
+    }
+    this.at = 0;
+    this.draw();
+  }
+
+  select(label, key, options) {
+    const choice = node("select", { id: `browser-${key}`, onchange: (event) => this.choose(key, event.target.value) });
+    for (const [group, entries] of options) {
+      const host = group ? node("optgroup", { label: group }) : choice;
+      for (const [value, text] of entries) host.append(node("option", { value, selected: this.filter[key] === value }, text));
+      if (group) choice.append(host);
+    }
+    return node("label", {}, label, choice);
+  }
+
+  choose(key, value) {
+    this.filter[key] = value;
+    this.at = 0;
+    this.draw();
+    document.getElementById(`browser-${key}`).focus();
+  }
+
+  drawControls() {
+    const name = (step) => (step === 0 ? "base (step 0)" : `step ${step}`);
+    const evaluated = this.steps(0).map((step) => [`0:${step}`, name(step)]);
+    const trained = this.steps(1).map((step) => [`1:${step}`, `step ${step}`]);
+    const rows = this.rows();
+    const distinct = (field) => [...new Set(rows.map((row) => row[field]))].sort();
+    const right = [["checkpoints", evaluated]];
+    if (trained.length) right.push(["training rollouts", trained]);
+    const training = this.filter.right.startsWith("1:");
+    this.controls.replaceChildren(
+      ...(training ? [] : [this.select("Before", "left", [["", evaluated]])]),
+      this.select(training ? "Step" : "After", "right", right),
+      this.select("Format", "format", [["", [["", "any"], ...distinct(FORMAT).map((f) => [f, f])]]]),
+      this.select("Outcome", "outcome", [["", [["", "any"], ...distinct(OUTCOME).map((o) => [o, o.replace("_", " ")])]]]),
+      ...(training ? [] : [this.select("Change", "change", [["", Object.entries(CHANGES)]])]),
+    );
+  }
+
+  side(key) {
+    const [source, step] = this.filter[key].split(":").map(Number);
+    const found = new Map();
+    for (const row of this.rows())
+      if (row[SOURCE] === source && row[STEP] === step) {
+        if (!found.has(row[PROBLEM])) found.set(row[PROBLEM], []);
+        found.get(row[PROBLEM]).push(row);
+      }
+    return found;
+  }
+
+  passes(row) {
+    return (!this.filter.format || row[FORMAT] === this.filter.format) && (!this.filter.outcome || row[OUTCOME] === this.filter.outcome);
+  }
+
+  // Change is judged on the first completion of either side: the greedy one where there is one.
+  changes(before, after) {
+    if (!this.filter.change) return true;
+    if (!before || !after) return false;
+    const [was, is] = [before[0], after[0]];
+    const right = (row) => row[OUTCOME] === "correct";
+    const tests = { gained: !right(was) && right(is), lost: right(was) && !right(is), kept: right(was) && right(is), missed: !right(was) && !right(is), format: was[FORMAT] !== is[FORMAT] };
+    return tests[this.filter.change];
+  }
+
+  // Problems with a matching completion on the chosen checkpoint, in a fixed order.
+  matches() {
+    const training = this.filter.right.startsWith("1:");
+    const before = training ? new Map() : this.side("left"), after = this.side("right");
+    const set = training ? null : this.page.set();
+    const found = [];
+    for (const [problem, rows] of after) {
+      const { problem_set, split } = this.problems[problem];
+      if (set && (problem_set !== set[0] || split !== set[1])) continue;
+      if (rows.some((row) => this.passes(row)) && (training || this.changes(before.get(problem), rows))) found.push({ problem, before: before.get(problem), after: rows });
+    }
+    return found;
+  }
+
+  move(by) {
+    const count = this.matches().length;
+    this.at = count ? (this.at + by + count) % count : 0;
+    this.draw();
+  }
+
+  counted() {
+    const [source, step] = this.filter.right.split(":").map(Number);
+    if (source) return "A few completions of each training step are kept here.";
+    const [name, split] = this.page.set();
+    const rows = this.page.data.completions.counts.filter((row) => row[0] === this.page.state.run && row[1] === name && row[2] === split && row[3] === step);
+    const all = rows.reduce((sum, row) => sum + row[6], 0);
+    const match = rows.filter((row) => (!this.filter.format || row[4] === this.filter.format) && (!this.filter.outcome || row[5] === this.filter.outcome)).reduce((sum, row) => sum + row[6], 0);
+    return `${match.toLocaleString("en")} of all ${all.toLocaleString("en")} sampled completions of this checkpoint match; this page carries a sample of them.`;
+  }
+
+  draw() {
+    this.drawControls();
+    const found = this.matches();
+    if (!found.length) {
+      this.host.replaceChildren(node("p", { class: "none" }, this.rows().length ? "No completion on this page matches. Loosen a filter." : "This run has no graded completions yet."), node("p", { class: "fine" }, this.counted()));
+      return;
+    }
+    this.at = Math.min(this.at, found.length - 1);
+    const { problem, before, after } = found[this.at];
+    const { question, reference, family, difficulty, problem_id } = this.problems[problem];
+    const pager = node("div", { class: "pager" },
+      node("button", { type: "button", onclick: () => this.move(-1), "aria-label": "Previous problem" }, "←"),
+      node("span", { "aria-live": "polite" }, `Problem ${this.at + 1} of ${found.length}`),
+      node("button", { type: "button", onclick: () => this.move(1), "aria-label": "Next problem" }, "→"));
+    const place = [problem_id, family, difficulty ? `${difficulty} operation${difficulty > 1 ? "s" : ""}` : ""].filter(Boolean).join(" · ");
+    const training = this.filter.right.startsWith("1:");
+    const title = (key) => (this.filter[key] === "0:0" ? "Base model, before RL" : `${training ? "Training rollout at" : "After"} step ${this.filter[key].slice(2)} of RL`);
+    this.host.replaceChildren(
+      pager,
+      node("div", { class: "problem" }, node("p", { class: "q" }, question || ""), node("p", { class: "fine" }, "Right answer ", node("b", {}, reference || "–"), ` · ${place}`)),
+      node("div", { class: training ? "sides one" : "sides" }, training ? null : this.column(title("left"), before), this.column(title("right"), after)),
+      node("p", { class: "fine" }, this.counted()));
+  }
+
+  column(title, rows) {
+    const sorted = [...(rows || [])].sort((a, b) => this.passes(b) - this.passes(a));
+    const cards = sorted.map((row) => this.card(row));
+    const rest = cards.slice(SHOWN);
+    const more = rest.length ? node("details", { class: "more" }, node("summary", {}, `${rest.length} more`), ...rest) : null;
+    return node("div", { class: "side" }, node("h3", {}, title), ...(cards.length ? cards.slice(0, SHOWN) : [node("p", { class: "none" }, "No completion of this problem here.")]), more);
+  }
+
+  card(row) {
+    const right = row[OUTCOME] === "correct";
+    const facts = [row[SAMPLE] < 0 ? "greedy" : `sample ${row[SAMPLE]}`, `${row[TOKENS] ?? "?"} tokens`, row[TRUNCATED] ? "cut off at the limit" : "", row[DETAIL] || ""].filter(Boolean).join(" · ");
+    return node("article", { class: `card${this.passes(row) ? "" : " off"}` },
+      node("header", {},
+        node("span", { class: "format", style: `--c:${this.page.colour(row[FORMAT])}` }, row[FORMAT]),
+        node("span", { class: `outcome ${right ? "right" : "wrong"}` }, `${right ? "✓" : "✗"} ${row[OUTCOME].replace("_", " ")}`),
+        node("span", { class: "answer" }, row[ANSWER] === null ? "no answer" : `answer ${row[ANSWER]}`)),
+      node("pre", {}, row[TEXT] || "(empty)"),
+      node("footer", {}, facts));
+  }
+}

@@ -1,0 +1,303 @@
+"use strict";
+// The central figure: format shares, accuracy per format and pass rates over one axis of RL steps.
+
+const PASS_LINES = [
+  { key: "pass@1", label: "pass@1", colour: "var(--ink)", dash: "", read: (row) => [row.accuracy, row.intervals.accuracy] },
+  { key: "pass@k", label: "pass@k", colour: "var(--up)", dash: "7 3", curve: "pass@k" },
+  { key: "maj@k", label: "maj@k", colour: "var(--vote)", dash: "2 3", curve: "maj@k" },
+];
+
+class Central {
+  constructor(host, page) {
+    this.host = host;
+    this.page = page;
+    this.cursor = null;
+    host.addEventListener("keydown", (event) => this.key(event));
+    host.addEventListener("pointerleave", () => this.clear());
+    host.addEventListener("blur", () => this.clear());
+    new ResizeObserver(() => this.draw()).observe(host);
+  }
+
+  runs() {
+    return this.page.selectedRuns();
+  }
+
+  // Steps at which something can be read: dense training steps and checkpoints.
+  steps() {
+    const all = this.runs().flatMap((run) => [...run.dense.step, ...this.rows(run).map((row) => row.step)]);
+    return [...new Set(all)].sort((a, b) => a - b);
+  }
+
+  rows(run) {
+    const [name, split] = this.page.set();
+    return run.checkpoints.filter((row) => row.problem_set === name && row.split === split);
+  }
+
+  largestK() {
+    const ks = this.runs().flatMap((run) => this.rows(run).flatMap((row) => Object.keys(row["pass@k"]).filter((k) => known(row["pass@k"][k]))));
+    return String(Math.max(1, ...ks.map(Number)));
+  }
+
+  // Mean over the selected seeds of what `read` finds; null unless every seed has it.
+  mean(found) {
+    return found.length && found.every(known) ? found.reduce((a, b) => a + b, 0) / found.length : null;
+  }
+
+  denseAt(step, kind, name) {
+    const values = this.runs().map((run) => {
+      const i = run.dense.step.indexOf(step);
+      return i < 0 ? null : (run.dense[kind][name] || [])[i];
+    });
+    return this.mean(values);
+  }
+
+  checkpointAt(step, read) {
+    const rows = this.runs().map((run) => this.rows(run).find((row) => row.step === step));
+    const cells = rows.map((row) => (row ? read(row) : [null, null]));
+    return [this.mean(cells.map((c) => c[0])), cells.length === 1 ? cells[0][1] : null, cells.map((c) => c[0])];
+  }
+
+  checkpointSteps() {
+    return [...new Set(this.runs().flatMap((run) => this.rows(run).map((row) => row.step)))].sort((a, b) => a - b);
+  }
+
+  draw() {
+    const width = this.host.clientWidth;
+    if (!width) return;
+    const steps = this.steps();
+    if (!steps.length) {
+      this.host.replaceChildren(node("p", { class: "none" }, "No step has been trained or evaluated yet."));
+      return;
+    }
+    const narrow = width < 560;
+    this.box = { width, left: 40, right: width - (narrow ? 8 : 128), narrow };
+    this.x = scaleX(Math.max(...steps), this.box.left, this.box.right, this.page.state.log);
+    const heights = narrow ? [210, 160, 160] : [250, 190, 190];
+    const gap = 34;
+    this.panels = [];
+    let top = 22;
+    for (const height of heights) {
+      this.panels.push({ top, bottom: top + height });
+      top += height + gap;
+    }
+    const total = top + 12;
+    const svg = node("svg", { width, height: total, viewBox: `0 0 ${width} ${total}`, "aria-hidden": "true" });
+    this.drawShares(svg, this.panels[0], steps);
+    this.drawAccuracy(svg, this.panels[1]);
+    this.drawPass(svg, this.panels[2]);
+    this.drawSteps(svg, steps, total);
+    this.rule = node("line", { class: "cursor", y1: this.panels[0].top, y2: this.panels[2].bottom, x1: -9, x2: -9 });
+    svg.append(this.rule);
+    svg.addEventListener("pointermove", (event) => this.point(event));
+    svg.addEventListener("click", (event) => this.open(event));
+    this.host.replaceChildren(svg);
+    if (this.cursor !== null) this.show(this.cursor, null);
+  }
+
+  frame(svg, panel, title) {
+    const { left, right } = this.box;
+    svg.append(node("text", { class: "panel-title", x: left, y: panel.top - 8 }, title));
+    for (const tick of [0, 0.25, 0.5, 0.75, 1]) {
+      const y = panel.bottom - (panel.bottom - panel.top) * tick;
+      svg.append(node("line", { class: "grid", x1: left, x2: right, y1: y, y2: y }));
+      if (tick % 0.5 === 0) svg.append(node("text", { class: "tick", x: left - 6, y: y + 4, "text-anchor": "end" }, `${100 * tick}%`));
+    }
+    return (value) => panel.bottom - (panel.bottom - panel.top) * value;
+  }
+
+  drawShares(svg, panel, steps) {
+    const y = this.frame(svg, panel, "How it answers: share of each format");
+    const names = this.page.formats.map((f) => f.name);
+    const dense = steps.filter((step) => names.some((name) => known(this.denseAt(step, "share", name))));
+    const share = (step, name) => {
+      const value = this.denseAt(step, "share", name);
+      return known(value) ? value : this.checkpointAt(step, (row) => [(row.formats[name] || {}).share, null])[0] || 0;
+    };
+    const drawn = dense.length ? dense : this.checkpointSteps();
+    const xs = drawn.map(this.x), base = this.checkpointSteps()[0] === 0 && drawn[0] !== 0 ? [0] : [];
+    const columns = [...base, ...drawn];
+    const allXs = [...base.map(this.x), ...xs];
+    let below = columns.map(() => 0);
+    const last = columns.length - 1;
+    for (const name of names) {
+      if (!this.page.state.formats.has(name)) continue;
+      const above = columns.map((step, i) => below[i] + share(step, name));
+      const area = node("path", { class: "area", d: areaPath(allXs, below.map(y), above.map(y)), style: `fill:${this.page.colour(name)}`, "data-format": name });
+      svg.append(area);
+      this.labelArea(svg, name, columns, below, above, y, allXs, last);
+      below = above;
+    }
+    let stacked = new Map(this.checkpointSteps().map((step) => [step, 0]));
+    for (const name of names) {
+      if (!this.page.state.formats.has(name)) continue;
+      for (const step of stacked.keys()) {
+        const value = this.checkpointAt(step, (row) => [(row.formats[name] || {}).share, null])[0];
+        if (!known(value)) continue;
+        stacked.set(step, stacked.get(step) + value);
+        const total = stacked.get(step);
+        if (total > 0.004 && total < 0.996) svg.append(node("circle", { class: "boundary", cx: this.x(step), cy: y(total), r: 3.2 }));
+      }
+    }
+  }
+
+  // Names stand on the bands, so that colour is not needed to tell them apart.
+  labelArea(svg, name, columns, below, above, y, xs, last) {
+    const { right, narrow } = this.box;
+    const end = above[last] - below[last];
+    if (!narrow && end > 0.04) {
+      const middle = y((above[last] + below[last]) / 2);
+      svg.append(node("text", { class: "series-label", x: right + 8, y: middle + 4 }, `${name} ${percent(end)}`));
+    }
+    let best = -1, thickest = 0;
+    columns.forEach((_, i) => {
+      const thick = above[i] - below[i];
+      if (thick > thickest && xs[i] > this.box.left + 34 && xs[i] < right - 40) [best, thickest] = [i, thick];
+    });
+    if (best >= 0 && thickest > 0.13) svg.append(node("text", { class: "on-area", x: xs[best], y: y((above[best] + below[best]) / 2) + 4, "text-anchor": "middle" }, name));
+  }
+
+  drawAccuracy(svg, panel) {
+    const y = this.frame(svg, panel, "How often each format is right");
+    const labels = [];
+    for (const { name } of this.page.formats) {
+      if (!this.page.state.formats.has(name)) continue;
+      const colour = this.page.colour(name);
+      for (const run of this.runs()) {
+        const points = run.dense.step.map((step, i) => [this.x(step), y(run.dense.accuracy[name][i] ?? NaN)]);
+        svg.append(node("path", { class: "line faint", d: linePath(points), style: `stroke:${colour}` }));
+      }
+      this.checkpointLine(svg, y, (row) => [(row.formats[name] || {}).accuracy, (row.intervals.formats[name] || {}).accuracy], colour, "", name, labels);
+    }
+    this.endLabels(svg, labels, panel);
+  }
+
+  drawPass(svg, panel) {
+    const k = this.largestK();
+    const y = this.frame(svg, panel, "How often the model is right: one try, many tries, a vote");
+    const labels = [];
+    for (const line of PASS_LINES) {
+      const read = line.read || ((row) => [row[line.curve][k], row.intervals[line.curve][k]]);
+      this.checkpointLine(svg, y, read, line.colour, line.dash, line.label.replace("k", k), labels);
+    }
+    this.endLabels(svg, labels, panel);
+  }
+
+  checkpointLine(svg, y, read, colour, dash, label, labels) {
+    const steps = this.checkpointSteps();
+    const cells = steps.map((step) => [step, ...this.checkpointAt(step, read)]);
+    const runs = this.runs().length;
+    if (runs > 1)
+      for (let r = 0; r < runs; r++)
+        svg.append(node("path", { class: "line faint", d: linePath(cells.map(([step, , , each]) => [this.x(step), y(each[r] ?? NaN)])), style: `stroke:${colour}` }));
+    svg.append(node("path", { class: "line", d: linePath(cells.map(([step, value]) => [this.x(step), y(value ?? NaN)])), style: `stroke:${colour};stroke-dasharray:${dash || "none"}` }));
+    for (const [step, value, bounds] of cells) {
+      if (!known(value)) continue;
+      if (bounds) svg.append(node("line", { class: "whisker", x1: this.x(step), x2: this.x(step), y1: y(bounds[0]), y2: y(bounds[1]), style: `stroke:${colour}` }));
+      svg.append(node("circle", { class: "dot", cx: this.x(step), cy: y(value), r: 3.4, style: `fill:${colour}` }));
+    }
+    const final = cells.filter(([, value]) => known(value)).pop();
+    if (final) labels.push({ y: y(final[1]), text: `${label} ${percent(final[1])}`, colour });
+  }
+
+  // Labels at the right edge, pushed apart so that none hides another.
+  endLabels(svg, labels, panel) {
+    if (this.box.narrow) {
+      let x = this.box.left;
+      for (const label of labels) {
+        const text = node("text", { class: "series-label", x, y: panel.bottom + 15 }, label.text);
+        text.style.fill = label.colour;
+        svg.append(text);
+        x += label.text.length * 6.4 + 14;
+      }
+      return;
+    }
+    labels.sort((a, b) => a.y - b.y);
+    labels.forEach((label, i) => (label.y = Math.max(label.y, i ? labels[i - 1].y + 15 : panel.top + 4)));
+    for (let i = labels.length - 1; i >= 0; i--) labels[i].y = Math.min(labels[i].y, i === labels.length - 1 ? panel.bottom : labels[i + 1].y - 15);
+    for (const label of labels) {
+      const text = node("text", { class: "series-label", x: this.box.right + 8, y: label.y + 4 }, label.text);
+      text.style.fill = label.colour;
+      svg.append(text);
+    }
+  }
+
+  drawSteps(svg, steps, total) {
+    const { left, right } = this.box;
+    const last = Math.max(...steps);
+    for (const panel of this.panels)
+      for (const step of this.checkpointSteps()) svg.append(node("line", { class: "checkpoint", x1: this.x(step), x2: this.x(step), y1: panel.bottom, y2: panel.bottom + 5 }));
+    for (const tick of stepTicks(last, this.page.state.log, Math.floor((right - left) / 60)))
+      svg.append(node("text", { class: "tick", x: this.x(tick), y: total - 20, "text-anchor": "middle" }, tick));
+    svg.append(node("text", { class: "tick", x: (left + right) / 2, y: total - 4, "text-anchor": "middle" }, "RL step"));
+  }
+
+  // ---- reading values off
+
+  nearest(x) {
+    return this.steps().reduce((best, step) => (Math.abs(this.x(step) - x) < Math.abs(this.x(best) - x) ? step : best));
+  }
+
+  point(event) {
+    const box = this.host.getBoundingClientRect();
+    this.show(this.nearest(event.clientX - box.left), [event.clientX, event.clientY]);
+  }
+
+  show(step, at) {
+    this.cursor = step;
+    this.rule.setAttribute("x1", this.x(step));
+    this.rule.setAttribute("x2", this.x(step));
+    const lines = this.describe(step);
+    this.page.tip.show(lines, at || this.beside(step));
+    document.getElementById("readout").textContent = lines.map((line) => line.map((part) => part.text || part).join(" ")).join("; ");
+  }
+
+  beside(step) {
+    const box = this.host.getBoundingClientRect();
+    return [box.left + this.x(step), box.top + 40];
+  }
+
+  describe(step) {
+    const checkpoint = this.checkpointSteps().includes(step);
+    const lines = [[`Step ${step}`, checkpoint ? "evaluated" : "training"]];
+    for (const { name } of this.page.formats) {
+      if (!this.page.state.formats.has(name)) continue;
+      const cell = (key) => this.checkpointAt(step, (row) => [(row.formats[name] || {})[key], (row.intervals.formats[name] || {})[key]]);
+      const [share, bounds] = checkpoint ? cell("share") : [this.denseAt(step, "share", name), null];
+      const accuracy = checkpoint ? cell("accuracy")[0] : this.denseAt(step, "accuracy", name);
+      if (!known(share) || (share === 0 && !known(accuracy))) continue;
+      const right = known(accuracy) ? `${percent(accuracy)} right` : "";
+      lines.push([{ text: name, colour: this.page.colour(name) }, `${percent(share)}${bounds ? ` [${interval(bounds)}]` : ""}`, right]);
+    }
+    if (checkpoint) {
+      const k = this.largestK();
+      for (const line of PASS_LINES) {
+        const [value, bounds] = this.checkpointAt(step, line.read || ((row) => [row[line.curve][k], row.intervals[line.curve][k]]));
+        if (known(value)) lines.push([{ text: line.label.replace("k", k), colour: line.colour }, percent(value), bounds ? `[${interval(bounds)}]` : ""]);
+      }
+    }
+    return lines;
+  }
+
+  clear() {
+    this.cursor = null;
+    if (this.rule) this.rule.setAttribute("x1", -9), this.rule.setAttribute("x2", -9);
+    this.page.tip.hide();
+  }
+
+  key(event) {
+    const steps = this.steps();
+    const moves = { ArrowRight: 1, ArrowLeft: -1 };
+    if (event.key in moves && steps.length) {
+      const at = this.cursor === null ? (moves[event.key] > 0 ? -1 : steps.length) : steps.indexOf(this.cursor);
+      this.show(steps[Math.min(Math.max(at + moves[event.key], 0), steps.length - 1)], null);
+      event.preventDefault();
+    } else if (event.key === "Enter" && this.cursor !== null) this.page.openCompletions({ step: this.cursor });
+    else if (event.key === "Escape") this.clear();
+  }
+
+  open(event) {
+    const box = this.host.getBoundingClientRect();
+    const step = this.nearest(event.clientX - box.left);
+    this.page.openCompletions({ step, format: event.target.dataset.format || "" });
+  }
+}

@@ -1,0 +1,102 @@
+"use strict";
+// Small tools for drawing: elements without innerHTML, scales, axes, one generic line chart.
+const SVG = "http://www.w3.org/2000/svg";
+
+function node(name, attributes = {}, ...children) {
+  const svg = ["svg", "g", "path", "line", "rect", "circle", "text", "title"].includes(name);
+  const element = svg ? document.createElementNS(SVG, name) : document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (value === true) element.setAttribute(key, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(key, String(value));
+  }
+  // Strings become text nodes: what a model wrote is never parsed as markup.
+  for (const child of children.flat()) if (child !== null && child !== undefined) element.append(child);
+  return element;
+}
+
+const known = (value) => typeof value === "number" && Number.isFinite(value);
+
+function percent(value) {
+  if (!known(value)) return "–";
+  const scaled = 100 * value;
+  const digits = (scaled > 0 && scaled < 1) || (scaled > 99 && scaled < 100) ? 1 : 0;
+  return scaled.toFixed(digits) + "%";
+}
+
+function short(value) {
+  if (!known(value)) return "–";
+  const size = Math.abs(value);
+  if (size >= 1e6) return +(value / 1e6).toFixed(1) + "M";
+  if (size >= 1e4) return +(value / 1e3).toFixed(0) + "k";
+  if (size >= 100 || Number.isInteger(value)) return value.toFixed(0);
+  return size >= 0.01 || size === 0 ? String(+value.toFixed(size >= 10 ? 1 : 3)) : value.toExponential(0);
+}
+
+const interval = (bounds) => (bounds ? `${percent(bounds[0]).replace("%", "")}–${percent(bounds[1])}` : "no interval");
+
+// Logarithmic steps use log(1 + step), so that the base at step 0 has a place.
+function scaleX(last, left, right, logarithmic) {
+  const warp = (step) => (logarithmic ? Math.log1p(step) : step);
+  const scale = (step) => left + ((right - left) * warp(step)) / (warp(last) || 1);
+  return scale;
+}
+
+function stepTicks(last, logarithmic, room) {
+  if (logarithmic) {
+    const ticks = [0];
+    for (let step = 1; step <= last; step *= 2) ticks.push(step);
+    while (ticks.length > Math.max(room, 3)) for (let i = ticks.length - 2; i > 0; i -= 2) ticks.splice(i, 1);
+    return ticks;
+  }
+  const size = niceStep(last / Math.max(room - 1, 1));
+  return Array.from({ length: Math.floor(last / size) + 1 }, (_, i) => i * size);
+}
+
+function niceStep(rough) {
+  const power = 10 ** Math.floor(Math.log10(Math.max(rough, 1e-12)));
+  return [1, 2, 5, 10].map((m) => m * power).find((size) => size >= rough * 0.999);
+}
+
+// A path through known points; a gap where a value is missing.
+function linePath(points) {
+  let path = "", open = false;
+  for (const [x, y] of points) {
+    if (!known(y)) open = false;
+    else {
+      path += `${open ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
+      open = true;
+    }
+  }
+  return path;
+}
+
+function areaPath(xs, lows, highs) {
+  const up = xs.map((x, i) => `${i ? "L" : "M"}${x.toFixed(1)} ${highs[i].toFixed(1)}`);
+  const down = xs.map((x, i) => `L${x.toFixed(1)} ${lows[i].toFixed(1)}`).reverse();
+  return up.join("") + down.join("") + "Z";
+}
+
+function lineChart(host, { title, series, xLabel }) {
+  const points = series.flatMap((s) => s.points).filter(([, y]) => known(y));
+  if (!points.length) return;
+  const width = Math.max(Math.min(host.clientWidth, 420), 220), height = 150, left = 42, right = width - 10, top = 10, bottom = 120;
+  const xMax = Math.max(...points.map((p) => p[0])) || 1;
+  let low = Math.min(0, ...points.map((p) => p[1])), high = Math.max(...points.map((p) => p[1]));
+  const size = niceStep((high - low || 1) / 3);
+  low = Math.floor(low / size) * size;
+  high = Math.ceil((high || size) / size) * size;
+  const x = (value) => left + ((right - left) * value) / xMax;
+  const y = (value) => bottom - ((bottom - top) * (value - low)) / (high - low);
+  const svg = node("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": title });
+  for (let tick = low; tick <= high + size / 2; tick += size) {
+    svg.append(node("line", { class: "grid", x1: left, x2: right, y1: y(tick), y2: y(tick) }));
+    svg.append(node("text", { class: "tick", x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, short(Math.abs(tick) < size / 1e6 ? 0 : tick)));
+  }
+  for (const value of [0, xMax / 2, xMax])
+    svg.append(node("text", { class: "tick", x: x(value), y: bottom + 16, "text-anchor": value === xMax ? "end" : value ? "middle" : "start" }, short(value)));
+  svg.append(node("text", { class: "tick", x: (left + right) / 2, y: height - 1, "text-anchor": "middle" }, xLabel));
+  for (const s of series) svg.append(node("path", { class: "line thin", d: linePath(s.points.map(([a, b]) => [x(a), known(b) ? y(b) : NaN])), style: `stroke:${s.colour}` }));
+  const latest = points[points.length - 1];
+  host.append(node("figure", {}, node("figcaption", {}, title, node("b", {}, ` ${short(latest[1])}`)), svg));
+}

@@ -1,0 +1,158 @@
+"use strict";
+// Ties the parts together: selection, theme, legend, click-through.
+
+const PALETTE = ["var(--f1)", "var(--f2)", "var(--f3)", "var(--f4)", "var(--f5)", "var(--f6)", "var(--f7)"];
+const FIXED = { tinygsm: 0, omi1: 1, omi2: 2, metamath: 3, gsm8k: 4, other: 6 };
+
+class Tip {
+  constructor(element) {
+    this.element = element;
+  }
+
+  show(lines, [x, y]) {
+    const rows = lines.map((parts, i) => node("div", { class: i ? "tip-row" : "tip-head" }, ...parts.map((part) => (part.text ? node("span", { class: "key", style: `--c:${part.colour}` }, part.text) : node("span", {}, part)))));
+    this.element.replaceChildren(...rows);
+    this.element.hidden = false;
+    const { offsetWidth: width, offsetHeight: height } = this.element;
+    const left = x + 18 + width > innerWidth ? x - width - 18 : x + 18;
+    this.element.style.left = `${Math.max(6, Math.min(left, innerWidth - width - 6))}px`;
+    this.element.style.top = `${Math.max(6, Math.min(y + 14, innerHeight - height - 6))}px`;
+  }
+
+  hide() {
+    this.element.hidden = true;
+  }
+}
+
+class Page {
+  constructor(data) {
+    this.data = data;
+    this.formats = data.formats;
+    this.groups = [...new Set(data.runs.map((run) => run.label))];
+    this.state = { group: this.groups[0], seeds: null, run: 0, set: 0, log: true, formats: new Set(data.formats.map((f) => f.name)) };
+    this.tip = new Tip(document.getElementById("tip"));
+    this.paintSwatches();
+    this.browser = new Browser(document.getElementById("browser"), document.getElementById("browser-controls"), this);
+    this.central = new Central(document.getElementById("central"), this);
+    this.wire();
+    this.selectGroup(this.groups[0]);
+  }
+
+  colour(name) {
+    const own = this.formats.map((f) => f.name).filter((f) => !(f in FIXED));
+    return PALETTE[name in FIXED ? FIXED[name] : own.includes(name) ? (5 + own.indexOf(name)) % PALETTE.length : 6];
+  }
+
+  set() {
+    return this.data.sets[this.state.set] || ["", ""];
+  }
+
+  groupRuns() {
+    return this.data.runs.filter((run) => run.label === this.state.group);
+  }
+
+  selectedRuns() {
+    return this.groupRuns().filter((run) => this.state.seeds === null || this.state.seeds.has(run.seed));
+  }
+
+  selectGroup(label, seed = null) {
+    this.state.group = label;
+    this.state.seeds = seed === null ? null : new Set([seed]);
+    this.update();
+  }
+
+  update(wanted = {}) {
+    const first = this.selectedRuns()[0];
+    this.state.run = Math.max(this.data.runs.indexOf(first), 0);
+    this.drawControls();
+    this.central.draw();
+    this.browser.reset(wanted);
+    this.drawSmall();
+  }
+
+  chip(text, pressed, onclick, colour) {
+    return node("button", { type: "button", class: "toggle", "aria-pressed": String(pressed), onclick, style: colour ? `--c:${colour}` : null }, colour ? node("i", { "aria-hidden": "true" }) : null, text);
+  }
+
+  drawControls() {
+    const host = document.getElementById("central-controls");
+    const held = host.contains(document.activeElement) ? document.activeElement.textContent : null;
+    const parts = [];
+    if (this.groups.length > 1) parts.push(node("label", {}, "Arm", node("select", { onchange: (e) => this.selectGroup(e.target.value) }, this.groups.map((g) => node("option", { value: g, selected: g === this.state.group }, g)))));
+    if (this.data.sets.length > 1) parts.push(node("label", {}, "Problems", node("select", { onchange: (e) => ((this.state.set = Number(e.target.value)), this.update()) }, this.data.sets.map(([name, split], i) => node("option", { value: i, selected: i === this.state.set }, `${name} (${split})`)))));
+    const seeds = this.groupRuns().map((run) => run.seed);
+    if (seeds.length > 1) {
+      parts.push(node("div", { class: "chips", role: "group", "aria-label": "Seeds" }, node("span", {}, "Seeds"),
+        this.chip("mean of all", this.state.seeds === null, () => ((this.state.seeds = null), this.update())),
+        seeds.map((seed) => this.chip(`seed ${seed}`, this.state.seeds !== null && this.state.seeds.has(seed), () => ((this.state.seeds = new Set([seed])), this.update())))));
+    }
+    parts.push(node("div", { class: "chips", role: "group", "aria-label": "Formats" }, node("span", {}, "Formats"),
+      this.formats.map(({ name, title }) => this.chip(title ? `${name}: ${title}` : name, this.state.formats.has(name), () => this.toggleFormat(name), this.colour(name)))));
+    parts.push(node("div", { class: "chips", role: "group", "aria-label": "Step axis" }, node("span", {}, "Steps"),
+      this.chip("log", this.state.log, () => this.setLog(true)), this.chip("linear", !this.state.log, () => this.setLog(false))));
+    host.replaceChildren(...parts);
+    if (held) [...host.querySelectorAll("button, select")].find((e) => e.textContent === held)?.focus();
+  }
+
+  toggleFormat(name) {
+    const shown = this.state.formats;
+    shown.has(name) ? shown.delete(name) : shown.add(name);
+    if (!shown.size) this.formats.forEach((f) => shown.add(f.name));
+    this.drawControls();
+    this.central.draw();
+  }
+
+  setLog(value) {
+    this.state.log = value;
+    this.drawControls();
+    this.central.draw();
+  }
+
+  drawSmall() {
+    const host = document.getElementById("small-charts");
+    host.replaceChildren();
+    const runs = this.selectedRuns(), colour = "var(--accent)";
+    const cell = () => host.appendChild(node("div", {}));
+    const draw = (title, series, xLabel) => {
+      const place = cell();
+      lineChart(place, { title, series, xLabel });
+      if (!place.childNodes.length) place.remove();
+    };
+    draw("Pretraining loss (nats per token)", runs.map((run) => ({ colour, points: run.pretraining.tokens.map((t, i) => [t, run.pretraining.loss[i]]) })), "tokens");
+    for (const [name, title] of Object.entries(this.data.diagnostics))
+      draw(title, runs.map((run) => ({ colour, points: run.dense.step.map((s, i) => [s, run.dense.metrics[name][i]]) })), "RL step");
+    if (!host.childNodes.length) host.append(node("p", { class: "none" }, "No training log yet."));
+  }
+
+  openCompletions(wanted) {
+    this.browser.reset(wanted);
+    document.getElementById("completions").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+    document.getElementById("browser").focus({ preventScroll: true });
+    this.tip.hide();
+  }
+
+  paintSwatches() {
+    for (const element of document.querySelectorAll("[data-swatch]")) element.style.setProperty("--c", this.colour(element.dataset.swatch));
+  }
+
+  wire() {
+    for (const tile of document.querySelectorAll(".tile")) tile.addEventListener("click", () => this.openCompletions({ step: Number(tile.dataset.step), format: tile.dataset.format }));
+    for (const link of document.querySelectorAll(".run-link"))
+      link.addEventListener("click", () => {
+        const run = this.data.runs[Number(link.dataset.run)];
+        this.selectGroup(run.label, run.seed);
+        document.getElementById("dynamics").scrollIntoView();
+      });
+    const button = document.getElementById("theme"), order = ["auto", "light", "dark"];
+    const apply = (theme) => {
+      if (theme === "auto") document.documentElement.removeAttribute("data-theme");
+      else document.documentElement.dataset.theme = theme;
+      button.textContent = `Theme: ${theme}`;
+    };
+    button.addEventListener("click", () => apply(order[(order.indexOf(button.textContent.slice(7)) + 1) % 3]));
+    let width = innerWidth;
+    addEventListener("resize", () => innerWidth !== width && ((width = innerWidth), this.drawSmall()));
+  }
+}
+
+window.page = new Page(JSON.parse(document.getElementById("data").textContent));

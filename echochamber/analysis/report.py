@@ -1,0 +1,125 @@
+"""One self-contained page from a study folder, at any time of the study's life."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+
+from ..core.artifacts import write_text
+from .headline import bounds, percent, sentences, tiles, title
+from .numbers import at, top_format
+from .page_data import page_data, script_safe
+from .runs import Run, find_runs, problem_sets
+from .study_folder import KINDS, Study, load_study, read_json
+from .summary import ends, stage_seconds, study_summary, summarise_study
+
+__all__ = ["build_report", "render_page", "study_summary"]
+
+SCRIPTS = ("chart.js", "central.js", "browser.js", "main.js")
+STATUSES = ("done", "running", "pending", "failed")
+
+
+def build_report(study_folder: Path, output: Path | None = None) -> Path:
+    """Write the page (whole or not at all) and return its path, by default `report.html` in the study.
+
+    A study that is still going gives a page of what is there and names what is missing; `UserError`
+    only where there is no study or the page cannot be written.
+    """
+    study = load_study(study_folder)
+    runs = find_runs(study)
+    target = output or study_folder / "report.html"
+    write_text(target, render_page(study, runs))
+    return target
+
+
+def render_page(study: Study, runs: list[Run]) -> str:
+    """The HTML text; everything from outside is escaped by the template or by `script_safe`."""
+    data = page_data(study, runs)
+    summary = summarise_study(study, runs)
+    sets = problem_sets(runs)
+    found = tiles(summary, runs, sets[0]) if sets else []
+    page = files("echochamber.analysis") / "page"
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"percent": percent, "bounds": bounds, "format_title": title, "duration": duration, "count": count}
+    template = environment.from_string((page / "report.html.j2").read_text(encoding="utf-8"))
+    return template.render(
+        study=study,
+        summary=summary,
+        tiles=found,
+        sentences=sentences(found),
+        arms=arm_rows(runs, sets[0]) if sets else [],
+        plans=mixture_plans(study),
+        counted={status: sum(node.status == status for node in study.nodes) for status in STATUSES},
+        seconds=stage_seconds(study),
+        nodes=sorted(study.nodes, key=lambda node: KINDS.index(node.kind) if node.kind in KINDS else len(KINDS)),
+        recipe=yaml.safe_dump(study.recipe, sort_keys=False, allow_unicode=True),
+        libraries=libraries(study),
+        data=script_safe(data),
+        style=(page / "report.css").read_text(encoding="utf-8"),
+        scripts=[(page / name).read_text(encoding="utf-8") for name in SCRIPTS],
+    )
+
+
+def arm_rows(runs: Sequence[Run], chosen: tuple[str, str]) -> list[dict[str, Any]]:
+    """One table row per run: the winner, then six cells (value, interval): share, pass@1, pass@k, before and after."""
+    rows = []
+    for index, run in enumerate(runs):
+        base, final = ends(run, chosen)
+        winner = top_format(final) if final else None
+        ks = [int(k) for k, v in ((final or base or {}).get("pass@k") or {}).items() if v is not None]
+        k = str(max(ks, default=1))
+        paths: list[tuple[str, ...]] = [("formats", winner or "", "share"), ("accuracy",), ("pass@k", k)]
+        cells = [(at(row, path), at(row, ("intervals", *path))) for path in paths for row in (base, final)]
+        rows.append({"index": index, "run": run, "winner": winner, "k": k, "cells": cells})
+    return rows
+
+
+def mixture_plans(study: Study) -> list[dict[str, Any]]:
+    """The plan of every mixture: its sources, and each one's share of the tokens."""
+    plans = []
+    for node in study.of_kind("shards"):
+        plan = read_json(study, node, "plan.json")
+        sources = [s for s in plan.get("sources") or [] if isinstance(s, dict)] if isinstance(plan, dict) else []
+        if sources:
+            total = sum(_tokens(source) for source in sources)
+            shares = [_tokens(source) / total if total else None for source in sources]
+            plans.append({"name": node.mixture or node.id, "sources": list(zip(sources, shares, strict=True)), "total": total})
+    return plans
+
+
+def _tokens(source: dict[str, Any]) -> int:
+    tokens = source.get("tokens_obtained")
+    return tokens if isinstance(tokens, int) else 0
+
+
+def libraries(study: Study) -> list[str]:
+    """Each set of library versions that made a stage, as one line."""
+    found = []
+    for node in study.nodes:
+        manifest = read_json(study, node, "manifest.json") if not node.partial else None
+        versions = manifest.get("libraries") if isinstance(manifest, dict) else None
+        if isinstance(versions, dict):
+            found.append(", ".join(f"{name} {version}" for name, version in sorted(versions.items())))
+    return sorted(set(found))
+
+
+def duration(seconds: float | None) -> str:
+    """`2 min 50 s`; a dash where no time is recorded.
+
+    >>> duration(170.2), duration(8.46), duration(7320), duration(None)
+    ('2 min 50 s', '8.5 s', '2 h 2 min', '–')
+    """
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def count(number: object) -> str:
+    """Thousands apart: `1,800,000`; a dash for what is not known."""
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}" if isinstance(number, float) else "–"

@@ -1,0 +1,121 @@
+"""Runs: one base model and, where there is one, its RL, with all their evaluations."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from .study_folder import Node, Study, read_json, read_log
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Run:
+    """One (mixture, size, arm, seed): what happened from the base to the last checkpoint."""
+
+    mixture: str
+    size: str
+    arm: str
+    """Empty for a base model that no RL starts from."""
+    seed: int
+    pretrain: Node | None
+    rl: Node | None
+    evaluations: list[Node] = field(default_factory=list)
+    """Evaluate stages of the base, then of the RL checkpoints."""
+    rows: list[Row] = field(default_factory=list)
+    """Summary rows of all evaluations, by problem set and step."""
+    dense: list[Row] = field(default_factory=list)
+    """RL metrics, one row per training step."""
+
+    @property
+    def id(self) -> str:
+        """Id of the stage that the run is named after."""
+        node = self.rl or self.pretrain
+        assert node is not None
+        return node.id
+
+    @property
+    def group(self) -> tuple[str, str, str]:
+        """What its seeds have in common."""
+        return self.mixture, self.size, self.arm
+
+    def row(self, problem_set: tuple[str, str], step: int) -> Row | None:
+        """Summary of one checkpoint on one (problem set, split)."""
+        return next((r for r in self.rows if set_of(r) == problem_set and r["step"] == step), None)
+
+    def steps(self, problem_set: tuple[str, str]) -> list[int]:
+        """Evaluated steps on one problem set, ascending."""
+        return sorted({row["step"] for row in self.rows if set_of(row) == problem_set})
+
+
+def set_of(row: Row) -> tuple[str, str]:
+    """(problem set, split) of a summary row."""
+    return str(row.get("problem_set") or ""), str(row.get("split") or "")
+
+
+def find_runs(study: Study) -> list[Run]:
+    """One run per RL stage, then one per base model without RL, each with what can be read of it."""
+    runs = [_run(study, node, _parent(study, node, "pretrain")) for node in study.of_kind("rl")]
+    used = {run.pretrain.id for run in runs if run.pretrain}
+    runs += [_run(study, None, node) for node in study.of_kind("pretrain") if node.id not in used]
+    return runs
+
+
+def problem_sets(runs: list[Run]) -> list[tuple[str, str]]:
+    """All evaluated (problem set, split), test splits first, else in order of appearance."""
+    found = list(dict.fromkeys(set_of(row) for run in runs for row in run.rows))
+    return sorted(found, key=lambda pair: pair[1] != "test")
+
+
+def _parent(study: Study, node: Node, kind: str) -> Node | None:
+    parents = [study.node(parent) for parent in node.parents]
+    return next((parent for parent in parents if parent and parent.kind == kind), None)
+
+
+def _run(study: Study, rl: Node | None, pretrain: Node | None) -> Run:
+    place = rl or pretrain
+    assert place is not None
+    evaluations = [*_evaluations(study, pretrain), *_evaluations(study, rl)]
+    rows = [row for node in evaluations for row in _rows(study, node)]
+    return Run(
+        mixture=place.mixture,
+        size=place.size,
+        arm=place.arm if rl else "",
+        seed=place.seed if place.seed is not None else 0,
+        pretrain=pretrain,
+        rl=rl,
+        evaluations=evaluations,
+        rows=sorted(rows, key=lambda row: row["step"]),
+        dense=read_log(study, rl, "metrics.jsonl") if rl else [],
+    )
+
+
+def _evaluations(study: Study, node: Node | None) -> Iterator[Node]:
+    """Evaluate stages of `node` itself (one of an RL stage may name its pretraining as well)."""
+    if node is None:
+        return
+    for candidate in study.of_kind("evaluate"):
+        through_rl = _parent(study, candidate, "rl")
+        if (node.kind == "rl" and through_rl is node) or (
+            node.kind == "pretrain" and through_rl is None and node.id in candidate.parents
+        ):
+            yield candidate
+
+
+def _rows(study: Study, node: Node) -> Iterator[Row]:
+    data = read_json(study, node, "summary.json")
+    for row in data if isinstance(data, list) else []:
+        if isinstance(row, dict) and isinstance(row.get("step"), int) and isinstance(row.get("formats"), dict):
+            yield _complete(row)
+        else:
+            study.trouble(f"{node.id}: summary.json has a row without step or formats; it is left out")
+
+
+def _complete(row: Row) -> Row:
+    """The row with every block that later code reads; what was absent or no block is empty."""
+    blocks = ("pass@k", "maj@k", "formats")
+    found = row.get("intervals")
+    intervals = found if isinstance(found, dict) else {}
+    tidy = {name: row[name] if isinstance(row.get(name), dict) else {} for name in blocks}
+    tidy["intervals"] = intervals | {name: intervals.get(name) or {} for name in blocks}
+    return {"problem_set": "", "split": "", "accuracy": None, "greedy_accuracy": None} | row | tidy

@@ -1,0 +1,182 @@
+"""Reading a study folder as it is now: finished, still running, or damaged in places.
+
+What can be read is returned; what cannot is named in `Study.troubles`, for the page to show. Only a
+folder without a readable `study.json` is an error.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ..core.errors import UserError
+from ..core.metrics import read_metrics
+from ..core.records import RECORD_SCHEMA
+
+KINDS = ("tokenizer", "problems", "shards", "pretrain", "rl", "evaluate", "probe")
+"""Stage kinds in the order in which data flows."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One stage of the study's graph and where its output lies."""
+
+    id: str
+    kind: str
+    fingerprint: str
+    folder: Path | None
+    """None while there is nothing on disk."""
+    partial: bool
+    """True when `folder` is still being written."""
+    mixture: str
+    size: str
+    arm: str
+    seed: int | None
+    parents: tuple[str, ...]
+    status: str
+    seconds: float | None
+    error: str
+    code_version: str
+
+
+@dataclass
+class Study:
+    """A study's own description, its stages, and what could not be read."""
+
+    folder: Path
+    name: str
+    question: str
+    notes: list[str]
+    recipe: dict[str, Any]
+    code_version: str
+    nodes: list[Node]
+    troubles: list[str] = field(default_factory=list)
+
+    def node(self, node_id: str) -> Node | None:
+        """The stage with this id, if the study has it."""
+        return next((node for node in self.nodes if node.id == node_id), None)
+
+    def of_kind(self, kind: str) -> list[Node]:
+        """Stages of one kind, in the study's order."""
+        return [node for node in self.nodes if node.kind == kind]
+
+    def trouble(self, message: str) -> None:
+        """Note once what is missing or damaged."""
+        if message not in self.troubles:
+            self.troubles.append(message)
+
+
+def load_study(folder: Path) -> Study:
+    """Read `study.json`; raises `UserError` when it is missing or is no study."""
+    path = folder / "study.json"
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error}); expected the folder of a study") from None
+    except ValueError as error:
+        raise UserError(f"{path}: is not valid JSON ({error})") from None
+    if not isinstance(data, dict) or not isinstance(data.get("nodes"), list):
+        raise UserError(f"{path}: expected an object with a list `nodes`, found {type(data).__name__}")
+    study = Study(
+        folder=folder,
+        name=str(data.get("name") or folder.name),
+        question=str(data.get("question") or ""),
+        notes=[str(note) for note in data.get("notes") or []],
+        recipe=data.get("recipe") or {},
+        code_version=str(data.get("code_version") or ""),
+        nodes=[_node(folder, row) for row in data["nodes"] if isinstance(row, dict) and row.get("id")],
+    )
+    _note_unfinished(study)
+    return study
+
+
+def _node(root: Path, row: Mapping[str, Any]) -> Node:
+    kind, fingerprint = str(row.get("kind") or ""), str(row.get("fingerprint") or "")
+    name = Path(str(row.get("folder") or f"{kind}-{fingerprint}")).name
+    finished, growing = root / "artifacts" / name, root / "artifacts" / ".partial" / name
+    complete = (finished / "manifest.json").is_file()
+    seed, seconds = row.get("seed"), row.get("seconds")
+    return Node(
+        id=str(row["id"]),
+        kind=kind,
+        fingerprint=fingerprint,
+        folder=finished if complete else growing if growing.is_dir() else None,
+        partial=not complete,
+        mixture=str(row.get("mixture") or ""),
+        size=str(row.get("size") or ""),
+        arm=str(row.get("arm") or ""),
+        seed=seed if isinstance(seed, int) else None,
+        parents=tuple(str(parent) for parent in row.get("parents") or ()),
+        status=str(row.get("status") or "pending"),
+        seconds=float(seconds) if isinstance(seconds, int | float) else None,
+        error=str(row.get("error") or ""),
+        code_version=str(_read_object(finished / "manifest.json").get("code_version") or ""),
+    )
+
+
+def _note_unfinished(study: Study) -> None:
+    for node in study.nodes:
+        if node.status == "failed":
+            study.trouble(f"{node.id} failed: {node.error or 'no reason recorded'}")
+        elif node.folder is None:
+            study.trouble(f"{node.id} is {node.status}: nothing to show yet")
+        elif node.partial:
+            study.trouble(f"{node.id} is {node.status}: shown as far as it has come")
+    versions = sorted({node.code_version for node in study.nodes if node.code_version})
+    if len(versions) > 1:
+        study.trouble(f"stages were made by different code versions: {', '.join(versions)}")
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """A JSON object, or {} when there is none."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def read_json(study: Study, node: Node, name: str) -> Any:
+    """A JSON file of a stage, None with a note when it is not there or torn."""
+    if node.folder is None:
+        return None
+    try:
+        return json.loads((node.folder / name).read_text(encoding="utf-8"))
+    except OSError:
+        if not node.partial:
+            study.trouble(f"{node.id}: {name} is missing")
+    except ValueError:
+        study.trouble(f"{node.id}: {name} is not valid JSON")
+    return None
+
+
+def read_log(study: Study, node: Node, name: str) -> list[dict[str, Any]]:
+    """Rows of a metrics or timing log; complete rows of a running stage."""
+    if node.folder is None or not (node.folder / name).is_file():
+        if node.folder is not None and not node.partial:
+            study.trouble(f"{node.id}: {name} is missing")
+        return []
+    rows = read_metrics(node.folder / name)
+    return [row for row in rows if isinstance(row, dict) and isinstance(row.get("step"), int)]
+
+
+def scan_table(study: Study, node: Node, name: str, required: tuple[str, ...] = tuple(RECORD_SCHEMA)) -> pl.LazyFrame | None:
+    """A Parquet file of a stage, scanned lazily; None with a note when it is missing, torn or lacks columns."""
+    if node.folder is None or not (node.folder / name).is_file():
+        if node.folder is not None and not node.partial:
+            study.trouble(f"{node.id}: {name} is missing")
+        return None
+    try:
+        frame = pl.scan_parquet(node.folder / name)
+        columns = frame.collect_schema().names()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        study.trouble(f"{node.id}: {name} is not a readable Parquet file ({str(error).splitlines()[0]})")
+        return None
+    absent = [column for column in required if column not in columns]
+    if absent:
+        study.trouble(f"{node.id}: {name} lacks column {absent[0]!r}; it was written by another version")
+        return None
+    return frame

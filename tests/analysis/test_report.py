@@ -1,0 +1,164 @@
+"""The page: complete, safe against what models write, and never a traceback on a damaged study."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from echochamber.analysis import build_report, study_summary
+from echochamber.analysis.page_data import script_safe
+from echochamber.core.errors import UserError
+
+from .synthetic import HOSTILE
+
+
+class Page(HTMLParser):
+    """Tags, visible text and the data block of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text, self.data, self.inside = "", "", ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag in ("script", "style"):
+            self.inside = str(dict(attrs).get("id") or tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("script", "style"):
+            self.inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.inside == "data":
+            self.data += data
+        elif not self.inside:
+            self.text += data
+
+
+def read(folder: Path, output: Path) -> Page:
+    return Page(build_report(folder, output).read_text(encoding="utf-8"))
+
+
+def find(folder: Path, pattern: str) -> Path:
+    return next((folder / "artifacts").glob(pattern))
+
+
+@pytest.fixture(scope="module")
+def page(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    return read(study, tmp_path_factory.mktemp("page") / "report.html")
+
+
+def test_default_place_is_the_study(copied: Path) -> None:
+    assert build_report(copied) == copied / "report.html"
+    assert [p.name for p in copied.iterdir() if p.name.endswith(".tmp")] == []
+
+
+def test_page_needs_nothing_from_outside(page: Page) -> None:
+    links = [value for _, attrs in page.tags for key, value in attrs.items() if key in ("src", "href", "action")]
+    assert links
+    assert all(link and (link.startswith("#") or link == "data:,") for link in links)
+
+
+def test_headline_numbers_are_those_of_the_summary(page: Page, study: Path) -> None:
+    summary = study_summary(study)
+    shown = [(a["data-before"], a["data-after"]) for _, a in page.tags if "data-before" in a]
+    expected = [
+        (summary["base"]["formats"]["omi1"]["share"], summary["final"]["formats"]["omi1"]["share"]),
+        (summary["base"]["accuracy"], summary["final"]["accuracy"]),
+        (summary["base"]["pass@k"]["8"], summary["final"]["pass@k"]["8"]),
+        (summary["base"]["maj@k"]["8"], summary["final"]["maj@k"]["8"]),
+    ]
+    assert [(float(str(a)), float(str(b))) for a, b in shown] == expected
+    assert "one way to answer: code block with output (omi1)" in page.text
+
+
+def test_notes_stand_before_the_first_figure(page: Page) -> None:
+    assert "A collapse alone proves nothing without <null> models." in page.text
+    assert page.text.index("Settings were chosen for demonstration.") < page.text.index("step by step")
+
+
+def test_hostile_completion_stays_text(page: Page) -> None:
+    data = json.loads(page.data)
+    assert HOSTILE in [row[-1] for row in data["completions"]["rows"]]
+    assert "<" not in page.data
+    assert [tag for tag, _ in page.tags].count("script") == 5
+    assert not [tag for tag, _ in page.tags if tag == "img"]
+
+
+def test_scripts_never_parse_markup() -> None:
+    folder = Path(__file__).parents[2] / "echochamber" / "analysis" / "page"
+    for script in folder.glob("*.js"):
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script.read_text().replace("without innerHTML", ""))
+
+
+def test_untrusted_names_are_escaped(copied: Path, tmp_path: Path) -> None:
+    data = json.loads((copied / "study.json").read_text())
+    data |= {"name": "<b>bold</b>", "question": "<img src=x>", "notes": ["</aside><script>1</script>"]}
+    (copied / "study.json").write_text(json.dumps(data))
+    page = read(copied, tmp_path / "r.html")
+    assert "<b>bold</b>" in page.text
+    assert not [tag for tag, _ in page.tags if tag in ("img",)]
+
+
+def test_script_safe_survives_a_round_trip() -> None:
+    data = {"a": "</script><!-- & \u2028 \u00e9", "b": [1, None]}
+    assert json.loads(script_safe(data)) == data
+    assert not set("<>&\u2028") & set(script_safe(data))
+    with pytest.raises(ValueError, match="Out of range"):
+        script_safe(float("nan"))
+
+
+def test_same_study_same_bytes(study: Path, tmp_path: Path) -> None:
+    first, second = (build_report(study, tmp_path / name).read_bytes() for name in ("a.html", "b.html"))
+    assert first == second
+    assert len(first) < 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda f: (find(f, "evaluate-*") / "summary.json").unlink(), "summary.json is missing"),
+        (lambda f: (find(f, "evaluate-*") / "summary.json").write_text("[{"), "summary.json is not valid JSON"),
+        (lambda f: (find(f, "evaluate-*") / "summary.json").write_text('[{"step": "x"}]'), "a row without step or formats"),
+        (lambda f: (find(f, "evaluate-*") / "records.parquet").write_bytes(b"PAR1 torn"), "records.parquet is not a readable Parquet file"),
+        (lambda f: (find(f, "rl-*") / "rollouts.parquet").unlink(), "rollouts.parquet is missing"),
+        (lambda f: (find(f, "rl-*") / "metrics.jsonl").write_text('{"step": 1, "rew'), ""),
+        (lambda f: (find(f, "shards-*") / "plan.json").write_text("null"), ""),
+        (lambda f: shutil.rmtree(find(f, "rl-*")), "nothing to show yet"),
+        (lambda f: shutil.rmtree(f / "artifacts"), "No answer yet."),
+    ],
+)
+def test_damage_is_named_and_never_a_traceback(copied: Path, tmp_path: Path, damage: object, said: str) -> None:
+    assert callable(damage)
+    damage(copied)
+    assert said in read(copied, tmp_path / "r.html").text
+
+
+def test_a_running_stage_is_shown_and_said_to_be_partial(copied: Path, tmp_path: Path) -> None:
+    finished = find(copied, "rl-*")
+    (copied / "artifacts" / ".partial").mkdir()
+    growing = finished.rename(copied / "artifacts" / ".partial" / finished.name)
+    (growing / "manifest.json").unlink()
+    text = (copied / "study.json").read_text()
+    nodes = json.loads(text)
+    for node in nodes["nodes"]:
+        if node["kind"] == "rl":
+            node["status"] = "running"
+    (copied / "study.json").write_text(json.dumps(nodes))
+    page = read(copied, tmp_path / "r.html")
+    assert "is running: shown as far as it has come" in page.text
+    assert json.loads(page.data)["runs"][0]["dense"]["step"][-1] == 48
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "cannot be read"), ("{", "not valid JSON"), ("[]", "expected an object")])
+def test_no_study_is_one_clear_line(tmp_path: Path, content: str | None, said: str) -> None:
+    if content is not None:
+        (tmp_path / "study.json").write_text(content)
+    with pytest.raises(UserError, match=said):
+        build_report(tmp_path)
+    assert not (tmp_path / "report.html").exists()

@@ -1,0 +1,58 @@
+"""summary.json of a study whose true shares are known."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from echochamber.analysis import study_summary
+from echochamber.analysis.headline import bounds, percent, winners
+from echochamber.stats.intervals import t_interval
+
+from .synthetic import ACCURACY, FORMATS, START, shares_at
+
+
+def test_truth_lies_within_the_intervals(study: Path) -> None:
+    summary = study_summary(study)
+    for i, name in enumerate(FORMATS):
+        low, high = summary["base"]["intervals"]["formats"][name]["share"]
+        assert low - 0.03 < START[i] < high + 0.03
+        assert summary["final"]["formats"][name]["share"] == pytest.approx(shares_at(48)[i], abs=0.03)
+    assert summary["base"]["accuracy"] == pytest.approx(float(START @ ACCURACY), abs=0.06)
+
+
+def test_contract_of_the_file(study: Path) -> None:
+    summary = study_summary(study)
+    for end in ("base", "final"):
+        assert {"accuracy", "greedy_accuracy", "pass@k", "maj@k", "formats", "intervals"} <= set(summary[end])
+        assert set(summary[end]["pass@k"]) == {"1", "2", "4", "8"}
+        assert sum(cell["share"] for cell in summary[end]["formats"].values()) == pytest.approx(1)
+    assert summary["stages"] == {"tokenizer": 2.0, "shards": 8.5, "pretrain": 170.2, "rl": 140.9, "evaluate": 81.0}
+    assert summary["total_seconds"] == pytest.approx(402.6)
+    assert (summary["base"]["step"], summary["final"]["step"]) == (0, 48)
+    assert summary["missing"] == []
+    json.dumps(summary, allow_nan=False)
+
+
+def test_several_seeds_are_averaged_with_student_t(grid: Path) -> None:
+    summary = study_summary(grid)
+    assert summary["averaged_over"]["seeds"] == [0, 1, 2]
+    assert summary["averaged_over"]["interval"] == "Student t over seeds"
+    each = [arm["base"]["accuracy"] for arm in summary["arms"] if arm["mixture"] == "tg_omi1_omi2"]
+    assert summary["base"]["accuracy"] == pytest.approx(sum(each) / 3)
+    assert summary["base"]["intervals"]["accuracy"] == pytest.approx(t_interval(each))
+    assert len(summary["arms"]) == 6
+    assert {arm["winner"] for arm in summary["arms"]} == {"omi1"}
+
+
+def test_a_format_that_died_in_one_seed_has_no_mean_accuracy(grid: Path) -> None:
+    final = study_summary(grid)["final"]
+    assert final["formats"]["omi2"]["share"] == pytest.approx(0, abs=0.02)
+    assert final["formats"]["metamath"]["accuracy"] is None
+
+
+def test_words_for_numbers() -> None:
+    assert [percent(v) for v in (0.574, 0.9961, 1.0, 0.004, 0.0, None)] == ["57%", "99.6%", "100%", "0.4%", "0%", "–"]
+    assert bounds([0.31, 0.367]) == "31–37%"
+    assert bounds(None) == "no interval"
+    assert winners(["omi1", "tinygsm", "omi1"]) == "omi1 in 2 seeds, tinygsm in 1"
