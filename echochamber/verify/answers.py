@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .programs import Program, read_function, read_llm_code
+from .programs import Program, is_refusal, read_function, read_llm_code
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{)|\\boxed\s+(?=\S)")
 _METAMATH = re.compile(r"^[ \t]*The answer is:[ \t]*([^\n]*)", re.MULTILINE)
@@ -29,6 +29,10 @@ class Reading:
     boxed: str | None = None
     """For code formats, the box that follows the program, to record disagreement."""
     detail: str = ""
+    refused: bool = False
+    """The program is not run at all: too long, too deep, illegal characters."""
+    program_prints: bool = False
+    """A printed line answers where the program has no value."""
 
 
 def last_box(text: str) -> str | None:
@@ -93,13 +97,15 @@ def _last(pattern: re.Pattern[str], text: str, missing: str) -> Reading:
 def read_program(text: str) -> Reading:
     """The function of a completion, as a program to call."""
     program, detail = read_function(text)
-    return Reading(program=program, detail=detail)
+    return Reading(program=program, detail=detail, refused=is_refusal(detail))
 
 
 def read_block(text: str) -> Reading:
     """The `<llm-code>` blocks of a completion as one program, and the box behind them."""
     program, detail = read_llm_code(text)
-    return Reading(program=program, boxed=last_box(text), detail=detail)
+    return Reading(
+        program=program, boxed=last_box(text), detail=detail, refused=is_refusal(detail), program_prints=True
+    )
 
 
 ANSWER_RULES: dict[str, Callable[[str], Reading]] = {

@@ -16,7 +16,7 @@ FUNCTION_HEADER = re.compile(
 )
 """A header at the start of a line; escaped underscores as models write them; may end at the cut."""
 LLM_CODE_TAG = "<llm-code>"
-METAMATH_LINE = re.compile(r"^[ \t]*The answer is:(?=\s|\Z)", re.MULTILINE)
+METAMATH_LINE = re.compile(r"^[ \t]*The answer is:[ \t]*(?:\Z|(?![^\n]*\\boxed)[^\s])", re.MULTILINE)
 HASH_LINE = re.compile(r"^[ \t]*####[ \t]*[^\s#]", re.MULTILINE)
 CALCULATOR_MARK = re.compile(r"<<[^<>\n]{1,120}=[^<>\n]{1,60}>>")
 

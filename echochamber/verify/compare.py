@@ -40,6 +40,13 @@ def equal_text(answer: str, reference: str) -> bool | None:
     return None if _may_be_algebra(left, gold) else False
 
 
+def from_python_text(text: str) -> str:
+    """A program's printed algebra in the spelling of mathematics: `18 + 10*I`, `x**2`, `[3]`."""
+    text = re.sub(r"\*?\bI\b", "i", text.replace("**", "^"))
+    single = re.fullmatch(r"[\[({]([^,\[\](){}]*),?[\])}]", text.strip())
+    return single[1].strip() if single else text
+
+
 def normal_text(text: str) -> str:
     """Spelling without markup, spaces and synonyms of commands."""
     text = text.strip()
@@ -47,7 +54,8 @@ def normal_text(text: str) -> str:
     text = text.replace("\\{", "{").replace("\\}", "}").replace("**", "^")
     text = re.sub(r"\\frac(\d)(\d)", r"\\frac{\1}{\2}", text)
     text = re.sub(r"\\sqrt(\d)", r"\\sqrt{\1}", text)
-    return re.sub(r"\s+", "", text)
+    text = re.sub(r"^\(([A-Z])\)$", r"\1", re.sub(r"\s+", "", text))
+    return text
 
 
 def _parts(text: str) -> tuple[str, str, list[str]] | None:

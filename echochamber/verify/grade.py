@@ -2,13 +2,14 @@
 
 It sees the completion, never the prompt, and the gold answer never enters a sandbox: a program is
 run first and compared here. Order of a verdict: format by structure, answer by the format's rule,
-comparison by exact rules. Code counts only if it ran. What failed on our side is `infrastructure`,
-never a zero reward.
+comparison by exact rules, then by algebra. Code counts only if it ran. What failed on our side is
+`infrastructure`, never a zero reward.
 """
 
 import os
+import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..core.config import Config
@@ -17,14 +18,17 @@ from ..core.numbers import format_number
 from ..core.types import Outcome, Problem, Verdict
 from .answers import ANSWER_RULES, Reading
 from .classify import classify
-from .compare import equal_float, equal_number, equal_text
-from .programs import Program
-from .sandbox.monty import MontyPool
+from .compare import equal_float, equal_number, equal_text, from_python_text
+from .executor import Executor
+from .process import check_process
 from .sandbox.result import Limits, RunResult
+from .style import style_features
+from .symbolic import Algebra
 from .values import canonical, from_float, parse_value
 
 MAX_COMPLETION = 200_000
 """Characters of a completion that are looked at."""
+_FLOAT_TEXT = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
 
 
 class GraderConfig(Config):
@@ -32,19 +36,35 @@ class GraderConfig(Config):
 
     omi1_answer: Literal["program", "box"] = "program"
     """Where an `<llm-code>` program and its box disagree, which one is the answer."""
+    tier2: bool = False
+    """Run what Monty does not support (sympy above all) in the locked-down process."""
+    algebra: bool = True
+    """Ask math-verify, out of process, where exact rules cannot decide."""
+    style: bool = True
+    """Record style features in the verdict."""
+    process: bool = True
+    """Judge the steps of problems that carry a solution graph."""
     limits: Limits = Limits()
 
 
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """An answer and whether it is right; None: our algebra worker failed."""
+
+    answer: str
+    right: bool | None
+    detail: str = ""
+
+
 class Grader:
-    """Owns the sandbox workers; reusable, safe to call from several threads, a context manager."""
+    """Owns the worker processes; reusable, safe to call from several threads, a context manager."""
 
     def __init__(self, config: GraderConfig | None = None, workers: int | None = None) -> None:
         """`workers`: sandbox processes; by default one per core, at most four."""
         self.config = config or GraderConfig()
         self.workers = workers or min(os.cpu_count() or 1, 4)
-        self._sandbox: MontyPool | None = None
-        self._threads: ThreadPoolExecutor | None = None
-        self._owner = os.getpid()
+        self._executor = Executor(self.config.limits, self.workers, self.config.tier2)
+        self._algebra = Algebra() if self.config.algebra else None
 
     def __enter__(self) -> "Grader":
         return self
@@ -54,11 +74,9 @@ class Grader:
 
     def close(self) -> None:
         """End all worker processes and threads; the grader may be used again and starts new ones."""
-        if self._threads is not None:
-            self._threads.shutdown()
-        if self._sandbox is not None:
-            self._sandbox.close()
-        self._sandbox = self._threads = None
+        self._executor.close()
+        if self._algebra:
+            self._algebra.close()
 
     def grade(self, problem: Problem, completion: str) -> Verdict:
         """The verdict on one completion; never raises for any text."""
@@ -68,11 +86,11 @@ class Grader:
         """Verdicts in order; identical programs run once, in parallel over the workers."""
         readings = [self._read(completion) for _, completion in items]
         programs = dict.fromkeys(reading.program for _, reading in readings if reading.program)
-        results = self._run_all(list(programs))
+        results = self._executor.run_all(list(programs))
         return [
-            self._judge(problem.reference, form, reading, results.get(reading.program) if reading.program else None)
-            for (problem, _), (form, reading) in zip(items, readings, strict=True)
-        ]
+            self._finish(problem, completion, self._judge(problem.reference, form, reading, results.get(reading.program)))
+            for (problem, completion), (form, reading) in zip(items, readings, strict=True)
+        ]  # type: ignore[arg-type]
 
     def _read(self, completion: str) -> tuple[str, Reading]:
         """Format, and what its answer rule finds."""
@@ -83,60 +101,66 @@ class Grader:
             rule = "box"
         return form, ANSWER_RULES[rule](text)
 
-    def _run_all(self, programs: list[Program]) -> dict[Program, RunResult]:
-        """Each program once; what timed out or broke down is tried once more, alone."""
-        if not programs:
-            return {}
-        pool, threads = self._workers()
-        if len(programs) == 1:
-            results = [pool.run(programs[0])]
-        else:
-            results = list(threads.map(pool.run, programs))
-        for place, result in enumerate(results):
-            if result.status in ("timeout", "infrastructure"):
-                results[place] = pool.run(programs[place])
-        return dict(zip(programs, results, strict=True))
-
-    def _workers(self) -> tuple[MontyPool, ThreadPoolExecutor]:
-        """Started at first use, and anew in a forked child, which does not own its parent's workers."""
-        if self._owner != os.getpid():
-            self._sandbox = self._threads = None
-            self._owner = os.getpid()
-        if self._sandbox is None or self._threads is None:
-            self._sandbox = MontyPool(self.config.limits, self.workers)
-            self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="grade")
-        return self._sandbox, self._threads
-
     def _judge(self, reference: str, form: str, reading: Reading, result: RunResult | None) -> Verdict:
         if reading.answer is not None:
-            right = equal_text(reading.answer, reference)
-            return Verdict(form, canonical(reading.answer), "correct" if right else "wrong", reading.detail)
+            return self._decided(form, self._decide_text(reading.answer, reference))
         if result is None:
-            refused = reading.detail.startswith(("program", "NUL", "brackets"))
-            return Verdict(form, None, "error" if refused else "no_answer", reading.detail)
-        return self._judge_run(reference, form, reading, result)
-
-    def _judge_run(self, reference: str, form: str, reading: Reading, result: RunResult) -> Verdict:
-        """A program's verdict: its value, or why it has none."""
-        if result.status == "none" and form == "omi1" and result.text:
-            result = RunResult("value", "text", result.text)
-        if result.status == "none":
+            return Verdict(form, None, "error" if reading.refused else "no_answer", reading.detail)
+        if result.status == "none" and not reading.program_prints:
             return Verdict(form, None, "no_answer", "program has no value")
-        if result.status != "value":
-            outcome: Outcome = result.status
-            return Verdict(form, None, outcome, result.detail)
-        answer, right = _value(result, reference)
-        return Verdict(form, answer, "correct" if right else "wrong", _disagreement(answer, reading.boxed))
+        if result.status == "none":
+            result = RunResult("value", "text", from_printed(result.text))
+        if result.status != "value" or not result.text:
+            outcome: Outcome = "no_answer" if result.status in ("value", "none") else result.status
+            return Verdict(form, None, outcome, result.detail or "program has no value")
+        decision = self._decide_value(result, reference)
+        return self._decided(form, replace(decision, detail=_disagreement(decision.answer, reading.boxed) or decision.detail))
+
+    @staticmethod
+    def _decided(form: str, decision: _Decision) -> Verdict:
+        if decision.right is None:
+            return Verdict(form, decision.answer, "infrastructure", decision.detail)
+        return Verdict(form, decision.answer, "correct" if decision.right else "wrong", decision.detail)
+
+    def _decide_value(self, result: RunResult, reference: str) -> _Decision:
+        """Canonical text of a program's value, and whether it is the reference."""
+        if result.kind == "int":
+            right = equal_number(parse_value(result.text), reference)
+            return _Decision(result.text, right) if right is not None else self._decide_text(result.text, reference)
+        if result.kind == "float" or _FLOAT_TEXT.fullmatch(result.text):
+            number = from_float(float(result.text))
+            if number is None:
+                return _Decision(result.text, False)
+            right = equal_float(result.text, reference)
+            answer = format_number(number)
+            return _Decision(answer, right) if right is not None else self._decide_text(answer, reference)
+        return self._decide_text(from_python_text(result.text), reference)
+
+    def _decide_text(self, answer: str, reference: str) -> _Decision:
+        """Exact rules first; algebra only where they cannot tell."""
+        right, spelled = equal_text(answer, reference), canonical(answer)
+        if right is not None or self._algebra is None:
+            return _Decision(spelled, bool(right))
+        try:
+            same = self._algebra.means_same(reference, answer)
+        except OSError as error:
+            return _Decision(spelled, None, f"algebra worker: {error}"[:120])
+        return _Decision(spelled, bool(same), "" if same is not None else "algebra cannot read one side")
+
+    def _finish(self, problem: Problem, completion: str, verdict: Verdict) -> Verdict:
+        """Style features, and the process verdict where the problem's solution is known."""
+        text = completion[:MAX_COMPLETION]
+        if self.config.style:
+            verdict = replace(verdict, style=style_features(verdict.format, text))
+        if not self.config.process or problem.graph is None or verdict.outcome == "infrastructure":
+            return verdict
+        judged = check_process(problem.graph, verdict.format, text, verdict.correct, verdict.answer is not None)
+        return replace(verdict, process=judged.process, first_error=judged.first_error)
 
 
-def _value(result: RunResult, reference: str) -> tuple[str, bool | None]:
-    """Canonical text of a program's value, and whether it is the reference."""
-    if result.kind == "int":
-        return result.text, equal_number(parse_value(result.text), reference)
-    if result.kind == "float":
-        number = from_float(float(result.text))
-        return (result.text if number is None else format_number(number)), equal_float(result.text, reference)
-    return canonical(result.text), equal_text(result.text, reference)
+def from_printed(line: str) -> str:
+    """The value in a printed line: `Total: 18` says 18."""
+    return re.split(r"(?:[:=]|\bis)\s+", line)[-1].strip().rstrip(".") if line else line
 
 
 def _disagreement(answer: str, boxed: str | None) -> str:

@@ -46,6 +46,11 @@ def refusal(code: str) -> str:
     return "brackets nested too deeply" if _depth(code) > MAX_DEPTH else ""
 
 
+def is_refusal(detail: str) -> bool:
+    """True for the reasons that `refusal` gives."""
+    return detail.startswith(("program of", "NUL or", "brackets nested"))
+
+
 def _depth(code: str) -> int:
     """Highest bracket depth if every bracket counted, strings too; an upper bound that is cheap."""
     if len(_OPENERS.findall(code)) <= MAX_DEPTH:

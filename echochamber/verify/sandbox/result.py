@@ -20,6 +20,10 @@ class Limits(Config):
     output_kb: int = 64
     """Printed text; more ends the program."""
     recursion_depth: int = 400
+    locked_seconds: float = 5.0
+    """Second tier: wall-clock time of a program; sympy is slow."""
+    locked_memory_mb: int = 1024
+    """Second tier: address space, libraries included."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,72 @@
+"""Programs to results: warm workers, each distinct program once, a second try alone, then tier 2."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from .programs import Program
+from .sandbox.locked import LockedPool
+from .sandbox.monty import MontyPool
+from .sandbox.result import Limits, RunResult
+
+
+@dataclass
+class _Owned:
+    """What one process owns; a forked child starts its own."""
+
+    pid: int
+    monty: MontyPool
+    threads: ThreadPoolExecutor
+    locked: LockedPool | None
+
+
+class Executor:
+    """Runs programs in parallel over worker processes; safe from any thread, lazily started."""
+
+    def __init__(self, limits: Limits, workers: int, tier2: bool) -> None:
+        self.limits, self.workers, self.tier2 = limits, workers, tier2
+        self._owned: _Owned | None = None
+
+    def run_all(self, programs: list[Program]) -> dict[Program, RunResult]:
+        """Each program once. What timed out or broke down is tried once more, alone."""
+        if not programs:
+            return {}
+        own = self._own()
+        results = self._run(own, programs)
+        for place, result in enumerate(results):
+            if result.status in ("timeout", "infrastructure"):
+                results[place] = self._run_one(own, programs[place])
+        return dict(zip(programs, results, strict=True))
+
+    def _run(self, own: _Owned, programs: list[Program]) -> list[RunResult]:
+        if len(programs) == 1:
+            return [self._run_one(own, programs[0])]
+        chunk = max(1, min(16, len(programs) // (4 * self.workers)))
+        parts = [programs[start : start + chunk] for start in range(0, len(programs), chunk)]
+        done = own.threads.map(lambda part: [self._run_one(own, program) for program in part], parts)
+        return [result for part in done for result in part]
+
+    @staticmethod
+    def _run_one(own: _Owned, program: Program) -> RunResult:
+        result = own.monty.run(program)
+        return own.locked.run(program) if result.status == "unsupported" and own.locked else result
+
+    def _own(self) -> _Owned:
+        if self._owned is None or self._owned.pid != os.getpid():
+            monty = MontyPool(self.limits, self.workers)
+            threads = ThreadPoolExecutor(self.workers, thread_name_prefix="grade")
+            locked = LockedPool(self.limits, max(1, self.workers // 2)) if self.tier2 else None
+            self._owned = _Owned(os.getpid(), monty, threads, locked)
+        return self._owned
+
+    def close(self) -> None:
+        """End workers and threads; the next program starts new ones."""
+        own, self._owned = self._owned, None
+        if own is None or own.pid != os.getpid():
+            return
+        own.threads.shutdown()
+        own.monty.close()
+        if own.locked:
+            own.locked.close()
+
+

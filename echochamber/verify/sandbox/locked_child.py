@@ -1,0 +1,118 @@
+"""Inside the locked-down child: run one program and reduce its value to a tag and short text.
+
+This is the one place of the project where program text meets `exec`; it runs only after the
+process has given up files, network, processes and signals (`lockdown.py`).
+"""
+
+import contextlib
+import io
+import sys
+import types
+import warnings
+from fractions import Fraction
+from typing import Any
+
+from ..programs import last_expression
+
+_MAX_TEXT = 200
+_MAX_ELEMENTS = 16
+
+
+class _BoundedText(io.StringIO):
+    """Standard output of the program; raises when it gets too long."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def write(self, text: str) -> int:
+        if self.tell() + len(text) > self.limit:
+            raise MemoryError("output limit exceeded")
+        return super().write(text)
+
+
+def encode_program(entry: str, blocks: tuple[str, ...]) -> bytes:
+    """One request; program text holds no NUL."""
+    return "\0".join([entry, *blocks]).encode()
+
+
+def run_program(payload: bytes, output_limit: int) -> bytes:
+    """The report on one program: `int 18`, `float 0.5`, `text 2/5`, `none LINE`, `error NAME: ...`."""
+    entry, *blocks = payload.decode().split("\0")
+    printed = _BoundedText(output_limit)
+    try:
+        warnings.simplefilter("ignore")
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
+            report = _report(_value_of(entry, blocks))
+    except BaseException as error:  # noqa: BLE001  (whatever a program raises, SystemExit too, is its own error)
+        report = f"error {type(error).__name__}: {_one_line(error)}"
+    if report == "none":
+        lines = [line for line in printed.getvalue().split("\n") if line.strip()]
+        report = f"none {lines[-1].strip()[:_MAX_TEXT]}" if lines else "none"
+    return report.encode("utf-8", "replace")[:4000]
+
+
+def _one_line(error: BaseException) -> str:
+    try:
+        return " ".join(str(error).split())[:120]
+    except BaseException:  # noqa: BLE001  (a program's own exception class may raise here)
+        return ""
+
+
+def _value_of(entry: str, blocks: list[str]) -> Any:
+    """Run all blocks in one namespace; errors in earlier blocks do not end the program."""
+    sys.modules["__main__"] = module = types.ModuleType("__main__")
+    space: dict[str, Any] = module.__dict__
+    for block in blocks[:-1]:
+        with contextlib.suppress(Exception):
+            exec(compile(block, "program", "exec"), space)
+    if entry:
+        exec(compile(blocks[-1], "program", "exec"), space)
+        return space[entry]()
+    split = last_expression(blocks[-1])
+    if split is None:
+        exec(compile(blocks[-1], "program", "exec"), space)
+        return None
+    exec(compile(split[0], "program", "exec"), space)
+    return eval(compile(f"(\n{split[1]}\n)", "program", "eval"), space)
+
+
+def _report(value: Any) -> str:
+    """Tag and text of a value, by exact type; algebra becomes LaTeX."""
+    import sympy
+
+    value = _unwrap(value)
+    kind = type(value)
+    if value is None:
+        return "none"
+    if kind is int or isinstance(value, sympy.Integer):
+        return f"int {int(value)}"
+    if kind is float or isinstance(value, sympy.Float):
+        return f"float {float(value)!r}"
+    if kind in (Fraction, str) or isinstance(value, sympy.Rational):
+        return f"text {' '.join(str(value)[:_MAX_TEXT].split())}"
+    if isinstance(value, sympy.Basic | sympy.MatrixBase) and not isinstance(value, sympy.logic.boolalg.BooleanAtom):
+        return f"text {sympy.latex(value)[:_MAX_TEXT]}"
+    if kind in (list, tuple, set) and 0 < len(value) <= _MAX_ELEMENTS:
+        return _report_elements(value)
+    return f"type {kind.__name__[:60]}"
+
+
+def _report_elements(value: Any) -> str:
+    """A short flat collection of numbers or algebra, in the brackets of its kind."""
+    parts = [_report(element).split(" ", 1) for element in value]
+    if any(tag not in ("int", "float", "text") for tag, *_ in parts):
+        return f"type {type(value).__name__}"
+    opener, closer = {list: "[]", tuple: "()", set: "{}"}[type(value)]
+    return f"text {opener}{', '.join(text for _, text in parts)}{closer}"[: _MAX_TEXT + 5]
+
+
+def _unwrap(value: Any) -> Any:
+    """numpy scalars as Python numbers; a solver's list or mapping of one solution as that solution."""
+    if type(value).__module__ == "numpy" and hasattr(value, "item") and getattr(value, "size", 1) == 1:
+        return value.item()
+    if type(value) in (list, tuple, set) and len(value) == 1:
+        return _unwrap(next(iter(value)))
+    if type(value) is dict and len(value) == 1:
+        return _unwrap(next(iter(value.values())))
+    return value

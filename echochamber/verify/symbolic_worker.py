@@ -1,0 +1,55 @@
+"""The algebra worker's side: reads LaTeX pairs, answers whether they mean the same.
+
+Runs in a process of its own, locked down as far as the machine allows: LaTeX of a model is no program,
+but parsers of it have had holes. Only the LaTeX grammar is used, never the library's plain-expression
+reader, which evaluates text as Python. No signals here: the caller kills what is late.
+"""
+
+import logging
+
+from .sandbox import lockdown
+from .sandbox.worker import serve, take_streams
+
+_MEMORY_MB = 2048
+
+
+def main() -> None:
+    """Import the libraries, lock down, serve."""
+    import math_verify
+
+    logging.disable(logging.CRITICAL)
+    _means_same("x", "x")
+    streams = take_streams()
+    lockdown.leave_network()
+    lockdown.set_limits(7 * 24 * 3600, _MEMORY_MB)
+    if lockdown.supported() and lockdown.forbid_new_privileges():
+        lockdown.restrict_files(lockdown.library_folders())
+        lockdown.restrict_calls()
+    serve(streams, handle, math_verify.__name__)
+
+
+def handle(payload: bytes) -> bytes:
+    """`gold NUL answer` -> `1`, `0`, or `?` where the library cannot read one of them."""
+    gold, _, answer = payload.decode("utf-8", "replace").partition("\0")
+    try:
+        return _means_same(gold, answer)
+    except (Exception, RecursionError):  # noqa: BLE001  (library on untrusted text; any failure is "cannot say")
+        return b"?"
+
+
+def _means_same(gold: str, answer: str) -> bytes:
+    """math-verify with the gold first: its verdict is not symmetric."""
+    from math_verify import LatexExtractionConfig, parse, verify
+
+    reader = [LatexExtractionConfig()]
+    sides = [
+        parse(f"${text}$", extraction_config=reader, fallback_mode="no_fallback", parsing_timeout=None)
+        for text in (gold, answer)
+    ]
+    if not all(sides):
+        return b"?"
+    return b"1" if verify(sides[0], sides[1], timeout_seconds=None) else b"0"
+
+
+if __name__ == "__main__":
+    main()

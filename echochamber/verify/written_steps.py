@@ -1,0 +1,219 @@
+"""The arithmetic that a completion writes down, as a list of operations in order.
+
+Code is read from its syntax tree, prose from its equations (`12 + 5 = 17`, `$3 \\times 6 = 18$`,
+`<<3*6=18>>`). A written operation knows its operands' values and where each came from.
+"""
+
+import ast
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from .programs import parse_quietly, read_function, read_llm_code
+
+MAX_OPERATIONS = 64
+_MAX_BITS = 512
+_SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "/"}
+_NUMBER = r"-?\$?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?"
+_EQUATION = re.compile(rf"((?:[-+*/()]|{_NUMBER}|[ \t])+)=[ \t]*({_NUMBER})")
+_TOKEN = re.compile(r"\d+(?:\.\d+)?|[-+*/()]")
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A number in the text: its value and, where it is a result, the operation that made it."""
+
+    value: Fraction
+    source: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenOperation:
+    """`left op right`, exact `value`, and the `claimed` value where the text states one."""
+
+    op: str
+    left: Operand
+    right: Operand
+    value: Fraction
+    claimed: Fraction | None = None
+
+
+@dataclass
+class Written:
+    """Everything a completion computes."""
+
+    operations: list[WrittenOperation] = field(default_factory=list)
+    answer: Operand | None = None
+    readable: bool = False
+    """False where no program or no equation could be read."""
+
+
+def read_steps(form: str, text: str) -> Written:
+    """Operations of a completion in format `form`."""
+    if form in ("tinygsm", "omi1"):
+        program, _ = read_function(text) if form == "tinygsm" else read_llm_code(text)
+        return _read_code("\n".join(program.blocks), program.entry) if program else Written()
+    return _read_prose(text)
+
+
+class _Unreadable(Exception):
+    """The code does something that is no plain arithmetic."""
+
+
+def _read_code(code: str, entry: str) -> Written:
+    """Straight-line assignments; anything else makes the program unreadable, not wrong."""
+    tree = parse_quietly(code)
+    written = Written()
+    if tree is None:
+        return written
+    body = tree.body
+    if entry:
+        body = next((node.body for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == entry), [])
+    names: dict[str, Operand] = {}
+    try:
+        for node in body:
+            _read_statement(node, names, written)
+    except (_Unreadable, ZeroDivisionError, RecursionError):
+        return Written(written.operations)
+    written.readable = True
+    return written
+
+
+def _read_statement(node: ast.stmt, names: dict[str, Operand], written: Written) -> None:
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        names[node.targets[0].id] = _operand(node.value, names, written)
+    elif isinstance(node, ast.Return) and node.value is not None:
+        written.answer = _operand(node.value, names, written)
+    elif isinstance(node, ast.Expr):
+        if not (isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)):
+            written.answer = _operand(node.value, names, written)
+    else:
+        raise _Unreadable
+
+
+def _operand(node: ast.expr, names: dict[str, Operand], written: Written) -> Operand:
+    """Value of an expression; its operations are appended in order of evaluation."""
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        return Operand(_number(str(node.value)))
+    if isinstance(node, ast.Name) and node.id in names:
+        return names[node.id]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return Operand(-_operand(node.operand, names, written).value)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("int", "float", "print"):
+        if len(node.args) == 1 and not node.keywords:
+            return _operand(node.args[0], names, written)
+    if isinstance(node, ast.BinOp) and type(node.op) in _SIGNS:
+        left, right = (_operand(side, names, written) for side in (node.left, node.right))
+        return _append(written, _SIGNS[type(node.op)], left, right)
+    raise _Unreadable
+
+
+def _number(text: str) -> Fraction:
+    if len(text) > 60 or "e" in text or "n" in text:
+        raise _Unreadable
+    return Fraction(text)
+
+
+def _append(written: Written, op: str, left: Operand, right: Operand) -> Operand:
+    value = compute(op, left.value, right.value)
+    if len(written.operations) >= MAX_OPERATIONS or value.numerator.bit_length() + value.denominator.bit_length() > _MAX_BITS:
+        raise _Unreadable
+    written.operations.append(WrittenOperation(op, left, right, value))
+    return Operand(value, len(written.operations) - 1)
+
+
+def compute(op: str, left: Fraction, right: Fraction) -> Fraction:
+    """Exact value of one operation; division by zero raises."""
+    if op == "+":
+        return left + right
+    if op == "-":
+        return left - right
+    return left * right if op == "*" else left / right
+
+
+def _read_prose(text: str) -> Written:
+    """Equations in order; an operand that equals an earlier result is taken to be that result."""
+    written = Written()
+    try:
+        for match in _EQUATION.finditer(_plain_maths(text)):
+            tokens = _TOKEN.findall(match[1].replace(",", "").replace("$", ""))
+            if any(token in "+-*/" for token in tokens[1:]):
+                _read_equation(tokens, Fraction(match[2].replace(",", "").replace("$", "")), written)
+    except (_Unreadable, ZeroDivisionError, RecursionError):
+        return written
+    written.readable = bool(written.operations)
+    if written.operations:
+        last = len(written.operations) - 1
+        written.answer = Operand(written.operations[last].claimed or written.operations[last].value, last)
+    return written
+
+
+def _plain_maths(text: str) -> str:
+    """LaTeX arithmetic as plain signs; calculator marks, which repeat the equation, go."""
+    text = re.sub(r"<<[^<>\n]*>>", "", text)
+    text = re.sub(r"\\[dt]?frac\{(-?[\d.,]+)\}\{(-?[\d.,]+)\}", r"(\1/\2)", text)
+    for sign, plain in (("\\times", "*"), ("\\cdot", "*"), ("\\div", "/"), ("×", "*"), ("÷", "/"), ("−", "-"), ("\\$", "")):
+        text = text.replace(sign, plain)
+    return text
+
+
+def _read_equation(tokens: list[str], claimed: Fraction, written: Written) -> None:
+    """Parse by precedence; the claim belongs to the last operation of the equation."""
+    reader = _Reader(tokens, written)
+    before = len(written.operations)
+    reader.total()
+    if reader.place != len(tokens) or len(written.operations) == before:
+        del written.operations[before:]
+        return
+    last = written.operations[-1]
+    written.operations[-1] = WrittenOperation(last.op, last.left, last.right, last.value, claimed)
+
+
+class _Reader:
+    """Recursive descent over + - * / and brackets."""
+
+    def __init__(self, tokens: list[str], written: Written) -> None:
+        self.tokens, self.written, self.place = tokens[:200], written, 0
+
+    def peek(self) -> str:
+        """Next token or nothing."""
+        return self.tokens[self.place] if self.place < len(self.tokens) else ""
+
+    def total(self) -> Operand:
+        """Sums and differences."""
+        left = self.product()
+        while self.peek() in ("+", "-"):
+            op = self.take()
+            left = _append(self.written, op, left, self.product())
+        return left
+
+    def product(self) -> Operand:
+        """Products and quotients."""
+        left = self.atom()
+        while self.peek() in ("*", "/"):
+            op = self.take()
+            left = _append(self.written, op, left, self.atom())
+        return left
+
+    def atom(self) -> Operand:
+        """A number, a bracket, a sign."""
+        token = self.take()
+        if token == "-":
+            return Operand(-self.atom().value)
+        if token == "(":
+            inner = self.total()
+            if self.take() != ")":
+                raise _Unreadable
+            return inner
+        if not token or not token[0].isdigit():
+            raise _Unreadable
+        value = _number(token)
+        claims = [(op.claimed if op.claimed is not None else op.value) for op in self.written.operations]
+        source = max((place for place, known in enumerate(claims) if known == value), default=None)
+        return Operand(value, source)
+
+    def take(self) -> str:
+        """Consume one token."""
+        token = self.peek()
+        self.place += 1
+        return token
