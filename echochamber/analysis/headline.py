@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..stats.intervals import t_interval
-from .numbers import Row, at, top_format
+from .numbers import Row, at, seed_interval, top_format
 from .runs import Run
 from .summary import ends
 
@@ -105,10 +104,9 @@ def _winner_tile(group: Sequence[Run], chosen: tuple[str, str]) -> Tile:
     names = [top_format(final) or "other" for _, final in pairs]
     unanimous = len(set(names)) == 1
     sides = [[_share(pair[i], name) for pair, name in zip(pairs, names, strict=True)] for i in (0, 1)]
-    if len(pairs) == 1:
-        intervals = [at(row, ("intervals", "formats", names[0], "share")) for row in pairs[0]]
-    else:
-        intervals = [[max(0.0, low), min(1.0, high)] for low, high in map(t_interval, sides)]
+    path = [("intervals", "formats", name, "share") for name in names]
+    within = [[at(pair[i], where) for pair, where in zip(pairs, path, strict=True)] for i in (0, 1)]
+    intervals = [within[i][0] if len(pairs) == 1 else seed_interval(sides[i], within[i]) for i in (0, 1)]
     return Tile(
         label=f"Written as {title(names[0])}" if unanimous else "Written in each seed’s own winner",
         meaning="share of all sampled answers" if unanimous else f"share of all sampled answers; {winners(names)}",

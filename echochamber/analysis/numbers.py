@@ -61,8 +61,22 @@ def _mean(rows: Sequence[Row], path: Sequence[str]) -> Mean:
     values = [at(row, path) for row in rows]
     if any(not isinstance(value, int | float) for value in values):
         return None, None
-    low, high = t_interval(values)
-    return sum(values) / len(values), [max(0.0, low), min(1.0, high)]
+    return sum(values) / len(values), seed_interval(values, [at(row, ("intervals", *path)) for row in rows])
+
+
+def seed_interval(values: Sequence[float], within: Sequence[list[float] | None]) -> list[float] | None:
+    """Student's t over seeds, clipped to [0, 1].
+
+    Seeds that agree exactly (all at 0 or 1) show no spread, and t would claim certainty; then the
+    hull of the intervals within each seed is given, where all are known.
+    """
+    if max(values) > min(values):
+        low, high = t_interval(values)
+        return [max(0.0, low), min(1.0, high)]
+    known = [bounds for bounds in within if bounds]
+    if len(known) < len(values):
+        return None
+    return [min(bounds[0] for bounds in known), max(bounds[1] for bounds in known)]
 
 
 def top_format(row: Row) -> str | None:

@@ -64,17 +64,32 @@ def render_page(study: Study, runs: list[Run]) -> str:
 
 
 def arm_rows(runs: Sequence[Run], chosen: tuple[str, str]) -> list[dict[str, Any]]:
-    """One table row per run: the winner, then six cells (value, interval): share, pass@1, pass@k, before and after."""
+    """One table row per run: the winner, then six cells: its share, pass@1 and pass@k, before and after."""
     rows = []
     for index, run in enumerate(runs):
         base, final = ends(run, chosen)
         winner = top_format(final) if final else None
-        ks = [int(k) for k, v in ((final or base or {}).get("pass@k") or {}).items() if v is not None]
-        k = str(max(ks, default=1))
+        k = shared_k([row for row in (base, final) if row])
         paths: list[tuple[str, ...]] = [("formats", winner or "", "share"), ("accuracy",), ("pass@k", k)]
-        cells = [(at(row, path), at(row, ("intervals", *path))) for path in paths for row in (base, final)]
+        cells = [
+            {
+                "value": at(row, path),
+                "interval": at(row, ("intervals", *path)),
+                "step": at(row, ("step",)),
+                "format": winner if path[0] == "formats" else "",
+                "k": k if path[0] == "pass@k" else None,
+            }
+            for path in paths
+            for row in (base, final)
+        ]
         rows.append({"index": index, "run": run, "winner": winner, "k": k, "cells": cells})
     return rows
+
+
+def shared_k(rows: Sequence[dict[str, Any]]) -> str:
+    """The largest k whose pass@k all of `rows` know."""
+    known = [{int(k) for k, value in row["pass@k"].items() if value is not None} for row in rows]
+    return str(max(set.intersection(*known), default=1)) if known else "1"
 
 
 def mixture_plans(study: Study) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 
 const [RUN, SOURCE, PROBLEM, STEP, SAMPLE, FORMAT, OUTCOME, ANSWER, DETAIL, TOKENS, TRUNCATED, TEXT] = Array(12).keys();
 const CHANGES = { "": "any change", gained: "wrong → right", lost: "right → wrong", kept: "right → right", missed: "wrong → wrong", format: "another format" };
-const SHOWN = 4;
+const SHOWN = 3;
 
 class Browser {
   constructor(host, controls, page) {

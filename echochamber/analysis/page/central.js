@@ -7,6 +7,9 @@ const PASS_LINES = [
   { key: "maj@k", label: "maj@k", colour: "var(--vote)", dash: "2 3", curve: "maj@k" },
 ];
 
+// Under this share a format has too few completions for its accuracy to be drawn.
+const RARE = 0.02;
+
 class Central {
   constructor(host, page) {
     this.host = host;
@@ -33,9 +36,18 @@ class Central {
     return run.checkpoints.filter((row) => row.problem_set === name && row.split === split);
   }
 
-  largestK() {
-    const ks = this.runs().flatMap((run) => this.rows(run).flatMap((row) => Object.keys(row["pass@k"]).filter((k) => known(row["pass@k"][k]))));
-    return String(Math.max(1, ...ks.map(Number)));
+  // Largest k by default that the base and the last checkpoint share; every k on request.
+  ks() {
+    const rows = this.runs().flatMap((run) => this.rows(run));
+    const found = new Set(rows.flatMap((row) => Object.keys(row["pass@k"]).filter((k) => known(row["pass@k"][k]))));
+    return [...found].map(Number).filter((k) => k > 1).sort((a, b) => a - b);
+  }
+
+  k() {
+    if (this.ks().includes(this.page.state.k)) return String(this.page.state.k);
+    const steps = this.checkpointSteps();
+    const everywhere = (k) => [steps[0], steps[steps.length - 1]].every((step) => known(this.checkpointAt(step, (row) => [row["pass@k"][k], null])[0]));
+    return String(this.ks().filter(everywhere).pop() || 1);
   }
 
   // Mean over the selected seeds of what `read` finds; null unless every seed has it.
@@ -73,7 +85,7 @@ class Central {
     this.box = { width, left: 40, right: width - (narrow ? 8 : 128), narrow };
     this.x = scaleX(Math.max(...steps), this.box.left, this.box.right, this.page.state.log);
     const heights = narrow ? [210, 160, 160] : [250, 190, 190];
-    const gap = 34;
+    const gap = narrow ? 56 : 34;
     this.panels = [];
     let top = 22;
     for (const height of heights) {
@@ -135,7 +147,7 @@ class Central {
         if (!known(value)) continue;
         stacked.set(step, stacked.get(step) + value);
         const total = stacked.get(step);
-        if (total > 0.004 && total < 0.996) svg.append(node("circle", { class: "boundary", cx: this.x(step), cy: y(total), r: 3.2 }));
+        if (total > 0.004 && total < 0.996) svg.append(node("circle", { class: "boundary", cx: this.x(step), cy: y(total), r: 3.2, "data-step": step, "data-format": name }));
       }
     }
   }
@@ -162,41 +174,43 @@ class Central {
     for (const { name } of this.page.formats) {
       if (!this.page.state.formats.has(name)) continue;
       const colour = this.page.colour(name);
-      for (const run of this.runs()) {
-        const points = run.dense.step.map((step, i) => [this.x(step), y(run.dense.accuracy[name][i] ?? NaN)]);
+      // One seed: training accuracy behind the checkpoints, where enough completions make it a number.
+      for (const run of this.runs().length === 1 ? this.runs() : []) {
+        const points = run.dense.step.map((step, i) => [this.x(step), run.dense.share[name][i] >= RARE ? y(run.dense.accuracy[name][i] ?? NaN) : NaN]);
         svg.append(node("path", { class: "line faint", d: linePath(points), style: `stroke:${colour}` }));
       }
-      this.checkpointLine(svg, y, (row) => [(row.formats[name] || {}).accuracy, (row.intervals.formats[name] || {}).accuracy], colour, "", name, labels);
+      const read = (row) => ((row.formats[name] || {}).share >= RARE ? [row.formats[name].accuracy, (row.intervals.formats[name] || {}).accuracy] : [null, null]);
+      this.checkpointLine(svg, y, read, colour, "", name, labels, { format: name });
     }
     this.endLabels(svg, labels, panel);
   }
 
   drawPass(svg, panel) {
-    const k = this.largestK();
+    const k = this.k();
     const y = this.frame(svg, panel, "How often the model is right: one try, many tries, a vote");
     const labels = [];
-    for (const line of PASS_LINES) {
+    for (const line of Number(k) > 1 ? PASS_LINES : PASS_LINES.slice(0, 1)) {
       const read = line.read || ((row) => [row[line.curve][k], row.intervals[line.curve][k]]);
       this.checkpointLine(svg, y, read, line.colour, line.dash, line.label.replace("k", k), labels);
     }
     this.endLabels(svg, labels, panel);
   }
 
-  checkpointLine(svg, y, read, colour, dash, label, labels) {
+  checkpointLine(svg, y, read, colour, dash, label, labels, target = {}) {
     const steps = this.checkpointSteps();
-    const cells = steps.map((step) => [step, ...this.checkpointAt(step, read)]);
+    // A checkpoint without the value (fewer samples, a format that nobody wrote) has no point.
+    const cells = steps.map((step) => [step, ...this.checkpointAt(step, read)]).filter(([, value]) => known(value));
     const runs = this.runs().length;
     if (runs > 1)
       for (let r = 0; r < runs; r++)
         svg.append(node("path", { class: "line faint", d: linePath(cells.map(([step, , , each]) => [this.x(step), y(each[r] ?? NaN)])), style: `stroke:${colour}` }));
     svg.append(node("path", { class: "line", d: linePath(cells.map(([step, value]) => [this.x(step), y(value ?? NaN)])), style: `stroke:${colour};stroke-dasharray:${dash || "none"}` }));
     for (const [step, value, bounds] of cells) {
-      if (!known(value)) continue;
       if (bounds) svg.append(node("line", { class: "whisker", x1: this.x(step), x2: this.x(step), y1: y(bounds[0]), y2: y(bounds[1]), style: `stroke:${colour}` }));
-      svg.append(node("circle", { class: "dot", cx: this.x(step), cy: y(value), r: 3.4, style: `fill:${colour}` }));
+      svg.append(node("circle", { class: "dot", cx: this.x(step), cy: y(value), r: 3.6, style: `fill:${colour}`, "data-step": step, "data-format": target.format || "" }));
     }
-    const final = cells.filter(([, value]) => known(value)).pop();
-    if (final) labels.push({ y: y(final[1]), text: `${label} ${percent(final[1])}`, colour });
+    const final = cells[cells.length - 1];
+    if (final && final[0] === steps[steps.length - 1]) labels.push({ y: y(final[1]), text: `${label} ${percent(final[1])}`, colour });
   }
 
   // Labels at the right edge, pushed apart so that none hides another.
@@ -204,10 +218,10 @@ class Central {
     if (this.box.narrow) {
       let x = this.box.left;
       for (const label of labels) {
-        const text = node("text", { class: "series-label", x, y: panel.bottom + 15 }, label.text);
+        const text = node("text", { class: "series-label", x, y: panel.bottom + 19 }, label.text);
         text.style.fill = label.colour;
         svg.append(text);
-        x += label.text.length * 6.4 + 14;
+        x += label.text.length * 7.2 + 16;
       }
       return;
     }
@@ -226,8 +240,9 @@ class Central {
     const last = Math.max(...steps);
     for (const panel of this.panels)
       for (const step of this.checkpointSteps()) svg.append(node("line", { class: "checkpoint", x1: this.x(step), x2: this.x(step), y1: panel.bottom, y2: panel.bottom + 5 }));
-    for (const tick of stepTicks(last, this.page.state.log, Math.floor((right - left) / 60)))
-      svg.append(node("text", { class: "tick", x: this.x(tick), y: total - 20, "text-anchor": "middle" }, tick));
+    const ticks = stepTicks(last, this.page.state.log, Math.floor((right - left) / 60)).filter((tick) => this.x(last) - this.x(tick) > 26);
+    for (const tick of [...ticks, last])
+      svg.append(node("text", { class: "tick", x: this.x(tick), y: total - 20, "text-anchor": this.x(tick) > this.box.width - 14 ? "end" : "middle" }, tick));
     svg.append(node("text", { class: "tick", x: (left + right) / 2, y: total - 4, "text-anchor": "middle" }, "RL step"));
   }
 
@@ -269,7 +284,7 @@ class Central {
       lines.push([{ text: name, colour: this.page.colour(name) }, `${percent(share)}${bounds ? ` [${interval(bounds)}]` : ""}`, right]);
     }
     if (checkpoint) {
-      const k = this.largestK();
+      const k = this.k();
       for (const line of PASS_LINES) {
         const [value, bounds] = this.checkpointAt(step, line.read || ((row) => [row[line.curve][k], row.intervals[line.curve][k]]));
         if (known(value)) lines.push([{ text: line.label.replace("k", k), colour: line.colour }, percent(value), bounds ? `[${interval(bounds)}]` : ""]);
@@ -297,7 +312,7 @@ class Central {
 
   open(event) {
     const box = this.host.getBoundingClientRect();
-    const step = this.nearest(event.clientX - box.left);
+    const step = event.target.dataset.step === undefined ? this.nearest(event.clientX - box.left) : Number(event.target.dataset.step);
     this.page.openCompletions({ step, format: event.target.dataset.format || "" });
   }
 }

@@ -90,6 +90,8 @@ class Page {
       this.formats.map(({ name, title }) => this.chip(title ? `${name}: ${title}` : name, this.state.formats.has(name), () => this.toggleFormat(name), this.colour(name)))));
     parts.push(node("div", { class: "chips", role: "group", "aria-label": "Step axis" }, node("span", {}, "Steps"),
       this.chip("log", this.state.log, () => this.setLog(true)), this.chip("linear", !this.state.log, () => this.setLog(false))));
+    const ks = this.central.ks();
+    if (ks.length > 1) parts.push(node("label", {}, "k", node("select", { "aria-label": "k of pass@k and maj@k", onchange: (e) => ((this.state.k = Number(e.target.value)), this.central.draw()) }, ks.map((k) => node("option", { value: k, selected: String(k) === this.central.k() }, k)))));
     host.replaceChildren(...parts);
     if (held) [...host.querySelectorAll("button, select")].find((e) => e.textContent === held)?.focus();
   }
@@ -137,6 +139,12 @@ class Page {
 
   wire() {
     for (const tile of document.querySelectorAll(".tile")) tile.addEventListener("click", () => this.openCompletions({ step: Number(tile.dataset.step), format: tile.dataset.format }));
+    for (const cell of document.querySelectorAll(".cell-link"))
+      cell.addEventListener("click", () => {
+        const run = this.data.runs[Number(cell.dataset.run)];
+        this.selectGroup(run.label, run.seed);
+        this.openCompletions({ step: Number(cell.dataset.step), format: cell.dataset.format });
+      });
     for (const link of document.querySelectorAll(".run-link"))
       link.addEventListener("click", () => {
         const run = this.data.runs[Number(link.dataset.run)];

@@ -1,0 +1,110 @@
+"""Which format wins, forecast from the base model alone, and how forecasts are scored."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..core.random import generator
+
+
+def kl_optimum(shares: ArrayLike, accuracies: ArrayLike, kl_weight: float) -> np.ndarray:
+    """Format shares of the policy that maximises E[reward] - c KL(policy || base).
+
+    share_i proportional to a_i (1 - p_i + p_i exp(1/c)) for 0/1 reward, in log space, per problem
+    and then averaged. Shapes: shares a and accuracies p (P, F) -> (F,); rows of `shares` add up to
+    1. An accuracy that is NaN counts for nothing where the share is 0. c > 0; as c falls to 0 this
+    is a_i p_i, the format's share among correct base completions. A problem that no format ever
+    solves keeps its base shares.
+    """
+    assert kl_weight > 0, f"kl_weight is {kl_weight}; without a KL term no optimum is defined"
+    a = np.asarray(shares, dtype=float)
+    p = np.nan_to_num(np.asarray(accuracies, dtype=float))
+    with np.errstate(divide="ignore"):
+        log_weight = np.log(a) + np.logaddexp(np.log1p(-p), np.log(p) + 1 / kl_weight)
+    weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
+    return (weight / weight.sum(axis=1, keepdims=True)).mean(axis=0)
+
+
+def replicator(shares: ArrayLike, accuracies: ArrayLike, time: float) -> np.ndarray:
+    """Shares after `time` of the replicator flow da_i/dt = a_i (p_i - mean p).
+
+    With constant accuracies the flow has a closed form, a_i exp(p_i t) / sum. Shapes: (F,) -> (F,).
+    Natural policy gradient on the choice of format alone (Kakade 2001).
+    """
+    a, p = np.asarray(shares, dtype=float), np.nan_to_num(np.asarray(accuracies, dtype=float))
+    weight = a * np.exp((p - p.max()) * time)
+    return weight / weight.sum()
+
+
+def bandit(
+    shares: ArrayLike,
+    accuracies: ArrayLike,
+    steps: int,
+    prompts_per_step: int,
+    samples_per_prompt: int,
+    rate: float,
+    seed: int,
+    normalise: bool = True,
+) -> np.ndarray:
+    """Shares of a softmax over formats alone, trained by group-relative policy gradient: (steps + 1, F).
+
+    Each step draws P groups of G formats, pays 1 with the base accuracy of the format, centres the
+    reward in its group (divided by the group's standard deviation when `normalise`, as GRPO does),
+    and moves the logits by `rate` times the mean of advantage x grad log-probability. It knows the
+    base's shares and accuracies and nothing else: the null model of every collapse.
+    """
+    a, p = np.asarray(shares, dtype=float), np.nan_to_num(np.asarray(accuracies, dtype=float))
+    present = a > 0
+    logits = np.where(present, np.log(np.where(present, a, 1.0)), -np.inf)
+    stream, path = generator("bandit", seed), [a / a.sum()]
+    for _ in range(steps):
+        policy = np.exp(logits - logits.max())
+        policy /= policy.sum()
+        arms = stream.choice(a.size, p=policy, size=(prompts_per_step, samples_per_prompt))
+        rewards = (stream.random(arms.shape) < p[arms]).astype(float)
+        advantages = rewards - rewards.mean(axis=1, keepdims=True)
+        if normalise:
+            advantages /= rewards.std(axis=1, keepdims=True) + 1e-6
+        push = np.bincount(arms.ravel(), advantages.ravel(), minlength=a.size) / arms.size
+        logits = logits + rate * np.where(present, push - policy * push.sum(), 0.0)
+        path.append(np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum())
+    return np.array(path)
+
+
+def naive_forecasts(shares: ArrayLike, accuracies: ArrayLike, constant: int) -> dict[str, np.ndarray]:
+    """The three forecasts that need no theory: (F,) each, all mass on one format."""
+    a, p = np.asarray(shares, dtype=float), np.asarray(accuracies, dtype=float)
+    measured = np.where((a > 0) & np.isfinite(p), p, -1.0)
+    picks = {"most frequent": int(a.argmax()), "most accurate": int(measured.argmax()), "constant": constant}
+    return {name: np.eye(a.size)[pick] for name, pick in picks.items()}
+
+
+def brier(forecast: ArrayLike, outcome: ArrayLike) -> float:
+    """Squared distance of forecast and final shares, summed over formats, in [0, 2] (Brier 1950)."""
+    return float(((np.asarray(forecast, dtype=float) - np.asarray(outcome, dtype=float)) ** 2).sum())
+
+
+def total_variation(forecast: ArrayLike, outcome: ArrayLike) -> float:
+    """Half the summed absolute difference, in [0, 1]."""
+    return float(np.abs(np.asarray(forecast, dtype=float) - np.asarray(outcome, dtype=float)).sum() / 2)
+
+
+def effective_kl_weight(
+    coef: float, place: Literal["reward", "loss"], estimator: Literal["k1", "k2", "k3"], normalise: bool
+) -> tuple[float | None, str]:
+    """The c of `kl_optimum` that an algorithm really optimises, or None and the reason why there is none.
+
+    `normalise`: each group's reward is divided by its standard deviation before it meets the KL term.
+    """
+    if coef == 0:
+        return None, "without a KL term any policy on the best format is optimal"
+    if normalise:
+        return None, "dividing rewards by each group's spread weighs KL differently on every problem"
+    if place == "reward":
+        return coef, "the penalty is part of the reward, so the coefficient is the weight"
+    if estimator == "k2":
+        return coef, "the gradient of k2 as a loss is that of the reverse KL"
+    if estimator == "k3":
+        return None, "the gradient of k3 as a loss is that of the forward KL, another objective"
+    return None, "k1 as a loss has zero gradient in expectation"

@@ -1,0 +1,93 @@
+"""Forecasts against their definitions, slowly computed."""
+
+import numpy as np
+import pytest
+
+from echochamber.stats.forecast import (
+    bandit,
+    brier,
+    effective_kl_weight,
+    kl_optimum,
+    naive_forecasts,
+    replicator,
+    total_variation,
+)
+
+A, P = np.array([0.5, 0.3, 0.2]), np.array([0.4, 0.9, 0.1])
+
+
+@pytest.mark.parametrize("weight", [0.3, 1.0, 4.0])
+def test_optimum_maximises_reward_minus_kl(weight: float) -> None:
+    """Outcomes are (format, right or wrong); a fine search over tilts finds nothing better."""
+    base = np.concatenate([A * P, A * (1 - P)])
+    reward = np.concatenate([np.ones(3), np.zeros(3)])
+
+    def objective(policy: np.ndarray) -> float:
+        return float(policy @ reward - weight * (policy * np.log(policy / base)).sum())
+
+    best = base * np.exp(reward / weight)
+    best /= best.sum()
+    assert kl_optimum([A], [P], weight) == pytest.approx(best[:3] + best[3:])
+    stream = np.random.default_rng(0)
+    for _ in range(200):
+        other = best * np.exp(0.1 * stream.standard_normal(6))
+        assert objective(other / other.sum()) <= objective(best) + 1e-12
+
+
+def test_optimum_at_the_limits_does_not_overflow() -> None:
+    assert kl_optimum([A], [P], 1e-4) == pytest.approx(A * P / (A * P).sum())
+    assert kl_optimum([A], [P], 1e6) == pytest.approx(A, abs=1e-5)
+    assert kl_optimum([A], [np.zeros(3)], 1e-4) == pytest.approx(A)
+    assert kl_optimum([[1.0, 0.0]], [[0.5, np.nan]], 0.1).tolist() == [1.0, 0.0]
+    with pytest.raises(AssertionError, match="no optimum"):
+        kl_optimum([A], [P], 0.0)
+
+
+def test_replicator_solves_its_equation() -> None:
+    shares, step = A.copy(), 1e-3
+    for _ in range(3000):
+        shares = shares + step * shares * (P - shares @ P)
+    assert replicator(A, P, 3.0) == pytest.approx(shares, abs=2e-4)
+    assert replicator(A, P, 500.0) == pytest.approx([0, 1, 0])
+
+
+def test_bandit_collapses_onto_the_most_accurate_and_drifts_between_equals() -> None:
+    path = bandit(A, P, steps=300, prompts_per_step=16, samples_per_prompt=8, rate=1.0, seed=0)
+    assert path.shape == (301, 3)
+    assert path.sum(1) == pytest.approx(np.ones(301))
+    assert path[-1, 1] > 0.95
+    ends = [bandit([0.5, 0.5], [0.5, 0.5], 200, 2, 4, 2.0, seed)[-1, 0] for seed in range(20)]
+    assert min(ends) < 0.2
+    assert max(ends) > 0.8
+    assert np.mean(ends) == pytest.approx(0.5, abs=0.25)
+
+
+def test_bandit_never_revives_what_the_base_never_wrote() -> None:
+    path = bandit([0.5, 0.5, 0.0], [0.2, 0.4, 1.0], 50, 8, 8, 1.0, seed=1)
+    assert path[:, 2].tolist() == [0.0] * 51
+
+
+def test_scores() -> None:
+    assert brier([1, 0], [0, 1]) == 2.0
+    assert total_variation([0.5, 0.5], [0.2, 0.8]) == pytest.approx(0.3)
+    naive = naive_forecasts([0.5, 0.3, 0.2], [0.4, 0.9, np.nan], constant=2)
+    assert {name: int(f.argmax()) for name, f in naive.items()} == {"most frequent": 0, "most accurate": 1, "constant": 2}
+
+
+def test_effective_weight_is_derived_or_refused() -> None:
+    assert effective_kl_weight(0.01, "reward", "k1", normalise=False)[0] == 0.01
+    for arguments in ((0.0, "reward", "k1", False), (0.01, "loss", "k3", False), (0.01, "reward", "k1", True)):
+        weight, reason = effective_kl_weight(*arguments)  # type: ignore[arg-type]
+        assert weight is None
+        assert reason
+
+
+def test_k3_as_a_loss_has_the_gradient_of_the_forward_kl() -> None:
+    """Exact enumeration on three outcomes: E_policy[grad k3] = grad KL(ref || policy)."""
+    logits, ref = np.array([0.2, -0.4, 0.9]), A
+    policy = np.exp(logits) / np.exp(logits).sum()
+    score = np.eye(3) - policy
+    reverse = policy * (np.log(policy / ref) - policy @ np.log(policy / ref))
+    assert (policy * np.log(policy / ref)) @ score == pytest.approx(reverse), "k2: the reverse KL"
+    k3 = (policy * (1 - ref / policy)) @ score
+    assert k3 == pytest.approx(policy - ref)
