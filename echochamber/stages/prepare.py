@@ -64,6 +64,6 @@ def prepare_shards(mixture: MixtureConfig, world: WorldConfig, prompt_suffix: st
     plan = plan_mixture(mixture, world, seed, tokenizer.encode_batch, prompt_suffix)
     say(plan.table())
     write_json(folder / "plan.json", plan.to_json())
-    total = sum(source.documents_obtained for source in plan.sources)
+    total = plan.num_documents
     with progress_bar("tokenize and pack", total, unit="documents") as bar:
         write_shards(plan, tokenizer.encode_batch, tokenizer.eos_id, tokenizer.vocab_size, folder, on_progress=bar.advance)
