@@ -1,0 +1,166 @@
+"""Sampling completions: each draw is a function of (seed, step, problem, sample, position) alone.
+
+A prompt is processed once and shared by its samples. Rows that have ended leave the batch. The
+log-probability of every token is kept at the sampling temperature, for the trainer to compare.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from ..core.config import Config
+from ..core.errors import UserError
+from ..core.random import uniforms
+from ..core.types import Completion
+from .decode import Cache, DecodeWeights, decode_step, prefill
+from .tokenizer import Tokenizer
+from .transformer import Transformer
+
+_KEEP_SHARE = 0.75
+"""The batch is packed anew once fewer than this share of its rows are still running."""
+
+
+class SamplingConfig(Config):
+    """How completions are drawn. Only the temperature: truncation (top-p, top-k) would make ratios lie."""
+
+    temperature: float = Field(default=1.0, ge=0)
+    """0 is greedy."""
+    max_new_tokens: int = Field(default=160, gt=0)
+    max_rows: int = Field(default=512, gt=0)
+    """Completions that run at once; bounds memory."""
+
+
+@dataclass
+class _Wave:
+    """Rows that run together: P prompts, G samples of each."""
+
+    cache: Cache
+    rows: Tensor
+    """(B,) index into the outputs, -1 for a filler row."""
+
+
+@torch.no_grad()
+def generate(
+    model: Transformer,
+    tokenizer: Tokenizer,
+    prompts: Sequence[Sequence[int]],
+    stream_keys: np.ndarray,
+    sampling: SamplingConfig,
+    dtype: torch.dtype = torch.float32,
+) -> Iterator[list[Completion]]:
+    """Yield the G completions of each prompt in order.
+
+    Shapes: prompts P lists of token ids, stream_keys (P, G) uint64 (see `core.random`). A prompt
+    that leaves no room for `max_new_tokens` within the model's positions is a `UserError`.
+    """
+    _check_lengths(prompts, sampling, model.config.max_positions)
+    weights = DecodeWeights.of(model, dtype)
+    group = stream_keys.shape[1]
+    per_wave = max(1, sampling.max_rows // group)
+    # Longest prompts first keeps the padding of a wave small; results are yielded in the given order.
+    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
+    done: dict[int, list[Completion]] = {}
+    for start in range(0, len(order), per_wave):
+        chosen = sorted(order[start : start + per_wave])
+        outputs = _run_wave(weights, [list(prompts[i]) for i in chosen], stream_keys[chosen], sampling, tokenizer)
+        texts = tokenizer.decode_batch([ids[:-1] if not cut else ids for ids, _, cut in outputs])
+        rows = [Completion(text, tuple(ids), tuple(lps), cut) for text, (ids, lps, cut) in zip(texts, outputs, strict=True)]
+        done |= {index: rows[j * group : (j + 1) * group] for j, index in enumerate(chosen)}
+    for index in range(len(prompts)):
+        yield done.pop(index)
+
+
+def _check_lengths(prompts: Sequence[Sequence[int]], sampling: SamplingConfig, max_positions: int) -> None:
+    longest = max((len(ids) for ids in prompts), default=0)
+    if longest + sampling.max_new_tokens > max_positions:
+        raise UserError(
+            f"a prompt of {longest} tokens and max_new_tokens {sampling.max_new_tokens} need {longest + sampling.max_new_tokens} "
+            f"positions; the model has {max_positions}"
+        )
+
+
+def _run_wave(
+    weights: DecodeWeights, prompts: list[list[int]], stream_keys: np.ndarray, sampling: SamplingConfig, tokenizer: Tokenizer
+) -> list[tuple[list[int], list[float], bool]]:
+    """(token ids with EOS, logprobs, truncated) of every row, P·G of them."""
+    group, limit = stream_keys.shape[1], sampling.max_new_tokens
+    count = stream_keys.size
+    device = weights.embed.device
+    draws = torch.from_numpy(uniforms(stream_keys.reshape(-1), 0, limit)).to(device)
+    tokens = torch.full((count, limit), tokenizer.pad_id, device=device)
+    logprobs = torch.zeros(count, limit, device=device)
+    lengths = torch.full((count,), limit, device=device)
+    states, wave = _start_wave(weights, prompts, group, limit, tokenizer.pad_id)
+    for column in range(limit):
+        live = wave.rows >= 0
+        chosen, chosen_logprobs = _sample(weights, states, draws[wave.rows.clamp(min=0), column], sampling.temperature)
+        tokens[wave.rows[live], column] = chosen[live]
+        logprobs[wave.rows[live], column] = chosen_logprobs[live]
+        ended = live & (chosen == tokenizer.eos_id)
+        lengths[wave.rows[ended]] = column + 1
+        wave.rows[ended] = -1
+        live_count = int((wave.rows >= 0).sum())
+        if live_count == 0 or column + 1 == limit:
+            break
+        if live_count < _KEEP_SHARE * len(wave.rows):
+            wave, chosen = _pack(wave, chosen, group=len(wave.rows) // wave.cache.prompt_bias.shape[0], length=column)
+        states = decode_step(weights, wave.cache, chosen, column)
+    finished = (tokens.gather(1, lengths[:, None] - 1) == tokenizer.eos_id).squeeze(1)
+    columns = zip(tokens.tolist(), logprobs.tolist(), lengths.tolist(), finished.tolist(), strict=True)
+    return [(ids[:length], lps[:length], not ended) for ids, lps, length, ended in columns]
+
+
+def _start_wave(weights: DecodeWeights, prompts: list[list[int]], group: int, limit: int, pad_id: int) -> tuple[Tensor, _Wave]:
+    """Prefill, and empty caches for the new tokens; returns the last prompt states, one per row."""
+    last, keys, values, bias, lengths = prefill(weights, prompts, pad_id)
+    config, rows = weights.config, len(prompts) * group
+    shape = (rows, config.num_kv_heads, limit, config.head_size)
+    new = [[torch.zeros(shape, device=last.device) for _ in keys] for _ in range(2)]
+    cache = Cache(keys, values, new[0], new[1], bias, lengths.repeat_interleave(group))
+    return last.repeat_interleave(group, dim=0), _Wave(cache, torch.arange(rows, device=last.device))
+
+
+def _sample(weights: DecodeWeights, states: Tensor, draws: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Tokens (B,) and their log-probabilities by inversion: the first token whose cumulative share passes the draw."""
+    logits = F.linear(weights.normed(states, weights.norm), weights.head).float()
+    if temperature == 0:
+        best = logits.argmax(dim=-1)
+        return best, torch.log_softmax(logits, dim=-1).gather(1, best[:, None]).squeeze(1)
+    logp = torch.log_softmax(logits / temperature, dim=-1)
+    cumulative = logp.exp().cumsum(dim=-1)
+    # Scaled by the total, so that a sum of 0.9999999 never leaves a draw without a token.
+    targets = draws.to(cumulative.dtype).to(cumulative.device)[:, None] * cumulative[:, -1:]
+    chosen = torch.searchsorted(cumulative, targets, right=True).clamp(max=logits.shape[-1] - 1)
+    return chosen.squeeze(1), logp.gather(1, chosen).squeeze(1)
+
+
+def _pack(wave: _Wave, chosen: Tensor, group: int, length: int) -> tuple[_Wave, Tensor]:
+    """Drop prompts without live rows and shrink every group to the largest number still live."""
+    live = (wave.rows >= 0).view(-1, group)
+    kept_prompts = live.any(dim=1).nonzero().squeeze(1)
+    width = int(live.sum(dim=1).max())
+    # Live rows first, in order; a group with fewer keeps ended rows as fillers.
+    order = torch.argsort((~live[kept_prompts]).to(torch.int8), dim=1, stable=True)[:, :width]
+    index = (kept_prompts[:, None] * group + order).reshape(-1)
+    cache = wave.cache
+    packed = Cache(
+        [keys[kept_prompts] for keys in cache.prompt_keys],
+        [values[kept_prompts] for values in cache.prompt_values],
+        [_take(keys, index, length) for keys in cache.new_keys],
+        [_take(values, index, length) for values in cache.new_values],
+        cache.prompt_bias[kept_prompts],
+        cache.positions[index],
+    )
+    return _Wave(packed, wave.rows[index]), chosen[index]
+
+
+def _take(cache: Tensor, index: Tensor, length: int) -> Tensor:
+    """Rows `index` of a cache, copying only the columns in use."""
+    taken = torch.zeros((len(index), *cache.shape[1:]), device=cache.device)
+    taken[:, :, :length] = cache[index, :, :length]
+    return taken
