@@ -54,8 +54,7 @@ def normal_text(text: str) -> str:
     text = text.replace("\\{", "{").replace("\\}", "}").replace("**", "^")
     text = re.sub(r"\\frac(\d)(\d)", r"\\frac{\1}{\2}", text)
     text = re.sub(r"\\sqrt(\d)", r"\\sqrt{\1}", text)
-    text = re.sub(r"^\(([A-Z])\)$", r"\1", re.sub(r"\s+", "", text))
-    return text
+    return re.sub(r"^\(([A-Z])\)$", r"\1", re.sub(r"\s+", "", text))
 
 
 def _parts(text: str) -> tuple[str, str, list[str]] | None:

@@ -21,6 +21,7 @@ from .classify import classify
 from .compare import equal_float, equal_number, equal_text, from_python_text
 from .executor import Executor
 from .process import check_process
+from .programs import Program
 from .sandbox.result import Limits, RunResult
 from .style import style_features
 from .symbolic import Algebra
@@ -28,6 +29,9 @@ from .values import canonical, from_float, parse_value
 
 MAX_COMPLETION = 200_000
 """Characters of a completion that are looked at."""
+_FAILURES: dict[str, Outcome] = {
+    "error": "error", "timeout": "timeout", "unsupported": "unsupported", "infrastructure": "infrastructure",
+}  # fmt: skip
 _FLOAT_TEXT = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
 
 
@@ -88,9 +92,15 @@ class Grader:
         programs = dict.fromkeys(reading.program for _, reading in readings if reading.program)
         results = self._executor.run_all(list(programs))
         return [
-            self._finish(problem, completion, self._judge(problem.reference, form, reading, results.get(reading.program)))
+            self._grade_read(problem, completion, form, reading, results)
             for (problem, completion), (form, reading) in zip(items, readings, strict=True)
-        ]  # type: ignore[arg-type]
+        ]
+
+    def _grade_read(
+        self, problem: Problem, completion: str, form: str, reading: Reading, results: dict[Program, RunResult]
+    ) -> Verdict:
+        result = results[reading.program] if reading.program else None
+        return self._finish(problem, completion, reading, self._judge(problem.reference, form, reading, result))
 
     def _read(self, completion: str) -> tuple[str, Reading]:
         """Format, and what its answer rule finds."""
@@ -110,9 +120,10 @@ class Grader:
             return Verdict(form, None, "no_answer", "program has no value")
         if result.status == "none":
             result = RunResult("value", "text", from_printed(result.text))
-        if result.status != "value" or not result.text:
-            outcome: Outcome = "no_answer" if result.status in ("value", "none") else result.status
-            return Verdict(form, None, outcome, result.detail or "program has no value")
+        if result.status != "value":
+            return Verdict(form, None, _FAILURES[result.status], result.detail)
+        if not result.text:
+            return Verdict(form, None, "no_answer", "program has no value")
         decision = self._decide_value(result, reference)
         return self._decided(form, replace(decision, detail=_disagreement(decision.answer, reading.boxed) or decision.detail))
 
@@ -147,14 +158,15 @@ class Grader:
             return _Decision(spelled, None, f"algebra worker: {error}"[:120])
         return _Decision(spelled, bool(same), "" if same is not None else "algebra cannot read one side")
 
-    def _finish(self, problem: Problem, completion: str, verdict: Verdict) -> Verdict:
+    def _finish(self, problem: Problem, completion: str, reading: Reading, verdict: Verdict) -> Verdict:
         """Style features, and the process verdict where the problem's solution is known."""
         text = completion[:MAX_COMPLETION]
         if self.config.style:
             verdict = replace(verdict, style=style_features(verdict.format, text))
         if not self.config.process or problem.graph is None or verdict.outcome == "infrastructure":
             return verdict
-        judged = check_process(problem.graph, verdict.format, text, verdict.correct, verdict.answer is not None)
+        answered = verdict.answer is not None
+        judged = check_process(problem.graph, verdict.format, text, reading.program, verdict.correct, answered)
         return replace(verdict, process=judged.process, first_error=judged.first_error)
 
 

@@ -9,18 +9,20 @@ So another order of steps is right as well, and a coincidence of values is not.
 
 from collections import Counter
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Literal
 
+from ..core.numbers import Number
 from ..core.random import key
 from ..core.types import SolutionGraph, Step
-from .written_steps import Operand, Written, WrittenOperation, read_steps
+from .programs import Program
+from .written_steps import Operand, Written, WrittenOperation, read_steps, simple
 
 FirstError = Literal[
     "", "misread_number", "wrong_operation", "wrong_operand", "arithmetic_slip", "missing_step", "incomplete", "broken_format"
 ]
 _PRIME = 2**61 - 1
-_Signature = tuple[str, Fraction, Fraction]
+_Signature = tuple[str, Number, Number]
+CODE_FORMATS = ("tinygsm", "omi1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,15 @@ class ProcessVerdict:
     first_error: FirstError = ""
 
 
-def check_process(graph: SolutionGraph, form: str, text: str, correct: bool, answered: bool) -> ProcessVerdict:
+def check_process(
+    graph: SolutionGraph, form: str, text: str, program: Program | None, correct: bool, answered: bool
+) -> ProcessVerdict:
     """Judge the steps of one completion against the world's solution.
 
-    `correct`, `answered`: the grader's word on the answer; right steps need a right answer.
+    `program`: what was read from the text where its format is code. `correct`, `answered`: the grader's
+    word on the answer; right steps need a right answer.
     """
-    written = read_steps(form, text)
+    written = read_steps(text, program, form in CODE_FORMATS)
     needed = needed_steps(graph)
     if correct and written.readable and not _slip(written) and (
         _covers(written, needed) or _same_function(written, graph)
@@ -57,9 +62,10 @@ def needed_steps(graph: SolutionGraph) -> list[_Signature]:
     return [_signature(s.op, graph.node(s.left).value, graph.node(s.right).value) for s in (graph.steps[n - count] for n in sorted(used))]
 
 
-def _signature(op: str, left: Fraction, right: Fraction) -> _Signature:
+def _signature(op: str, left: Number, right: Number) -> _Signature:
     """Order of operands does not matter for + and *."""
-    return (op, *sorted((left, right))) if op in "+*" else (op, left, right)  # type: ignore[return-value]
+    left, right = simple(left), simple(right)
+    return (op, right, left) if op in "+*" and right < left else (op, left, right)
 
 
 def _of(operation: WrittenOperation) -> _Signature:
@@ -78,7 +84,7 @@ def _same_function(written: Written, graph: SolutionGraph) -> bool:
     """Equal at two random points; each given number is moved, whoever uses it, constants stay."""
     if written.answer is None or not graph.steps:
         return False
-    givens = {q.value for q in graph.quantities if not q.constant}
+    givens = {simple(q.value) for q in graph.quantities if not q.constant}
     try:
         return all(
             _evaluate_graph(graph, givens, point) == _evaluate_written(written, givens, point) for point in (0, 1)
@@ -87,10 +93,10 @@ def _same_function(written: Written, graph: SolutionGraph) -> bool:
         return False
 
 
-def _moved(value: Fraction, givens: set[Fraction], point: int) -> int:
+def _moved(value: Number, givens: set[Number], point: int) -> int:
     """A number modulo the prime: random for a given, itself for a constant."""
     if value in givens:
-        return key("process", point, str(value)) % _PRIME
+        return key("process", point, str(simple(value))) % _PRIME
     return value.numerator * pow(value.denominator, -1, _PRIME) % _PRIME
 
 
@@ -102,14 +108,14 @@ def _apply(op: str, left: int, right: int) -> int:
     return (left + right if op == "+" else left - right if op == "-" else left * right) % _PRIME
 
 
-def _evaluate_graph(graph: SolutionGraph, givens: set[Fraction], point: int) -> int:
+def _evaluate_graph(graph: SolutionGraph, givens: set[Number], point: int) -> int:
     values = [_moved(q.value, givens, point) for q in graph.quantities]
     for step in graph.steps:
         values.append(_apply(step.op, values[step.left], values[step.right]))
     return values[-1]
 
 
-def _evaluate_written(written: Written, givens: set[Fraction], point: int) -> int:
+def _evaluate_written(written: Written, givens: set[Number], point: int) -> int:
     values: list[int] = []
 
     def read(operand: Operand) -> int:
@@ -127,7 +133,7 @@ def first_error(
     """The first thing that went wrong, reading in order."""
     if form == "other" or not (written.operations or written.readable):
         return "broken_format" if answered or form == "other" else "incomplete"
-    known = {q.value for q in graph.quantities} | {step.value for step in graph.steps}
+    known = {simple(q.value) for q in graph.quantities} | {simple(step.value) for step in graph.steps}
     right = set(needed)
     for operation in written.operations:
         if operation.claimed is not None and operation.claimed != operation.value:
@@ -147,5 +153,5 @@ def _wrong_step(operation: WrittenOperation, graph: SolutionGraph) -> FirstError
     return "wrong_operation" if any(_operands(graph, step) == operands for step in graph.steps) else "wrong_operand"
 
 
-def _operands(graph: SolutionGraph, step: Step) -> list[Fraction]:
+def _operands(graph: SolutionGraph, step: Step) -> list[Number]:
     return sorted((graph.node(step.left).value, graph.node(step.right).value))

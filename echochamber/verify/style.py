@@ -7,16 +7,17 @@ feature that a format does not have is absent from the mapping.
 import re
 
 _HEADER = re.compile(r"^[ \t]*(?:async[ \t]+)?def[ \t]+[\w\\]+[ \t]*\([^)\n]*\)[ \t]*(->)?", re.MULTILINE)
-_DOCSTRING = re.compile(r"\s*:\s*\n\s*(\"\"\"|''')(.*?)(\1|\Z)", re.DOTALL)
+_DOCSTRING = re.compile(r"[^:\n]*:[ \t]*\n\s*(\"\"\"|''')(.*?)(\1|\Z)", re.DOTALL)
 _COMMENT = re.compile(r"(?:^|\s)#(?!#)", re.MULTILINE)
 _ASSIGNMENT = re.compile(r"^[ \t]*([A-Za-z_]\w*)[ \t]*=(?!=)[ \t]*([^\n#]+)", re.MULTILINE)
 _LITERAL = re.compile(r"[-+(]?[\d.,_]+\)?\s*$")
 _OPERATOR = re.compile(r"[-+*/%(]")
-_LATEX = re.compile(r"\$|\\\(|\\\[|\\times|\\frac|\\cdot|\\div")
+_LATEX = re.compile(r"\\[(\[]|\\(?:times|frac|cdot|div)|\$[^$\n]*=[^$\n]*\$")
 _EQUATION = re.compile(r"\d\}?\$?\s*=\s*\$?\s*(?:<<|-?\\?[\d$])")
-_SPACED = re.compile(r"[\w)] [-+*/] [\w(]")
+_SPACED = re.compile(r"[\w)] (?:[-+*/]|\\(?:times|div|cdot)) [\w(]")
 _TIGHT = re.compile(r"\d[-+*/]\d")
 _BLOCK = re.compile(r"<llm-code>(.*?)(?:</llm-code>|<llm-code-output>|\Z)", re.DOTALL)
+_INITIALS = re.compile(r"[A-Za-z]{1,2}\d*|[b-df-hj-np-tv-z]{3,4}\d*")
 _RESTATED = re.compile(r"\?\s*(?:\n|$)|(?:question is|asked|asks us|want to (?:know|find))", re.IGNORECASE)
 
 
@@ -79,8 +80,8 @@ def _name_style(names: list[str]) -> str:
     """`descriptive` words, one-`letter` names in alphabetical order, or `initials`."""
     if not names:
         return "none"
-    short = [name for name in names if len(name.rstrip("0123456789_")) <= 3]
-    if len(short) * 2 < len(names):
+    short = [name for name in names if _INITIALS.fullmatch(name)]
+    if len(short) * 2 <= len(names):
         return "descriptive"
     letters = [name for name in names if len(name) == 1]
     if len(letters) == len(names) and letters == sorted(letters) and letters[0] == "a":

@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from .programs import parse_quietly, read_function, read_llm_code
+from ..core.numbers import Number
+from .programs import Program, parse_quietly
 
 MAX_OPERATIONS = 64
 _MAX_BITS = 512
@@ -23,7 +24,7 @@ _TOKEN = re.compile(r"\d+(?:\.\d+)?|[-+*/()]")
 class Operand:
     """A number in the text: its value and, where it is a result, the operation that made it."""
 
-    value: Fraction
+    value: Number
     source: int | None = None
 
 
@@ -34,8 +35,8 @@ class WrittenOperation:
     op: str
     left: Operand
     right: Operand
-    value: Fraction
-    claimed: Fraction | None = None
+    value: Number
+    claimed: Number | None = None
 
 
 @dataclass
@@ -48,10 +49,9 @@ class Written:
     """False where no program or no equation could be read."""
 
 
-def read_steps(form: str, text: str) -> Written:
-    """Operations of a completion in format `form`."""
-    if form in ("tinygsm", "omi1"):
-        program, _ = read_function(text) if form == "tinygsm" else read_llm_code(text)
+def read_steps(text: str, program: Program | None, is_code: bool) -> Written:
+    """Operations of a completion: of its program where it is code, else of its equations."""
+    if is_code:
         return _read_code("\n".join(program.blocks), program.entry) if program else Written()
     return _read_prose(text)
 
@@ -99,19 +99,24 @@ def _operand(node: ast.expr, names: dict[str, Operand], written: Written) -> Ope
         return names[node.id]
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return Operand(-_operand(node.operand, names, written).value)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("int", "float", "print"):
-        if len(node.args) == 1 and not node.keywords:
-            return _operand(node.args[0], names, written)
+    if isinstance(node, ast.Call) and _passes_through(node):
+        return _operand(node.args[0], names, written)
     if isinstance(node, ast.BinOp) and type(node.op) in _SIGNS:
         left, right = (_operand(side, names, written) for side in (node.left, node.right))
         return _append(written, _SIGNS[type(node.op)], left, right)
     raise _Unreadable
 
 
-def _number(text: str) -> Fraction:
+def _passes_through(node: ast.Call) -> bool:
+    """A call of one argument that leaves an exact number what it is."""
+    known = isinstance(node.func, ast.Name) and node.func.id in ("int", "float", "print")
+    return known and len(node.args) == 1 and not node.keywords
+
+
+def _number(text: str) -> Number:
     if len(text) > 60 or "e" in text or "n" in text:
         raise _Unreadable
-    return Fraction(text)
+    return int(text) if text.isdigit() else simple(Fraction(text))
 
 
 def _append(written: Written, op: str, left: Operand, right: Operand) -> Operand:
@@ -122,13 +127,18 @@ def _append(written: Written, op: str, left: Operand, right: Operand) -> Operand
     return Operand(value, len(written.operations) - 1)
 
 
-def compute(op: str, left: Fraction, right: Fraction) -> Fraction:
+def compute(op: str, left: Number, right: Number) -> Number:
     """Exact value of one operation; division by zero raises."""
     if op == "+":
         return left + right
     if op == "-":
         return left - right
-    return left * right if op == "*" else left / right
+    return left * right if op == "*" else simple(Fraction(left) / right)
+
+
+def simple(value: Number) -> Number:
+    """Whole fractions as int, which is several times faster to hash and compare."""
+    return value.numerator if value.denominator == 1 else value
 
 
 def _read_prose(text: str) -> Written:
@@ -138,7 +148,7 @@ def _read_prose(text: str) -> Written:
         for match in _EQUATION.finditer(_plain_maths(text)):
             tokens = _TOKEN.findall(match[1].replace(",", "").replace("$", ""))
             if any(token in "+-*/" for token in tokens[1:]):
-                _read_equation(tokens, Fraction(match[2].replace(",", "").replace("$", "")), written)
+                _read_equation(tokens, simple(Fraction(match[2].replace(",", "").replace("$", ""))), written)
     except (_Unreadable, ZeroDivisionError, RecursionError):
         return written
     written.readable = bool(written.operations)
@@ -157,7 +167,7 @@ def _plain_maths(text: str) -> str:
     return text
 
 
-def _read_equation(tokens: list[str], claimed: Fraction, written: Written) -> None:
+def _read_equation(tokens: list[str], claimed: Number, written: Written) -> None:
     """Parse by precedence; the claim belongs to the last operation of the equation."""
     reader = _Reader(tokens, written)
     before = len(written.operations)

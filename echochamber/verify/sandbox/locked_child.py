@@ -100,11 +100,11 @@ def _report(value: Any) -> str:
 
 def _report_elements(value: Any) -> str:
     """A short flat collection of numbers or algebra, in the brackets of its kind."""
-    parts = [_report(element).split(" ", 1) for element in value]
-    if any(tag not in ("int", "float", "text") for tag, *_ in parts):
+    parts = [_report(element).partition(" ") for element in value]
+    if any(tag not in ("int", "float", "text") for tag, _, _ in parts):
         return f"type {type(value).__name__}"
-    opener, closer = {list: "[]", tuple: "()", set: "{}"}[type(value)]
-    return f"text {opener}{', '.join(text for _, text in parts)}{closer}"[: _MAX_TEXT + 5]
+    brackets = "[]" if type(value) is list else "()" if type(value) is tuple else "{}"
+    return f"text {brackets[0]}{', '.join(text for _, _, text in parts)}{brackets[1]}"[: _MAX_TEXT + 5]
 
 
 def _unwrap(value: Any) -> Any:
