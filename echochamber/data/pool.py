@@ -3,42 +3,38 @@
 import hashlib
 import tempfile
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
-from .sources import Document
+from .contamination import Watch
+from .sources import Document, Source
 
 EncodeBatch = Callable[[list[str]], list[list[int]]]
-_CHUNK = 1024
+_CHUNK = 2048
+_PIECE = 256
+"""Documents that a worker draws at a time."""
 
 
-class Source(Protocol):
-    """What a pool draws from."""
-
-    @property
-    def name(self) -> str:
-        """The source's name in the recipe."""
-        ...
-
-    @property
-    def limited(self) -> bool:
-        """True when it ends by itself."""
-        ...
-
-    def documents(self) -> Iterator[Document]:
-        """All documents in order."""
-        ...
+def _draw(source: Any, numbers: range) -> list[Document]:
+    """In a worker: some documents of a generated source."""
+    return [source.document(number) for number in numbers]
 
 
 class Pool:
     """The first documents of a source, grown on demand; lengths count the end-of-text token."""
 
-    def __init__(self, source: Source, encode_batch: EncodeBatch, prompt_suffix: str, spool_folder: Path | None = None) -> None:
+    def __init__(
+        self, source: Source, encode_batch: EncodeBatch, prompt_suffix: str, *, watch: Watch | None = None,
+        executor: Executor | None = None, spool_folder: Path | None = None,
+    ) -> None:  # fmt: skip
         self.source, self.encode_batch, self.prompt_suffix = source, encode_batch, prompt_suffix
+        self.watch, self.executor = watch or Watch({}), executor
         self.exhausted = False
         self.lengths, self.prompt_lengths = array("I"), array("I")
         self._documents = source.documents()
@@ -62,14 +58,23 @@ class Pool:
             held += sum(self.lengths[before:])
 
     def _grow(self, documents: int) -> None:
-        found = list(islice(self._documents, documents))
+        found = self._next(documents)
         self.exhausted = len(found) < documents
-        prompts = self.encode_batch([question + self.prompt_suffix if question else "" for question, _ in found])
-        solutions = self.encode_batch([solution for _, solution in found])
+        for document in found:
+            self.watch.see(document)
+        prompts = self.encode_batch([item.question + self.prompt_suffix if item.question else "" for item in found])
+        solutions = self.encode_batch([item.solution for item in found])
         for prompt, solution in zip(prompts, solutions, strict=True):
             self.prompt_lengths.append(len(prompt))
             self.lengths.append(len(prompt) + len(solution) + 1)
             self._spool.write(np.asarray(prompt + solution, dtype=np.uint32).tobytes())
+
+    def _next(self, documents: int) -> list[Document]:
+        if self.executor is None or self.source.limited:
+            return list(islice(self._documents, documents))
+        start = len(self)
+        pieces = [range(first, min(first + _PIECE, start + documents)) for first in range(start, start + documents, _PIECE)]
+        return [document for piece in self.executor.map(partial(_draw, self.source), pieces) for document in piece]
 
     def tokens(self) -> np.ndarray:
         """All spooled ids, uint32, memory-mapped; document i lacks its end-of-text token here."""

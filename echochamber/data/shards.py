@@ -17,7 +17,7 @@ import numpy as np
 from ..core.artifacts import write_json
 from ..core.errors import UserError
 from ..core.random import generator, key
-from .mixture import MixturePlan
+from .plan import MixturePlan
 from .pool import EncodeBatch
 
 _FLUSH = 1 << 20

@@ -65,6 +65,8 @@ class SourceConfig(Config):
     """Real rows: a file or a folder of files."""
     hub: str | None = None
     """Real rows from the hub by data set name (extra `[hub]`)."""
+    revision: str | None = None
+    """The hub commit that is read; needed where we know none."""
     columns: str | None = None
     """Real rows: name of a known column layout; None: found by the columns themselves."""
     on_bad_row: Literal["error", "skip"] = "error"
@@ -88,6 +90,8 @@ class MixtureConfig(Config):
 
     budget_tokens: Annotated[Count, Field(ge=1000)] | None = None
     sources: dict[str, SourceConfig] = Field(min_length=1)
+    max_contamination: Share = 0.01
+    """A source that overlaps a larger share of an evaluation set is refused; 1 allows all."""
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> "MixtureConfig":

@@ -18,7 +18,7 @@ _IRREGULAR = {
     "dishes": "dish", "sandwiches": "sandwich", "benches": "bench", "watches": "watch", "tomatoes": "tomato",
     "potatoes": "potato", "cherries": "cherry", "puppies": "puppy", "berries": "berry", "strawberries": "strawberry",
     "people": "person", "children": "child", "geese": "goose", "mice": "mouse", "glasses": "glass", "torches": "torch",
-    "radishes": "radish", "daisies": "daisy", "lilies": "lily", "pansies": "pansy", "buses": "bus", "dresses": "dress",
+    "radishes": "radish", "chess": "chess", "tennis": "tennis", "ferries": "ferry", "roses": "rose", "daisies": "daisy", "lilies": "lily", "pansies": "pansy", "buses": "bus", "dresses": "dress",
     "butterflies": "butterfly", "diaries": "diary", "canaries": "canary", "scarves": "scarf", "classes": "class",
 }  # fmt: skip
 
@@ -41,6 +41,12 @@ def words(family: Family, kind: str, config: WorldConfig) -> tuple[str, ...]:
     return found if config.vocabulary == "all" else found[: config.vocabulary]
 
 
+@lru_cache(maxsize=64)
+def _others(crowd: tuple[tuple[str, str], ...], pronoun: str) -> tuple[str, ...]:
+    """Those of the other pronoun, so that he and she are never in doubt."""
+    return tuple(name for name, other in crowd if other != pronoun)
+
+
 @lru_cache(maxsize=1024)
 def _person(name: str, pronoun: str) -> dict[str, str]:
     return {
@@ -53,7 +59,7 @@ def draw(family: Family, config: WorldConfig, source: Stream) -> dict[str, str]:
     """Who the story is about, a friend, and one word of each of the family's lists."""
     crowd = people(config)
     name, pronoun = pick(source, crowd)
-    friend = pick(source, [other for other, _ in crowd if other != name])
+    friend = pick(source, _others(crowd, pronoun))
     context = {**_person(name, pronoun), "friend": friend}
     for kind in family.things:
         if kind != family.parts_from:

@@ -1,6 +1,7 @@
 """From told sentences to the text of a question."""
 
 import re
+from functools import lru_cache
 
 from ...core.numbers import Number, display_number
 from .config import WorldConfig
@@ -12,6 +13,8 @@ _ONES = (
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
 )  # fmt: skip
 _TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_REFERS_BACK = re.compile(r"^(Then|After|Later|At noon|Another|As a bonus)|\b(then|them|they|that|this|more|again|another|too|also|on top)\b")
+_PERSON = re.compile(r"\{(who|she|her)\}", re.IGNORECASE)
 _NUMBER = re.compile(r"(\$?)(?<![\d.])(\d+)(?!\d|\.\d)(%?)")
 
 
@@ -44,10 +47,15 @@ def question_text(draft: Draft, config: WorldConfig, asides: tuple[str, ...], so
     if asides and chance(source, config.irrelevant_facts):
         aside = Told(asides, {"n": 2 + below(source, min(config.max_value, 60))}, "aside")
         told.insert(1 + below(source, len(told) - 1), aside)
-    first = dict(draft.context)
-    if first["who"]:
-        first |= {"She": first["who"], "she": first["who"], "Her": f"{first['who']}'s", "her": f"{first['who']}'s"}
-    text = " ".join(_sentence(item, draft.context if place else first, config, source) for place, item in enumerate(told))
+    named = False
+    sentences = []
+    for place, item in enumerate(told):
+        wordings = _usable(item.wordings, config.wordings)
+        wording = pick(source, (_opening_wordings(wordings) or wordings) if place == 0 else wordings)
+        if not named:
+            wording, named = _name_first(wording)
+        sentences.append(_filled(wording, item, draft.context))
+    text = " ".join(sentences)
     return spell_out(text) if chance(source, config.number_words) else text
 
 
@@ -57,16 +65,36 @@ def _ordered(told: list[Told], config: WorldConfig, source: Stream) -> list[Told
         return list(told)
     facts = shuffled(source, [item for item in told if item.role == "fact"])
     order = [facts.pop(0) if item.role == "fact" else item for item in told]
-    if order[0].role == "opening" and order[0].late and len(order) > 2:
-        order.insert(len(order) - 1, Told(order[0].late, order[0].slots, "event"))
+    late = order[0].late
+    if late and len(order) > 2 and _opening_wordings(_usable(order[1].wordings, config.wordings)):
+        order.insert(len(order) - 1, Told(late, order[0].slots, "event"))
         order.pop(0)
     return order
 
 
-def _sentence(item: Told, context: dict[str, str], config: WorldConfig, source: Stream) -> str:
-    wordings = item.wordings if config.wordings == "all" else item.wordings[: config.wordings]
+def _usable(wordings: tuple[str, ...], most: int | str) -> tuple[str, ...]:
+    return wordings[:most] if isinstance(most, int) else wordings
+
+
+@lru_cache(maxsize=4096)
+def _opening_wordings(wordings: tuple[str, ...]) -> tuple[str, ...]:
+    """Those wordings that can stand first in a story, referring to nothing before them."""
+    return tuple(wording for wording in wordings if not _REFERS_BACK.search(wording))
+
+
+@lru_cache(maxsize=4096)
+def _name_first(wording: str) -> tuple[str, bool]:
+    """The wording with the name in place of its first pronoun, and whether a name now stands in it."""
+    first = _PERSON.search(wording)
+    if not first:
+        return wording, False
+    name = "{who}'s" if first[1].lower() == "her" else "{who}"
+    return wording[: first.start()] + name + wording[first.end() :], True
+
+
+def _filled(wording: str, item: Told, context: dict[str, str]) -> str:
     slots = {name: value if isinstance(value, str) else _shown(value) for name, value in item.slots.items()}
-    text = pick(source, wordings).format(**(context | slots))
+    text = wording.format(**(context | slots))
     return text[0].upper() + text[1:]
 
 

@@ -15,8 +15,7 @@ SHARING = Family(
         row("+n", "added new_total", "{friend} adds {n} {items}.", "{friend} brings {n} more {items}."),
         row("-n", "eaten amount_left", "{She} eats {n} {items}.", "{who} eats {n} of the {items}."),
         row("-x/c", "divisor part_eaten amount_left", "The guests eat {half} of the {items}.", "{half} of the {items} are eaten."),
-        row("/n", "children share", "{She} shares the {items} equally among {n} children and looks at one child's share.",
-            "The {items} are shared equally by {n} children. Take the share of one child."),
+        row("*c", "factor new_total", "{friend} {doubles} the number of {items}.", "Then {friend} {doubles} the number of {items}."),
         row("+ab", "plates per_plate plate_total new_total", "{friend} brings {a} plates of {b} {items}.", "{a} plates with {b} {items} each are added."),
     ),
     closings=(
@@ -24,7 +23,7 @@ SHARING = Family(
             "{She} gives the {items} to {n} children, the same number to each. How many {items} does a child get?"),
         row("-ab", "children each handed_out amount_left", "{She} gives {a} children {b} {items} each. How many {items} are left?",
             "{a} children take {b} {items} each. How many {items} remain?"),
-        row("/c", "divisor share", "{She} keeps {half} of the {items}. How many {items} are that?", "{half} of the {items} go to {friend}. How many {items} does {friend} get?"),
+        row("/c", "divisor share", "{She} keeps {half} of the {items}. How many {items} is that?", "{half} of the {items} go to {friend}. How many {items} does {friend} get?"),
     ),
     asides=("The oldest child is {n}.", "The table has {n} chairs.", "{friend} brings {n} candles."),
 )

@@ -7,8 +7,8 @@ TRAVEL = Family(
     things={"ways": ("trains", "buses", "bikes", "boats", "cars", "scooters")},
     parts_from="ways",
     parts=(
-        part("*", "{item}_hours {item}_speed {item}_distance", "{She} rides a {one} for {a} hours at {b} km an hour.",
-             "{She} goes by {one} for {a} hours at {b} km per hour."),
+        part("*", "{item}_hours {item}_speed {item}_distance", "{She} goes by {one} for {a} hours at {b} km an hour.",
+             "{She} travels {a} hours by {one} at {b} km per hour."),
         part("n", "{item}_distance", "{She} goes {n} km by {one}.", "{She} travels {n} km by {one}."),
     ),
     total="total_distance",

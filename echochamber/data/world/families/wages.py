@@ -22,7 +22,7 @@ WAGES = Family(
         row("n-x", "price money_missing", "{She} wants a bike for ${n}. How many more dollars does {she} need?",
             "A bike costs ${n}. How many dollars is {who} short?"),
         row("/n", "price_each count", "{She} spends it all on books at ${n} each. How many books does {she} get?",
-            "With all the money {she} buys books for ${n} each. How many books are that?"),
+            "With all the money {she} buys books for ${n} each. How many books is that?"),
     ),
     asides=("{She} is {n} years old.", "{friend} works for {n} days.", "The way to work is {n} km."),
     unit="dollars",

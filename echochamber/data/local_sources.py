@@ -1,0 +1,108 @@
+"""Real training sets: which columns they have, what is left out and why."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import UserError
+from .hub import hub_rows
+from .rows import BadRows, Placed, data_files, read_rows, text_of
+from .source_config import SourceConfig
+from .sources import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of one data set."""
+
+    question: str
+    """Column of the question; empty for plain text."""
+    solution: str
+    keep: Callable[[dict[str, Any]], bool] | None = None
+    """Rows for which this is false are left out and counted."""
+    needs: tuple[str, ...] = ()
+    """Further columns by which the layout is told from others."""
+
+
+LAYOUTS: dict[str, Layout] = {
+    "tinygsm": Layout("question", "code"),
+    "openmathinstruct1": Layout("question", "generated_solution", keep=lambda row: row.get("is_correct") in (True, "True", "true")),
+    "openmathinstruct2": Layout("problem", "generated_solution"),
+    "metamathqa": Layout("query", "response"),
+    "gsm8k": Layout("question", "answer"),
+    "math": Layout("problem", "solution"),
+    "text": Layout("", "text"),
+}
+"""Layout name -> columns; `text` serves FineMath-3+ and Algebraic-Stack."""
+
+
+@dataclass
+class RowSource:
+    """Rows of files or of a hub data set as documents."""
+
+    name: str
+    config: SourceConfig
+    filtered: int = 0
+    """Rows left out by the layout's rule."""
+    bad: BadRows = field(default_factory=BadRows)
+    limited = True
+
+    def __post_init__(self) -> None:
+        self.bad.policy = self.config.on_bad_row
+        if self.config.columns is not None and self.config.columns not in LAYOUTS:
+            raise UserError(f"source {self.name!r}: columns {self.config.columns!r} is unknown; there are {', '.join(LAYOUTS)}")
+
+    @property
+    def note(self) -> str:
+        """What was left out, for the plan."""
+        parts = [f"{self.filtered} rows filtered"] if self.filtered else []
+        return ", ".join(parts + ([f"{self.bad.skipped} bad rows skipped"] if self.bad.skipped else []))
+
+    def documents(self) -> Iterator[Document]:
+        """All rows in order; bad ones are errors or skipped, as the recipe says."""
+        layout = LAYOUTS[self.config.columns] if self.config.columns else None
+        for place, row in self._rows():
+            layout = layout or self._layout(row, place)
+            if layout.keep and not layout.keep(row):
+                self.filtered += 1
+                continue
+            question = text_of(row, (layout.question,), place, self.bad) if layout.question else ""
+            solution = text_of(row, (layout.solution,), place, self.bad) if question is not None else None
+            if question is not None and solution is not None:
+                yield Document(question.strip(), solution.strip("\n"))
+
+    def _rows(self) -> Iterator[Placed]:
+        if self.config.hub:
+            return hub_rows(self.config.hub, self.config.revision)
+        path = Path(self.config.path or "")
+        _refuse_test_split(path, self.name)
+        return (placed for file in training_files(path) for placed in read_rows(file, self.bad))
+
+    def _layout(self, row: dict[str, Any], place: str) -> Layout:
+        for layout in LAYOUTS.values():
+            if layout.solution in row and (not layout.question or layout.question in row):
+                return layout
+        known = "; ".join(f"{name}: {item.question + ', ' if item.question else ''}{item.solution}" for name, item in LAYOUTS.items())
+        raise UserError(f"source {self.name!r}, {place}: columns {', '.join(map(str, row))} fit no known layout ({known}); set columns")
+
+
+def training_files(path: Path) -> list[Path]:
+    """The data files of a path, without subsets of files that are there in full.
+
+    OpenMathInstruct-2 keeps `train_1M`, `train_2M` and `train_5M` beside `train`, so that a plain
+    pattern reads many rows twice.
+    """
+    files = data_files(path)
+    if any(file.name.startswith("train-") for file in files):
+        files = [file for file in files if not file.name.startswith(("train_1M", "train_2M", "train_5M"))]
+    for file in files:
+        _refuse_test_split(file, str(path))
+    return files
+
+
+def _refuse_test_split(path: Path, name: str) -> None:
+    """Test splits are for scores; training on one is an error."""
+    stem = path.name.lower().split(".")[0]
+    if stem == "test" or stem.startswith(("test-", "test_")) or stem.endswith(("_test", "-test")):
+        raise UserError(f"source {name!r}: {path} is a test split; it may be evaluated on, never trained on")
