@@ -64,15 +64,19 @@ def _mean(rows: Sequence[Row], path: Sequence[str]) -> Mean:
     return sum(values) / len(values), seed_interval(values, [at(row, ("intervals", *path)) for row in rows])
 
 
-def seed_interval(values: Sequence[float], within: Sequence[list[float] | None]) -> list[float] | None:
-    """Student's t over seeds, clipped to [0, 1].
+def seed_interval(
+    values: Sequence[float],
+    within: Sequence[list[float] | None],
+    clip: tuple[float, float] | None = (0.0, 1.0),
+) -> list[float] | None:
+    """Student's t over seeds, clipped to the possible range (None: not clipped).
 
     Seeds that agree exactly (all at 0 or 1) show no spread, and t would claim certainty; then the
     hull of the intervals within each seed is given, where all are known.
     """
     if max(values) > min(values):
         low, high = t_interval(values)
-        return [max(0.0, low), min(1.0, high)]
+        return [low, high] if clip is None else [max(clip[0], low), min(clip[1], high)]
     known = [bounds for bounds in within if bounds]
     if len(known) < len(values):
         return None

@@ -9,6 +9,7 @@ import jinja2
 import yaml
 
 from ..core.artifacts import write_text
+from .findings import findings
 from .headline import bounds, percent, sentences, tiles, title
 from .numbers import at, top_format
 from .page_data import page_data, script_safe
@@ -50,6 +51,7 @@ def render_page(study: Study, runs: list[Run]) -> str:
         summary=summary,
         tiles=found,
         sentences=sentences(found),
+        findings=findings(study, runs, sets[0]) if sets else [],
         arms=arm_rows(runs, sets[0]) if sets else [],
         plans=mixture_plans(study),
         counted={status: sum(node.status == status for node in study.nodes) for status in STATUSES},

@@ -1,0 +1,81 @@
+"""Analysis 1, format dynamics: who leads when, how mixed the formats are, what each costs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+TAKEN_OVER = 0.9
+
+
+def format_dynamics(dense: Sequence[Mapping[str, Any]], formats: Sequence[str]) -> pl.DataFrame:
+    """Long table of training rollouts: step, format, share, accuracy, and the step's entropy of formats (nats)."""
+    rows = []
+    for row in dense:
+        shares = {name: row.get(f"format/{name}/share") for name in formats}
+        known = np.array([share for share in shares.values() if share])
+        entropy = float(-(known * np.log(known)).sum()) if known.size else None
+        for name, share in shares.items():
+            accuracy = row.get(f"format/{name}/accuracy")
+            rows.append({"step": row["step"], "format": name, "share": share, "accuracy": accuracy, "entropy": entropy})
+    schema: dict[str, Any] = {"step": pl.Int64, "format": pl.String, "share": pl.Float64, "accuracy": pl.Float64, "entropy": pl.Float64}
+    return pl.DataFrame(rows, schema=schema)
+
+
+def first_steps(dynamics: pl.DataFrame) -> pl.DataFrame:
+    """Per format: first step at which it leads, at which it overtakes the first leader, at which it passes 90%.
+
+    Columns: format, first_share, last_share, peak_share, peak_step, leads_at, overtakes_at,
+    takes_over_at; null for what never happened. Formats that were never written are left out.
+    """
+    table = dynamics.filter(pl.col("share").is_not_null()).sort("step")
+    best = table.group_by("step").agg(top=pl.col("share").max())
+    table = table.join(best, on="step")
+    leaders = table.filter(pl.col("share") == pl.col("top")).sort("step")
+    first = leaders["format"][0] if len(leaders) else ""
+    rival = table.filter(pl.col("format") == first).select("step", rival="share")
+    joined = table.join(rival, on="step", how="left").sort("step")
+    step = pl.col("step")
+    summary = joined.group_by("format", maintain_order=True).agg(
+        first_share=pl.col("share").first(),
+        last_share=pl.col("share").last(),
+        peak_share=pl.col("share").max(),
+        peak_step=step.sort_by("share", "step", descending=[True, False]).first(),
+        leads_at=step.filter(pl.col("share") == pl.col("top")).min(),
+        overtakes_at=step.filter((pl.col("share") > pl.col("rival")) & (pl.col("format") != first)).min(),
+        takes_over_at=step.filter(pl.col("share") > TAKEN_OVER).min(),
+    )
+    return summary.filter(pl.col("peak_share") > 0)
+
+
+def format_costs(records: pl.LazyFrame, problem_set: str) -> pl.DataFrame:
+    """Per step and format of the sampled completions: completions, mean tokens, truncated share, samples a problem."""
+    wanted = records.filter((pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set))
+    grouped = wanted.group_by("step", "format").agg(
+        completions=pl.len(), tokens=pl.col("num_tokens").mean(), truncated=pl.col("truncated").cast(pl.Float64).mean()
+    )
+    problems = wanted.group_by("step").agg(problems=pl.col("problem_id").n_unique())
+    table = grouped.join(problems, on="step").with_columns(per_problem=pl.col("completions") / pl.col("problems"))
+    return table.drop("problems").sort("step", "format").collect()
+
+
+def style_shares(records: pl.LazyFrame, problem_set: str) -> pl.DataFrame:
+    """Style features inside a format over steps: step, format, feature, value, completions, share.
+
+    Shares are of the format's completions in which the feature was measured.
+    """
+    columns = [name for name in records.collect_schema().names() if name.startswith("style_")]
+    wanted = records.filter((pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set))
+    keys = ["step", "format", "feature"]
+    schema: dict[str, Any] = {"step": pl.Int64, "format": pl.String, "feature": pl.String, "value": pl.String, "completions": pl.UInt32, "share": pl.Float64}
+    tables = []
+    for column in columns:
+        measured = wanted.filter(pl.col(column).is_not_null())
+        table = measured.group_by("step", "format", value=pl.col(column)).agg(completions=pl.len().cast(pl.UInt32))
+        tables.append(table.with_columns(feature=pl.lit(column.removeprefix("style_"))).collect())
+    if not tables:
+        return pl.DataFrame(schema=schema)
+    joined = pl.concat(tables)
+    total = pl.col("completions").sum().over(keys)
+    return joined.with_columns(share=pl.col("completions") / total).select(list(schema)).sort([*keys, "value"])

@@ -1,0 +1,78 @@
+"""Before against after on the same problems: gains, transfer between sets (6), support (5)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ...stats.bootstrap import mean_interval, paired_interval, problem_weights
+from .common import ESTIMATE, estimate, shared_problems
+
+
+def paired_gains(problems: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
+    """Change from the base (step 0) to the last step, per problem set and quantity.
+
+    `problems` is the concatenated `problems.parquet` of one run. Columns: problem_set, quantity
+    (accuracy, greedy_accuracy, pass@k, maj@k), before, after, value (after - before), low, high from
+    a bootstrap by problem in which each problem is its own control. Sets side by side are the
+    transfer matrix: RL on one set, measured on all.
+    """
+    rows = []
+    for (name,), table in problems.group_by(["problem_set"], maintain_order=True):
+        before, after = _ends(table)
+        weights = problem_weights(max(len(before), 1), seed)
+        for quantity in _quantities(before, after):
+            first, second = before[quantity].to_numpy(), after[quantity].to_numpy()
+            bounds = paired_interval(weights, first, second)
+            means = {"before": float(first.mean()), "after": float(second.mean())}
+            rows.append({"problem_set": name, "quantity": quantity} | means | estimate(float((second - first).mean()), bounds))
+    schema: dict[str, Any] = {"problem_set": pl.String, "quantity": pl.String, "before": pl.Float64, "after": pl.Float64}
+    return pl.DataFrame(rows, schema=schema | ESTIMATE)
+
+
+def support(problems: pl.DataFrame, problem_set: str, seed: int = 0) -> pl.DataFrame:
+    """Chance that a problem is kept, gained, lost or never solved within k tries, base against last step.
+
+    Base and RL completions are independent draws, so the mean over problems of, say,
+    (1 - pass@k before) x (pass@k after) is an unbiased estimate of "gained" at matched k. Columns: k,
+    kind, value, low, high; the four kinds of one k add up to 1.
+    """
+    before, after = _ends(problems.filter(pl.col("problem_set") == problem_set))
+    weights = problem_weights(max(len(before), 1), seed)
+    rows = []
+    for quantity in _quantities(before, after):
+        if not quantity.startswith("pass@"):
+            continue
+        was, now = before[quantity].to_numpy(), after[quantity].to_numpy()
+        kinds = {"kept": was * now, "gained": (1 - was) * now, "lost": was * (1 - now), "never": (1 - was) * (1 - now)}
+        for kind, chance in kinds.items():
+            bounds = mean_interval(weights, chance)
+            rows.append({"k": int(quantity[5:]), "kind": kind} | estimate(float(chance.mean()), bounds))
+    return pl.DataFrame(rows, schema=dict[str, Any](k=pl.Int64, kind=pl.String) | ESTIMATE)
+
+
+def _ends(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The problems that base and last step share, in one order, as float columns."""
+    last = table["step"].max() if len(table) else 0
+    steps = [0, int(last)] if isinstance(last, int) and last > 0 else []
+    ids = shared_problems(table, steps)
+    tables = [table.filter((pl.col("step") == step) & pl.col("problem_id").is_in(ids)).sort("problem_id") for step in steps]
+    empty = table.clear()
+    return (_scores(tables[0]), _scores(tables[1])) if tables else (_scores(empty), _scores(empty))
+
+
+def _scores(table: pl.DataFrame) -> pl.DataFrame:
+    curves = [name for name in table.columns if name.startswith(("pass@", "maj@"))]
+    accuracy = (pl.col("num_correct") / pl.col("num_samples")).alias("accuracy")
+    greedy = pl.col("greedy_correct").cast(pl.Float64).alias("greedy_accuracy")
+    return table.select(accuracy, greedy, *[pl.col(name).cast(pl.Float64) for name in curves])
+
+
+def _quantities(before: pl.DataFrame, after: pl.DataFrame) -> Sequence[str]:
+    """Columns that every shared problem has on both sides; the rest is not estimable."""
+
+    def complete(table: pl.DataFrame, name: str) -> bool:
+        return len(table) > 1 and table[name].null_count() == 0 and bool(np.isfinite(table[name].to_numpy()).all())
+
+    return [name for name in before.columns if name in after.columns and complete(before, name) and complete(after, name)]

@@ -1,0 +1,145 @@
+"""Each analysis on data whose answer is known."""
+
+import math
+
+import polars as pl
+import pytest
+
+from echochamber.analysis.tables.common import counts, over_seeds
+from echochamber.analysis.tables.dynamics import first_steps, format_costs, format_dynamics, style_shares
+from echochamber.analysis.tables.errors import flip_errors, two_scorers
+from echochamber.analysis.tables.forecasts import forecast_table
+from echochamber.analysis.tables.gains import paired_gains, support
+from echochamber.analysis.tables.selection import selection_or_skill
+from echochamber.core.records import RECORD_SCHEMA
+
+FORMATS = ["tinygsm", "omi1"]
+
+
+def completions(rows: list[dict[str, object]]) -> pl.LazyFrame:
+    """Records with the named columns filled and the rest null."""
+    blank = {"problem_set": "easy", "sample": 0}
+    filled = [dict.fromkeys(RECORD_SCHEMA) | blank | row for row in rows]
+    return pl.DataFrame(filled, schema=RECORD_SCHEMA).lazy()
+
+
+def written(step: int, problem: str, name: str, num: int, right: int) -> list[dict[str, object]]:
+    return [{"step": step, "problem_id": problem, "format": name, "correct": i < right, "sample": i, "num_tokens": 10} for i in range(num)]
+
+
+@pytest.fixture
+def pure_selection() -> pl.LazyFrame:
+    """Four problems; 8 of 16 completions tinygsm (2 of 8 right), 8 omi1 (6 of 8); then all omi1 (12 of 16)."""
+    rows = []
+    for p in "abcd":
+        rows += written(0, p, "tinygsm", 8, 2) + written(0, p, "omi1", 8, 6) + written(5, p, "omi1", 16, 12)
+    return completions(rows)
+
+
+def test_dynamics_finds_lead_overtaking_and_takeover() -> None:
+    dense = [{"step": s, "format/tinygsm/share": a, "format/omi1/share": 1 - a} for s, a in [(1, 0.7), (2, 0.6), (3, 0.4), (4, 0.05)]]
+    table = format_dynamics(dense, [*FORMATS, "other"])
+    assert table.filter(step=1)["entropy"][0] == pytest.approx(-(0.7 * math.log(0.7) + 0.3 * math.log(0.3)))
+    found = {row["format"]: row for row in first_steps(table).to_dicts()}
+    assert set(found) == set(FORMATS)
+    assert (found["tinygsm"]["leads_at"], found["tinygsm"]["overtakes_at"], found["tinygsm"]["takes_over_at"]) == (1, None, None)
+    assert (found["omi1"]["leads_at"], found["omi1"]["overtakes_at"], found["omi1"]["takes_over_at"]) == (3, 3, 4)
+    assert (found["tinygsm"]["peak_step"], found["omi1"]["last_share"]) == (1, pytest.approx(0.95))
+
+
+def test_dynamics_of_nothing_is_empty() -> None:
+    assert first_steps(format_dynamics([], FORMATS)).is_empty()
+
+
+def test_costs_count_per_problem(pure_selection: pl.LazyFrame) -> None:
+    row = format_costs(pure_selection, "easy").row(0, named=True)
+    assert (row["step"], row["format"], row["completions"], row["per_problem"], row["tokens"]) == (0, "omi1", 32, 8.0, 10.0)
+
+
+def test_style_shares_are_within_the_format() -> None:
+    base = completions(written(0, "a", "tinygsm", 4, 0)).with_columns(style_docstring=pl.Series(["yes", "no", "no", None]))
+    table = style_shares(base, "easy")
+    assert table.select("feature", "value", "completions").rows() == [("docstring", "no", 2), ("docstring", "yes", 1)]
+    assert table["share"].to_list() == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_pure_selection_is_found_and_bounded(pure_selection: pl.LazyFrame) -> None:
+    """Gain 0.25. tinygsm died out: had its skill changed to x, selection would be 0.375 - (0.25 + x) / 4."""
+    parts = {row["part"]: row for row in selection_or_skill(counts(pure_selection, "easy", [0, 5]), 5, FORMATS).to_dicts()}
+    assert parts["gain"]["value"] == pytest.approx(0.25)
+    assert parts["selection"]["value"] == pytest.approx(0.25)
+    assert parts["skill"]["value"] == pytest.approx(0.0)
+    assert parts["selection"]["at_least"] == pytest.approx(0.375 - 1.25 / 4)
+    assert parts["selection"]["at_most"] == pytest.approx(0.375 - 0.25 / 4)
+    assert parts["skill"]["at_most"] == pytest.approx(0.25 - (0.375 - 1.25 / 4))
+
+
+def test_forecasts_score_what_happened_as_perfect(pure_selection: pl.LazyFrame) -> None:
+    table = forecast_table(counts(pure_selection, "easy", [0, 5]), 5, FORMATS, kl_weight=1.0, bandit_seeds=3)
+    rows = {row["forecast"]: row for row in table.to_dicts()}
+    assert rows["what happened"]["brier"] == 0.0
+    assert rows["most accurate at base"]["hit"]
+    assert rows["always tinygsm"]["brier"] == pytest.approx(2.0)
+    tilt = [1 - p + p * math.e for p in (0.25, 0.75)]
+    assert rows["KL optimum, weight 1"]["share"] == pytest.approx(tilt[1] / sum(tilt))
+
+
+def problem_rows(step: int, rights: list[int], num: int = 4, problem_set: str = "easy") -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "problem_set": problem_set, "step": step, "problem_id": [f"p{i}" for i in range(len(rights))],
+            "num_samples": num, "num_correct": rights, "greedy_correct": [r > 2 for r in rights],
+            "pass@1": [r / num for r in rights], "pass@4": [float(r > 0) for r in rights],
+        }
+    )  # fmt: skip
+
+
+def test_gains_pair_the_same_problems_in_every_set() -> None:
+    table = pl.concat([problem_rows(0, [0, 1, 4, 4]), problem_rows(9, [2, 3, 4, 0]), problem_rows(3, [4, 4, 4, 4]), problem_rows(0, [1, 1], problem_set="hard"), problem_rows(9, [3, 3], problem_set="hard")])
+    rows = {(row["problem_set"], row["quantity"]): row for row in paired_gains(table).to_dicts()}
+    assert rows["easy", "accuracy"]["value"] == pytest.approx(0.0)
+    assert rows["easy", "accuracy"]["low"] < 0 < rows["easy", "accuracy"]["high"]
+    assert (rows["hard", "accuracy"]["before"], rows["hard", "accuracy"]["after"]) == (0.25, 0.75)
+    assert rows["easy", "greedy_accuracy"]["value"] == pytest.approx(0.0)
+
+
+def test_support_kinds_add_up() -> None:
+    table = pl.concat([problem_rows(0, [0, 1, 4, 0]), problem_rows(9, [2, 3, 0, 0])])
+    found = support(table, "easy").filter(k=4)
+    assert dict(zip(found["kind"], found["value"], strict=True)) == {"kept": 0.25, "gained": 0.25, "lost": 0.25, "never": 0.25}
+    assert support(table.filter(step=0), "easy").is_empty()
+
+
+def test_k_that_one_side_lacks_is_left_out() -> None:
+    table = pl.concat([problem_rows(0, [0, 1]), problem_rows(9, [2, 3]).with_columns(pl.lit(None, dtype=pl.Float64).alias("pass@4"))])
+    assert paired_gains(table)["quantity"].to_list() == ["accuracy", "greedy_accuracy", "pass@1"]
+
+
+def test_flips_count_both_directions() -> None:
+    def greedy(step: int, problem: str, correct: bool, error: str) -> dict[str, object]:
+        return {"step": step, "problem_id": problem, "correct": correct, "first_error": error, "sample": -1}
+
+    rows = [greedy(0, "a", False, "arithmetic"), greedy(4, "a", True, ""), greedy(0, "b", False, "wrong_operation"), greedy(4, "b", True, "")]
+    rows += [greedy(0, "c", False, "arithmetic"), greedy(4, "c", True, ""), greedy(0, "d", True, ""), greedy(4, "d", False, "missing_step")]
+    rows += [greedy(0, "e", False, "arithmetic"), greedy(4, "e", False, "arithmetic")]
+    table = flip_errors(completions(rows), "easy", 4)
+    assert table.select("flip", "first_error", "count").rows() == [("wrong to right", "arithmetic", 2), ("wrong to right", "wrong_operation", 1), ("right to wrong", "missing_step", 1)]
+    assert table["value"].to_list() == pytest.approx([2 / 3, 1 / 3, 1.0])
+
+
+def test_two_scorers_side_by_side_or_not_at_all() -> None:
+    rows = [row | {"legacy_format": "text", "legacy_correct": True} for row in written(0, "a", "omi1", 4, 1) + written(7, "a", "omi1", 4, 4)]
+    rows += [row | {"problem_id": "b"} for row in rows]
+    table = two_scorers(completions(rows), "easy", (0, 7))
+    cells = {(r["step"], r["scorer"], r["quantity"]): r["value"] for r in table.to_dicts()}
+    assert cells[0, "ours", "accuracy"] == 0.25
+    assert cells[0, "the paper's", "accuracy"] == 1.0
+    assert cells[7, "the paper's", "share of text"] == 1.0
+    assert two_scorers(completions(written(0, "a", "omi1", 4, 1)), "easy", (0, 7)).is_empty()
+
+
+def test_over_seeds_uses_student_and_drops_what_a_seed_lacks() -> None:
+    tables = [pl.DataFrame({"k": [1, 2], "value": [v, None if v > 0.5 else v], "low": [0.0, 0.0], "high": [1.0, 1.0]}) for v in (0.4, 0.5, 0.6)]
+    joined = over_seeds(tables, ["k"])
+    assert joined["value"].to_list() == [pytest.approx(0.5), None]
+    assert joined["low"][0] == pytest.approx(0.5 - 4.302653 * 0.1 / 3**0.5, abs=1e-6)
