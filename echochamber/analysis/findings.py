@@ -94,6 +94,7 @@ def gains_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTabl
     rows = [
         [row["problem_set"], row["quantity"].replace("_", " "), percent(row["before"]), percent(row["after"]), _signed(row["value"], (row["low"], row["high"]))]
         for row in joined.join(means, on=["problem_set", "quantity"], how="left", maintain_order="left").iter_rows(named=True)
+        if row["quantity"] not in ("pass@1", "maj@1")  # both are the accuracy
     ]
     note = "Each problem is its own control." if len(inputs) == 1 else "Each seed is its own control; Student’s t over seeds."
     return PageTable("Did the scores really change?", ["Problems", "Score", "Before", "After", "Change with 95% interval"], rows, note)
@@ -187,7 +188,7 @@ def errors_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTab
     """Kinds of first error among flips of the greedy answer, first seed."""
     one = inputs[0]
     table = flip_errors(one.records, chosen, one.last) if one.records is not None and one.last else None
-    if table is None or not len(table):
+    if table is None or set(table["first_error"]) <= {"not checked"}:
         return None
     rows = [[row["flip"], row["first_error"].replace("_", " "), str(row["count"]), _share(row)] for row in table.iter_rows(named=True)]
     return PageTable("What went wrong first, where the greedy answer flipped?", ["Flip", "First error of the wrong side", "Problems", "Share of the flip"], rows, f"Seed {one.run.seed}.")

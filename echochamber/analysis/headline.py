@@ -48,20 +48,25 @@ class Tile:
 def percent(value: float | None) -> str:
     """`57%`; one decimal near the ends, where it matters: `99.6%`; a dash for what is not known.
 
-    >>> percent(0.574), percent(0.9961), percent(1.0), percent(0.004), percent(None)
-    ('57%', '99.6%', '100%', '0.4%', '–')
+    >>> percent(0.574), percent(0.9961), percent(0.9999), percent(1.0), percent(0.004), percent(None)
+    ('57%', '99.6%', '>99.9%', '100%', '0.4%', '–')
     """
     if value is None:
         return "–"
     scaled = 100 * value
+    if 99.95 <= scaled < 100:
+        return ">99.9%"
+    if 0 < scaled < 0.05:
+        return "<0.1%"
     return f"{scaled:.1f}%" if 0 < scaled < 1 or 99 < scaled < 100 else f"{scaled:.0f}%"
 
 
 def bounds(interval: Sequence[float] | None) -> str:
-    """`[54–60%]`, or words where there is no interval."""
+    """`54–60%`, or words where there is no interval."""
     if not interval:
         return "no interval"
-    return f"{percent(interval[0]).rstrip('%')}–{percent(interval[1])}"
+    low, high = (percent(round(bound, 3)) for bound in interval)
+    return f"{low.rstrip('%')}–{high}"
 
 
 def title(name: str) -> str:

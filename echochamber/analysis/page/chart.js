@@ -20,6 +20,8 @@ const known = (value) => typeof value === "number" && Number.isFinite(value);
 function percent(value) {
   if (!known(value)) return "–";
   const scaled = 100 * value;
+  if (scaled >= 99.95 && scaled < 100) return ">99.9%";
+  if (scaled > 0 && scaled < 0.05) return "<0.1%";
   const digits = (scaled > 0 && scaled < 1) || (scaled > 99 && scaled < 100) ? 1 : 0;
   return scaled.toFixed(digits) + "%";
 }
@@ -33,7 +35,8 @@ function short(value) {
   return size >= 0.01 || size === 0 ? String(+value.toFixed(size >= 10 ? 1 : 3)) : value.toExponential(0);
 }
 
-const interval = (bounds) => (bounds ? `${percent(bounds[0]).replace("%", "")}–${percent(bounds[1])}` : "no interval");
+const rounded = (value) => Math.round(1000 * value) / 1000;
+const interval = (bounds) => (bounds ? `${percent(rounded(bounds[0])).replace("%", "")}–${percent(rounded(bounds[1]))}` : "no interval");
 
 // Logarithmic steps use log(1 + step), so that the base at step 0 has a place.
 function scaleX(last, left, right, logarithmic) {

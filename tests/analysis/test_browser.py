@@ -1,0 +1,124 @@
+"""The page in a real browser: no errors, filters filter, numbers lead to completions."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from echochamber.analysis import build_report, study_summary
+from echochamber.analysis.headline import percent
+
+from .browser import Chromium
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not shutil.which("chromedriver"), reason="needs Debian's chromium and chromium-driver"),
+]
+ARROW_RIGHT, ENTER = "\ue014", "\ue007"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    with Chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(chromium: Chromium, study: Path, tmp_path: Path) -> Iterator[Chromium]:
+    """The one-seed study, freshly opened; it must end without a word on the console."""
+    chromium.open(build_report(study, tmp_path / "report.html"))
+    yield chromium
+    assert chromium.console() == []
+
+
+def test_headline_equals_the_summary_and_nothing_hostile_ran(page: Chromium, study: Path) -> None:
+    summary = study_summary(study)
+    shown = page.run("return [...document.querySelectorAll('.tile .to')].map(e => e.innerText)")
+    final = summary["final"]
+    assert shown == [percent(v) for v in (final["formats"]["omi1"]["share"], final["accuracy"], final["pass@k"]["8"], final["maj@k"]["8"])]
+    assert page.run("return window.broken === undefined")
+
+
+def test_figure_draws_every_format_and_checkpoint(page: Chromium) -> None:
+    assert page.run("return document.querySelectorAll('#central .area').length") == 3
+    assert page.run("return [...new Set([...document.querySelectorAll('#central .dot')].map(e => Number(e.dataset.step)))].length") == 8
+
+
+def test_format_toggle_and_axis(page: Chromium) -> None:
+    page.click("#central-controls .toggle[aria-pressed=true]")
+    assert page.run("return document.querySelectorAll('#central .area').length") == 2
+    before = page.run("return document.querySelector('#central .dot[data-step=\"8\"]').getAttribute('cx')")
+    page.run("[...document.querySelectorAll('.toggle')].find(e => e.innerText === 'linear').click()")
+    assert page.run("return document.querySelector('#central .dot[data-step=\"8\"]').getAttribute('cx')") != before
+
+
+def test_filters_show_only_what_matches(page: Chromium) -> None:
+    page.choose("#browser-outcome", "wrong")
+    page.choose("#browser-right", "0:4")
+    page.choose("#browser-format", "omi2")
+    shown = page.run("return [...document.querySelectorAll('.side:last-child > .card:not(.off)')].map(e => e.innerText)")
+    assert shown
+    assert all("omi2" in card and "wrong" in card for card in shown)
+    count = int(re.search(r"of (\d+)", page.text(".pager"))[1])  # type: ignore[index]
+    page.click(".pager button[aria-label='Next problem']")
+    assert page.text(".pager").split("\n")[1] == f"Problem {min(2, count)} of {count}"
+
+
+def test_impossible_filter_says_so(page: Chromium) -> None:
+    page.choose("#browser-format", "omi2")
+    page.choose("#browser-outcome", "no_answer")
+    page.choose("#browser-right", "0:48")
+    assert "Loosen a filter" in page.text("#browser")
+
+
+def test_click_on_a_point_opens_its_completions(page: Chromium) -> None:
+    page.run("document.querySelector('#central .dot[data-step=\"8\"][data-format=\"tinygsm\"]').dispatchEvent(new MouseEvent('click', {bubbles: true}))")
+    assert page.run("return document.getElementById('browser-right').value") == "0:8"
+    assert page.run("return document.getElementById('browser-format').value") == "tinygsm"
+    assert "After step 8 of RL" in page.text("#browser")
+
+
+def test_click_on_a_training_step_opens_rollouts(page: Chromium) -> None:
+    page.run("page.openCompletions({step: 11})")
+    assert page.run("return document.getElementById('browser-right').value") == "1:11"
+    assert "Training rollout at step 11" in page.text("#browser")
+
+
+def test_click_on_a_number_opens_its_completions(page: Chromium) -> None:
+    page.click(".cell-link[data-format='omi1'][data-step='0']")
+    assert page.run("return document.getElementById('browser-right').value") == "0:0"
+    page.click(".tile")
+    assert page.run("return document.getElementById('browser-right').value") == "0:48"
+
+
+def test_keyboard_reads_values_and_opens_completions(page: Chromium) -> None:
+    page.press("#central", ARROW_RIGHT, ARROW_RIGHT)
+    assert page.run("return document.getElementById('readout').textContent").startswith("Step 1 evaluated")
+    page.press("#central", ENTER)
+    assert page.run("return document.getElementById('browser-right').value") == "0:1"
+
+
+def test_theme_button_cycles(page: Chromium) -> None:
+    colours = []
+    for _ in range(3):
+        page.click("#theme")
+        colours.append(page.run("return getComputedStyle(document.body).backgroundColor"))
+    assert colours[0] != colours[1]
+    assert page.text("#theme") == "Theme: auto"
+
+
+def test_narrow_screen_does_not_scroll_sideways(study: Path, tmp_path: Path) -> None:
+    with Chromium(width=500, height=900) as phone:
+        phone.open(build_report(study, tmp_path / "report.html"))
+        assert phone.run("return document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_seeds_and_arms_can_be_chosen(chromium: Chromium, grid: Path, tmp_path: Path) -> None:
+    chromium.open(build_report(grid, tmp_path / "report.html"))
+    chromium.run("[...document.querySelectorAll('.toggle')].find(e => e.innerText === 'seed 2').click()")
+    assert chromium.run("return page.state.run") == 2
+    chromium.click(".run-link[data-run='4']")
+    assert chromium.run("return [page.state.group, page.state.run]") == ["tg_4xomi1 · nano-0.8m · grpo", 4]
+    assert chromium.console() == []
