@@ -5,7 +5,9 @@ tagged code, no Python function. It may mention problems of the `overlap` set on
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
+from ..core.types import Problem
 from .source_config import SourceConfig
 from .world import WorldConfig, draw_problem
 from .world.stream import Stream, between, chance, pick, shuffled, stream
@@ -120,9 +122,15 @@ def background_text(kind: str, config: SourceConfig, world: WorldConfig, seed: i
     return "\n\n".join(" ".join(topic(source, world.max_value)) for topic in topics)
 
 
+@lru_cache(maxsize=4096)
+def _overlap_problem(world: WorldConfig, index: int) -> Problem:
+    """Drawing one takes hundreds of tries, and documents mention it again and again."""
+    return draw_problem(world, 0, "test", index, "overlap")
+
+
 def _mention(planted: int, world: WorldConfig, source: Stream) -> str:
     """A problem of the `overlap` set with bare calculations, in none of the tracked formats."""
-    problem = draw_problem(world, 0, "test", between(source, 0, planted - 1), "overlap")
+    problem = _overlap_problem(world, between(source, 0, planted - 1))
     graph = problem.graph
     assert graph is not None
     lines = [

@@ -20,7 +20,8 @@ from ..core.random import generator, key
 from .plan import MixturePlan
 from .pool import EncodeBatch
 
-_FLUSH = 1 << 20
+_BLOCK = 1 << 13
+"""Documents that are gathered in memory before they are written."""
 
 
 def write_shards(
@@ -41,22 +42,20 @@ def write_shards(
     sources, documents = sources[order], documents[order]
     tokens = [pool.tokens() for pool in plan.pools]
     starts = [pool.starts(len(pool)) for pool in plan.pools]
+    end = np.array([eos_id], np.uint32)
     lengths, prompts = np.zeros(len(documents) + 1, np.int64), np.zeros(len(documents), np.uint32)
     with (folder / "tokens.bin").open("wb") as stream:
-        held: list[np.ndarray] = []
-        size = told = 0
-        for place, (source, document) in enumerate(zip(sources.tolist(), documents.tolist(), strict=True)):
-            first, last = starts[source][document], starts[source][document + 1]
-            held += [tokens[source][first:last].astype(dtype), np.array([eos_id], dtype)]
-            lengths[place + 1] = last - first + 1
-            prompts[place] = plan.pools[source].prompt_lengths[document]
-            size += last - first + 1
-            if size >= _FLUSH or place == len(documents) - 1:
-                np.concatenate(held).tofile(stream)
-                held, size = [], 0
-                if on_progress:
-                    on_progress(place + 1 - told)
-                told = place + 1
+        for start in range(0, len(documents), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            pieces: list[np.ndarray] = []
+            for place, (source, document) in enumerate(zip(sources[block].tolist(), documents[block].tolist(), strict=True), start):
+                ids = tokens[source][starts[source][document] : starts[source][document + 1]]
+                pieces += (ids, end)
+                lengths[place + 1] = len(ids) + 1
+                prompts[place] = plan.pools[source].prompt_lengths[document]
+            np.concatenate(pieces).astype(dtype).tofile(stream)
+            if on_progress:
+                on_progress(len(documents[block]))
     np.cumsum(lengths).tofile(folder / "starts.bin")
     prompts.tofile(folder / "prompts.bin")
     sources.tofile(folder / "sources.bin")

@@ -34,7 +34,7 @@ class NoiseConfig(Config):
 class CoverageConfig(Config):
     """Which part of the world a source holds at all."""
 
-    families: Literal["all"] | list[str] = "all"
+    families: Literal["all"] | tuple[str, ...] = "all"
     operations: tuple[int, int] | None = None
     """Fewest and most operations; None: as the world."""
 

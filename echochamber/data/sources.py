@@ -112,7 +112,7 @@ def covered_world(name: str, config: SourceConfig, world: WorldConfig) -> WorldC
     if coverage.families == "all" and coverage.operations is None:
         return world
     unknown = [] if coverage.families == "all" else [item for item in coverage.families if item not in FAMILIES]
-    families = [item for item in world.family_names if coverage.families == "all" or item in coverage.families]
+    families = tuple(item for item in world.family_names if coverage.families == "all" or item in coverage.families)
     low, high = coverage.operations or world.operations
     low, high = max(low, world.operations[0]), min(high, world.operations[1])
     if unknown or not families or low > high:

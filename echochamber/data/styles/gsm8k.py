@@ -1,9 +1,8 @@
 """Prose steps with calculator marks; the answer after four hashes."""
 
-from ...core.numbers import display_number
 from ...core.types import Problem, SolutionGraph
 from .knobs import Choices
-from .terms import calculation, capital, label
+from .terms import calculation, capital, figure, label
 
 _STEPS = (
     "{Label} is {formula} = <<{marked}={value}>>{value}.",
@@ -23,4 +22,4 @@ def render(problem: Problem, graph: SolutionGraph, choices: Choices) -> str:
         lines.append(
             choices.phrase(_STEPS).format(Label=capital(name), label=name, formula=formula, marked=marked, value=value)
         )
-    return "\n".join([*lines, f"#### {display_number(graph.steps[-1].value)}"])
+    return "\n".join([*lines, f"#### {figure(graph.steps[-1].value)}"])

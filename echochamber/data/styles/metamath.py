@@ -1,9 +1,8 @@
 """Prose steps, the answer after four hashes and again after a fixed phrase."""
 
-from ...core.numbers import display_number
 from ...core.types import Problem, SolutionGraph
 from .knobs import Choices
-from .terms import calculation, capital, label, last_sentence
+from .terms import calculation, capital, figure, label, last_sentence
 
 _LEAD_INS = ("Let us see what we know.", "We start from what is given.", "We use the facts of the story.")
 _STEPS = (
@@ -22,5 +21,5 @@ def render(problem: Problem, graph: SolutionGraph, choices: Choices) -> str:
         formula, value = calculation(graph, step, "*", "/", choices.spaced)
         name = label(step.name, step.owner)
         lines.append(choices.phrase(_STEPS).format(Label=capital(name), label=name, formula=formula, value=value))
-    answer = display_number(graph.steps[-1].value)
+    answer = figure(graph.steps[-1].value)
     return "\n".join([*lines, f"#### {answer}", f"The answer is: {answer}"])

@@ -1,9 +1,8 @@
 """A lead-in, a program in a tagged block, its output, and the answer in a box."""
 
-from ...core.numbers import display_number
 from ...core.types import Problem, SolutionGraph
 from .knobs import Choices
-from .terms import code_lines
+from .terms import code_lines, figure
 
 _LEAD_INS = (
     "Let's solve this problem using Python code.",
@@ -23,7 +22,7 @@ def render(problem: Problem, graph: SolutionGraph, choices: Choices) -> str:
     """Lead-in, block, output, boxed answer."""
     del problem
     assignments, answer = code_lines(graph, choices)
-    value = display_number(graph.steps[-1].value)
+    value = figure(graph.steps[-1].value)
     lines = [choices.phrase(_LEAD_INS)] if choices.lead_in else []
     lines += ["<llm-code>", *assignments, answer, "</llm-code>", "<llm-code-output>", value, "</llm-code-output>"]
     return "\n".join([*lines, choices.phrase(_ENDS).format(value)])

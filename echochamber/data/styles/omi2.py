@@ -1,9 +1,8 @@
 """Steps in words with LaTeX maths; the answer stands in a box. No code."""
 
-from ...core.numbers import display_number
 from ...core.types import Problem, SolutionGraph
 from .knobs import Choices
-from .terms import ORDINALS, calculation, capital, label, last_sentence
+from .terms import ORDINALS, calculation, capital, figure, label, last_sentence
 
 _LEAD_INS = (
     "Let's go step by step.",
@@ -37,5 +36,5 @@ def render(problem: Problem, graph: SolutionGraph, choices: Choices) -> str:
                 Label=capital(name), label=name, Ordinal=ORDINALS[min(place, 3)], maths=f"{mark}{formula} = {value}{mark}"
             )
         )
-    box = f"\\boxed{{{display_number(graph.steps[-1].value)}}}"
+    box = f"\\boxed{{{figure(graph.steps[-1].value)}}}"
     return "\n".join([*lines, choices.phrase(_ENDS).format(f"${box}$" if choices.latex else box)])

@@ -1,5 +1,6 @@
 """Shared by the styles: variable names, code lines, labels and calculations of a solution graph."""
 
+from fractions import Fraction
 from functools import lru_cache
 
 from ...core.numbers import display_number
@@ -10,6 +11,11 @@ _PROPER = {
     day.lower(): day for day in ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 }
 ORDINALS = ("First", "Next", "Then", "After that")
+
+
+def figure(value: Fraction) -> str:
+    """`display_number` with a short way for whole numbers."""
+    return str(value.numerator) if value.denominator == 1 else display_number(value)
 
 
 def used_nodes(graph: SolutionGraph) -> set[int]:
@@ -55,7 +61,7 @@ def code_lines(graph: SolutionGraph, choices: Choices) -> tuple[list[str], str]:
     texts: list[str] = []
     lines: list[str] = []
     for index, quantity in enumerate(graph.quantities):
-        number = display_number(quantity.value)
+        number = figure(quantity.value)
         if quantity.constant or not choices.named_givens:
             texts.append(f"({number})" if "/" in number else number)
         else:
@@ -94,9 +100,9 @@ def label(name: str, owner: str) -> str:
 def calculation(graph: SolutionGraph, step: Step, times: str, divide: str, spaced: bool = True) -> tuple[str, str]:
     """Both sides of a step in figures: (`12 + 5`, `17`)."""
     sign = {"*": times, "/": divide}.get(step.op, step.op)
-    left, right = display_number(graph.node(step.left).value), display_number(graph.node(step.right).value)
+    left, right = figure(graph.node(step.left).value), figure(graph.node(step.right).value)
     gap = " " if spaced else ""
-    return f"{left}{gap}{sign}{gap}{right}", display_number(step.value)
+    return f"{left}{gap}{sign}{gap}{right}", figure(step.value)
 
 
 def capital(text: str) -> str:

@@ -18,7 +18,7 @@ PROBLEM_SETS = ("all", "easy", "medium", "hard", "novel", "beyond", "overlap", "
 class WorldConfig(Config):
     """The embedded world of word problems."""
 
-    families: Literal["all"] | list[str] = "all"
+    families: Literal["all"] | tuple[str, ...] = "all"
     operations: tuple[int, int] = (1, 8)
     """Fewest and most operations of an ordinary problem."""
     max_value: Count = Field(default=1000, ge=20, le=1_000_000)
@@ -60,4 +60,4 @@ class WorldConfig(Config):
         """The families in use, in their fixed order."""
         from .families import FAMILIES
 
-        return tuple(FAMILIES) if self.families == "all" else tuple(self.families)
+        return tuple(FAMILIES) if self.families == "all" else self.families

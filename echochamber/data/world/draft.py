@@ -2,9 +2,16 @@
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 
 from ...core.numbers import Number
 from ...core.types import Operation, Quantity, SolutionGraph, Step
+from .structure import Term, combine, text_of_term
+
+
+@lru_cache(maxsize=1 << 16)
+def _fraction(value: Number) -> Fraction:
+    return Fraction(value)
 
 
 @dataclass(slots=True)
@@ -59,6 +66,21 @@ class Draft:
         """The exact value of a node."""
         return self.nodes[node].value
 
+    def expression(self, values: bool = True) -> str:
+        """`structure.expression` of the graph to be, without building it."""
+        terms: list[Term] = []
+        for node in self.nodes:
+            if node.op:
+                terms.append(combine(node.op, terms[node.left], terms[node.right]))
+            else:
+                terms.append(("", [str(node.value) if values else "#"]))
+        return text_of_term(terms[-1])
+
+    @property
+    def operations(self) -> int:
+        """How many steps there are."""
+        return sum(1 for node in self.nodes if node.op)
+
     def graph(self) -> SolutionGraph:
         """The finished graph: names made unique and filled in, operands renumbered."""
         names = self._unique_names()
@@ -69,7 +91,7 @@ class Draft:
         owner = self.context.get("who", "")
         nodes = self.nodes
         quantities = [
-            Quantity(names[i], Fraction(nodes[i].value), nodes[i].unit or unit, nodes[i].owner or owner, nodes[i].constant)
+            Quantity(names[i], _fraction(nodes[i].value), nodes[i].unit or unit, nodes[i].owner or owner, nodes[i].constant)
             for i in givens
         ]
         done = [self._step(nodes[i], names[i], place, unit, owner) for i in steps]
@@ -78,7 +100,7 @@ class Draft:
     @staticmethod
     def _step(node: _Node, name: str, place: dict[int, int], unit: str, owner: str) -> Step:
         operation: Operation = node.op  # type: ignore[assignment]
-        value = Fraction(node.value)
+        value = _fraction(node.value)
         return Step(name, operation, place[node.left], place[node.right], value, node.unit or unit, node.owner or owner)
 
     def _unique_names(self) -> list[str]:

@@ -2,14 +2,14 @@
 
 from ...core.errors import UserError
 from ...core.numbers import format_number
-from ...core.types import Problem, SolutionGraph
+from ...core.types import Problem
 from .config import BEYOND_EXTRA, LEVELS, PROBLEM_SETS, WorldConfig
 from .draft import Draft
 from .families import FAMILIES
 from .grow import grow
 from .rows import Family
 from .stream import Stream, between, pick, stream
-from .structure import digest, expression, is_novel, pool_of, split_of
+from .structure import digest, is_novel, pool_of, split_of
 from .wording import question_text
 
 _ATTEMPTS = 20_000
@@ -27,16 +27,17 @@ def draw_problem(config: WorldConfig, seed: int, split: str, index: int, problem
     """
     _check(problem_set, split)
     keyed = 0 if problem_set.startswith("overlap") else seed
+    families, operations = config.family_names, operations_of(config, problem_set)
     for attempt in range(_ATTEMPTS):
         source = stream("world", keyed, split, problem_set, index, attempt)
-        family = FAMILIES[pick(source, config.family_names)]
-        draft = grow(family, between(source, *operations_of(config, problem_set)), config, source)
+        family = FAMILIES[pick(source, families)]
+        draft = grow(family, between(source, *operations), config, source)
         if draft is None:
             continue
-        graph = draft.graph()
-        structure = digest(expression(graph))
-        if split_of(structure) == split and _belongs(structure, graph, problem_set, config):
-            return _problem(draft, graph, structure, family, config, split, problem_set, index, keyed, source)
+        structure = digest(draft.expression())
+        if split_of(structure) == split and _belongs(structure, draft, problem_set, config):
+            name = f"{problem_set}-{split}-{keyed}-{index}"
+            return _problem(draft, name, structure, family, config, split, problem_set, source)
     raise UserError(f"world: no problem for set {problem_set!r}, split {split!r} in {_ATTEMPTS} draws; allow more families, operations or values")
 
 
@@ -76,25 +77,25 @@ def _check(problem_set: str, split: str) -> None:
         raise UserError(f"problem set {problem_set!r} is held out of training; ask for split dev or test")
 
 
-def _belongs(structure: int, graph: SolutionGraph, problem_set: str, config: WorldConfig) -> bool:
+def _belongs(structure: int, draft: Draft, problem_set: str, config: WorldConfig) -> bool:
     pool = pool_of(structure)
     if problem_set.startswith("overlap"):
-        return pool == problem_set and not _novel(graph, config)
+        return pool == problem_set and not _novel(draft, config)
     if pool:
         return False
-    return problem_set == "beyond" or _novel(graph, config) == (problem_set == "novel")
+    return problem_set == "beyond" or _novel(draft, config) == (problem_set == "novel")
 
 
-def _novel(graph: SolutionGraph, config: WorldConfig) -> bool:
-    return is_novel(expression(graph, values=False), len(graph.steps), config.novel_share)
+def _novel(draft: Draft, config: WorldConfig) -> bool:
+    return is_novel(draft.expression(values=False), draft.operations, config.novel_share)
 
 
 def _problem(
-    draft: Draft, graph: SolutionGraph, structure: int, family: Family, config: WorldConfig,
-    split: str, problem_set: str, index: int, seed: int, source: Stream,
-) -> Problem:  # fmt: skip
+    draft: Draft, name: str, structure: int, family: Family, config: WorldConfig, split: str, problem_set: str, source: Stream
+) -> Problem:
+    graph = draft.graph()
     return Problem(
-        id=f"{problem_set}-{split}-{seed}-{index}",
+        id=name,
         question=question_text(draft, config, family.asides, source),
         reference=format_number(graph.steps[-1].value),
         problem_set=problem_set,

@@ -16,25 +16,29 @@ _POOLS = 32
 """One pool in this many is kept for `overlap`, and one for `overlap_clean`."""
 
 
+Term = tuple[str, list[str]]
+"""An operation with its operands in order; a single number has operation `` and one operand."""
+
+
 def expression(graph: SolutionGraph, values: bool = True) -> str:
     """The canonical expression of the last step: `(- (* 3 6) 4)`, or its shape `(- (* # #) #)`."""
-    terms: list[tuple[str, list[str]]] = []
-    for quantity in graph.quantities:
-        text = str(quantity.value) if values else "#"
-        terms.append(("", [text]))
+    terms: list[Term] = [("", [str(quantity.value) if values else "#"]) for quantity in graph.quantities]
     for step in graph.steps:
-        terms.append((step.op, _operands(step.op, terms[step.left], terms[step.right])))
-    return _text(terms[-1])
+        terms.append(combine(step.op, terms[step.left], terms[step.right]))
+    return text_of_term(terms[-1])
 
 
-def _operands(op: str, left: tuple[str, list[str]], right: tuple[str, list[str]]) -> list[str]:
-    if op in "-/":
-        return [_text(left), _text(right)]
-    flat = [*(left[1] if left[0] in (op, "") else [_text(left)]), *(right[1] if right[0] in (op, "") else [_text(right)])]
-    return sorted(flat)
+def combine(op: str, left: Term, right: Term) -> Term:
+    """One operation in canonical form: chains of one commutative sign become a sorted list."""
+    if op == "-" or op == "/":
+        return op, [text_of_term(left), text_of_term(right)]
+    flat = [*(left[1] if left[0] in (op, "") else [text_of_term(left)]), *(right[1] if right[0] in (op, "") else [text_of_term(right)])]
+    flat.sort()
+    return op, flat
 
 
-def _text(term: tuple[str, list[str]]) -> str:
+def text_of_term(term: Term) -> str:
+    """A term as text."""
     return f"({term[0]} {' '.join(term[1])})" if term[0] else term[1][0]
 
 

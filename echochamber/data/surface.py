@@ -1,0 +1,155 @@
+"""How far surface cues go: baselines that read no story.
+
+- a fixed expression over the numbers in their order of appearance, the best one there is;
+- the answer of the nearest training question, numbers masked.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from ..core.types import Problem
+from .world.wording import number_words
+
+_WORDS = {number_words(value): value for value in range(1000)}
+_TOKEN = re.compile(r"\d+(?:\.\d+)?|[a-z]+(?:-[a-z]+)?(?: hundred(?: and [a-z]+(?:-[a-z]+)?)?)?", re.IGNORECASE)
+_MOST_NUMBERS = 9
+_OPERATIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "+": lambda left, right: left + right,
+    "-": lambda left, right: left - right,
+    "*": lambda left, right: left * right,
+    "/": lambda left, right: left / right,
+    "rsub": lambda left, right: right - left,
+    "skip": lambda left, right: left,
+}
+"""Ways to take the next number into the running result; `skip` leaves it out."""
+
+
+def numbers_in(text: str) -> list[float]:
+    """The numbers of a question in order, in digits or in words.
+
+    >>> numbers_in("Mia has 3 boxes of twenty-one pens.")
+    [3.0, 21.0]
+    """
+    found = []
+    for match in _TOKEN.finditer(text):
+        token = match[0].lower()
+        if token[0].isdigit():
+            found.append(float(token))
+        elif token in _WORDS:
+            found.append(float(_WORDS[token]))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class FixedExpression:
+    """For each count of numbers, the signs that answered most problems."""
+
+    signs: dict[int, tuple[str, ...]]
+
+    def score(self, problems: Sequence[Problem]) -> float:
+        """Share of the problems that it answers."""
+        right = 0
+        for problem in problems:
+            numbers = numbers_in(problem.question)
+            signs = self.signs.get(len(numbers))
+            if signs is not None:
+                right += _close(_value(numbers, signs), problem)
+        return right / len(problems) if problems else 0.0
+
+
+def _value(numbers: Sequence[float], signs: tuple[str, ...]) -> float:
+    value = np.array(numbers[0])
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        for sign, number in zip(signs, numbers[1:], strict=True):
+            value = _OPERATIONS[sign](value, np.array(number))
+    return float(value)
+
+
+def _close(value: float, problem: Problem) -> bool:
+    return abs(value - float(Fraction(problem.reference))) < 1e-6
+
+
+def best_fixed_expression(problems: Sequence[Problem]) -> FixedExpression:
+    """The best left-to-right expression for each count of numbers, by search over all of them.
+
+    All 6^(k-1) chains of signs are tried up to 6 numbers, and of + - * up to 9; problems with more
+    numbers count as not answered.
+    """
+    groups: dict[int, list[tuple[list[float], float]]] = {}
+    for problem in problems:
+        numbers = numbers_in(problem.question)
+        if 1 <= len(numbers) <= _MOST_NUMBERS:
+            groups.setdefault(len(numbers), []).append((numbers, float(Fraction(problem.reference))))
+    signs = {}
+    for count, rows in groups.items():
+        columns = np.array([numbers for numbers, _ in rows]).T
+        allowed = tuple(_OPERATIONS) if count <= 6 else ("+", "-", "*")
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            signs[count] = _search(columns[0], columns, 1, np.array([answer for _, answer in rows]), allowed)[1]
+    return FixedExpression(signs)
+
+
+def _search(
+    value: np.ndarray, columns: np.ndarray, place: int, answers: np.ndarray, allowed: tuple[str, ...]
+) -> tuple[int, tuple[str, ...]]:
+    """Best (hits, signs) over all ways to go on from a running result."""
+    if place == len(columns):
+        return int((np.abs(value - answers) < 1e-6).sum()), ()
+    best: tuple[int, tuple[str, ...]] = (-1, ())
+    for sign in allowed:
+        hits, rest = _search(_OPERATIONS[sign](value, columns[place]), columns, place + 1, answers, allowed)
+        if hits > best[0]:
+            best = hits, (sign, *rest)
+    return best
+
+
+def masked(question: str) -> list[str]:
+    """The words of a question with every number as `#`."""
+    tokens = []
+    for match in _TOKEN.finditer(question):
+        token = match[0].lower()
+        tokens += ["#"] if token[0].isdigit() or token in _WORDS else token.split()
+    return tokens
+
+
+def nearest_question_score(train: Sequence[Problem], problems: Sequence[Problem]) -> float:
+    """Share answered by copying the answer of the most similar training question (cosine of word counts)."""
+    vocabulary = {word: i for i, word in enumerate(sorted({word for item in train for word in masked(item.question)}))}
+    known = _vectors(train, vocabulary)
+    right = 0
+    for start in range(0, len(problems), 256):
+        part = problems[start : start + 256]
+        nearest = (_vectors(part, vocabulary) @ known.T).argmax(axis=1)
+        right += sum(train[int(i)].reference == item.reference for i, item in zip(nearest, part, strict=True))
+    return right / len(problems) if problems else 0.0
+
+
+def _vectors(problems: Sequence[Problem], vocabulary: dict[str, int]) -> np.ndarray:
+    """(N, words) unit vectors of word counts."""
+    vectors = np.zeros((len(problems), len(vocabulary)), dtype=np.float32)
+    for row, problem in enumerate(problems):
+        for word, count in Counter(masked(problem.question)).items():
+            if word in vocabulary:
+                vectors[row, vocabulary[word]] = count
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+
+
+def surface_report(train: Sequence[Problem], sets: dict[str, Sequence[Problem]]) -> dict[str, dict[str, float]]:
+    """Both baselines on each set, fitted on training problems: `{set: {fixed_expression, nearest_question}}`.
+
+    The fixed expression is fitted on the training problems of the set's own operation counts.
+    """
+    report = {}
+    for name, problems in sets.items():
+        levels = {problem.difficulty for problem in problems}
+        fit = [problem for problem in train if problem.difficulty in levels] or list(train)
+        report[name] = {
+            "fixed_expression": best_fixed_expression(fit).score(problems),
+            "nearest_question": nearest_question_score(train, problems),
+        }
+    return report
