@@ -15,7 +15,8 @@ _TRIES = 12
 def grow(family: Family, operations: int, config: WorldConfig, source: Stream) -> Draft | None:
     """A draft with `operations` steps, or None when the numbers ran out of room."""
     draft = Draft(context=cast.draw(family, config, source))
-    limits = Limits(config.max_value, min(family.small, config.max_value // 4))
+    most = min(family.most or config.max_value, config.max_value)
+    limits = Limits(most, min(family.small, most // 4))
     if family.web is not None:
         return grow_web(draft, family.web, operations, limits, config, source)
     closing = pick(source, [row for row in family.closings if cost(row) <= operations])

@@ -67,7 +67,7 @@ def product(draft: Draft, _: int, row: Row, limits: Limits, source: Stream, role
 
 def triple_product(draft: Draft, _: int, row: Row, limits: Limits, source: Stream, role: str) -> int | None:
     """Groups of groups: `a * b * c`."""
-    largest = min(limits.factor, 9)
+    largest = min(limits.factor, 7)  # a week has seven days
     values = [between(source, 2, largest) for _ in range(3)]
     if values[0] * values[1] * values[2] > limits.value:
         return None

@@ -66,6 +66,8 @@ class Family:
     """Unit of the running value; a name in braces takes it from `things`."""
     small: int = 12
     """Largest factor in a product."""
+    most: int = 0
+    """Largest value that makes sense in this story, where that is less than the world's."""
 
 
 def row(pattern: str, names: str, *wordings: str, late: tuple[str, ...] = ()) -> Row:

@@ -4,8 +4,11 @@ from . import cast
 from .config import WorldConfig
 from .draft import Draft
 from .patterns import PATTERNS, Limits
-from .rows import Web
+from .rows import Row, Web
 from .stream import Stream, between, pick, shuffled
+
+_TRIES = 8
+"""Draws of one comparison before the whole problem is drawn anew."""
 
 
 def grow_web(
@@ -19,10 +22,11 @@ def grow_web(
     if count + 1 > len(people):
         return None
     names = [name for name, _ in people[: count + 1]]
-    nodes = _relate(draft, web, names, kind == "everyone", limits, source)
+    nodes = _relate(draft, web, names, kind, limits, source)
     if nodes is None:
         return None
-    return draft if _ask(draft, web, kind, names, nodes, limits) else None
+    _ask(draft, web, kind, names, nodes)
+    return draft if draft.value(len(draft.nodes) - 1) <= config.max_value else None
 
 
 def _relations(kind: str, operations: int) -> int:
@@ -35,36 +39,45 @@ def _relations(kind: str, operations: int) -> int:
 
 
 def _relate(
-    draft: Draft, web: Web, names: list[str], free: bool, limits: Limits, source: Stream
+    draft: Draft, web: Web, names: list[str], kind: str, limits: Limits, source: Stream
 ) -> list[int] | None:
-    """The first person's number and one comparison each; `free`: with anyone named before."""
+    """The first person's number and one comparison each, with the one before or, for `everyone`, anyone before."""
     value = between(source, 3, limits.value // 2)
     first = f"{names[0].lower()}_{web.measure}"
     draft.tell(web.first, "fact", n=value, a=names[0])
     nodes = [draft.given(first, value, owner=names[0])]
     for person in names[1:]:
-        other = between(source, 0, len(nodes) - 1) if free else len(nodes) - 1
-        node = None
-        for _ in range(8):
-            relation = pick(source, web.relations)
-            told = len(draft.told)
-            row = relation
-            size = len(draft.nodes)
-            node = PATTERNS[row.pattern][1](draft, nodes[other], row, limits, source, "fact")
-            if node is not None:
-                draft.told[told].slots |= {"a": person, "b": names[other]}
-                for new in draft.nodes[size:]:
-                    new.owner = person
-                    new.name = f"{person.lower()}_{web.measure}" if new.op else f"{person.lower()}_{new.name}"
-                break
+        other = between(source, 0, len(nodes) - 1) if kind == "everyone" else len(nodes) - 1
+        rows = web.relations
+        if kind == "difference" and person == names[-1]:
+            # After "12 more than Ben", the difference to Ben would be a number of the question.
+            rows = tuple(row for row in rows if row.pattern[0] in "*/")
+        node = _compare(draft, web, person, names[other], nodes[other], rows, limits, source)
         if node is None:
             return None
         nodes.append(node)
     return nodes
 
 
-def _ask(draft: Draft, web: Web, kind: str, names: list[str], nodes: list[int], limits: Limits) -> bool:
-    """Add the question and its steps; False when the numbers do not allow it."""
+def _compare(
+    draft: Draft, web: Web, person: str, other: str, node: int, rows: tuple[Row, ...], limits: Limits, source: Stream
+) -> int | None:
+    """One comparison whose numbers fit: its sentence, and its nodes named after the person."""
+    size = len(draft.nodes)
+    for _ in range(_TRIES):
+        row = pick(source, rows)
+        after = PATTERNS[row.pattern][1](draft, node, row, limits, source, "fact")
+        if after is not None:
+            draft.told[-1].slots |= {"a": person, "b": other}
+            for new in draft.nodes[size:]:
+                new.owner = person
+                new.name = f"{person.lower()}_{web.measure}" if new.op else f"{person.lower()}_{new.name}"
+            return after
+    return None
+
+
+def _ask(draft: Draft, web: Web, kind: str, names: list[str], nodes: list[int]) -> None:
+    """Add the question and its steps."""
     if kind == "last":
         draft.tell(web.last, "closing", a=names[-1])
     elif kind == "both":
@@ -79,4 +92,3 @@ def _ask(draft: Draft, web: Web, kind: str, names: list[str], nodes: list[int], 
         for node in nodes[1:]:
             total = draft.step("total", "+", total, node)
         draft.tell(web.everyone, "closing", all=", ".join(names[:-1]) + " and " + names[-1])
-    return draft.value(len(draft.nodes) - 1) <= limits.value

@@ -21,4 +21,5 @@ AGES = Family(
     ),
     asides=("{who} lives at number {n}.", "{who} has {n} cousins."),
     unit="years",
+    most=100,
 )

@@ -4,7 +4,7 @@ from ..rows import Family, Web, row
 
 LENGTHS = Family(
     name="lengths",
-    things={"thing": ("ropes", "ribbons", "planks", "chains", "scarves", "cables", "towers")},
+    things={"thing": ("ropes", "ribbons", "planks", "chains", "scarves", "cables", "belts")},
     web=Web(
         measure="length",
         first=("{a}'s {one_thing} is {n} cm long.", "{a} has a {one_thing} of {n} cm."),

@@ -7,7 +7,7 @@ RIDERS = Family(
     things={"bus": ("buses", "trains", "trams", "ferries", "planes")},
     openings=(
         row("n", "riders", "There are {n} people on a {one_bus}.", "A {one_bus} starts with {n} people.", late=("At the first stop, {n} people had been on the {one_bus}.",)),
-        row("ab", "rows seats_per_row riders", "A {one_bus} is full: it has {a} rows of {b} seats, with one person on each.", "A full {one_bus} has {a} rows with {b} people in each."),
+        row("ab", "rows seats_per_row riders", "People sit in {a} rows of {b} on a {one_bus}.", "A {one_bus} carries {a} rows with {b} people in each."),
         row("a+b", "adults children riders", "{a} adults and {b} children are on a {one_bus}.", "A {one_bus} carries {a} adults and {b} children."),
     ),
     events=(

@@ -18,7 +18,7 @@ SCHOOL = Family(
         row("-ab", "vans seats in_vans students_left", "{a} vans take {b} of them home each.", "{b} of them leave in each of {a} vans."),
     ),
     closings=(
-        row("/n", "groups group_size", "The rest form {n} equal groups. How many are in each group?", "They split into {n} groups of the same size. How large is a group?"),
+        row("/n", "groups group_size", "They form {n} equal groups. How many are in each group?", "They split into {n} groups of the same size. How large is a group?"),
         row("*n", "ticket_price total_cost", "A ticket costs ${n} for each of them. How many dollars is that in all?", "Each of them pays ${n}. How many dollars do they pay together?"),
         row("", "", "How many people are in the group now?", "How many of them are there now?"),
         row("n-x", "seats free_seats", "The hall has {n} seats, and each of them takes one. How many seats stay empty?", "There are {n} seats for them. How many seats are free?"),

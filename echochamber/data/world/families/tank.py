@@ -6,7 +6,7 @@ TANK = Family(
     name="tank",
     things={"tank": ("tank", "pool", "pond", "barrel", "basin")},
     openings=(
-        row("n", "start", "A {tank} holds {n} liters.", "There are {n} liters of water in a {tank}.", late=("At the start it held {n} liters.",)),
+        row("n", "start", "A {tank} holds {n} liters.", "There are {n} liters of water in a {tank}.", late=("At the start, the {tank} held {n} liters.",)),
         row("ab", "minutes rate start", "A {tank} is empty. Water runs in for {a} minutes at {b} liters per minute.",
             "An empty {tank} is filled for {a} minutes at {b} liters a minute."),
     ),
