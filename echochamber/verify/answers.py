@@ -17,7 +17,7 @@ _STATED = re.compile(
     r"(?:answer\s+is|answer\s*:|answer\s*=)[ \t]*:?[ \t]*\**\s*(\$?\\?\$?-?[\d.][\d,./]*(?:[ \t]+\d+/\d+)?)",
     re.IGNORECASE,
 )
-_NUMBER_TAIL = re.compile(r"[.,/]+$")
+_NUMBER_TAIL = re.compile(r"(?<!\\)[.,/]+$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,16 +34,27 @@ def equal_text(answer: str, reference: str) -> bool | None:
     left, right = normal_text(answer), normal_text(reference)
     if left and left == right:
         return True
+    if "=" in left and "=" not in right:
+        return _equal_equation(left, reference)
     parts = _parts(left), _parts(right)
     if parts[0] and parts[1]:
         return _equal_parts(parts[0], parts[1])
     return None if _may_be_algebra(left, gold) else False
 
 
-def from_python_text(text: str) -> str:
-    """A program's printed algebra in the spelling of mathematics: `18 + 10*I`, `x**2`, `[3]`."""
+def _equal_equation(answer: str, reference: str) -> bool | None:
+    """`x=18` and `2*9=18` say 18; an equation between different numbers says nothing."""
+    *sides, last = answer.split("=")
+    values = [parse_value(side) for side in sides]
+    if any(value is not None and value != parse_value(last) for value in values):
+        return False
+    return equal_text(last, reference) if last else False
+
+
+def from_python_text(text: str, unwrap: bool) -> str:
+    """A program's algebra in the spelling of mathematics: `18 + 10*I`, `x**2`, and `[3]` if `unwrap`."""
     text = re.sub(r"\*?\bI\b", "i", text.replace("**", "^"))
-    single = re.fullmatch(r"[\[({]([^,\[\](){}]*),?[\])}]", text.strip())
+    single = unwrap and re.fullmatch(r"[\[({]([^,\[\](){}]*),?[\])}]", text.strip())
     return single[1].strip() if single else text
 
 
@@ -54,7 +65,8 @@ def normal_text(text: str) -> str:
     text = text.replace("\\{", "{").replace("\\}", "}").replace("**", "^")
     text = re.sub(r"\\frac(\d)(\d)", r"\\frac{\1}{\2}", text)
     text = re.sub(r"\\sqrt(\d)", r"\\sqrt{\1}", text)
-    return re.sub(r"^\(([A-Z])\)$", r"\1", re.sub(r"\s+", "", text))
+    text = re.sub(r"\s+", "", re.sub(r"(?<=\d)\s+(?=\d)", "_", text))
+    return re.sub(r"^\(([A-Z])\)$", r"\1", text)
 
 
 def _parts(text: str) -> tuple[str, str, list[str]] | None:

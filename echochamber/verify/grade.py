@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from pydantic import Field
+
 from ..core.config import Config
 from ..core.formats import format_row
 from ..core.numbers import format_number
@@ -44,6 +46,8 @@ class GraderConfig(Config):
     """Run what Monty does not support (sympy above all) in the locked-down process."""
     algebra: bool = True
     """Ask math-verify, out of process, where exact rules cannot decide."""
+    algebra_seconds: float = Field(default=2.0, gt=0)
+    """Wall-clock limit per question to the algebra worker; beyond it the answer is wrong."""
     style: bool = True
     """Record style features in the verdict."""
     process: bool = True
@@ -68,7 +72,7 @@ class Grader:
         self.config = config or GraderConfig()
         self.workers = workers or min(os.cpu_count() or 1, 4)
         self._executor = Executor(self.config.limits, self.workers, self.config.tier2)
-        self._algebra = Algebra() if self.config.algebra else None
+        self._algebra = Algebra(self.config.algebra_seconds) if self.config.algebra else None
 
     def __enter__(self) -> "Grader":
         return self
@@ -100,7 +104,10 @@ class Grader:
         self, problem: Problem, completion: str, form: str, reading: Reading, results: dict[Program, RunResult]
     ) -> Verdict:
         result = results[reading.program] if reading.program else None
-        return self._finish(problem, completion, reading, self._judge(problem.reference, form, reading, result))
+        try:
+            return self._finish(problem, completion, reading, self._judge(problem.reference, form, reading, result))
+        except Exception as error:  # noqa: BLE001  (the grader's edge: one completion must not end a run)
+            return Verdict(form, None, "infrastructure", f"grader: {type(error).__name__}: {error}"[:160])
 
     def _read(self, completion: str) -> tuple[str, Reading]:
         """Format, and what its answer rule finds."""
@@ -124,7 +131,7 @@ class Grader:
             return Verdict(form, None, _FAILURES[result.status], result.detail)
         if not result.text:
             return Verdict(form, None, "no_answer", "program has no value")
-        decision = self._decide_value(result, reference)
+        decision = self._decide_value(result, reference, reading.program_prints)
         return self._decided(form, replace(decision, detail=_disagreement(decision.answer, reading.boxed) or decision.detail))
 
     @staticmethod
@@ -133,8 +140,11 @@ class Grader:
             return Verdict(form, decision.answer, "infrastructure", decision.detail)
         return Verdict(form, decision.answer, "correct" if decision.right else "wrong", decision.detail)
 
-    def _decide_value(self, result: RunResult, reference: str) -> _Decision:
-        """Canonical text of a program's value, and whether it is the reference."""
+    def _decide_value(self, result: RunResult, reference: str, lenient: bool) -> _Decision:
+        """Canonical text of a program's value, and whether it is the reference.
+
+        `lenient`: a solver's list of one solution counts as that solution.
+        """
         if result.kind == "int":
             right = equal_number(parse_value(result.text), reference)
             return _Decision(result.text, right) if right is not None else self._decide_text(result.text, reference)
@@ -145,7 +155,7 @@ class Grader:
             right = equal_float(result.text, reference)
             answer = format_number(number)
             return _Decision(answer, right) if right is not None else self._decide_text(answer, reference)
-        return self._decide_text(from_python_text(result.text), reference)
+        return self._decide_text(from_python_text(result.text, lenient), reference)
 
     def _decide_text(self, answer: str, reference: str) -> _Decision:
         """Exact rules first; algebra only where they cannot tell."""

@@ -13,7 +13,8 @@ _ASSIGNMENT = re.compile(r"^[ \t]*([A-Za-z_]\w*)[ \t]*=(?!=)[ \t]*([^\n#]+)", re
 _LITERAL = re.compile(r"[-+(]?[\d.,_]+\)?\s*$")
 _OPERATOR = re.compile(r"[-+*/%(]")
 _LATEX = re.compile(r"\\[(\[]|\\(?:times|frac|cdot|div)|\$[^$\n]*=[^$\n]*\$")
-_EQUATION = re.compile(r"\d\}?\$?\s*=\s*\$?\s*(?:<<|-?\\?[\d$])")
+_EQUATION = re.compile(r"\d\}?\$?\s*=\s*\$?\s*(?:-?\\?[\d$])")
+_MARK = re.compile(r"<<[^<>\n]*>>")
 _SPACED = re.compile(r"[\w)] (?:[-+*/]|\\(?:times|div|cdot)) [\w(]")
 _TIGHT = re.compile(r"\d[-+*/]\d")
 _BLOCK = re.compile(r"<llm-code>(.*?)(?:</llm-code>|<llm-code-output>|\Z)", re.DOTALL)
@@ -98,5 +99,5 @@ def _prose_style(form: str, text: str) -> dict[str, str]:
         "marks": "yes" if "<<" in text else "no",
         "lead_in": "yes" if first and not any(char.isdigit() for char in first) and not _RESTATED.search(first) else "no",
         "restated": "yes" if _RESTATED.search(body) else "no",
-        "steps": str(min(len(_EQUATION.findall(body)), 20)),
+        "steps": str(min(len(_EQUATION.findall(_MARK.sub("", body))), 20)),
     }

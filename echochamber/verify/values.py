@@ -14,17 +14,21 @@ MAX_LENGTH = 200
 """Longer texts are no numbers; also keeps integer conversion cheap."""
 _MAX_EXPONENT = 60
 
-_DECIMAL = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.?\d*|\.\d+)"
-_PLAIN = re.compile(rf"([+-]?)({_DECIMAL})(?:[eE]([+-]?\d{{1,3}}))?")
-_TIMES_TEN = re.compile(rf"([+-]?{_DECIMAL})(?:\*|x)10\^(?:\{{([+-]?\d{{1,3}})\}}|(\d))")
+_DECIMAL = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+\.?[0-9]*|\.[0-9]+)"
+_PLAIN = re.compile(rf"([+-]?)({_DECIMAL})(?:[eE]([+-]?[0-9]{{1,3}}))?")
+_TIMES_TEN = re.compile(rf"([+-]?{_DECIMAL})(?:\*|x)10\^(?:\{{([+-]?[0-9]{{1,3}})\}}|([0-9]))")
 _RATIO = re.compile(rf"([+-]?)\(?([+-]?{_DECIMAL})\)?/\(?([+-]?{_DECIMAL})\)?")
-_FRAC = re.compile(rf"([+-]?)(\d*)\\frac(?:\{{([+-]?{_DECIMAL})\}}|(\d))(?:\{{([+-]?{_DECIMAL})\}}|(\d))")
-_MIXED = re.compile(r"([+-]?)(\d+)[ ~]+(\d+)/(\d+)")
+_FRAC = re.compile(rf"([+-]?)([0-9]*)\\frac(?:\{{([+-]?{_DECIMAL})\}}|([0-9]))(?:\{{([+-]?{_DECIMAL})\}}|([0-9]))")
+_MIXED = re.compile(r"([+-]?)([0-9]+)[ ~]+([0-9]+)/([0-9]+)")
 _MARKUP = re.compile(
-    r"\\(?:left|right|displaystyle|mathrm|,|!|;|:| |quad)(?![A-Za-z])|\$|\\\(|\\\)|\\\[|\\\]|[€£¥₹]|\{,\}"
+    r"\\(?:left|right|displaystyle|mathrm|,|!|;|:| |quad)(?![A-Za-z])|\$|\\\(|\\\)|\\\[|\\\]|[€£¥₹]"
 )
-_TEXT_UNIT = re.compile(r"\\(?:text|textbf|mathrm|mbox|rm|operatorname)\s*\{[^{}]*\}")
+_TEXT_UNIT = re.compile(r"\\(?:text|textbf|mathrm|mbox|rm|operatorname)\s*\{[^{}]*\}(?:\^\{?[23]\}?)?")
 _TRAILING_UNIT = re.compile(r"(?<=[\d}/ ])\s*(?:[A-Za-z][A-Za-z.²³/-]*(?:\^\{?[23]\}?)?(?:\s+|$)){1,5}$")
+_NO_UNITS = frozenset(
+    ("or", "and", "to", "not", "plus", "minus", "times", "over", "than", "by", "if", "but", "else", "pi", "sqrt", "e", "i", "x", "y")
+)
+_LETTER_UNITS = frozenset("mgshlLkKCFA")
 _NAMED = re.compile(r"^\(?[A-Za-z]\)?(?:_\{?\w+\}?)?\s*=\s*")
 
 
@@ -45,6 +49,7 @@ def strip_markup(text: str) -> str:
     """Text without dollar signs, spacing commands, unit texts, percent and degree signs, `x =`."""
     text = text.replace("−", "-").replace("–", "-").replace("\u00a0", " ").replace("\\%", "").replace("%", "")
     text = text.replace("\\$", "").replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\\cfrac", "\\frac")
+    text = re.sub(r"(?<=\d)\\[,!]\s*(?=\d{3})", "", text.replace("{,}", ","))
     text = re.sub(r"\^\s*(?:\\circ|\{\s*\\circ\s*\})|°|\\degree", "", text)
     text = text.replace("\\times", "*").replace("\\cdot", "*").replace("×", "*")
     text = _TEXT_UNIT.sub(" ", text)
@@ -60,12 +65,17 @@ def _structured(text: str) -> Fraction | None:
         sign, whole, top, bottom = mixed.groups()
         return _signed(sign, _over(Fraction(int(whole) * int(bottom) + int(top)), Fraction(int(bottom))))
     unit = _TRAILING_UNIT.search(text)
-    if unit:
+    if unit and not any(_no_unit(word) for word in unit[0].split()):
         return _structured(text[: unit.start()].strip())
     tight = text.replace(" ", "")
-    if " " in text and re.search(r"\d \d", text):
+    if " " in text and re.search(r"\d,? +\d", text):
         return None
     return _plain(tight) or _zero(tight) or _fraction(tight) or _power(tight)
+
+
+def _no_unit(word: str) -> bool:
+    """Variables and words that make the number before them something else."""
+    return word in _NO_UNITS or (len(word) == 1 and word not in _LETTER_UNITS)
 
 
 def _zero(text: str) -> Fraction | None:

@@ -43,7 +43,7 @@ def run_program(payload: bytes, output_limit: int) -> bytes:
     try:
         warnings.simplefilter("ignore")
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
-            report = _report(_value_of(entry, blocks))
+            report = _report(_value_of(entry, blocks), unwrap=not entry)
     except BaseException as error:  # noqa: BLE001  (whatever a program raises, SystemExit too, is its own error)
         report = f"error {type(error).__name__}: {_one_line(error)}"
     if report == "none":
@@ -77,11 +77,11 @@ def _value_of(entry: str, blocks: list[str]) -> Any:
     return eval(compile(f"(\n{split[1]}\n)", "program", "eval"), space)
 
 
-def _report(value: Any) -> str:
+def _report(value: Any, unwrap: bool = False) -> str:
     """Tag and text of a value, by exact type; algebra becomes LaTeX."""
     import sympy
 
-    value = _unwrap(value)
+    value = _unwrap(value) if unwrap else _plain(value)
     kind = type(value)
     if value is None:
         return "none"
@@ -107,12 +107,16 @@ def _report_elements(value: Any) -> str:
     return f"text {brackets[0]}{', '.join(text for _, _, text in parts)}{brackets[1]}"[: _MAX_TEXT + 5]
 
 
+def _plain(value: Any) -> Any:
+    """numpy scalars as Python numbers."""
+    is_scalar = type(value).__module__ == "numpy" and hasattr(value, "item") and getattr(value, "size", 1) == 1
+    return value.item() if is_scalar else value
+
+
 def _unwrap(value: Any) -> Any:
-    """numpy scalars as Python numbers; a solver's list or mapping of one solution as that solution."""
-    if type(value).__module__ == "numpy" and hasattr(value, "item") and getattr(value, "size", 1) == 1:
-        return value.item()
+    """A solver's list or mapping of one solution as that solution."""
     if type(value) in (list, tuple, set) and len(value) == 1:
         return _unwrap(next(iter(value)))
     if type(value) is dict and len(value) == 1:
         return _unwrap(next(iter(value.values())))
-    return value
+    return _plain(value)

@@ -14,6 +14,7 @@ import pydantic_monty
 from pydantic_monty import (
     CollectString,
     FunctionSnapshot,
+    FutureSnapshot,
     Monty,
     MontyComplete,
     MontyCrashedError,
@@ -23,6 +24,7 @@ from pydantic_monty import (
     MontySyntaxError,
     NameLookupSnapshot,
     ResourceLimits,
+    SyncSnapshot,
 )
 
 from ..programs import Program, last_expression
@@ -55,7 +57,7 @@ class MontyPool:
             "max_feed_duration_secs": limits.seconds,
             "max_memory": limits.memory_mb << 20,
             "max_recursion_depth": limits.recursion_depth,
-            "max_suspensions": 1,
+            "max_suspensions": 20,
             "max_total_sleep_secs": 0.0,
         }
         self._pool = Monty(
@@ -98,11 +100,13 @@ class MontyPool:
         printed = CollectString(self.limits.output_kb << 10)
         try:
             end = session.feed_start(code, print_callback=printed)
+            while not isinstance(end, MontyComplete) and not _unsupported(end):
+                end = _refuse(end)
         except MontySyntaxError as error:
             return "", RunResult("error", detail=f"SyntaxError: {_short(str(error))}")
         except MontyRuntimeError as error:
             return "", _failure(error)
-        return printed.output, None if isinstance(end, MontyComplete) else _suspended(end)
+        return printed.output, None if isinstance(end, MontyComplete) else _unsupported(end)
 
 
 def wrap(program: Program, token: str) -> str:
@@ -127,20 +131,27 @@ def _failure(error: MontyRuntimeError) -> RunResult:
     return RunResult("error", detail=f"{name}:{_short(message)}" if message else name)
 
 
-def _suspended(end: object) -> RunResult:
-    """A program that asked the host for something; the host answers nothing."""
-    if isinstance(end, FunctionSnapshot):
-        name = str(end.function_name)
-        if end.is_os_function and name != "import":
-            return RunResult("error", detail=f"PermissionError: {_short(name)}")
-        if name == "import":
-            return RunResult("unsupported", detail="import of a module the interpreter does not have")
-        if hasattr(builtins, name):
-            return RunResult("unsupported", detail=f"builtin {name}")
-        return RunResult("error", detail=f"NameError: {_short(name)}")
+def _unsupported(end: SyncSnapshot) -> RunResult | None:
+    """A program that needs a module or builtin that full Python would have."""
+    if not isinstance(end, FunctionSnapshot):
+        return None
+    name = str(end.function_name)
+    if end.is_os_function:
+        missing = "import of a module the interpreter does not have"
+        return RunResult("unsupported", detail=missing) if name == "import" else None
+    return RunResult("unsupported", detail=f"builtin {name}") if hasattr(builtins, name) else None
+
+
+def _refuse(end: SyncSnapshot) -> SyncSnapshot:
+    """Answer what a program asked of the host as Python without that name or right would."""
     if isinstance(end, NameLookupSnapshot):
-        return RunResult("error", detail=f"NameError: {_short(end.variable_name)}")
-    return RunResult("error", detail="waits for ever")
+        return end.resume()
+    if isinstance(end, FunctionSnapshot):
+        if end.is_os_function:
+            return end.resume_not_handled()
+        return end.resume({"exception": NameError(f"name '{_short(str(end.function_name))}' is not defined")})
+    assert isinstance(end, FutureSnapshot)
+    return end.resume({call: {"exception": RuntimeError("waits for ever")} for call in end.pending_call_ids})
 
 
 def _short(text: str) -> str:
