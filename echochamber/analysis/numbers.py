@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ..stats.intervals import t_interval
+from ..stats.intervals import share_interval, t_interval
 
 Row = dict[str, Any]
 SCALARS = ("accuracy", "greedy_accuracy")
@@ -13,8 +13,7 @@ CURVES = ("pass@k", "maj@k")
 def average_rows(rows: Sequence[Row]) -> Row:
     """One summary row for several seeds' rows of one checkpoint.
 
-    One row keeps its own intervals (bootstrap by problem); more get Student's t over seeds, clipped
-    to [0, 1]. A figure that some seed lacks (a format that died out there) is None: its mean over
+    One row keeps its own intervals (bootstrap by problem); more get Student's t over seeds. A figure that some seed lacks (a format that died out there) is None: its mean over
     the remaining seeds would answer another question.
     """
     if len(rows) == 1:
@@ -69,13 +68,13 @@ def seed_interval(
     within: Sequence[list[float] | None],
     clip: tuple[float, float] | None = (0.0, 1.0),
 ) -> list[float] | None:
-    """Student's t over seeds, clipped to the possible range (None: not clipped).
+    """Student's t over seeds; for shares (`clip` to their range) its form that holds near 0 and 1.
 
-    Seeds that agree exactly (all at 0 or 1) show no spread, and t would claim certainty; then the
-    hull of the intervals within each seed is given, where all are known.
+    Seeds that agree exactly show no spread, and t would claim certainty; then the hull of the
+    intervals within each seed is given, where all are known.
     """
     if max(values) > min(values):
-        low, high = t_interval(values)
+        low, high = t_interval(values) if clip is None else share_interval(values)
         return [low, high] if clip is None else [max(clip[0], low), min(clip[1], high)]
     known = [bounds for bounds in within if bounds]
     if len(known) < len(values):

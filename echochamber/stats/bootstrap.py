@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core.random import generator
-from .intervals import UNKNOWN, Interval, t_quantile, wilson
+from .intervals import UNKNOWN, Interval, score_interval, t_quantile, wilson
 
 RESAMPLES = 2000
+NEAR_END = 0.05
+"""Within this of 0 or 1 a share gets `score_interval` instead of percentiles."""
 
 
 def problem_weights(num_problems: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
@@ -20,22 +22,26 @@ def problem_weights(num_problems: int, seed: int, resamples: int = RESAMPLES) ->
 
 
 def ratio_interval(weights: np.ndarray, numerators: ArrayLike, denominators: ArrayLike, level: float = 0.95) -> Interval:
-    """Percentile interval of sum(numerators) / sum(denominators) over resampled problems.
+    """Percentile interval of sum(numerators) / sum(denominators), a share, over resampled problems.
 
     Shapes: weights (R, P), numerators and denominators (P,). The percentiles are widened so that a
     mean of P problems gets Student's quantile and the factor sqrt(P / (P - 1)) (Hesterberg 2015,
-    "What teachers should know about the bootstrap", section 5.3). Where every problem agrees on 0
-    or on 1 resampling sees no spread; then Wilson with one trial per problem is returned.
+    "What teachers should know about the bootstrap", section 5.3). Resampling sees too few of the
+    rare problems where the share is under 0.05 or over 0.95 (and none at 0 or 1); there it is
+    `score_interval` with the variance between problems.
     """
     top, bottom = np.asarray(numerators, dtype=float), np.asarray(denominators, dtype=float)
-    used = bottom > 0
-    if used.sum() < 2 or not np.all(np.isfinite(top)):
+    units = int((bottom > 0).sum())
+    if units < 2 or not np.all(np.isfinite(top)):
         return UNKNOWN
-    if np.all(top[used] == 0) or np.array_equal(top[used], bottom[used]):
-        return wilson(float(top[used][0] > 0) * used.sum(), float(used.sum()), level)
+    share = float(top.sum() / bottom.sum())
+    if not NEAR_END <= share <= 1 - NEAR_END:
+        residuals = (top - share * bottom)[bottom > 0]
+        variance = float((residuals**2).sum()) * units / (units - 1) / float(bottom.sum()) ** 2
+        return score_interval(share, variance, units, level)
     drawn = weights @ bottom
     estimates = (weights @ top)[drawn > 0] / drawn[drawn > 0]
-    tail = _widened_tail(int(used.sum()), level)
+    tail = _widened_tail(units, level)
     low, high = np.quantile(estimates, [tail, 1 - tail])
     return float(low), float(high)
 

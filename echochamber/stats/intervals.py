@@ -1,6 +1,7 @@
 """Closed-form intervals: Wilson for one completion per problem, Student t over seeds."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import exp, lgamma, log, nan, sqrt
 from statistics import NormalDist
 
@@ -20,12 +21,42 @@ def wilson(successes: float, trials: float, level: float = 0.95) -> Interval:
     """
     if trials <= 0:
         return UNKNOWN
-    z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
-    share = successes / trials
+    return _wilson(successes / trials, trials, NormalDist().inv_cdf((1 + level) / 2))
+
+
+def _wilson(share: float, trials: float, quantile: float) -> Interval:
+    z2 = quantile**2
     centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
     half = sqrt(z2 * (share * (1 - share) / trials + z2 / (4 * trials**2))) / (1 + z2 / trials)
     # Rounding must not push the bound past a share of exactly 0 or 1.
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
+
+
+def score_interval(share: float, variance: float, units: int, level: float = 0.95) -> Interval:
+    """Wilson's interval for a share whose estimate has a measured `variance` over `units` independent units.
+
+    The completions count as share (1 - share) / variance trials (Kish's effective sample size), and
+    the normal quantile becomes Student's with units - 1 degrees of freedom; both ends stay in
+    [0, 1]. Without any spread the units themselves are the trials. Holds its level near 0 and 1,
+    where symmetric intervals do not (docs/statistics.md).
+    """
+    if units < 2:
+        return UNKNOWN
+    trials = share * (1 - share) / variance if variance > 0 and 0 < share < 1 else float(units)
+    return _wilson(share, trials, t_quantile((1 + level) / 2, units - 1))
+
+
+def share_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+    """Interval of the mean of shares, one per seed: `t_interval`, or `score_interval` near the ends.
+
+    Outside [0.1, 0.9] the sampling distribution is skewed and Student's symmetric interval covers
+    too rarely; see docs/statistics.md for both, simulated.
+    """
+    sample = np.asarray(values, dtype=float)
+    if sample.size < 2 or not np.all(np.isfinite(sample)):
+        return UNKNOWN
+    mean, variance = float(sample.mean()), float(sample.var(ddof=1)) / sample.size
+    return t_interval(sample, level) if 0.1 <= mean <= 0.9 else score_interval(mean, variance, sample.size, level)
 
 
 def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
@@ -64,6 +95,7 @@ def t_cdf(value: float, degrees: float) -> float:
     return 1 - tail if value > 0 else tail
 
 
+@lru_cache(maxsize=1024)
 def t_quantile(probability: float, degrees: float) -> float:
     """Inverse of `t_cdf` by bisection, to about 1e-12."""
     assert 0 < probability < 1, f"probability is {probability}, expected within (0, 1)"

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from echochamber.stats.bootstrap import mean_interval, paired_interval, problem_weights, ratio_interval
-from echochamber.stats.intervals import holm, paired_t_interval, t_cdf, t_interval, t_quantile, wilson
+from echochamber.stats.intervals import (
+    holm,
+    paired_t_interval,
+    score_interval,
+    share_interval,
+    t_cdf,
+    t_interval,
+    t_quantile,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,8 +67,23 @@ def test_bootstrap_width_is_that_of_clusters_not_of_completions() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_unanimous_problems_do_not_give_a_zero_width(share: float) -> None:
-    interval = mean_interval(problem_weights(50, 0), np.full(50, share))
-    assert interval == pytest.approx(wilson(50 * share, 50))
+    low, high = mean_interval(problem_weights(50, 0), np.full(50, share))
+    assert 0.06 < high - low < 0.09
+    assert wilson(50 * share, 50) == pytest.approx((low, high), abs=0.01)
+
+
+def test_score_interval_is_wilson_for_independent_units() -> None:
+    """Fifty 0/1 problems, 2 right: the effective sample is (nearly) the fifty, the quantile Student's."""
+    values = np.array([1.0] * 2 + [0.0] * 48)
+    low, high = score_interval(0.04, float(values.var(ddof=1)) / 50, 50)
+    assert (low, high) == pytest.approx(wilson(2, 50), abs=0.01)
+    assert mean_interval(problem_weights(50, 0), values) == pytest.approx((low, high), abs=1e-9)
+
+
+def test_shares_near_an_end_stay_inside_and_lean_inward() -> None:
+    low, high = share_interval([0.97, 0.99, 0.995])
+    assert 0.8 < low < 0.95 < 0.997 < high < 1.0
+    assert share_interval([0.5, 0.6, 0.7]) == t_interval([0.5, 0.6, 0.7])
 
 
 def test_paired_interval_is_narrow_where_problems_agree() -> None:
