@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+import weakref
 from array import array
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -39,6 +40,7 @@ class Pool:
         self.lengths, self.prompt_lengths = array("I"), array("I")
         self._documents = source.documents()
         self._spool = tempfile.TemporaryFile(dir=spool_folder)  # noqa: SIM115  (lives as long as the pool)
+        weakref.finalize(self, self._spool.close)
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -31,10 +31,10 @@ def test_a_problem_is_a_function_of_its_arguments_alone() -> None:
 
 
 def test_world_is_the_same_on_every_machine() -> None:
-    problem = draw_problem(WorldConfig(families=["collect"], operations=(2, 2), number_words=0), 0, "train", 0)
-    assert problem.question == (
-        "Zoe has 37 beads. She buys 2 packs of 23 beads. How many beads does Zoe have now?"
-    ) or problem.structure == f"{digest(expression(problem.graph)):016x}"
+    config = WorldConfig(families=["collect"], operations=(2, 2), number_words=0)
+    problem = draw_problem(config, 0, "train", 0)
+    assert (problem.reference, problem.structure) == ("383", "e8fbf8bbcb580528")
+    assert problem.question == "Hugo has 9 boxes of 5 coins. He wants 428 coins. How many more does he need?"
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -158,7 +158,7 @@ def test_splits_and_pools_follow_the_structure() -> None:
 
 def test_nothing_crosses_between_splits_in_small_worlds() -> None:
     config = WorldConfig(families=["collect", "compare"], operations=(1, 2), max_value=20)
-    seen = {split: {problem.structure for problem in some(config, 1500, split)} for split in ("train", "dev", "test")}
+    seen = {split: {problem.structure for problem in some(config, 500, split)} for split in ("train", "dev", "test")}
     assert all(len(structures) > 20 for structures in seen.values())
     assert not seen["train"] & seen["dev"]
     assert not seen["train"] & seen["test"]
@@ -166,7 +166,7 @@ def test_nothing_crosses_between_splits_in_small_worlds() -> None:
 
 
 def test_novel_shapes_are_held_out_of_everything_else() -> None:
-    novel = {expression(problem.graph, values=False) for problem in some(WORLD, 40, "test", "novel")}
+    novel = {expression(problem.graph, values=False) for problem in some(WORLD, 20, "test", "novel")}
     ordinary = {expression(problem.graph, values=False) for problem in some(WORLD, 1500)}
     assert novel
     assert not novel & ordinary
@@ -181,9 +181,9 @@ def test_beyond_has_more_operations_than_the_world() -> None:
 
 def test_overlap_and_its_twin_are_pools_of_their_own() -> None:
     for name in ("overlap", "overlap_clean"):
-        problems = some(WORLD, 15, "test", name)
+        problems = some(WORLD, 6, "test", name)
         assert {pool_of(int(problem.structure, 16)) for problem in problems} == {name}
-        assert problems == some(WORLD, 15, "test", name, seed=7)
+        assert problems == some(WORLD, 6, "test", name, seed=7)
 
 
 @pytest.mark.parametrize(("name", "low", "high"), [("easy", 1, 2), ("medium", 3, 4), ("hard", 5, 8)])

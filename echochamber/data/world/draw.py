@@ -14,6 +14,8 @@ from .wording import question_text
 
 _ATTEMPTS = 20_000
 """Draws before a world is said to have no such problem."""
+_PATIENCE = 400
+"""Draws without a new structure before a set is said to be exhausted."""
 _SPLITS = ("train", "dev", "test")
 
 
@@ -58,11 +60,13 @@ def operations_of(config: WorldConfig, problem_set: str) -> tuple[int, int]:
 def problem_set(config: WorldConfig, name: str, split: str, count: int, seed: int) -> list[Problem]:
     """The first `count` problems of a set and split with distinct structures."""
     found: dict[str, Problem] = {}
-    for index in range(20 * count + 100):
-        if len(found) == count:
-            break
+    index = last_new = 0
+    while len(found) < count and index - last_new < _PATIENCE:
         problem = draw_problem(config, seed, split, index, name)
-        found.setdefault(problem.structure, problem)
+        index += 1
+        if problem.structure not in found:
+            found[problem.structure] = problem
+            last_new = index
     if len(found) < count:
         raise UserError(f"problem set {name!r}, split {split!r}: only {len(found)} distinct structures found, {count} asked; allow more values or operations")
     return list(found.values())
