@@ -6,7 +6,7 @@ V vocabulary, D width, H heads, K key-value heads, C head size.
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from .config import ModelConfig
@@ -133,22 +133,33 @@ class Transformer(nn.Module):
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
-    def hidden(self, token_ids: Int[Tensor, "B T"], mask: Tensor | None = None) -> Float[Tensor, "B T D"]:
-        """States after the final norm. Positions count from 0; right padding needs no mask.
+    def hidden(
+        self, token_ids: Int[Tensor, "B T"], positions: Int[Tensor, "B T"] | None = None, mask: Bool[Tensor, "B 1 T T"] | None = None
+    ) -> Float[Tensor, "B T D"]:
+        """States after the final norm.
 
-        `mask`: (B or 1, 1, T, T) boolean, True where attention is allowed; None means causal.
+        Plain sequences need token ids alone: positions count from 0, attention is causal, right
+        padding is harmless. Packed rows give positions and a mask that is True where attention is allowed.
         """
         length = token_ids.shape[1]
-        assert length <= self.config.max_positions, f"{length} tokens, at most {self.config.max_positions} positions"
-        cos, sin = self.cos[:length], self.sin[:length]
+        if positions is None:
+            assert length <= self.config.max_positions, f"{length} tokens, at most {self.config.max_positions} positions"
+            cos, sin = self.cos[:length], self.sin[:length]
+        else:
+            cos, sin = self.cos[positions][:, None], self.sin[positions][:, None]
         x = self.model.embed_tokens(token_ids)
         for block in self.model.layers:
             x = block(x, cos, sin, mask)
         return self.model.norm(x)
 
-    def forward(self, token_ids: Int[Tensor, "B T"], mask: Tensor | None = None) -> Float[Tensor, "B T V"]:
+    def forward(self, token_ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
         """Logits for the token after each position."""
-        return self.lm_head(self.hidden(token_ids, mask))
+        return self.lm_head(self.hidden(token_ids))
+
+    def compile_blocks(self) -> None:
+        """Compile the block once for all layers: a fraction of the time of compiling the whole model."""
+        for block in self.model.layers:
+            block.compile()
 
     def init_weights(self, generator: torch.Generator) -> None:
         """Normal(0, init_std) cut off at three deviations; residual outputs scaled by 1/sqrt(2·L)."""

@@ -1,6 +1,6 @@
-"""Rollouts -> tensors. Axes: B rollouts, T positions that predict a token."""
+"""Rollouts -> tensors. Axes: B completions, T tokens of a completion, N = all completion tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,60 +8,61 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .collect import Rollout
+from .pack import Placed, Rows, fill_rows, plan_rows, row_width, split_rows
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded on the right. Position t of every field is about predicting `targets[:, t]`.
+    """Completions of one forward pass; padding is on the right.
 
-    A prompt of 3 tokens and a completion of 2 (a, EOS) give T = 4: inputs p0 p1 p2 a, targets
-    p1 p2 a EOS, completion_mask 0 0 1 1.
+    A completion (a, b, EOS) has three tokens: a is predicted at the prompt's last token, b at a,
+    EOS at b. `sources` says where in the packed rows each prediction is made, in the order of the
+    True entries of `completion_mask`.
     """
 
-    inputs: Int[Tensor, "B T"]
-    targets: Int[Tensor, "B T"]
+    rows: Rows
+    sources: Int[Tensor, " N"]
+    """Index into the rows laid end to end (R·T_row)."""
+    targets: Int[Tensor, " N"]
     completion_mask: Bool[Tensor, "B T"]
     old_logprobs: Float[Tensor, "B T"]
-    """The sampler's, at its temperature; 0 outside completions."""
+    """The sampler's, at its temperature; 0 on padding."""
     advantages: Float[Tensor, "B T"]
-
-    def __len__(self) -> int:
-        return self.inputs.shape[0]
 
     @property
     def num_tokens(self) -> int:
-        """Completion tokens (masked positions)."""
-        return int(self.completion_mask.sum())
+        """Completion tokens, N."""
+        return len(self.targets)
 
 
-def assemble(rollouts: Sequence[Rollout], advantages: Sequence[float], pad_id: int) -> Batch:
-    """Tensors of some rollouts; `advantages` has one number per rollout, spread over its tokens."""
-    width = max(len(r.prompt_ids) + len(r.completion.token_ids) for r in rollouts) - 1
-    shape = (len(rollouts), width)
-    tokens = torch.full((shape[0], width + 1), pad_id)
-    mask = torch.zeros(shape, dtype=torch.bool)
-    old_logprobs, spread = torch.zeros(shape), torch.zeros(shape)
-    for row, (rollout, advantage) in enumerate(zip(rollouts, advantages, strict=True)):
-        ids = rollout.prompt_ids + rollout.completion.token_ids
-        first, last = len(rollout.prompt_ids) - 1, len(ids) - 1
-        tokens[row, : len(ids)] = torch.tensor(ids)
-        mask[row, first:last] = True
-        old_logprobs[row, first:last] = torch.tensor(rollout.completion.logprobs)
-        spread[row, first:last] = advantage
-    return Batch(tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous(), mask, old_logprobs, spread)
+def batches(rollouts: Sequence[Rollout], advantages: Sequence[float], tokens_at_once: int, fixed_shape: bool = False) -> Iterator[Batch]:
+    """All rollouts in forward passes of at most `tokens_at_once` packed tokens (at least one row).
 
-
-def by_length(rollouts: Sequence[Rollout], tokens_per_batch: int) -> list[list[int]]:
-    """Indices in microbatches of similar length, each at most `tokens_per_batch` padded tokens.
-
-    A rollout longer than the limit gets a microbatch of its own.
+    `advantages` has one number per rollout, spread over its tokens. With `fixed_shape` every pass
+    has the same number of rows, empty ones at the end of the last.
     """
-    lengths = [len(r.prompt_ids) + len(r.completion.token_ids) for r in rollouts]
-    batches: list[list[int]] = []
-    for index in sorted(range(len(rollouts)), key=lambda i: (lengths[i], i)):
-        # Ascending order: the newest member is the widest of its batch.
-        if batches and (len(batches[-1]) + 1) * lengths[index] <= tokens_per_batch:
-            batches[-1].append(index)
-        else:
-            batches.append([index])
-    return batches
+    if not rollouts:
+        return
+    width = row_width(rollouts)
+    at_once = max(1, tokens_at_once // width)
+    for rows in split_rows(plan_rows(rollouts, width), at_once):
+        packed = fill_rows(rollouts, rows, width, at_once if fixed_shape else len(rows))
+        yield _batch(rollouts, advantages, [(place, row) for row, members in enumerate(rows) for place in members], packed)
+
+
+def _batch(rollouts: Sequence[Rollout], advantages: Sequence[float], placed: list[tuple[Placed, int]], rows: Rows) -> Batch:
+    width = rows.token_ids.shape[1]
+    lengths = [len(rollouts[place.index].completion.token_ids) for place, _ in placed]
+    shape = (len(placed), max(lengths))
+    mask = torch.arange(shape[1]) < torch.tensor(lengths)[:, None]
+    old_logprobs, spread = torch.zeros(shape), torch.zeros(shape)
+    sources: list[int] = []
+    targets: list[int] = []
+    for number, ((place, row), length) in enumerate(zip(placed, lengths, strict=True)):
+        completion = rollouts[place.index].completion
+        first = row * width + place.start
+        sources += [row * width + place.prompt_end - 1, *range(first, first + length - 1)]
+        targets += completion.token_ids
+        old_logprobs[number, :length] = torch.tensor(completion.logprobs)
+        spread[number, :length] = advantages[place.index]
+    return Batch(rows, torch.tensor(sources), torch.tensor(targets), mask, old_logprobs, spread)

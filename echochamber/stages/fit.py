@@ -10,7 +10,7 @@ from ..formulas.logprobs import KL_ESTIMATORS, token_logprobs
 from ..model.optimizer import Optimizer
 from ..model.runtime import Runtime
 from ..model.transformer import Transformer
-from ..rollout.batch import Batch, assemble, by_length
+from ..rollout.batch import Batch, batches
 from ..rollout.collect import Collection, Rollout
 from .algorithms import Algorithm
 from .rl_config import RLConfig
@@ -31,15 +31,18 @@ def estimate(algorithm: Algorithm, collection: Collection) -> np.ndarray:
 
 
 def batch_logprobs(model: Transformer, batch: Batch, temperature: float, runtime: Runtime) -> Tensor:
-    """log pi of every completion token at the sampling temperature (B, T); 0 elsewhere.
-
-    Only completion positions reach the output head: the vocabulary product is not spent on prompts.
-    """
+    """log pi of every completion token at the sampling temperature (B, T); 0 on padding."""
     mask = batch.completion_mask.to(runtime.device)
-    with runtime.autocast():
-        logits = model.lm_head(model.hidden(batch.inputs.to(runtime.device))[mask])
-    chosen = token_logprobs(logits, batch.targets.to(runtime.device)[mask], temperature)
+    chosen = token_logprobs(batch_logits(model, batch, runtime), batch.targets.to(runtime.device), temperature)
     return torch.zeros(mask.shape, device=runtime.device).masked_scatter(mask, chosen)
+
+
+def batch_logits(model: Transformer, batch: Batch, runtime: Runtime) -> Tensor:
+    """Logits (N, V) that predict each completion token; the output head sees no other position."""
+    rows = batch.rows
+    with runtime.autocast():
+        states = model.hidden(rows.token_ids.to(runtime.device), rows.positions.to(runtime.device), rows.mask().to(runtime.device))
+        return model.lm_head(states.flatten(0, 1)[batch.sources.to(runtime.device)])
 
 
 def fit(
@@ -49,10 +52,11 @@ def fit(
     """One pass over the rollouts in minibatches; returns figures of the updates."""
     count = len(collection.rollouts)
     size = config.minibatch_samples or count
+    # Sorted within a minibatch: neighbours share their prompt in packing, and sums do not mind.
     order = generator("minibatches", *stream).permutation(count) if size < count else np.arange(count)
     totals = {"loss": 0.0, "clipped": 0.0, "tokens": 0.0, "grad_norm": 0.0, "updates": 0.0}
     for start in range(0, count, size):
-        chosen = order[start : start + size]
+        chosen = np.sort(order[start : start + size])
         rollouts, weights = [collection.rollouts[i] for i in chosen], advantages[chosen]
         if accumulate(policy, reference, algorithm, rollouts, weights, config, runtime, totals):
             norm = optimizer.step(factor)
@@ -82,9 +86,8 @@ def accumulate(
     denominator = tokens if algorithm.denominator == "tokens" else len(rollouts)
     # Without a penalty a rollout of zero advantage has zero gradient: skip its forward pass.
     active = [i for i in range(len(rollouts)) if advantages[i] != 0 or config.kl.coef > 0]
-    for indices in by_length([rollouts[i] for i in active], config.microbatch_tokens):
-        members = [active[i] for i in indices]
-        batch = assemble([rollouts[i] for i in members], [float(advantages[i]) for i in members], pad_id=0)
+    weights = [float(advantages[i]) for i in active]
+    for batch in batches([rollouts[i] for i in active], weights, config.microbatch_tokens, fixed_shape=runtime.compile):
         loss, clipped = batch_loss(policy, reference, algorithm, batch, denominator, config, runtime)
         loss.backward()
         totals["loss"] += float(loss.detach())

@@ -42,6 +42,8 @@ def rl(config: RLConfig, seed: int, base: Path, problems: list[Problem], folder:
     """
     policy, tokenizer = load_checkpoint(base, runtime.device)
     reference, _ = load_checkpoint(base, runtime.device)
+    if runtime.compile:
+        policy.compile_blocks()
     algorithm, reward = algorithm_row(config.algorithm), reward_row(config.reward)
     engine = NativeEngine(policy, tokenizer, config.sampling, runtime, config.prompt_suffix)
     optimizer = Optimizer(policy, config.optimizer)

@@ -48,7 +48,7 @@ class RLConfig(Config):
     samples_per_prompt: int = Field(default=8, gt=1)
     minibatch_samples: int | None = Field(default=None, gt=0)
     """Completions of one optimizer update; None: all of the step's."""
-    microbatch_tokens: Count = Field(default=8192, gt=0)
+    microbatch_tokens: Count = Field(default=4096, gt=0)
     """Padded tokens of one forward pass; changes memory, not results."""
     temperature: float = Field(default=1.0, gt=0)
     max_new_tokens: int = Field(default=160, gt=0)

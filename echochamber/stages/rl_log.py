@@ -13,8 +13,9 @@ from ..core.records import record, records_frame
 from ..formulas.logprobs import kl_k3, token_entropy, token_logprobs
 from ..model.runtime import Runtime
 from ..model.transformer import Transformer
-from ..rollout.batch import assemble
+from ..rollout.batch import batches
 from ..rollout.collect import Collection, Rollout
+from .fit import batch_logits
 from .rl_config import RLConfig
 
 MONITORED = 32
@@ -48,16 +49,16 @@ def rollout_metrics(collection: Collection) -> dict[str, Any]:
 @torch.no_grad()
 def monitor(policy: Transformer, reference: Transformer, rollouts: list[Rollout], config: RLConfig, runtime: Runtime) -> dict[str, float]:
     """Per completion token, before the update: |trainer - sampler| log-probability, KL to the base (k3), entropy."""
-    watched = rollouts[:: max(1, len(rollouts) // MONITORED)][:MONITORED]
-    batch = assemble(watched, [0.0] * len(watched), pad_id=0)
-    mask = batch.completion_mask
-    inputs, targets = batch.inputs.to(runtime.device), batch.targets[mask].to(runtime.device)
-    with runtime.autocast():
-        logits = policy.lm_head(policy.hidden(inputs)[mask.to(runtime.device)])
-        ref_logits = reference.lm_head(reference.hidden(inputs)[mask.to(runtime.device)])
+    watched = rollouts[:MONITORED]
+    tokens = sum(len(r.prompt_ids) + len(r.completion.token_ids) for r in watched)
+    (batch,) = batches(watched, [0.0] * len(watched), tokens_at_once=2 * tokens + 1024)
+    targets = batch.targets.to(runtime.device)
+    # Eager: compiling a second graph for 32 completions would cost more than it saves.
+    with torch.compiler.set_stance("force_eager"):
+        logits, ref_logits = batch_logits(policy, batch, runtime), batch_logits(reference, batch, runtime)
     logprobs = token_logprobs(logits, targets, config.temperature)
     ref_logprobs = token_logprobs(ref_logits, targets, config.temperature)
-    difference = (logprobs - batch.old_logprobs[mask].to(runtime.device)).abs()
+    difference = (logprobs - batch.old_logprobs[batch.completion_mask].to(runtime.device)).abs()
     return {
         "sampler/logprob_diff": float(difference.mean()),
         "sampler/logprob_diff_max": float(difference.max()),
