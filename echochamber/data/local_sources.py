@@ -75,9 +75,7 @@ class RowSource:
     def _rows(self) -> Iterator[Placed]:
         if self.config.hub:
             return hub_rows(self.config.hub, self.config.revision)
-        path = Path(self.config.path or "")
-        _refuse_test_split(path, self.name)
-        return (placed for file in training_files(path) for placed in read_rows(file, self.bad))
+        return (placed for file in training_files(Path(self.config.path or "")) for placed in read_rows(file, self.bad))
 
     def _layout(self, row: dict[str, Any], place: str) -> Layout:
         for layout in LAYOUTS.values():
@@ -94,15 +92,17 @@ def training_files(path: Path) -> list[Path]:
     pattern reads many rows twice.
     """
     files = data_files(path)
+    if path.name.lower() == "test":
+        raise UserError(f"{path}: is a test split; it may be evaluated on, never trained on")
     if any(file.name.startswith("train-") for file in files):
         files = [file for file in files if not file.name.startswith(("train_1M", "train_2M", "train_5M"))]
     for file in files:
-        _refuse_test_split(file, str(path))
+        _refuse_test_split(file)
     return files
 
 
-def _refuse_test_split(path: Path, name: str) -> None:
+def _refuse_test_split(path: Path) -> None:
     """Test splits are for scores; training on one is an error."""
     stem = path.name.lower().split(".")[0]
     if stem == "test" or stem.startswith(("test-", "test_")) or stem.endswith(("_test", "-test")):
-        raise UserError(f"source {name!r}: {path} is a test split; it may be evaluated on, never trained on")
+        raise UserError(f"{path}: is a test split; it may be evaluated on, never trained on")

@@ -1,0 +1,88 @@
+"""Overlap of training sources with evaluation sets."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from echochamber.core.errors import UserError
+from echochamber.core.types import Problem
+from echochamber.data.contamination import GRAM, Watch, grams, refuse_contaminated, words_of
+from echochamber.data.mixture import MixtureConfig, plan_mixture
+from echochamber.data.problem_sets import load_problems
+from echochamber.data.sources import Document
+from echochamber.data.world import WorldConfig
+
+from .encoding import encode_bytes
+
+LONG = "A farmer has 12 cows and 7 sheep, and he sells 5 of the cows before the winter. How many animals are left?"
+
+
+def watch(*questions: str, structure: str = "") -> Watch:
+    return Watch({"set": [Problem(id=f"p{i}", question=q, reference="1", structure=structure) for i, q in enumerate(questions)]})
+
+
+def test_words_and_grams() -> None:
+    assert words_of("It's $1,200 - OK?") == ["it", "s", "1", "200", "ok"]
+    assert list(grams(["a", "b", "c"], 2)) == [("a", "b"), ("b", "c")]
+    assert list(grams(["a"], 2)) == []
+
+
+def test_thirteen_words_in_a_row_are_an_overlap_and_twelve_are_not() -> None:
+    words = words_of(LONG)
+    for size, found in ((GRAM, 1), (GRAM - 1, 0)):
+        looking = watch(LONG)
+        looking.see(Document("x " + " ".join(words[3 : 3 + size]) + " y", "solution"))
+        assert len(looking.overlaps["set"].hit) == found
+
+
+def test_solutions_are_searched_too_and_documents_counted_once() -> None:
+    looking = watch(LONG)
+    for text in ("clean text of no interest", f"It says: {LONG.upper()}", LONG):
+        looking.see(Document("", text))
+    overlap = looking.overlaps["set"]
+    assert (overlap.documents, overlap.share) == (2, 1.0)
+    assert overlap.examples[0].startswith("document 1 and problem p0: a farmer has 12 cows")
+
+
+def test_short_questions_count_whole_and_very_short_ones_cannot_be_checked() -> None:
+    short = "Tom has 5 red pens. How many pens?"
+    looking = watch(short, "What is 2 + 3?")
+    looking.see(Document("", f"Intro. {short} Outro."))
+    overlap = looking.overlaps["set"]
+    assert overlap.hit == {"p0"}
+    assert overlap.to_json()["too_short_to_check"] == 1
+
+
+def test_world_documents_are_compared_by_structure() -> None:
+    looking = watch(LONG, structure="00ff")
+    looking.see(Document(LONG, "s", "0000"))
+    assert not looking.overlaps["set"].hit
+    looking.see(Document("other words", "s", "00ff"))
+    assert looking.overlaps["set"].hit == {"p0"}
+
+
+def test_a_source_over_the_threshold_is_refused() -> None:
+    looking = watch(LONG, "Another question about something else that is quite long and never occurs anywhere here at all")
+    looking.see(Document(LONG, "s"))
+    refuse_contaminated("web", looking, 0.5)
+    with pytest.raises(UserError, match=r"source 'web' holds 1 of the 2 problems of 'set' \(50.0%, allowed 10.0%\); first: document 0"):
+        refuse_contaminated("web", looking, 0.1)
+
+
+def plan(path: Path, against: dict[str, list[Problem]], **keys: Any) -> Any:
+    mixture = MixtureConfig.parse({"sources": {"real": {"path": str(path)}}, **keys}, "mixture")
+    return plan_mixture(mixture, WorldConfig(), 0, encode_bytes, against=against)
+
+
+def test_a_plan_reports_and_refuses(shared_data: Path) -> None:
+    train = shared_data / "gsm8k" / "train.jsonl.gz"
+    made = plan(train, {"gsm8k test": load_problems(str(shared_data / "gsm8k" / "test.jsonl"))})
+    (row,) = made.sources[0].contamination
+    assert row["problems"] == 1319
+    assert row["problems_found"] == 3
+    assert len(row["examples"]) == 3
+    leaked = {"leak": load_problems(str(train), limit=200)}
+    with pytest.raises(UserError, match="source 'real' holds 200 of the 200 problems of 'leak'"):
+        plan(train, leaked)
+    assert plan(train, leaked, max_contamination=1.0).sources[0].contamination[0]["share_found"] == 1.0
