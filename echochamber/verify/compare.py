@@ -58,6 +58,11 @@ def from_python_text(text: str, unwrap: bool) -> str:
     return single[1].strip() if single else text
 
 
+def for_algebra(text: str) -> str:
+    """An answer as the algebra worker should read it: units and markup off where numbers are in it."""
+    return strip_markup(text).replace("\\approx", "") if any(char.isdigit() for char in text) else text
+
+
 def normal_text(text: str) -> str:
     """Spelling without markup, spaces and synonyms of commands."""
     text = text.strip()
@@ -65,7 +70,9 @@ def normal_text(text: str) -> str:
     text = text.replace("\\{", "{").replace("\\}", "}").replace("**", "^")
     text = re.sub(r"\\frac(\d)(\d)", r"\\frac{\1}{\2}", text)
     text = re.sub(r"\\sqrt(\d)", r"\\sqrt{\1}", text)
+    text = re.sub(r",?\s+and\s+|,\{\}", ",", text).replace("\\approx", "")
     text = re.sub(r"\s+", "", re.sub(r"(?<=\d)\s+(?=\d)", "_", text))
+    text = re.sub(r"(?<![A-Za-z}^_])\{([A-Za-z()]*)\}", r"\1", text)
     return re.sub(r"^\(([A-Z])\)$", r"\1", text)
 
 

@@ -1,6 +1,7 @@
 """Programs to results: warm workers, each distinct program once, a second try alone, then tier 2."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -28,23 +29,29 @@ class Executor:
         self._owned: _Owned | None = None
 
     def run_all(self, programs: list[Program]) -> dict[Program, RunResult]:
-        """Each program once. What timed out or broke down is tried once more, alone."""
-        if not programs:
-            return {}
-        own = self._own()
-        results = self._run(own, programs)
-        for place, result in enumerate(results):
-            if result.status in ("timeout", "infrastructure"):
-                results[place] = self._run_one(own, programs[place])
-        return dict(zip(programs, results, strict=True))
+        """Each program once."""
+        return self.start(programs)()
 
-    def _run(self, own: _Owned, programs: list[Program]) -> list[RunResult]:
-        if len(programs) == 1:
-            return [self._run_one(own, programs[0])]
+    def start(self, programs: list[Program]) -> Callable[[], dict[Program, RunResult]]:
+        """Begin to run each program once; the returned function waits for the results.
+
+        What timed out or broke down is tried once more, alone.
+        """
+        if not programs:
+            return dict
+        own = self._own()
         chunk = max(1, min(16, len(programs) // (4 * self.workers)))
         parts = [programs[start : start + chunk] for start in range(0, len(programs), chunk)]
         done = own.threads.map(lambda part: [self._run_one(own, program) for program in part], parts)
-        return [result for part in done for result in part]
+
+        def wait() -> dict[Program, RunResult]:
+            results = {program: result for part, found in zip(parts, done, strict=True) for program, result in zip(part, found, strict=True)}
+            for program, result in results.items():
+                if result.status in ("timeout", "infrastructure"):
+                    results[program] = self._run_one(own, program)
+            return results
+
+        return wait
 
     @staticmethod
     def _run_one(own: _Owned, program: Program) -> RunResult:

@@ -8,8 +8,8 @@ comparison by exact rules, then by algebra. Code counts only if it ran. What fai
 
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pydantic import Field
@@ -20,14 +20,14 @@ from ..core.numbers import format_number
 from ..core.types import Outcome, Problem, Verdict
 from .answers import ANSWER_RULES, Reading
 from .classify import classify
-from .compare import equal_float, equal_number, equal_text, from_python_text
+from .compare import equal_float, equal_number, equal_text, for_algebra, from_python_text
 from .executor import Executor
 from .process import check_process
-from .programs import Program
 from .sandbox.result import Limits, RunResult
 from .style import style_features
 from .symbolic import Algebra
 from .values import canonical, from_float, parse_value
+from .written_steps import Written, read_steps
 
 MAX_COMPLETION = 200_000
 """Characters of a completion that are looked at."""
@@ -64,6 +64,21 @@ class _Decision:
     detail: str = ""
 
 
+@dataclass(slots=True)
+class _Item:
+    """One distinct completion on its way to a verdict."""
+
+    problem: Problem
+    text: str
+    form: str = "other"
+    reading: Reading = field(default_factory=Reading)
+    style: dict[str, str] = field(default_factory=dict)
+    written: Written | None = None
+    result: RunResult | None = None
+    failure: str = ""
+    verdict: Verdict = field(default_factory=lambda: Verdict("other", None, "infrastructure", "not graded"))
+
+
 class Grader:
     """Owns the worker processes; reusable, safe to call from several threads, a context manager."""
 
@@ -91,32 +106,57 @@ class Grader:
         return self.grade_batch([(problem, completion)])[0]
 
     def grade_batch(self, items: Sequence[tuple[Problem, str]]) -> list[Verdict]:
-        """Verdicts in order; identical programs run once, in parallel over the workers."""
-        readings = [self._read(completion) for _, completion in items]
-        programs = dict.fromkeys(reading.program for _, reading in readings if reading.program)
-        results = self._executor.run_all(list(programs))
-        return [
-            self._grade_read(problem, completion, form, reading, results)
-            for (problem, completion), (form, reading) in zip(items, readings, strict=True)
-        ]
+        """Verdicts in order; identical programs run once, in parallel over the workers.
 
-    def _grade_read(
-        self, problem: Problem, completion: str, form: str, reading: Reading, results: dict[Program, RunResult]
-    ) -> Verdict:
-        result = results[reading.program] if reading.program else None
+        Problems with one id and reference are taken to be one problem.
+        """
+        keys = [(problem.id, problem.reference, completion) for problem, completion in items]
+        distinct = {key: _Item(problem, completion[:MAX_COMPLETION]) for key, (problem, completion) in zip(keys, items, strict=True)}
+        for item in distinct.values():
+            self._guard(item, self._read)
+        wait = self._executor.start(list(dict.fromkeys(i.reading.program for i in distinct.values() if i.reading.program)))
+        for item in distinct.values():
+            self._guard(item, self._describe)
+        results = wait()
+        for item in distinct.values():
+            item.result = results.get(item.reading.program) if item.reading.program else None
+            self._guard(item, self._decide)
+        return [distinct[key].verdict for key in keys]
+
+    @staticmethod
+    def _guard(item: _Item, stage: Callable[[_Item], None]) -> None:
+        """The grader's edge: a fault of ours in one completion must not end a run, nor count as zero."""
         try:
-            return self._finish(problem, completion, reading, self._judge(problem.reference, form, reading, result))
-        except Exception as error:  # noqa: BLE001  (the grader's edge: one completion must not end a run)
-            return Verdict(form, None, "infrastructure", f"grader: {type(error).__name__}: {error}"[:160])
+            stage(item)
+        except Exception as error:  # noqa: BLE001
+            item.failure = f"grader: {type(error).__name__}: {error}"[:160]
+            item.verdict = Verdict(item.form, None, "infrastructure", item.failure)
 
-    def _read(self, completion: str) -> tuple[str, Reading]:
+    def _read(self, item: _Item) -> None:
         """Format, and what its answer rule finds."""
-        text = completion[:MAX_COMPLETION]
-        form = classify(text)
-        rule = format_row(form).answer_rule
+        item.form = classify(item.text)
+        rule = format_row(item.form).answer_rule
         if rule == "llm_code" and self.config.omi1_answer == "box":
             rule = "box"
-        return form, ANSWER_RULES[rule](text)
+        item.reading = ANSWER_RULES[rule](item.text)
+
+    def _describe(self, item: _Item) -> None:
+        """What does not depend on the program's run: style features and written steps."""
+        if self.config.style:
+            item.style = style_features(item.form, item.text)
+        if self.config.process and item.problem.graph is not None:
+            item.written = read_steps(item.form, item.text, item.reading.program)
+
+    def _decide(self, item: _Item) -> None:
+        """The verdict, with the process verdict where the problem's solution is known."""
+        if item.failure:
+            return
+        verdict = self._judge(item.problem.reference, item.form, item.reading, item.result)
+        graph, written = item.problem.graph, item.written
+        if graph is not None and written is not None and verdict.outcome != "infrastructure":
+            judged = check_process(graph, item.form, written, verdict.correct, verdict.answer is not None)
+            verdict = replace(verdict, process=judged.process, first_error=judged.first_error)
+        item.verdict = replace(verdict, style=item.style)
 
     def _judge(self, reference: str, form: str, reading: Reading, result: RunResult | None) -> Verdict:
         if reading.answer is not None:
@@ -163,21 +203,10 @@ class Grader:
         if right is not None or self._algebra is None:
             return _Decision(spelled, bool(right))
         try:
-            same = self._algebra.means_same(reference, answer)
+            same = self._algebra.means_same(for_algebra(reference), for_algebra(answer))
         except OSError as error:
             return _Decision(spelled, None, f"algebra worker: {error}"[:120])
         return _Decision(spelled, bool(same), "" if same is not None else "algebra cannot read one side")
-
-    def _finish(self, problem: Problem, completion: str, reading: Reading, verdict: Verdict) -> Verdict:
-        """Style features, and the process verdict where the problem's solution is known."""
-        text = completion[:MAX_COMPLETION]
-        if self.config.style:
-            verdict = replace(verdict, style=style_features(verdict.format, text))
-        if not self.config.process or problem.graph is None or verdict.outcome == "infrastructure":
-            return verdict
-        answered = verdict.answer is not None
-        judged = check_process(problem.graph, verdict.format, text, reading.program, verdict.correct, answered)
-        return replace(verdict, process=judged.process, first_error=judged.first_error)
 
 
 def from_printed(line: str) -> str:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from .answers import last_box
 from .compare import equal_float, equal_text
 from .executor import Executor
-from .programs import Program, refusal
+from .programs import Program, last_expression, refusal
 from .sandbox.result import Limits, RunResult
 
 LABELS = ("llm-code", "tinygsm-code", "text")
@@ -50,9 +50,10 @@ def legacy_program(text: str) -> Program | None:
     label = legacy_label(text)
     if label == "llm-code":
         block = _FIRST_BLOCK.search(text)
-        lines = block[1].strip().splitlines() if block else []
-        code = "\n".join([*lines[:-1], f"({lines[-1]}\n)"]) if lines else ""
-        return Program((code,)) if code and not refusal(code) else None
+        code = block[1].strip() if block else ""
+        if not code or refusal(code) or last_expression(code.rsplit("\n", 1)[-1]) is None:
+            return None
+        return Program((code,))
     if label == "tinygsm-code" and "\ndef" in "\n" + text:
         code = "def" + ("\n" + text).rsplit("\ndef", 1)[1]
         return Program((code,), "simple_math_problem") if not refusal(code) else None

@@ -14,15 +14,13 @@ from typing import Literal
 from ..core.numbers import Number
 from ..core.random import key
 from ..core.types import SolutionGraph, Step
-from .programs import Program
-from .written_steps import Operand, Written, WrittenOperation, read_steps, simple
+from .written_steps import Operand, Written, WrittenOperation, simple
 
 FirstError = Literal[
     "", "misread_number", "wrong_operation", "wrong_operand", "arithmetic_slip", "missing_step", "incomplete", "broken_format"
 ]
 _PRIME = 2**61 - 1
 _Signature = tuple[str, Number, Number]
-CODE_FORMATS = ("tinygsm", "omi1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +32,12 @@ class ProcessVerdict:
 
 
 def check_process(
-    graph: SolutionGraph, form: str, text: str, program: Program | None, correct: bool, answered: bool
+    graph: SolutionGraph, form: str, written: Written, correct: bool, answered: bool
 ) -> ProcessVerdict:
     """Judge the steps of one completion against the world's solution.
 
-    `program`: what was read from the text where its format is code. `correct`, `answered`: the grader's
-    word on the answer; right steps need a right answer.
+    `correct`, `answered`: the grader's word on the answer; right steps need a right answer.
     """
-    written = read_steps(text, program, form in CODE_FORMATS)
     needed = needed_steps(graph)
     if correct and written.readable and not _slip(written) and (
         _covers(written, needed) or _same_function(written, graph)

@@ -22,9 +22,11 @@ _IMPORT = re.compile(r"import[ \t]+[\w.]+|from[ \t]+[\w.]+[ \t]+import\b")
 _ASSIGN = re.compile(r"[A-Za-z_]\w*(?:[ \t]*,[ \t]*[A-Za-z_]\w*)*[ \t]*(?::[ \t]*[\w.\[\], ]+)?=(?!=)")
 _BLOCK = re.compile(r"<llm-code>(.*?)(</llm-code>|<llm-code-output>|\Z)", re.DOTALL)
 _OPENERS = re.compile(r"[(\[{]")
+_OPENING = re.compile(r"""[\[\](){}]|\"{3}|'{3}""")
 _STRINGS = re.compile(r'"""|\'\'\'')
 _NO_ARGUMENTS = re.compile(r"\(\s*(?:\*\w+\s*,?\s*|\*\*\w+\s*,?\s*|\w+\s*(?::[^,=()]*)?=[^,()]*,?\s*)*\)")
 _ILLEGAL = re.compile("[\x00\ud800-\udfff]")
+_MAY_WARN = re.compile(r"\\|[0-9][A-Za-z_]")
 _PARSING = threading.Lock()
 
 
@@ -151,6 +153,8 @@ def _is_kept_statement(line: str, after_function: bool) -> bool:
 
 def _scan(line: str, quote: str, depth: int) -> tuple[str, int]:
     """Open triple quote and open brackets after `line`."""
+    if not quote and not _OPENING.search(line):
+        return quote, depth
     place = 0
     while quote or '"""' in line[place:] or "'''" in line[place:]:
         match = re.compile(re.escape(quote)).search(line, place) if quote else _STRINGS.search(line, place)
@@ -216,12 +220,18 @@ def _lines(code: str) -> list[str]:
 def parse_quietly(code: str) -> ast.Module | None:
     """`ast.parse` of untrusted text that `refusal` has passed; None for whatever it does not take.
 
-    Warnings about the text (invalid escapes) are dropped, or a strict warning filter would turn
-    them into errors; the filter is process-wide state, hence the lock.
+    Warnings about the text (invalid escapes, `1if`) are dropped, or a strict warning filter would
+    turn them into errors; the filter is process-wide state, hence the lock.
     """
+    if not _MAY_WARN.search(code):
+        return _parse(code)
     with _PARSING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            return ast.parse(code)
-        except (SyntaxError, ValueError, MemoryError, RecursionError):
-            return None
+        return _parse(code)
+
+
+def _parse(code: str) -> ast.Module | None:
+    try:
+        return ast.parse(code)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return None

@@ -21,10 +21,10 @@ _RATIO = re.compile(rf"([+-]?)\(?([+-]?{_DECIMAL})\)?/\(?([+-]?{_DECIMAL})\)?")
 _FRAC = re.compile(rf"([+-]?)([0-9]*)\\frac(?:\{{([+-]?{_DECIMAL})\}}|([0-9]))(?:\{{([+-]?{_DECIMAL})\}}|([0-9]))")
 _MIXED = re.compile(r"([+-]?)([0-9]+)[ ~]+([0-9]+)/([0-9]+)")
 _MARKUP = re.compile(
-    r"\\(?:left|right|displaystyle|mathrm|,|!|;|:| |quad)(?![A-Za-z])|\$|\\\(|\\\)|\\\[|\\\]|[€£¥₹]"
+    r"(?<!\\)\\(?:left|right|displaystyle|mathrm|,|!|;|:| |quad)(?![A-Za-z])|\$|\\\(|\\\)|\\\[|\\\]|[€£¥₹]"
 )
 _TEXT_UNIT = re.compile(r"\\(?:text|textbf|mathrm|mbox|rm|operatorname)\s*\{[^{}]*\}(?:\^\{?[23]\}?)?")
-_TRAILING_UNIT = re.compile(r"(?<=[\d}/ ])\s*(?:[A-Za-z][A-Za-z.²³/-]*(?:\^\{?[23]\}?)?(?:\s+|$)){1,5}$")
+_TRAILING_UNIT = re.compile(r"(?:(?<=[0-9}])(?=[A-Za-z]{2})|\s+)(?:[A-Za-z][A-Za-z.²³/-]*(?:\^\{?[23]\}?)?(?:\s+|$)){1,5}$")
 _NO_UNITS = frozenset(
     ("or", "and", "to", "not", "plus", "minus", "times", "over", "than", "by", "if", "but", "else", "pi", "sqrt", "e", "i", "x", "y")
 )
@@ -75,7 +75,8 @@ def _structured(text: str) -> Fraction | None:
 
 def _no_unit(word: str) -> bool:
     """Variables and words that make the number before them something else."""
-    return word in _NO_UNITS or (len(word) == 1 and word not in _LETTER_UNITS)
+    name = word.split("^")[0]
+    return name in _NO_UNITS or (len(name) == 1 and name not in _LETTER_UNITS)
 
 
 def _zero(text: str) -> Fraction | None:

@@ -12,6 +12,7 @@ from fractions import Fraction
 from ..core.numbers import Number
 from .programs import Program, parse_quietly
 
+CODE_FORMATS = ("tinygsm", "omi1")
 MAX_OPERATIONS = 64
 _MAX_BITS = 512
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "/"}
@@ -49,9 +50,9 @@ class Written:
     """False where no program or no equation could be read."""
 
 
-def read_steps(text: str, program: Program | None, is_code: bool) -> Written:
-    """Operations of a completion: of its program where it is code, else of its equations."""
-    if is_code:
+def read_steps(form: str, text: str, program: Program | None) -> Written:
+    """Operations of a completion: of its program where its format is code, else of its equations."""
+    if form in CODE_FORMATS:
         return _read_code("\n".join(program.blocks), program.entry) if program else Written()
     return _read_prose(text)
 
