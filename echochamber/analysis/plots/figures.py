@@ -36,7 +36,7 @@ def dynamics(runs: Sequence[Run], chosen: tuple[str, str], formats: Sequence[str
         for axes, label in ((shares, "share"), (accuracy, "accuracy"), (passed, "right")):
             share_axis(axes, label)
             step_axis(axes, rows[-1]["step"] if rows else 1)
-        legend(accuracy, ncols=3, loc="lower right")
+        legend(accuracy)
         legend(passed, ncols=3, loc="lower right")
         passed.set_xlabel("RL step")
     return figure
@@ -99,6 +99,9 @@ def pass_curves(base: Row, final: Row) -> Figure:
                 ks = sorted(int(k) for k, value in row[curve].items() if value is not None)
                 draw_line(axes, [row | {"step": k} for k in ks], None, "black", dash, marker, label, curve)
             axes.set_xscale("log", base=2)
+            ticks = sorted(int(k) for k in base[curve])[::2] or [1]
+            axes.set_xticks(ticks, [str(k) for k in ticks])
+            axes.minorticks_off()
             share_axis(axes, curve)
             axes.set_xlabel("k")
             legend(axes)
@@ -175,4 +178,4 @@ def draw_line(
     steps, values = [p[0] for p in points], [p[1] for p in points]
     spread = [[v - i[0] for _, v, i in points], [i[1] - v for _, v, i in points]]
     spread = [[max(width, 0.0) for width in side] for side in spread]
-    axes.errorbar(steps, values, yerr=spread, color=colour, linestyle=dash, marker=marker, elinewidth=0.7, label=label)
+    axes.errorbar(steps, values, yerr=spread, color=colour, linestyle=dash, marker=marker, elinewidth=0.7, label=label, clip_on=False)
