@@ -4,10 +4,10 @@ import hashlib
 import tempfile
 import weakref
 from array import array
-from collections.abc import Callable
-from concurrent.futures import Executor
-from functools import partial
-from itertools import islice
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,28 @@ EncodeBatch = Callable[[list[str]], list[list[int]]]
 _CHUNK = 2048
 _PIECE = 256
 """Documents that a worker draws at a time."""
+_AHEAD = 8
+"""Pieces that are drawn before they are asked for."""
 
 
 def _draw(source: Any, numbers: range) -> list[Document]:
     """In a worker: some documents of a generated source."""
     return [source.document(number) for number in numbers]
+
+
+def _drawn_ahead(source: Any, executor: Executor) -> Iterator[Document]:
+    """The documents of a generated source in order, drawn by workers a few pieces ahead."""
+    pending: deque[Future[list[Document]]] = deque()
+    starts = count(0, _PIECE)
+    try:
+        while True:
+            while len(pending) < _AHEAD:
+                start = next(starts)
+                pending.append(executor.submit(_draw, source, range(start, start + _PIECE)))
+            yield from pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()
 
 
 class Pool:
@@ -35,10 +52,10 @@ class Pool:
         executor: Executor | None = None, spool_folder: Path | None = None,
     ) -> None:  # fmt: skip
         self.source, self.encode_batch, self.prompt_suffix = source, encode_batch, prompt_suffix
-        self.watch, self.executor = watch or Watch({}), executor
+        self.watch = watch or Watch({})
         self.exhausted = False
         self.lengths, self.prompt_lengths = array("I"), array("I")
-        self._documents = source.documents()
+        self._documents = source.documents() if executor is None or source.limited else _drawn_ahead(source, executor)
         self._spool = tempfile.TemporaryFile(dir=spool_folder)  # noqa: SIM115  (lives as long as the pool)
         weakref.finalize(self, self._spool.close)
 
@@ -60,7 +77,7 @@ class Pool:
             held += sum(self.lengths[before:])
 
     def _grow(self, documents: int) -> None:
-        found = self._next(documents)
+        found = list(islice(self._documents, documents))
         self.exhausted = len(found) < documents
         for document in found:
             self.watch.see(document)
@@ -70,13 +87,6 @@ class Pool:
             self.prompt_lengths.append(len(prompt))
             self.lengths.append(len(prompt) + len(solution) + 1)
             self._spool.write(np.asarray(prompt + solution, dtype=np.uint32).tobytes())
-
-    def _next(self, documents: int) -> list[Document]:
-        if self.executor is None or self.source.limited:
-            return list(islice(self._documents, documents))
-        start = len(self)
-        pieces = [range(first, min(first + _PIECE, start + documents)) for first in range(start, start + documents, _PIECE)]
-        return [document for piece in self.executor.map(partial(_draw, self.source), pieces) for document in piece]
 
     def tokens(self) -> np.ndarray:
         """All spooled ids, uint32, memory-mapped; document i lacks its end-of-text token here."""
