@@ -29,11 +29,9 @@ from ..model.transformer import Transformer
 VERSION = 1
 
 
-class PretrainConfig(Config):
-    """Settings of one pretraining run. One pass over the shards unless `tokens` says otherwise."""
+class PretrainRecipe(Config):
+    """Settings of pretraining at any size. One pass over the shards unless `tokens` says otherwise."""
 
-    size: str = "nano-0.8m"
-    """A named size: `echochamber show --sizes`."""
     sequence_length: int = Field(default=256, gt=0)
     max_positions: int = Field(default=512, gt=0)
     """Longest prompt and completion that the model can ever read."""
@@ -48,6 +46,13 @@ class PretrainConfig(Config):
     """Last step size as a share of the peak."""
     checkpoints: int = Field(default=1, ge=1)
     """Log-spaced checkpoints besides the last; 1 keeps the last alone."""
+
+
+class PretrainConfig(PretrainRecipe):
+    """Settings of one pretraining run."""
+
+    size: str
+    """A named size of `model.presets`."""
 
 
 def pretrain(config: PretrainConfig, seed: int, shards_folder: Path, tokenizer_folder: Path, folder: Path, runtime: Runtime) -> None:

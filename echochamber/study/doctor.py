@@ -8,7 +8,7 @@ import torch
 
 from ..core.artifacts import library_versions
 from ..model.runtime import has_bf16, has_compiler
-from ..verify.sandbox import report as sandbox_report
+from ..verify.report import sandbox_report
 
 OPTIONAL = {
     "transformers": "loads our checkpoints in tests; pip install 'echochamber[hf]'",
@@ -27,7 +27,7 @@ def findings() -> list[tuple[str, str, str]]:
         _bf16(cpu),
         _compiler(),
     ]
-    rows += sandbox_report.sandbox_report()
+    rows += sandbox_report()
     rows += [_optional(name, use) for name, use in OPTIONAL.items()]
     return rows
 

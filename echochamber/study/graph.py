@@ -98,7 +98,7 @@ class Graph:
         return self._add(Node(f"shards/{mixture}", spec, (tokenizer,), run, mixture))
 
     def _pretrain(self, mixture: str, size: str, seed: int, shards: str, tokenizer: str) -> str:
-        config = self.recipe.pretrain.model_copy(update={"size": size})
+        config = pretrain.PretrainConfig(**dict(self.recipe.pretrain), size=size)
         settings = {"pretrain": config.resolved(), "seed": seed, "runtime": self.recipe.runtime.resolved()}
         spec = Spec("pretrain", settings, pretrain.VERSION, self._fingerprints(shards=shards, tokenizer=tokenizer))
 

@@ -13,8 +13,11 @@ from ..data.world import WorldConfig
 from ..model.presets import SIZES
 from ..model.runtime import RuntimeConfig
 from ..stages.prepare import TokenizerConfig
-from ..stages.pretrain import PretrainConfig
+from ..stages.pretrain import PretrainRecipe
 from ..stages.rl_config import RLConfig
+
+
+DEFAULT_SUFFIX = "\n\n"
 
 
 class SampleCounts(Config):
@@ -61,12 +64,12 @@ class Recipe(Config):
     """Pretraining seeds: the unit of every claim."""
     data_seed: int = 0
     """Seed of the documents and problem sets, shared by all arms and seeds."""
-    prompt_suffix: str = "\n\n"
+    prompt_suffix: str = DEFAULT_SUFFIX
     world: WorldConfig = WorldConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
     mixtures: dict[str, MixtureConfig] = Field(min_length=1)
     sizes: tuple[str, ...] = Field(default=("nano-0.8m",), min_length=1)
-    pretrain: PretrainConfig = PretrainConfig()
+    pretrain: PretrainRecipe = PretrainRecipe()
     rl: dict[str, RLConfig] = {}
     grid: GridConfig = GridConfig()
     evaluate: EvaluateRecipe = EvaluateRecipe()
@@ -78,10 +81,8 @@ class Recipe(Config):
         unknown = [size for size in self.sizes if size not in SIZES]
         if unknown:
             raise ValueError(f"size {unknown[0]!r} is not known; there are {', '.join(SIZES)}")
-        if "size" in self.pretrain.model_fields_set:
-            raise ValueError("pretrain.size cannot be set in a recipe; list sizes under 'sizes'")
         for name, arm in self.rl.items():
-            if "prompt_suffix" in arm.model_fields_set and arm.prompt_suffix != self.prompt_suffix:
+            if arm.prompt_suffix not in (DEFAULT_SUFFIX, self.prompt_suffix):
                 raise ValueError(f"rl.{name}.prompt_suffix differs from the study's; set 'prompt_suffix' once, at the top")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds {list(self.seeds)} repeat")

@@ -1,0 +1,142 @@
+"""The console script as a user meets it: help, bad input, small jobs."""
+
+import json
+import sys
+
+import pytest
+import yaml
+
+from echochamber.cli import main
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Call the command line; returns (exit status, stdout, stderr)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["echochamber", *map(str, arguments)])
+        status = 0
+        try:
+            main()
+        except SystemExit as stop:
+            status = stop.code if isinstance(stop.code, int) else 1 if stop.code else 0
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+COMMANDS = ["study", "prepare", "pretrain", "rl", "evaluate", "report", "recipes", "show", "grade", "sample", "doctor"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(run, command):
+    status, out, _ = run(command, "--help")
+    assert status == 0
+    assert f"Example: echochamber {command}" in " ".join(out.split())
+
+
+def test_recipes_are_listed_with_cost(run):
+    status, out, _ = run("recipes")
+    assert status == 0
+    assert "quickstart" in out
+    assert "five minutes" in " ".join(out.split())
+
+
+def test_show_prints_every_key_and_takes_overrides(run):
+    status, out, _ = run("show", "quickstart", "rl.grpo.temperature=0.7", "seeds=[3]")
+    data = yaml.safe_load(out)
+    assert status == 0
+    assert data["rl"]["grpo"]["temperature"] == 0.7
+    assert data["seeds"] == [3]
+    assert data["rl"]["grpo"]["clip_low"] == 0.2
+
+
+def test_what_show_prints_is_a_recipe(run, tmp_path):
+    _, out, _ = run("show", "quickstart")
+    (tmp_path / "mine.yaml").write_text(out)
+    status, again, err = run("show", tmp_path / "mine.yaml")
+    assert (status, err) == (0, "")
+    assert again == out
+
+
+def test_dry_run_names_every_stage_and_writes_nothing(run, tmp_path):
+    status, out, _ = run("study", "quickstart", "--dry-run", "--out", tmp_path / "q")
+    assert status == 0
+    for kind in ("tokenizer", "problems", "shards", "pretrain", "rl", "evaluate"):
+        assert f"  {kind}" in out
+    assert "minutes" in out
+    assert not (tmp_path / "q").exists()
+
+
+def test_grade_writes_verdicts_in_order(run, tmp_path):
+    rows = [
+        {"id": 1, "completion": "def simple_math_problem() -> int:\n    a = 6 * 3\n    result = a\n    return result", "reference": "18"},
+        {"id": 2, "completion": "The total is $6 + 3 = 9$.\nThe answer is $\\boxed{9}$.", "reference": "18"},
+        {"id": 3, "completion": "", "reference": "18"},
+    ]
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    status, out, _ = run("grade", "--in", source, "--out", target)
+    verdicts = [json.loads(line) for line in target.read_text().splitlines()]
+    assert status == 0
+    assert "3 completions graded, 1 correct" in out
+    assert [v["id"] for v in verdicts] == [1, 2, 3]
+    assert [v["outcome"] for v in verdicts] == ["correct", "wrong", "no_answer"]
+    assert [v["format"] for v in verdicts] == ["tinygsm", "omi2", "other"]
+    assert set(verdicts[0]) == {"id", "format", "answer", "outcome", "correct", "detail"}
+
+
+def test_doctor_names_what_is_here(run):
+    status, out, _ = run("doctor")
+    assert status == 0
+    for word in ("bf16", "compiler", "Monty", "cores"):
+        assert word.lower() in out.lower()
+
+
+def _folder_with(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (lambda t: ["study", t / "none.yaml"], ["none.yaml", "no such recipe"]),
+        (lambda t: ["study", "quickstart", "seds=[1]"], ["seds", "seeds"]),
+        (lambda t: ["study", "quickstart", "--executor", "slurm"], ["slurm", "local"]),
+        (lambda t: ["study", _folder_with(t, "bad.yaml", "name: [")], ["bad.yaml", "YAML"]),
+        (lambda t: ["study", "smoke", "--out", _folder_with(t, "file", "x") / "sub"], ["file", "cannot be written"]),
+        (lambda t: ["evaluate", "--checkpoint", t / "none", "--problems", "easy"], ["none", "no such folder"]),
+        (lambda t: ["evaluate", "--checkpoint", t, "--problems", "easy"], ["neither a checkpoint"]),
+        (lambda t: ["sample", t, "How many?"], ["neither a checkpoint"]),
+        (lambda t: ["grade", "--in", t / "none.jsonl", "--out", t / "out.jsonl"], ["none.jsonl", "cannot be read"]),
+        (lambda t: ["grade", "--in", _folder_with(t, "in.jsonl", '{"id": 1}\n'), "--out", t / "out.jsonl", "--strict"], ["line 1", "completion"]),
+        (lambda t: ["report", t], [str(0)[:0], "study.json"]),
+        (lambda t: ["show", "nothing"], ["nothing", "quickstart"]),
+    ],
+)
+def test_bad_input_is_one_line_and_status_two(run, tmp_path, arguments, words):
+    status, _, err = run(*arguments(tmp_path))
+    assert status == 2, err
+    assert "Traceback" not in err
+    message = [line for line in err.splitlines() if line.startswith("echochamber: ")]
+    assert len(message) == 1
+    assert all(word in message[0] for word in words), message
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_problem_file_without_the_column_is_named(run, tmp_path):
+    from tests.model.conftest import CORPUS, tiny_model
+
+    from echochamber.model.checkpoint import save_checkpoint
+    from echochamber.model.tokenizer import train_tokenizer
+
+    save_checkpoint(tmp_path / "model", tiny_model("llama"), train_tokenizer(CORPUS, 300))
+    problems = _folder_with(tmp_path, "problems.jsonl", '{"quest": "How many?", "answer": "3"}\n')
+    status, _, err = run("evaluate", "--checkpoint", tmp_path / "model", "--problems", problems, "--out", tmp_path / "out")
+    assert status == 2
+    assert "problems.jsonl" in err
+    assert "question" in err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,111 @@
+"""RL is a function of its seed: run twice, cut and continued, the bytes are the same."""
+
+import numpy as np
+import pytest
+
+from echochamber.core.numbers import format_number
+from echochamber.core.types import Problem
+from echochamber.model.checkpoint import save_checkpoint
+from echochamber.model.runtime import RuntimeConfig, start_runtime
+from echochamber.rollout.rewards import reward_row
+from echochamber.stages import rl as rl_stage
+from echochamber.stages.fit import estimate
+from echochamber.stages.rl_config import RLConfig, checkpoint_steps, num_steps
+from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
+
+PROBLEMS = [Problem(str(i), f"Mia has {i} boxes of 3 pens. How many pens?", format_number(3 * i), "all", "train") for i in range(6)]
+CONFIG = RLConfig(
+    reward="random", steps=5, prompts_per_step=3, samples_per_prompt=4, max_new_tokens=10, rollouts_kept=4,
+    kl={"coef": 0.01}, minibatch_samples=6, checkpoints={"count": 3}, optimizer={"lr": 1e-2},
+)  # fmt: skip
+
+
+@pytest.fixture
+def base(tmp_path, tokenizer):  # noqa: F811
+    save_checkpoint(tmp_path / "base", tiny_model("llama"), tokenizer)
+    return tmp_path / "base"
+
+
+def _run(base, folder, seed=0):
+    runtime = start_runtime(RuntimeConfig(threads=1, compile="off"))
+    folder.mkdir(exist_ok=True)
+    rl_stage.rl(CONFIG, seed, base, PROBLEMS, folder, runtime)
+    names = ["metrics.jsonl", "rollouts.parquet", "checkpoints/step_5/model.safetensors", "checkpoints/step_2/model.safetensors"]
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+def test_same_seed_same_bytes_other_seed_other_bytes(base, tmp_path):
+    first = _run(base, tmp_path / "a")
+    assert _run(base, tmp_path / "b") == first
+    assert _run(base, tmp_path / "c", seed=1)["metrics.jsonl"] != first["metrics.jsonl"]
+
+
+@pytest.mark.parametrize("cut_at", [1, 2, 4])
+def test_cut_and_continued_ends_in_the_same_bytes(base, tmp_path, monkeypatch, cut_at):
+    whole = _run(base, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr("echochamber.core.resume.ResumePoint.due", lambda self: True)
+        collect, calls = rl_stage.collect, []
+
+        def cut(*args):
+            calls.append(1)
+            if len(calls) > cut_at:
+                raise KeyboardInterrupt
+            return collect(*args)
+
+        patch.setattr(rl_stage, "collect", cut)
+        with pytest.raises(KeyboardInterrupt):
+            _run(base, tmp_path / "cut")
+    continued = []
+    with monkeypatch.context() as patch:
+        patch.setattr(rl_stage, "collect", lambda *args: continued.append(1) or collect(*args))
+        assert _run(base, tmp_path / "cut") == whole
+    assert len(continued) == 5 - cut_at
+
+
+def test_every_problem_comes_once_per_epoch_in_an_order_of_its_own():
+    steps = [rl_stage.problems_of_step(PROBLEMS, 4, step, seed=0) for step in range(1, 4)]
+    seen = [p.id for chosen in steps for p in chosen]
+    assert sorted(seen[:6]) == sorted(seen[6:12]) == [p.id for p in PROBLEMS]
+    assert seen[:6] != seen[6:12]
+
+
+def test_steps_follow_from_epochs_and_checkpoints_hold_the_ends():
+    config = RLConfig(epochs=1.0, prompts_per_step=32)
+    assert num_steps(config, 2048) == 64
+    assert {0, 1, 64} <= checkpoint_steps(config, 2048)
+
+
+class _Row:
+    def __init__(self, reward):
+        self.reward = reward
+
+
+class _Collection:
+    samples_per_prompt = 4
+
+    def __init__(self, rewards):
+        self.rollouts = [_Row(r) for r in rewards]
+
+
+def test_a_sample_nobody_could_grade_carries_no_signal():
+    from echochamber.stages.algorithms import algorithm_row
+
+    advantages = estimate(algorithm_row("grpo"), _Collection([1.0, 0.0, None, 1.0, None, None, None, None]))
+    assert advantages[2] == 0
+    assert np.array_equal(advantages[4:], np.zeros(4))
+    assert advantages[0] > 0 > advantages[1]
+    assert np.isfinite(advantages).all()
+
+
+def test_rewards_are_registered_rows():
+    from echochamber.core.errors import UserError
+    from echochamber.core.types import Verdict
+
+    right, lost = Verdict("omi1", "3", "correct"), Verdict("omi1", None, "infrastructure")
+    assert reward_row("correct").function(right, 0.9) == 1.0
+    assert reward_row("correct").function(lost, 0.9) is None
+    assert [reward_row("random").function(right, draw) for draw in (0.49, 0.51)] == [1.0, 0.0]
+    assert [reward_row(f"format:{name}").function(right, 0) for name in ("omi1", "omi2")] == [1.0, 0.0]
+    with pytest.raises(UserError, match="format:NAME"):
+        reward_row("corect")

@@ -1,0 +1,101 @@
+"""The recipe grammar: inheritance, exclusions, and what is refused."""
+
+import pytest
+import yaml
+
+from echochamber.core.artifacts import Store
+from echochamber.core.errors import UserError
+from echochamber.study.graph import Graph
+from echochamber.study.recipe import Recipe, load_recipe, shipped_recipes
+
+
+def _write(tmp_path, **changes):
+    data = {
+        "name": "mine",
+        "seeds": [0, 1],
+        "mixtures": {"a": {"sources": {"tinygsm": {"copies": 1}}}, "b": {"sources": {"omi2": {"copies": 2}}}},
+        "sizes": ["nano-0.2m"],
+        "rl": {"grpo": {"algorithm": "grpo", "optimizer": {"lr": 1e-4}}, "null": {"inherits": "grpo", "reward": "random"}},
+    } | changes
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(data))
+    return str(path)
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_shipped_recipes_are_valid_and_say_what_they_cost(name):
+    recipe = load_recipe(name, [])
+    assert recipe.name == name
+    assert recipe.question.endswith("?")
+    assert "core" in recipe.summary
+    assert Recipe.parse(recipe.resolved(), "again") == recipe
+
+
+def test_an_arm_inherits_nested_keys(tmp_path):
+    recipe = load_recipe(_write(tmp_path), ["rl.null.optimizer.weight_decay=0.3"])
+    assert recipe.rl["null"].reward == "random"
+    assert recipe.rl["null"].optimizer.lr == 1e-4
+    assert recipe.rl["null"].optimizer.weight_decay == 0.3
+    assert recipe.rl["grpo"].reward == "correct"
+
+
+def test_inheriting_in_a_circle_is_refused(tmp_path):
+    path = _write(tmp_path, rl={"a": {"inherits": "b"}, "b": {"inherits": "a"}})
+    with pytest.raises(UserError, match="inherits"):
+        load_recipe(path, [])
+
+
+def test_arms_share_pretraining_and_evaluations_share_the_base(tmp_path):
+    graph = Graph(load_recipe(_write(tmp_path), []), Store(tmp_path / "artifacts"))
+    kinds = [node.kind for node in graph.nodes.values()]
+    assert kinds.count("pretrain") == 4
+    assert kinds.count("rl") == 8
+    assert kinds.count("evaluate") == 4 + 8
+    assert kinds.count("tokenizer") == 1
+    assert len({node.spec.fingerprint for node in graph.nodes.values()}) == len(graph.nodes)
+
+
+def test_a_changed_rate_reruns_only_what_lies_downstream(tmp_path):
+    def fingerprints(*overrides):
+        graph = Graph(load_recipe(_write(tmp_path), list(overrides)), Store(tmp_path / "artifacts"))
+        return {name: node.spec.fingerprint for name, node in graph.nodes.items()}
+
+    before, after = fingerprints(), fingerprints("rl.null.optimizer.lr=5e-5")
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed
+    assert all("/null/" in name for name in changed)
+    pretrained = fingerprints("pretrain.optimizer.lr=1e-4")
+    same = {name for name in before if before[name] == pretrained[name]}
+    assert {name.split("/")[0] for name in same} == {"tokenizer", "problems", "shards"}
+
+
+def test_exclusions_leave_out_exactly_what_they_name(tmp_path):
+    path = _write(tmp_path, grid={"exclude": [{"mixture": "b", "rl": "null"}, {"mixture": "a", "seed": 1}]})
+    graph = Graph(load_recipe(path, []), Store(tmp_path / "artifacts"))
+    arms = {(node.mixture, node.arm, node.seed) for node in graph.nodes.values() if node.kind == "rl"}
+    assert arms == {("a", "grpo", 0), ("a", "null", 0), ("b", "grpo", 0), ("b", "grpo", 1)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"seed": 3}, ["'seed'", "seeds"]),
+        ({"sizes": ["nano-9b"]}, ["nano-9b", "nano-0.8m"]),
+        ({"pretrain": {"size": "nano-3m"}}, ["pretrain.size", "batch_tokens"]),
+        ({"rl": {"grpo": {"learning_rate": 1}}}, ["rl.grpo.learning_rate", "optimizer"]),
+        ({"mixtures": {"a": {"sources": {"tinygsm": {"copis": 1}}}}}, ["copis", "copies"]),
+        ({"seeds": [1, 1]}, ["seeds"]),
+        ({"world": {"families": ["astrology"]}}, ["astrology", "shopping"]),
+        ({"name": "../up"}, ["name"]),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, changes, words):
+    with pytest.raises(UserError) as caught:
+        load_recipe(_write(tmp_path, **changes), [])
+    assert "\n" not in str(caught.value)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_an_unknown_recipe_lists_what_there_is():
+    with pytest.raises(UserError, match="quickstart"):
+        load_recipe("quickstrat", [])

@@ -1,0 +1,111 @@
+"""The whole chain on a model too small to learn: artifacts, contracts, and a second run that does nothing."""
+
+import json
+import time
+
+import polars as pl
+import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from echochamber.core.artifacts import read_manifest
+from echochamber.core.formats import registered_formats
+from echochamber.core.metrics import read_metrics
+from echochamber.core.records import RECORD_SCHEMA, read_records
+from echochamber.study.evaluate_once import evaluate_once, find_checkpoint
+from echochamber.study.execute import open_study, run_study
+from echochamber.study.recipe import load_recipe
+from echochamber.study.results import finish_study
+
+
+def _one(folder, kind):
+    (found,) = (folder / "artifacts").glob(f"{kind}-*")
+    return found
+
+
+def test_every_stage_is_done_and_has_a_manifest(smoke):
+    study = json.loads((smoke / "study.json").read_text())
+    assert {node["status"] for node in study["nodes"]} == {"done"}
+    for node in study["nodes"]:
+        assert read_manifest(smoke / node["folder"])["fingerprint"] == node["fingerprint"]
+        assert node["seconds"] is not None
+    leftover = [path for path in (smoke / "artifacts" / ".partial").iterdir() if path.is_dir()]
+    assert leftover == []
+
+
+def test_summary_keeps_its_contract(smoke):
+    summary = json.loads((smoke / "summary.json").read_text())
+    for end in ("base", "final"):
+        scores = summary[end]
+        assert 0 <= scores["accuracy"] <= 1
+        assert scores["pass@k"]["1"] == pytest.approx(scores["accuracy"])
+        assert set(scores["maj@k"]) == set(scores["pass@k"]) == {"1", "2", "4"}
+        assert sum(row["share"] for row in scores["formats"].values()) == pytest.approx(1)
+    assert {"pretrain", "rl", "evaluate"} <= set(summary["stages"])
+    assert summary["total_seconds"] == pytest.approx(sum(summary["stages"].values()), abs=0.1)
+
+
+def test_records_have_every_column_and_one_row_per_completion(smoke):
+    folders = sorted((smoke / "artifacts").glob("evaluate-*"))
+    frame = pl.concat([read_records(folder / "records.parquet") for folder in folders], how="diagonal")
+    assert list(frame.columns[: len(RECORD_SCHEMA)]) == list(RECORD_SCHEMA)
+    assert sorted(frame["step"].unique()) == [0, 1, 2, 3]
+    assert len(frame) == 4 * 8 * (4 + 1)
+    assert frame.filter(pl.col("sample") == -1)["temperature"].unique().to_list() == [0.0]
+    assert set(frame["format"]) <= set(registered_formats())
+    for folder in folders:
+        assert {"problem_id", "pass@1", "maj@4"} <= set(pl.read_parquet(folder / "problems.parquet").columns)
+
+
+def test_rl_metrics_are_named_as_agreed(smoke):
+    rows = read_metrics(_one(smoke, "rl") / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [1, 2, 3]
+    for row in rows:
+        assert {"reward/mean", "reward/frac_zero_std", "policy/kl", "policy/entropy", "policy/clip_frac"} <= set(row)
+        assert {"sampler/logprob_diff", "completion/length_mean", "completion/truncated"} <= set(row)
+        assert sum(row[f"format/{name}/share"] for name in registered_formats()) == pytest.approx(1)
+        assert row["sampler/logprob_diff"] < 2e-2
+    assert rows[0]["policy/kl"] == pytest.approx(0, abs=1e-5)
+    rollouts = read_records(_one(smoke, "rl") / "rollouts.parquet")
+    assert rollouts.group_by("step").len()["len"].to_list() == [8, 8, 8]
+
+
+def test_checkpoints_load_in_transformers(smoke):
+    checkpoints = _one(smoke, "rl") / "checkpoints"
+    assert sorted(path.name for path in checkpoints.iterdir()) == ["step_0", "step_1", "step_2", "step_3"]
+    model = AutoModelForCausalLM.from_pretrained(checkpoints / "step_3")
+    tokenizer = AutoTokenizer.from_pretrained(checkpoints / "step_3")
+    assert model.config.vocab_size >= len(tokenizer)
+
+
+def test_step_zero_is_the_base(smoke):
+    base = find_checkpoint(_one(smoke, "pretrain"))
+    start = _one(smoke, "rl") / "checkpoints" / "step_0"
+    assert (base / "model.safetensors").read_bytes() == (start / "model.safetensors").read_bytes()
+
+
+def test_a_second_run_changes_nothing(smoke):
+    before = {path: path.stat().st_mtime_ns for path in smoke.rglob("*") if path.is_file() and path.name != "study.json"}
+    graph, status = open_study(load_recipe("smoke", []), smoke)
+    started = time.perf_counter()
+    assert all(node.status == "done" for node in status.nodes.values())
+    assert run_study(graph, status) == 0
+    finish_study(smoke, rebuild=False)
+    assert time.perf_counter() - started < 5
+    after = {path: path.stat().st_mtime_ns for path in smoke.rglob("*") if path.is_file() and path.name != "study.json"}
+    assert before == after
+
+
+def test_a_checkpoint_is_scored_on_real_questions(smoke, shared_data, tmp_path):
+    folder, rows, left_out = evaluate_once(
+        smoke, str(shared_data / "gsm8k" / "test.jsonl"), tmp_path, {"samples": 2, "max_new_tokens": 8}, limit=6, seed=0
+    )
+    assert rows[0]["num_problems"] + left_out == 6
+    frame = read_records(folder / "records.parquet")
+    assert len(frame) == rows[0]["num_problems"] * 3
+    assert frame["reference"].str.contains(r"^-?\d+$").all()
+
+
+def test_the_report_has_the_figures_inside(smoke):
+    page = (smoke / "report.html").read_text()
+    assert "src=\"http" not in page
+    assert "only shows that every stage runs" in page
