@@ -134,10 +134,12 @@ def winners(names: Sequence[str]) -> str:
     return ", ".join([first, *(f"{name} in {count}" for name, count in counted[1:])])
 
 
-def sentences(found: Sequence[Tile]) -> tuple[str, str]:
-    """The finding in one sentence, and the price or prize in a second; says so when there is none yet."""
+def sentences(found: Sequence[Tile], runs: Sequence[Run] = ()) -> tuple[str, str]:
+    """The finding in one sentence, and the price or prize in a second; where it has come to, without evaluations."""
     if not found:
-        return "No answer yet.", "The evaluation of the base or of the last checkpoint is missing."
+        missing = "The evaluation of the base or of the last checkpoint is missing."
+        dense = next((run.dense for run in runs if run.dense), [])
+        return (_so_far(dense[-1]), missing) if dense else ("No answer yet.", missing)
     share, accuracy, *rest = found
     after, before = percent(share.after), percent(share.before)
     winner = share.label.removeprefix("Written as ")
@@ -153,3 +155,12 @@ def sentences(found: Sequence[Tile]) -> tuple[str, str]:
         tries = rest[0].label.removeprefix("Right within ")
         second += f"; the chance of a right one among {tries} {change}: {percent(rest[0].before)} to {percent(rest[0].after)}"
     return main, second + "."
+
+
+def _so_far(row: Row) -> str:
+    """Where training has come to, read off its last logged step."""
+    shares = {key.split("/")[1]: value for key, value in row.items() if key.startswith("format/") and key.endswith("/share") and value}
+    if not shares:
+        return f"No answer yet: RL is at step {row['step']}."
+    leader = max(shares, key=lambda name: float(shares[name]))
+    return f"No answer yet: at step {row['step']} of RL, {title(leader)} has {percent(shares[leader])} of the training rollouts."

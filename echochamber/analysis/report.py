@@ -50,7 +50,7 @@ def render_page(study: Study, runs: list[Run]) -> str:
         study=study,
         summary=summary,
         tiles=found,
-        sentences=sentences(found),
+        sentences=sentences(found, runs),
         findings=findings(study, runs, sets[0]) if sets else [],
         arms=arm_rows(runs, sets[0]) if sets else [],
         plans=mixture_plans(study),
@@ -95,16 +95,23 @@ def shared_k(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def mixture_plans(study: Study) -> list[dict[str, Any]]:
-    """The plan of every mixture: its sources, and each one's share of the tokens."""
+    """The plan of every mixture: one row of text per source, and each one's share of the tokens."""
     plans = []
     for node in study.of_kind("shards"):
         plan = read_json(study, node, "plan.json")
-        sources = [s for s in plan.get("sources") or [] if isinstance(s, dict)] if isinstance(plan, dict) else []
+        found = plan.get("sources") if isinstance(plan, dict) else None
+        sources = [s for s in found if isinstance(s, dict)] if isinstance(found, list) else []
         if sources:
             total = sum(_tokens(source) for source in sources)
-            shares = [_tokens(source) / total if total else None for source in sources]
-            plans.append({"name": node.mixture or node.id, "sources": list(zip(sources, shares, strict=True)), "total": total})
+            rows = [_source_row(source, _tokens(source) / total if total else None) for source in sources]
+            plans.append({"name": node.mixture or node.id, "rows": rows, "total": total})
     return plans
+
+
+def _source_row(source: dict[str, Any], share: float | None) -> dict[str, Any]:
+    asked = source.get("asked") or f"{count(source.get('documents_asked'))} documents"
+    names = ("documents_available", "documents_obtained", "tokens_asked", "tokens_obtained", "solution_tokens_obtained", "passes")
+    return {"name": str(source.get("name") or ""), "asked": str(asked), "share": share, "cells": [count(source.get(name)) for name in names]}
 
 
 def _tokens(source: dict[str, Any]) -> int:

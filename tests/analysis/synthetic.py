@@ -160,9 +160,9 @@ def make_study(
         start = np.roll(START, m)
         shards = node("shards", f"shards/{mixture}", ["tokenizer"], 8.5, mixture=mixture)
         sources = [
-            {"name": name, "documents_available": 20000, "documents_asked": 20000, "documents_obtained": 20000,
+            {"name": name, "asked": "copies 1", "documents_available": 20000, "documents_obtained": 20000,
              "tokens_available": 1_800_000 + 9000 * i, "tokens_asked": 1_800_000, "tokens_obtained": 1_800_000 - 17 * i,
-             "solution_tokens": 1_100_000, "passes": 1.0, "fingerprint": f"ab{i}"}
+             "solution_tokens_obtained": 1_100_000, "passes": 1.0, "fingerprint": f"ab{i}"}
             for i, name in enumerate(FORMATS)
         ]  # fmt: skip
         dump(shards / "plan.json", {"sources": sources, "budget_tokens": 5_000_000})

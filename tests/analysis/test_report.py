@@ -82,6 +82,11 @@ def test_notes_stand_before_the_first_figure(page: Page) -> None:
     assert page.text.index("Settings were chosen for demonstration.") < page.text.index("step by step")
 
 
+def test_mixture_plan_is_there(page: Page) -> None:
+    row = page.text[page.text.index("omi1copies 1") :][:120]
+    assert all(number in row for number in ("20,000", "1,799,983", "1,100,000", "33%"))
+
+
 def test_hostile_completion_stays_text(page: Page) -> None:
     data = json.loads(page.data)
     assert HOSTILE in [row[-1] for row in data["completions"]["rows"]]
@@ -162,3 +167,10 @@ def test_no_study_is_one_clear_line(tmp_path: Path, content: str | None, said: s
     with pytest.raises(UserError, match=said):
         build_report(tmp_path)
     assert not (tmp_path / "report.html").exists()
+
+
+def test_without_evaluations_the_headline_says_how_far_training_is(copied: Path, tmp_path: Path) -> None:
+    for path in (copied / "artifacts").glob("evaluate-*/summary.json"):
+        path.unlink()
+    page = read(copied, tmp_path / "r.html")
+    assert "No answer yet: at step 48 of RL, code block with output (omi1) has" in page.text

@@ -163,7 +163,7 @@ class Central {
     let best = -1, thickest = 0;
     columns.forEach((_, i) => {
       const thick = above[i] - below[i];
-      if (thick > thickest && xs[i] > this.box.left + 34 && xs[i] < right - 40) [best, thickest] = [i, thick];
+      if (thick > thickest && xs[i] > xs[0] + 34 && xs[i] < right - 40) [best, thickest] = [i, thick];
     });
     if (best >= 0 && thickest > 0.13) svg.append(node("text", { class: "on-area", x: xs[best], y: y((above[best] + below[best]) / 2) + 4, "text-anchor": "middle" }, name));
   }
@@ -177,7 +177,7 @@ class Central {
       // One seed: training accuracy behind the checkpoints, where enough completions make it a number.
       for (const run of this.runs().length === 1 ? this.runs() : []) {
         const points = run.dense.step.map((step, i) => [this.x(step), run.dense.share[name][i] >= RARE ? y(run.dense.accuracy[name][i] ?? NaN) : NaN]);
-        svg.append(node("path", { class: "line faint", d: linePath(points), style: `stroke:${colour}` }));
+        svg.append(node("path", { class: this.checkpointSteps().length ? "line faint" : "line thin", d: linePath(points), style: `stroke:${colour}` }));
       }
       const read = (row) => ((row.formats[name] || {}).share >= RARE ? [row.formats[name].accuracy, (row.intervals.formats[name] || {}).accuracy] : [null, null]);
       this.checkpointLine(svg, y, read, colour, "", name, labels, { format: name });
@@ -189,6 +189,7 @@ class Central {
     const k = this.k();
     const y = this.frame(svg, panel, "How often the model is right: one try, many tries, a vote");
     const labels = [];
+    if (!this.checkpointSteps().length) svg.append(node("text", { class: "tick", x: (this.box.left + this.box.right) / 2, y: (panel.top + panel.bottom) / 2 - 8, "text-anchor": "middle" }, "no checkpoint has been evaluated yet"));
     for (const line of Number(k) > 1 ? PASS_LINES : PASS_LINES.slice(0, 1)) {
       const read = line.read || ((row) => [row[line.curve][k], row.intervals[line.curve][k]]);
       this.checkpointLine(svg, y, read, line.colour, line.dash, line.label.replace("k", k), labels);

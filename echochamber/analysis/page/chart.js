@@ -96,7 +96,7 @@ function lineChart(host, { title, series, xLabel }) {
     svg.append(node("line", { class: "grid", x1: left, x2: right, y1: y(tick), y2: y(tick) }));
     svg.append(node("text", { class: "tick", x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, short(Math.abs(tick) < size / 1e6 ? 0 : tick)));
   }
-  for (const value of [0, xMax / 2, xMax])
+  for (const value of [0, Math.round(xMax / 2), xMax])
     svg.append(node("text", { class: "tick", x: x(value), y: bottom + 16, "text-anchor": value === xMax ? "end" : value ? "middle" : "start" }, short(value)));
   svg.append(node("text", { class: "tick", x: (left + right) / 2, y: height - 1, "text-anchor": "middle" }, xLabel));
   for (const s of series) svg.append(node("path", { class: "line thin", d: linePath(s.points.map(([a, b]) => [x(a), known(b) ? y(b) : NaN])), style: `stroke:${s.colour}` }));
