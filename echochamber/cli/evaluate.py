@@ -21,13 +21,14 @@ def evaluate(
     samples: Annotated[int, typer.Option(min=1, help="Completions per problem at the temperature, besides the greedy one.")] = 4,
     temperature: Annotated[float, typer.Option(min=0.01)] = 1.0,
     max_new_tokens: Annotated[int, typer.Option(min=1)] = 160,
+    tier2: Annotated[bool, typer.Option("--tier2", help="Run programs that need sympy or other libraries in a locked-down process.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many problems.")] = None,
     seed: int = 0,
 ) -> None:
     """Greedy and sampled completions, graded: records.parquet, problems.parquet, summary.json."""
     from ..study.evaluate_once import evaluate_once
 
-    settings = {"samples": samples, "temperature": temperature, "max_new_tokens": max_new_tokens}
+    settings = {"samples": samples, "temperature": temperature, "max_new_tokens": max_new_tokens, "grader": {"tier2": tier2}}
     folder, rows, skipped = evaluate_once(checkpoint, problems, out, settings, limit, seed)
     for row in rows:
         low, high = row["intervals"]["accuracy"]

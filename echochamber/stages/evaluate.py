@@ -1,7 +1,7 @@
 """Evaluation: greedy and sampled completions of every checkpoint, graded, with intervals."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ..rollout.collect import stream_keys
 from ..rollout.engines import NativeEngine
 from ..stats.summary import summarise
 from ..verify.grade import Grader, GraderConfig
+from ..verify.legacy import LegacyGrader
 
 VERSION = 1
 GREEDY = -1
@@ -57,7 +58,14 @@ class Labels:
 
     arm: str = ""
     seed: int = 0
-    legacy: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Graders:
+    """Ours, and the paper's released rules beside it."""
+
+    ours: Grader
+    legacy: LegacyGrader
 
 
 def evaluate(
@@ -70,12 +78,17 @@ def evaluate(
     resume = ResumePoint(folder)
     parts = [(target, name, resume.folder / f"part_{target.step}_{index}.parquet") for target in targets for index, name in enumerate(sets)]
     total = sum(len(sets[name]) * (target.samples + 1) for target, name, _ in parts)
-    with Grader(config.grader) as grader, progress_bar("evaluate", total, unit="completions") as bar:
+    with (
+        Grader(config.grader) as ours,
+        LegacyGrader(tier2=config.grader.tier2) as legacy,
+        progress_bar("evaluate", total, unit="completions") as bar,
+    ):
+        graders = Graders(ours, legacy)
         for target, name, path in parts:
             if path.is_file():
                 bar.advance(len(sets[name]) * (target.samples + 1))
                 continue
-            rows = score(config, target, sets[name], grader, runtime, labels, bar)
+            rows = score(config, target, sets[name], graders, runtime, labels, bar)
             temporary = path.with_suffix(".tmp")
             records_frame(rows).write_parquet(temporary)
             temporary.replace(path)
@@ -91,7 +104,7 @@ def evaluate(
 
 
 def score(
-    config: EvaluateConfig, target: Target, problems: list[Problem], grader: Grader, runtime: Runtime, labels: Labels, bar: Bar
+    config: EvaluateConfig, target: Target, problems: list[Problem], graders: Graders, runtime: Runtime, labels: Labels, bar: Bar
 ) -> list[dict[str, Any]]:
     """Records of one checkpoint on one set: a greedy completion and `target.samples` sampled ones per problem."""
     model, tokenizer = load_checkpoint(target.folder, runtime.device)
@@ -102,25 +115,27 @@ def score(
         at_once = max(1, config.max_rows // len(samples)) * 4
         for start in range(0, len(problems), at_once):
             chosen = problems[start : start + at_once]
-            rows += _score_some(engine, grader, chosen, samples, labels, target.step, temperature)
+            rows += _score_some(engine, graders, chosen, samples, labels, target.step, temperature)
             bar.advance(len(chosen) * len(samples), note=f"step {target.step}")
     return rows
 
 
 def _score_some(
-    engine: NativeEngine, grader: Grader, problems: list[Problem], samples: list[int], labels: Labels, step: int, temperature: float
+    engine: NativeEngine, graders: Graders, problems: list[Problem], samples: list[int], labels: Labels, step: int, temperature: float
 ) -> Iterator[dict[str, Any]]:
     # Streams do not depend on the step: checkpoints are compared under common random numbers.
     keys = stream_keys(problems, samples, labels.seed, EVALUATION_STREAM)
     prompts = engine.encode_prompts([problem.question for problem in problems])
     groups = list(engine.sample(prompts, keys))
     items = [(p, c) for p, group in zip(problems, groups, strict=True) for c in group]
-    verdicts = grader.grade_batch([(p, c.text) for p, c in items])
-    for index, ((problem, completion), verdict) in enumerate(zip(items, verdicts, strict=True)):
+    verdicts = graders.ours.grade_batch([(p, c.text) for p, c in items])
+    legacy = graders.legacy.grade_batch([(p.reference, c.text) for p, c in items])
+    for index, ((problem, completion), verdict, old) in enumerate(zip(items, verdicts, legacy, strict=True)):
         yield record(
             problem, verdict, completion.text, arm=labels.arm, seed=labels.seed, step=step,
             sample=samples[index % len(samples)], temperature=temperature, num_tokens=len(completion.token_ids),
             logprob=float(sum(completion.logprobs)), truncated=completion.truncated,
+            legacy_format=old.label, legacy_correct=old.correct,
         )  # fmt: skip
 
 
