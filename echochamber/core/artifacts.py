@@ -121,7 +121,7 @@ class Store:
             "libraries": library_versions(),
         }
         write_json(partial / "manifest.json", manifest)
-        os.replace(partial, self.path(spec))
+        partial.replace(self.path(spec))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def write_text(path: Path, text: str) -> None:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise UserError(f"{path}: cannot be written ({error.strerror or error})") from None

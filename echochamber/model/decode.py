@@ -59,7 +59,7 @@ class DecodeWeights:
                 norm_attention=norm_weight(b.input_layernorm),
                 norm_mlp=norm_weight(b.post_attention_layernorm),
             )
-            for b in model.model.layers
+            for b in model.blocks
         )
         return cls(
             model.config, dtype, model.model.embed_tokens.weight.detach().float(), cast(model.lm_head.weight), layers,

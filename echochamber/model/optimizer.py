@@ -61,7 +61,8 @@ class Optimizer:
 
 def _split_parameters(model: nn.Module, name: str) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """Matrices inside blocks go to Muon; embeddings, head and norms to AdamW."""
-    matrices, rest = [], []
+    matrices: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
     for key, parameter in model.named_parameters():
         inner = name == "muon" and parameter.dim() == 2 and ".layers." in key
         (matrices if inner else rest).append(parameter)

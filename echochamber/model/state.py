@@ -1,6 +1,5 @@
 """Resume state of a training stage: one file, replaced whole, read without pickle's code execution."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ def save_state(path: Path, step: int, model: Transformer, optimizer: Optimizer, 
     """Weights, optimizer moments and the last finished step."""
     temporary = path.with_suffix(".tmp")
     torch.save({"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()} | extra, temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def load_state(path: Path, model: Transformer, optimizer: Optimizer) -> dict[str, Any] | None:

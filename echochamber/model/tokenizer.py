@@ -43,7 +43,7 @@ class Tokenizer:
     def save(self, folder: Path, max_positions: int | None = None) -> None:
         """Write `tokenizer.json` and the settings that `AutoTokenizer` reads."""
         self._tokenizer.save(str(folder / "tokenizer.json"))
-        settings = {
+        settings: dict[str, str | bool | int | None] = {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "eos_token": self._tokenizer.id_to_token(self.eos_id),
             "pad_token": self._tokenizer.id_to_token(self.pad_id),
@@ -73,7 +73,10 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return Tokenizer(tokenizer, tokenizer.token_to_id(EOS), tokenizer.token_to_id(PAD))
+    eos_id, pad_id = tokenizer.token_to_id(EOS), tokenizer.token_to_id(PAD)
+    assert eos_id is not None
+    assert pad_id is not None
+    return Tokenizer(tokenizer, eos_id, pad_id)
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:

@@ -4,6 +4,8 @@ Parameter names are Hugging Face's, so a state dict is a checkpoint. Axes: B seq
 V vocabulary, D width, H heads, K key-value heads, C head size.
 """
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
@@ -122,6 +124,9 @@ class Trunk(nn.Module):
 class Transformer(nn.Module):
     """Token ids in, logits out."""
 
+    cos: Tensor
+    sin: Tensor
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
@@ -148,7 +153,7 @@ class Transformer(nn.Module):
         else:
             cos, sin = self.cos[positions][:, None], self.sin[positions][:, None]
         x = self.model.embed_tokens(token_ids)
-        for block in self.model.layers:
+        for block in self.blocks:
             x = block(x, cos, sin, mask)
         return self.model.norm(x)
 
@@ -156,9 +161,14 @@ class Transformer(nn.Module):
         """Logits for the token after each position."""
         return self.lm_head(self.hidden(token_ids))
 
+    @property
+    def blocks(self) -> list[Block]:
+        """The layers in order."""
+        return cast(list[Block], list(self.model.layers))
+
     def compile_blocks(self) -> None:
         """Compile the block once for all layers: a fraction of the time of compiling the whole model."""
-        for block in self.model.layers:
+        for block in self.blocks:
             block.compile()
 
     def init_weights(self, generator: torch.Generator) -> None:

@@ -92,7 +92,8 @@ def rl(config: RLConfig, seed: int, base: Path, problems: list[Problem], folder:
 
 def problems_of_step(problems: list[Problem], prompts_per_step: int, step: int, seed: int) -> list[Problem]:
     """The problems of `step` (from 1): a fresh order each epoch, a function of (seed, step) alone."""
-    first, count, chosen = (step - 1) * prompts_per_step, len(problems), []
+    first, count = (step - 1) * prompts_per_step, len(problems)
+    chosen: list[Problem] = []
     for position in range(first, first + prompts_per_step):
         epoch, place = divmod(position, count)
         if not chosen or place == 0:

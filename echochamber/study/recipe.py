@@ -16,7 +16,6 @@ from ..stages.prepare import TokenizerConfig
 from ..stages.pretrain import PretrainRecipe
 from ..stages.rl_config import RLConfig
 
-
 DEFAULT_SUFFIX = "\n\n"
 
 

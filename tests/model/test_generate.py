@@ -1,5 +1,7 @@
 """Sampling against a plain forward pass, and its independence of neighbours."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 import torch
@@ -54,7 +56,7 @@ def test_a_completion_does_not_depend_on_its_neighbours(tokenizer):
     alone = [_run(model, tokenizer, [text], _keys(3)[i : i + 1])[0] for i, text in enumerate(PROMPTS)]
     narrow = _run(model, tokenizer, PROMPTS, _keys(3), max_rows=4)
     for other in (alone, narrow):
-        for mine, theirs in zip(sum(together, []), sum(other, []), strict=True):
+        for mine, theirs in zip(chain(*together), chain(*other), strict=True):
             assert mine.token_ids == theirs.token_ids
             np.testing.assert_allclose(mine.logprobs, theirs.logprobs, atol=1e-4)
 
@@ -76,7 +78,7 @@ def test_eos_ends_a_completion_and_the_limit_truncates(tokenizer):
     groups = _run(model, tokenizer, PROMPTS, _keys(3, 64), max_new_tokens=40)
     completions = [c for group in groups for c in group]
     ended = [c for c in completions if not c.truncated]
-    assert ended and len(ended) < len(completions)
+    assert 0 < len(ended) < len(completions)
     assert all(c.token_ids[-1] == tokenizer.eos_id and tokenizer.eos_id not in c.token_ids[:-1] for c in ended)
     assert all(len(c.token_ids) == 40 and tokenizer.eos_id not in c.token_ids for c in completions if c.truncated)
     assert all(len(c.logprobs) == len(c.token_ids) for c in completions)
