@@ -72,6 +72,7 @@ def copies_of(copies: float, size: int, seed: int, name: str) -> np.ndarray:
 
 
 def sum_lengths(lengths: Any, picks: np.ndarray) -> int:
+    """Tokens of the chosen documents, repeats counted."""
     return int(np.frombuffer(lengths, dtype=np.uint32)[picks].sum(dtype=np.int64)) if len(picks) else 0
 
 

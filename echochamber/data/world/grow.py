@@ -3,7 +3,8 @@
 from . import cast
 from .config import WorldConfig
 from .draft import Draft
-from .patterns import PATTERNS, Limits, cost
+from .limits import Limits
+from .patterns import PATTERNS, cost
 from .rows import Family, Part, Row
 from .stream import Stream, between, pick, shuffled
 from .web import grow_web

@@ -3,7 +3,8 @@
 from . import cast
 from .config import WorldConfig
 from .draft import Draft
-from .patterns import PATTERNS, Limits
+from .limits import Limits
+from .patterns import PATTERNS
 from .rows import Row, Web
 from .stream import Stream, between, pick, shuffled
 

@@ -1,0 +1,26 @@
+"""The one grader agrees with the world: right renderings are right in every step, planted mistakes are found."""
+
+from echochamber.data.noise import mistake
+from echochamber.data.styles import STYLES, StyleKnobs, render
+from echochamber.data.world import FAMILIES, WorldConfig, draw_problem
+from echochamber.data.world.stream import stream
+from echochamber.verify import Grader
+
+KNOBS = StyleKnobs(docstring=0.5, comments=0.5, named_givens=0.5, short_names=0.3, generic_names=0.3, stepwise=0.7, latex=0.5, spaced=0.5)
+
+
+def test_right_and_wrong_solutions_of_every_family_and_style_are_told_apart() -> None:
+    right, wrong = [], []
+    for place, family in enumerate(FAMILIES):
+        problem = draw_problem(WorldConfig(families=(family,), operations=(2, 5)), 0, "dev", place)
+        for style in STYLES:
+            source = stream("graded", place, style)
+            right.append((problem, render(problem, style, source, KNOBS)))
+            wrong.append((problem, render(problem, style, source, KNOBS, graph=mistake(problem.graph, style, source))))
+    with Grader() as grader:
+        verdicts = grader.grade_batch(right + wrong)
+    formats = list(STYLES) * (2 * len(FAMILIES))
+    assert [verdict.format for verdict in verdicts] == formats
+    expected = ["right_steps"] * len(right) + ["wrong_steps"] * len(wrong)
+    assert [verdict.process for verdict in verdicts] == expected
+    assert [verdict.outcome for verdict in verdicts] == ["correct"] * len(right) + ["wrong"] * len(wrong)
