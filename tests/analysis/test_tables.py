@@ -6,10 +6,17 @@ import polars as pl
 import pytest
 
 from echochamber.analysis.tables.common import counts, over_seeds
-from echochamber.analysis.tables.dynamics import first_steps, format_costs, format_dynamics, style_shares
+from echochamber.analysis.tables.dynamics import (
+    first_steps,
+    format_costs,
+    format_dynamics,
+    style_changes,
+    style_shares,
+)
 from echochamber.analysis.tables.errors import flip_errors, two_scorers
+from echochamber.analysis.tables.floors import pass_variants, swapped_references
 from echochamber.analysis.tables.forecasts import forecast_table
-from echochamber.analysis.tables.gains import paired_gains, support
+from echochamber.analysis.tables.gains import no_training, paired_gains, support
 from echochamber.analysis.tables.selection import selection_or_skill
 from echochamber.core.records import RECORD_SCHEMA
 
@@ -143,3 +150,44 @@ def test_over_seeds_uses_student_and_drops_what_a_seed_lacks() -> None:
     joined = over_seeds(tables, ["k"])
     assert joined["value"].to_list() == [pytest.approx(0.5), None]
     assert joined["low"][0] == pytest.approx(0.5 - 4.302653 * 0.1 / 3**0.5, abs=1e-6)
+
+
+def test_guessing_is_told_from_solving() -> None:
+    """The base says 7 to everything; problems a and b (7 and 8) swap references, c is alone in its size."""
+    rows = []
+    for problem, reference in (("a", "7"), ("b", "8"), ("c", "100")):
+        for i in range(4):
+            right = reference == "7"
+            rows.append({"step": 0, "problem_id": problem, "family": "pens", "reference": reference, "answer": "7", "correct": right, "sample": i, "process": "right_steps" if right and i < 2 else "wrong_steps"})
+    table = pass_variants(completions(rows), "easy", (0,))
+    cells = {(r["kind"], r["k"]): r["value"] for r in table.to_dicts()}
+    assert cells["answer", 1] == pytest.approx(1 / 3)
+    assert cells["steps", 1] == pytest.approx(0.5 / 3)
+    assert cells["steps", 4] == pytest.approx(1 / 3)
+    assert cells["chance", 1] == pytest.approx(0.5)
+    other = swapped_references(completions(rows).collect(), seed=0)
+    assert dict(other.sort("problem_id").rows()) == {"a": "8", "b": "7", "c": None}
+
+
+def test_unchecked_process_is_left_out() -> None:
+    rows = [row | {"reference": "7", "answer": "7", "process": ""} for row in written(0, "a", "omi1", 4, 4)]
+    assert set(pass_variants(completions(rows), "easy", (0,))["kind"]) == {"answer"}
+
+
+def test_votes_and_greedy_need_no_training() -> None:
+    table = pl.concat([problem_rows(0, [3, 1]), problem_rows(9, [4, 4])]).with_columns(pl.lit(0.75).alias("maj@4"))
+    found = no_training(table, "easy")
+    assert dict(zip(found["method"], found["value"], strict=True)) == {
+        "base, one sample": 0.5, "base, greedy": 0.5, "base, vote of 4": 0.75,
+        "after RL, one sample": 1.0, "after RL, greedy": 1.0, "after RL, vote of 4": 0.75,
+    }  # fmt: skip
+
+
+def test_style_changes_carry_intervals_and_skip_rare_formats() -> None:
+    rows = [row for p in "abcdefgh" for step in (0, 5) for row in written(step, p, "tinygsm", 4, 0)] + written(0, "a", "omi1", 4, 0)
+    words = ["yes" if row["step"] == 0 else "no" for row in rows]
+    table = style_changes(completions(rows).with_columns(style_docstring=pl.Series(words)), "easy", 5)
+    cells = {(r["format"], r["word"], r["step"]): (r["value"], r["low"], r["high"]) for r in table.to_dicts()}
+    assert cells["tinygsm", "yes", 0][0] == 1.0
+    assert cells["tinygsm", "yes", 0][1] > cells["tinygsm", "yes", 5][2]
+    assert {key[0] for key in cells} == {"tinygsm"}

@@ -6,7 +6,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ...stats.bootstrap import problem_weights, ratio_interval
+from .common import ESTIMATE, estimate
+
 TAKEN_OVER = 0.9
+FEW = 20
+"""Completions of a format at one step, under which its style is not reported."""
 
 
 def format_dynamics(dense: Sequence[Mapping[str, Any]], formats: Sequence[str]) -> pl.DataFrame:
@@ -79,3 +84,33 @@ def style_shares(records: pl.LazyFrame, problem_set: str) -> pl.DataFrame:
     joined = pl.concat(tables)
     total = pl.col("completions").sum().over(keys)
     return joined.with_columns(share=pl.col("completions") / total).select(list(schema)).sort([*keys, "value"])
+
+
+def style_changes(records: pl.LazyFrame, problem_set: str, last: int, seed: int = 0) -> pl.DataFrame:
+    """Shares of style features at the base and at `last`: format, feature, word, step, value, low, high.
+
+    Formats and features that both steps have, at least `FEW` completions each; bootstrap by problem.
+    """
+    names = [name for name in records.collect_schema().names() if name.startswith("style_")]
+    wanted = records.filter((pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set) & pl.col("step").is_in([0, last]))
+    table = wanted.select("step", "problem_id", "format", *names).collect()
+    rows = []
+    for name in names:
+        measured = table.filter(pl.col(name).is_not_null())
+        for (form,), part in measured.group_by(["format"], maintain_order=True):
+            sides = [part.filter(pl.col("step") == step) for step in (0, last)]
+            if min(len(side) for side in sides) < FEW:
+                continue
+            for word in sorted(set(part[name])):
+                for step, side in zip((0, last), sides, strict=True):
+                    cells = {"format": form, "feature": name.removeprefix("style_"), "word": word, "step": step}
+                    rows.append(cells | _feature_share(side, pl.col(name) == word, seed))
+    schema: dict[str, Any] = {"format": pl.String, "feature": pl.String, "word": pl.String, "step": pl.Int64}
+    return pl.DataFrame(rows, schema=schema | ESTIMATE).sort("format", "feature", "word", "step")
+
+
+def _feature_share(side: pl.DataFrame, hit: pl.Expr, seed: int) -> dict[str, float | None]:
+    counted = side.group_by("problem_id").agg(num=hit.sum(), den=pl.len()).sort("problem_id")
+    num, den = counted["num"].to_numpy(), counted["den"].to_numpy()
+    bounds = ratio_interval(problem_weights(len(counted), seed), num, den)
+    return estimate(float(num.sum() / den.sum()), bounds)

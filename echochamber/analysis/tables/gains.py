@@ -52,6 +52,25 @@ def support(problems: pl.DataFrame, problem_set: str, seed: int = 0) -> pl.DataF
     return pl.DataFrame(rows, schema=dict[str, Any](k=pl.Int64, kind=pl.String) | ESTIMATE)
 
 
+def no_training(problems: pl.DataFrame, problem_set: str, seed: int = 0) -> pl.DataFrame:
+    """Analysis 4, what needs no RL: method, value, low, high for base and last step on one set.
+
+    Methods: one sample, greedy, and a vote among all samples, each for the base and after RL.
+    """
+    sides = _ends(problems.filter(pl.col("problem_set") == problem_set))
+    weights = problem_weights(max(len(sides[0]), 1), seed)
+    shared = _quantities(*sides)
+    votes = sorted((int(name[4:]) for name in shared if name.startswith("maj@") and name != "maj@1"), reverse=True)[:1]
+    methods = {"one sample": "accuracy", "greedy": "greedy_accuracy"} | {f"vote of {k}": f"maj@{k}" for k in votes}
+    rows = []
+    for place, side in zip(("base", "after RL"), sides, strict=True):
+        for method, quantity in methods.items():
+            if quantity in shared:
+                values = side[quantity].to_numpy()
+                rows.append({"method": f"{place}, {method}"} | estimate(float(values.mean()), mean_interval(weights, values)))
+    return pl.DataFrame(rows, schema=dict[str, Any](method=pl.String) | ESTIMATE)
+
+
 def _ends(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The problems that base and last step share, in one order, as float columns."""
     last = table["step"].max() if len(table) else 0

@@ -1,0 +1,47 @@
+"""A table of text with a question over it, and how numbers are written in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from .headline import bounds, percent
+from .runs import Run
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A question, its answer as a table of text, and what to know when reading it."""
+
+    question: str
+    columns: list[str]
+    rows: list[list[str]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What one run offers to the analyses; None or empty where it is not there."""
+
+    run: Run
+    last: int
+    formats: list[str]
+    records: pl.LazyFrame | None
+    problems: pl.DataFrame | None
+    counted: pl.DataFrame | None
+
+
+def signed(value: float | None, interval: Sequence[float | None]) -> str:
+    """`+38 points [35 to 41]`."""
+    if value is None:
+        return "not estimable"
+    low, high = interval
+    around = f" [{100 * low:+.1f} to {100 * high:+.1f}]" if low is not None and high is not None else " (no interval)"
+    return f"{100 * value:+.1f} points{around}"
+
+
+def share(row: dict[str, Any]) -> str:
+    """`57% [54–60%]` from the columns value, low, high."""
+    known = [row["low"], row["high"]] if row["low"] is not None else None
+    return f"{percent(row['value'])} [{bounds(known)}]" if row["value"] is not None else "not estimable"
