@@ -13,7 +13,7 @@ _ONES = (
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
 )  # fmt: skip
 _TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_REFERS_BACK = re.compile(r"^(\{n\} (liters|people)|It|Then|After|Later|At noon|Another|As a bonus)|\b(then|them|they|that|this|it|more|again|another|too|also|on top)\b")
+_REFERS_BACK = re.compile(r"^(\{n\} (liters|people)|It|A second|Then|After|Later|At noon|Another|As a bonus)|\b(then|them|they|that|this|it|more|again|another|too|also|on top)\b")
 _PERSON = re.compile(r"\{(who|she|her)\}", re.IGNORECASE)
 _NUMBER = re.compile(r"(\$?)(?<![\d.])(\d+)(?!\d|\.\d)(%?)")
 

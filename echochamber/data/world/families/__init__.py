@@ -5,6 +5,7 @@ from .ages import AGES
 from .collect import COLLECT
 from .compare import COMPARE
 from .discount import DISCOUNT
+from .factory import FACTORY
 from .farm import FARM
 from .garden import GARDEN
 from .lengths import LENGTHS
@@ -26,7 +27,7 @@ FAMILIES: dict[str, Family] = {
     for family in (
         COLLECT, SHOPPING, COMPARE, AGES, TRAVEL, WAGES, SHARING,
         TANK, RECIPE, PACKING, DISCOUNT, FARM, READING, RIDERS,
-        GARDEN, SAVINGS, SCHOOL, LENGTHS, SCORES,
+        GARDEN, SAVINGS, SCHOOL, LENGTHS, SCORES, FACTORY,
     )
 }
 """Family name -> rows, in the order in which the world draws from them."""
