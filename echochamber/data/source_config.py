@@ -1,7 +1,7 @@
 """Settings of mixtures and their sources, as recipes write them."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -86,12 +86,25 @@ class SourceConfig(Config):
 
 
 class MixtureConfig(Config):
-    """Sources and, optionally, the tokens that they fill."""
+    """Sources and, optionally, the tokens that they fill; or one of the paper's names (`named: tg_4xomi1`)."""
 
     budget_tokens: Annotated[Count, Field(ge=1000)] | None = None
     sources: dict[str, SourceConfig] = Field(min_length=1)
     max_contamination: Share = 0.01
     """A source that overlaps a larger share of an evaluation set is refused; 1 allows all."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_the_papers_name(cls, data: Any) -> Any:
+        """`tg_4xomi1` alone, or `{named: tg_4xomi1, ...}`: further keys of a source are laid over the name's."""
+        if isinstance(data, str):
+            data = {"named": data}
+        if not isinstance(data, dict) or "named" not in data:
+            return data
+        named = sources_from_name(str(data["named"]))
+        given = data.get("sources") or {}
+        merged = {name: {**named.get(name, {}), **(given.get(name) or {})} for name in [*named, *given]}
+        return {key: value for key, value in data.items() if key != "named"} | {"sources": merged}
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> "MixtureConfig":
@@ -110,18 +123,23 @@ class MixtureConfig(Config):
         return self
 
 
-def mixture_from_name(name: str, budget_tokens: int | None = None) -> MixtureConfig:
-    """A mixture written as the paper names it: `tg_4xomi1`, `as_fm3_tg_omi1_omi2`.
+def sources_from_name(name: str) -> dict[str, dict[str, float]]:
+    """The sources of a mixture written as the paper names it: `tg_4xomi1`, `as_fm3_tg_omi1_omi2`.
 
-    >>> mixture_from_name("tg_4xomi1").sources["omi1"].copies
-    4.0
+    >>> sources_from_name("tg_4xomi1")
+    {'tinygsm': {'copies': 1.0}, 'omi1': {'copies': 4.0}}
     """
-    sources: dict[str, SourceConfig] = {}
+    sources: dict[str, dict[str, float]] = {}
     for piece in name.split("_"):
         match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)x)?([a-z]+\d?)", piece)
         if not match or match[2] not in PAPER_PARTS:
             raise UserError(f"mixture {name!r}: part {piece!r} is unknown; parts are {', '.join(PAPER_PARTS)}, each with an optional 4x before it")
         if PAPER_PARTS[match[2]] in sources:
             raise UserError(f"mixture {name!r}: part {match[2]!r} occurs twice")
-        sources[PAPER_PARTS[match[2]]] = SourceConfig(copies=float(match[1] or 1))
-    return MixtureConfig(budget_tokens=budget_tokens, sources=sources)
+        sources[PAPER_PARTS[match[2]]] = {"copies": float(match[1] or 1)}
+    return sources
+
+
+def mixture_from_name(name: str, budget_tokens: int | None = None) -> MixtureConfig:
+    """The mixture that a paper's name means."""
+    return MixtureConfig.parse({"named": name, "budget_tokens": budget_tokens}, "mixture")

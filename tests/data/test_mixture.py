@@ -129,6 +129,19 @@ def test_mixtures_by_the_papers_names(name: str, copies: dict[str, float]) -> No
     assert {key: source.copies for key, source in mixture_from_name(name).sources.items()} == copies
 
 
+def test_a_recipe_may_give_the_papers_name_and_add_to_it() -> None:
+    named = {"named": "tg_4xomi1", "budget_tokens": "2M", "sources": {"omi1": {"noise": {"random": 0.1}}, "prose": {"share": 0.1}}}
+    made = MixtureConfig.parse(named, "mixture")
+    assert list(made.sources) == ["tinygsm", "omi1", "prose"]
+    assert (made.sources["omi1"].copies, made.sources["omi1"].noise.random) == (4, 0.1)
+    assert MixtureConfig.parse(made.resolved(), "again") == made
+    assert MixtureConfig.model_validate("tg_4xomi1") == mixture_from_name("tg_4xomi1")
+    with pytest.raises(UserError, match=r"part 'tgg' is unknown; parts are as, fm3"):
+        MixtureConfig.parse({"named": "tgg_omi1"}, "mixture")
+    with pytest.raises(UserError, match=r"'omi1' occurs twice"):
+        mixture_from_name("omi1_4xomi1")
+
+
 @pytest.mark.parametrize(
     ("mixture", "words"),
     [
