@@ -36,8 +36,11 @@ def build_report(study_folder: Path, output: Path | None = None) -> Path:
     return target
 
 
-def render_page(study: Study, runs: list[Run]) -> str:
-    """The HTML text; everything from outside is escaped by the template or by `script_safe`."""
+def render_page(study: Study, runs: list[Run], live: bool = False) -> str:
+    """The HTML text; everything from outside is escaped by the template or by `script_safe`.
+
+    `live`: for the loopback server, with a script that asks it for newer versions.
+    """
     data = page_data(study, runs)
     summary = summarise_study(study, runs)
     sets = problem_sets(runs)
@@ -61,7 +64,8 @@ def render_page(study: Study, runs: list[Run]) -> str:
         libraries=libraries(study),
         data=script_safe(data),
         style=(page / "report.css").read_text(encoding="utf-8"),
-        scripts=[(page / name).read_text(encoding="utf-8") for name in SCRIPTS],
+        scripts=[(page / name).read_text(encoding="utf-8") for name in (*SCRIPTS, *(["live.js"] if live else []))],
+        live=live,
     )
 
 

@@ -51,8 +51,11 @@ class Chromium:
             return json.load(reply)["value"]
 
     def open(self, path: Path) -> None:
-        self._call("POST", f"{self.session}/url", {"url": path.resolve().as_uri()})
-        self.wait("return window.page !== undefined")
+        self.open_address(path.resolve().as_uri())
+
+    def open_address(self, address: str, ready: str = "return window.page !== undefined") -> None:
+        self._call("POST", f"{self.session}/url", {"url": address})
+        self.wait(ready)
 
     def run(self, script: str, *arguments: Any) -> Any:
         """The value of a script's `return`."""

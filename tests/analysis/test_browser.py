@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from echochamber.analysis import build_report, study_summary
 from echochamber.analysis.headline import percent
+from echochamber.analysis.watch import LivePage, make_server
 
 from .browser import Chromium
 
@@ -113,6 +115,22 @@ def test_narrow_screen_does_not_scroll_sideways(study: Path, tmp_path: Path) -> 
     with Chromium(width=500, height=900) as phone:
         phone.open(build_report(study, tmp_path / "report.html"))
         assert phone.run("return document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_served_page_reloads_when_the_study_moves_on(chromium: Chromium, copied: Path) -> None:
+    page = LivePage(copied)
+    page.refresh()
+    server = make_server(page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    chromium.open_address(f"http://127.0.0.1:{server.server_address[1]}/")
+    chromium.wait("return typeof liveVersion !== 'undefined' && liveVersion === '1'")
+    (copied / "study.json").write_text((copied / "study.json").read_text().replace("Which of three", "Now which of three"))
+    assert page.refresh()
+    chromium.wait("return document.getElementById('question')?.innerText.startsWith('Now which')")
+    assert chromium.console() == []
+    chromium.open_address("about:blank", ready="return true")
+    server.shutdown()
+    server.server_close()
 
 
 def test_seeds_and_arms_can_be_chosen(chromium: Chromium, grid: Path, tmp_path: Path) -> None:

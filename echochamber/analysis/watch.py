@@ -1,0 +1,107 @@
+"""Rebuild the page as artifacts arrive, and serve it on loopback with a live refresh."""
+
+import threading
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from ..core.artifacts import write_text
+from .report import render_page
+from .runs import find_runs
+from .study_folder import load_study
+
+WATCHED = ("manifest.json", "summary.json", "plan.json", "metrics.jsonl")
+"""Files in an artifact whose change rebuilds the page."""
+ADDRESS = "127.0.0.1"
+
+
+class LivePage:
+    """The page of one study, rebuilt when something on disk has changed."""
+
+    def __init__(self, study_folder: Path, output: Path | None = None) -> None:
+        self.folder, self.output = study_folder, output or study_folder / "report.html"
+        self.version, self.content = 0, b""
+        self._seen: object = None
+
+    def refresh(self) -> bool:
+        """Rebuild if a watched file came, went or changed; True when it did. The file on disk stays the plain page."""
+        state = self._state()
+        if state == self._seen:
+            return False
+        study = load_study(self.folder)
+        runs = find_runs(study)
+        write_text(self.output, render_page(study, runs))
+        self.content = render_page(study, runs, live=True).encode()
+        self._seen, self.version = state, self.version + 1
+        return True
+
+    def _state(self) -> list[tuple[str, int, int]]:
+        artifacts = self.folder / "artifacts"
+        paths = [self.folder / "study.json"]
+        paths += [path for depth in ("*", ".partial/*") for name in WATCHED for path in artifacts.glob(f"{depth}/{name}")]
+        found = []
+        for path in sorted(paths):
+            try:
+                status = path.stat()
+            except FileNotFoundError:  # published or removed between listing and asking
+                continue
+            found.append((str(path), status.st_mtime_ns, status.st_size))
+        return found
+
+
+def make_server(page: LivePage, port: int = 0) -> ThreadingHTTPServer:
+    """A server on loopback for `/` and `/version`; port 0 takes a free one.
+
+    Requests under any other host name are refused, so that no web page can read the study by a name
+    that resolves to this machine.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if (self.headers.get("Host") or "").rsplit(":", 1)[0] not in (ADDRESS, "localhost"):
+                self.send_error(HTTPStatus.FORBIDDEN)
+            elif self.path == "/":
+                self._reply(page.content, "text/html; charset=utf-8")
+            elif self.path == "/version":
+                self._reply(str(page.version).encode(), "text/plain")
+            else:
+                self.send_error(HTTPStatus.NOT_FOUND)
+
+        def _reply(self, body: bytes, kind: str) -> None:
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", "no-store")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Requests are not news."""
+
+    return ThreadingHTTPServer((ADDRESS, port), Handler)
+
+
+def watch_report(
+    study_folder: Path,
+    output: Path | None = None,
+    port: int = 0,
+    every: float = 2.0,
+    announce: Callable[[str], None] = print,
+) -> None:
+    """Serve until interrupted (Ctrl-C), looking for changes `every` seconds; announces the address first."""
+    page = LivePage(study_folder, output)
+    page.refresh()
+    server = make_server(page, port)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    announce(f"http://{ADDRESS}:{server.server_address[1]}/")
+    try:
+        while True:
+            time.sleep(every)
+            page.refresh()
+    except KeyboardInterrupt:
+        announce("stopped")
+    finally:
+        server.shutdown()
+        server.server_close()
