@@ -33,7 +33,7 @@ class PretrainRecipe(Config):
     """Settings of pretraining at any size. One pass over the shards unless `tokens` says otherwise."""
 
     sequence_length: int = Field(default=256, gt=0)
-    max_positions: int = Field(default=512, gt=0)
+    max_positions: int = Field(default=1024, gt=0)
     """Longest prompt and completion that the model can ever read."""
     batch_tokens: Count = Field(default=8192, gt=0)
     """Tokens of one optimizer step over all ranks."""
