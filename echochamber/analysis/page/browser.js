@@ -3,7 +3,7 @@
 
 const [RUN, SOURCE, PROBLEM, STEP, SAMPLE, FORMAT, OUTCOME, ANSWER, DETAIL, TOKENS, TRUNCATED, TEXT] = Array(12).keys();
 const CHANGES = { "": "any change", gained: "wrong → right", lost: "right → wrong", kept: "right → right", missed: "wrong → wrong", format: "another format" };
-const SHOWN = 3;
+const shown = () => (innerWidth < 640 ? 1 : 3);
 
 class Browser {
   constructor(host, controls, page) {
@@ -155,9 +155,9 @@ class Browser {
   column(title, rows) {
     const sorted = [...(rows || [])].sort((a, b) => this.passes(b) - this.passes(a));
     const cards = sorted.map((row) => this.card(row));
-    const rest = cards.slice(SHOWN);
+    const rest = cards.slice(shown());
     const more = rest.length ? node("details", { class: "more" }, node("summary", {}, `${rest.length} more`), ...rest) : null;
-    return node("div", { class: "side" }, node("h3", {}, title), ...(cards.length ? cards.slice(0, SHOWN) : [node("p", { class: "none" }, "No completion of this problem here.")]), more);
+    return node("div", { class: "side" }, node("h3", {}, title), ...(cards.length ? cards.slice(0, shown()) : [node("p", { class: "none" }, "No completion of this problem here.")]), more);
   }
 
   card(row) {

@@ -187,7 +187,7 @@ class Central {
 
   drawPass(svg, panel) {
     const k = this.k();
-    const y = this.frame(svg, panel, "How often the model is right: one try, many tries, a vote");
+    const y = this.frame(svg, panel, this.box.narrow ? "How often the model is right" : "How often the model is right: one try, many tries, a vote");
     const labels = [];
     if (!this.checkpointSteps().length) svg.append(node("text", { class: "tick", x: (this.box.left + this.box.right) / 2, y: (panel.top + panel.bottom) / 2 - 8, "text-anchor": "middle" }, "no checkpoint has been evaluated yet"));
     for (const line of Number(k) > 1 ? PASS_LINES : PASS_LINES.slice(0, 1)) {
