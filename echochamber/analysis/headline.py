@@ -15,7 +15,7 @@ TITLES = {
     "omi2": "prose with a box",
     "metamath": "prose, “The answer is”",
     "gsm8k": "prose, “####”",
-    "other": "none of these",
+    "other": "no known format",
 }
 """What a reader sees beside the name of a format."""
 COLLAPSED = 0.9
@@ -145,7 +145,9 @@ def sentences(found: Sequence[Tile], runs: Sequence[Run] = ()) -> tuple[str, str
     winner = share.label.removeprefix("Written as ")
     if winner == share.label:
         winner = "a format that differs by seed"
-    if (share.after or 0) >= COLLAPSED:
+    if (share.before or 0) >= COLLAPSED:
+        main = f"There was little to choose from: {winner} had {before} of the answers before reinforcement learning and has {after} after it."
+    elif (share.after or 0) >= COLLAPSED:
         main = f"Reinforcement learning left the model with one way to answer: {winner}, from {before} of its answers to {after}."
     else:
         main = f"After reinforcement learning the most used format is {winner}, with {after} of the answers; it had {before}."

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from echochamber.analysis import study_summary
-from echochamber.analysis.headline import bounds, percent, winners
+from echochamber.analysis.headline import Tile, bounds, percent, sentences, winners
 from echochamber.stats.intervals import t_interval
 
 from .synthetic import ACCURACY, FORMATS, START, shares_at
@@ -49,6 +49,16 @@ def test_a_format_that_died_in_one_seed_has_no_mean_accuracy(grid: Path) -> None
     final = study_summary(grid)["final"]
     assert final["formats"]["omi2"]["share"] == pytest.approx(0, abs=0.02)
     assert final["formats"]["metamath"]["accuracy"] is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [(0.3, 0.97, "one way to answer"), (0.3, 0.6, "the most used format is"), (0.95, 0.99, "There was little to choose from")],
+)
+def test_headline_claims_no_more_than_happened(before: float, after: float, said: str) -> None:
+    cells = {"before_interval": [before, before], "after_interval": [after, after], "target": {}}
+    tiles = [Tile(label, "", before, after, **cells) for label in ("Written as omi1", "Right at the first try")]
+    assert said in sentences(tiles)[0]
 
 
 def test_words_for_numbers() -> None:
