@@ -7,6 +7,7 @@ do not depend on what else the machine does; wall times do.
 """
 
 import argparse
+import ast
 import os
 import resource
 import time
@@ -74,6 +75,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="sandbox workers of the batch lines (default 2)")
     options = parser.parse_args()
     count = options.programs
+    sources = [text for _, text in world_items("tinygsm", count)]
+    measure("for scale: ast.parse of the same programs", lambda: [ast.parse(text) for text in sources], count)
     plain = GraderConfig(style=False, process=False)
     for label, config in (("answers only", plain), ("with style", GraderConfig(process=False)), ("with style and steps", GraderConfig())):
         with Grader(config, workers=1) as grader:

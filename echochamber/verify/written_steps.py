@@ -8,6 +8,7 @@ import ast
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import NamedTuple
 
 from ..core.numbers import Number
 from .programs import Program, parse_quietly
@@ -21,16 +22,14 @@ _EQUATION = re.compile(rf"((?:[-+*/()]|{_NUMBER}|[ \t])+)=[ \t]*({_NUMBER})")
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|[-+*/()]")
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
+class Operand(NamedTuple):
     """A number in the text: its value and, where it is a result, the operation that made it."""
 
     value: Number
     source: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenOperation:
+class WrittenOperation(NamedTuple):
     """`left op right`, exact `value`, and the `claimed` value where the text states one."""
 
     op: str

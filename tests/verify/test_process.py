@@ -98,8 +98,8 @@ def test_every_style_is_itself_right_and_by_right_steps(grader, world, knobs):
     for style in STYLES:
         stream = generator("verify", style, knobs)
         items = [(p, render(p, style, stream, StyleKnobs(**KNOBS[knobs]))) for p in world]
-        found = {(v.format, v.outcome, v.process) for v in grader.grade_batch(items)}
-        assert found == {(style, "correct", "right_steps")}
+        found = {(v.format, v.outcome, v.process, v.detail) for v in grader.grade_batch(items)}
+        assert found == {(style, "correct", "right_steps", "")}
 
 
 @pytest.mark.parametrize(
