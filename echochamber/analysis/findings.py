@@ -33,11 +33,22 @@ def findings(study: Study, runs: Sequence[Run], chosen: tuple[str, str]) -> list
         groups.setdefault(run.group, []).append(run)
     found = []
     for group, members in groups.items():
-        inputs = [_inputs(study, run, chosen) for run in members]
-        tables = [table for make in MAKERS for table in [make(study, inputs, chosen[0])] if table is not None]
+        label = " · ".join(part for part in group if part)
+        tables = _tables(study, members, chosen, label)
         if tables:
-            found.append((" · ".join(part for part in group if part), tables))
+            found.append((label, tables))
     return found
+
+
+def _tables(study: Study, members: Sequence[Run], chosen: tuple[str, str], label: str) -> list[PageTable]:
+    """Every table that can be made; a file damaged inside is named and costs the group its tables."""
+    try:
+        inputs = [_inputs(study, run, chosen) for run in members]
+        tables = [make(study, inputs, chosen[0]) for make in MAKERS]
+    except pl.exceptions.PolarsError as error:
+        study.trouble(f"{label}: records or problems cannot be analysed ({str(error).splitlines()[0]})")
+        return []
+    return [table for table in tables if table is not None]
 
 
 def _inputs(study: Study, run: Run, chosen: tuple[str, str]) -> Inputs:

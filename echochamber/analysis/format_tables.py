@@ -7,7 +7,7 @@ import polars as pl
 
 from ..stats.forecast import effective_kl_weight
 from .headline import percent
-from .page_table import Inputs, PageTable, share
+from .page_table import Inputs, PageTable, share, target
 from .study_folder import Study
 from .tables.dynamics import first_steps, format_costs, format_dynamics, style_changes
 from .tables.errors import flip_errors
@@ -52,7 +52,8 @@ def _kl_weight(config: dict[str, Any]) -> tuple[float | None, str]:
 
 def dynamics_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
     """When each format led and took over, one row per seed and format."""
-    rows = []
+    rows: list[list[str]] = []
+    targets = []
     for one in inputs:
         costs = format_costs(one.records, chosen) if one.records is not None else pl.DataFrame(schema={"step": pl.Int64, "format": pl.String, "tokens": pl.Float64})
         tokens = {(row["step"], row["format"]): row["tokens"] for row in costs.iter_rows(named=True)}
@@ -61,8 +62,9 @@ def dynamics_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageT
             length = tokens.get((0, row["format"]))
             cells = [percent(row["first_share"]), f"{percent(row['peak_share'])} at step {row['peak_step']}", percent(row["last_share"])]
             rows.append([str(one.run.seed), row["format"], *cells, *steps, f"{length:.0f}" if length is not None else "–"])
+            targets.append(target(one, step=row["peak_step"], format=row["format"]))
     columns = ["Seed", "Format", "First share", "Peak", "Last share", "Leads from step", "Overtakes at", "Over 90% at", "Tokens at base"]
-    return PageTable("Who led when?", columns, rows, "From the training rollouts.") if rows else None
+    return PageTable("Who led when?", columns, rows, "From the training rollouts.", targets) if rows else None
 
 
 def style_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
@@ -78,7 +80,7 @@ def style_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTabl
         if apart:
             rows.append([str(form), f"{str(feature).replace('_', ' ')}: {str(word).replace('_', ' ')}", share(before), share(after)])
     note = f"Seed {one.run.seed}; habits whose two intervals lie apart, in formats written at both ends. {len(table) // 2} were measured."
-    return PageTable("What changed inside a format?", ["Format", "Habit", "Before", "After"], rows, note) if rows else None
+    return PageTable("What changed inside a format?", ["Format", "Habit", "Before", "After"], rows, note, [target(one, format=row[0]) for row in rows]) if rows else None
 
 
 def errors_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
@@ -88,4 +90,6 @@ def errors_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTab
     if table is None or set(table["first_error"]) <= {"not checked"}:
         return None
     rows = [[row["flip"], row["first_error"].replace("_", " "), str(row["count"]), share(row)] for row in table.iter_rows(named=True)]
-    return PageTable("What went wrong first, where the greedy answer flipped?", ["Flip", "First error of the wrong side", "Problems", "Share of the flip"], rows, f"Seed {one.run.seed}.")
+    columns = ["Flip", "First error of the wrong side", "Problems", "Share of the flip"]
+    targets = [target(one, change="gained" if row[0] == "wrong to right" else "lost") for row in rows]
+    return PageTable("What went wrong first, where the greedy answer flipped?", columns, rows, f"Seed {one.run.seed}.", targets)

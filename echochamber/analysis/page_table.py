@@ -1,7 +1,7 @@
 """A table of text with a question over it, and how numbers are written in it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -18,6 +18,8 @@ class PageTable:
     columns: list[str]
     rows: list[list[str]]
     note: str = ""
+    targets: list[dict[str, Any]] = field(default_factory=list)
+    """Per row what the completion browser shows when the row is clicked; empty: rows are not clickable."""
 
 
 @dataclass(frozen=True)
@@ -45,3 +47,8 @@ def share(row: dict[str, Any]) -> str:
     """`57% [54–60%]` from the columns value, low, high."""
     known = [row["low"], row["high"]] if row["low"] is not None else None
     return f"{percent(row['value'])} [{bounds(known)}]" if row["value"] is not None else "not estimable"
+
+
+def target(one: Inputs, **wanted: Any) -> dict[str, Any]:
+    """Completions behind a row: the run's last step unless said otherwise."""
+    return {"run": one.run.id, "step": one.last, "format": "", "set": "", "change": ""} | wanted

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from .headline import percent
-from .page_table import Inputs, PageTable, share, signed
+from .page_table import Inputs, PageTable, share, signed, target
 from .study_folder import Study
 from .tables.common import over_seeds
 from .tables.errors import two_scorers
@@ -27,8 +27,9 @@ def gains_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTabl
         for row in joined.join(means, on=["problem_set", "quantity"], how="left", maintain_order="left").iter_rows(named=True)
         if row["quantity"] not in ("pass@1", "maj@1")  # both are the accuracy
     ]
+    targets = [target(inputs[0], set=row[0]) for row in rows]
     note = "Each problem is its own control." if len(inputs) == 1 else "Each seed is its own control; Student’s t over seeds."
-    return PageTable("Did the scores really change?", ["Problems", "Score", "Before", "After", "Change with 95% interval"], rows, note)
+    return PageTable("Did the scores really change?", ["Problems", "Score", "Before", "After", "Change with 95% interval"], rows, note, targets)
 
 
 def selection_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
@@ -47,7 +48,7 @@ def selection_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
         "The gain is split exactly, problem by problem. A format that the model no longer writes has no accuracy after RL: "
         "the estimate assumes it kept the one it had, the last column is the range over every accuracy it could have."
     )
-    return PageTable("Selection or skill?", ["Part of the accuracy gain", "Estimate with 95% interval", "Whatever died out could do"], rows, note)
+    return PageTable("Selection or skill?", ["Part of the accuracy gain", "Estimate with 95% interval", "Whatever died out could do"], rows, note, [target(inputs[0]) for _ in rows])
 
 
 def support_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
@@ -61,7 +62,7 @@ def support_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTa
     cells = {(row["k"], row["kind"]): share(row) for row in joined.iter_rows(named=True)}
     rows = [[str(k), *(cells.get((k, kind), "not estimable") for kind in kinds)] for k in sorted({k for k, _ in cells})]
     note = "Chance that a problem is solved within k tries by both models, only after RL, only before, or by neither."
-    return PageTable("Which problems were gained, which were lost?", ["k", *kinds], rows, note)
+    return PageTable("Which problems were gained, which were lost?", ["k", *kinds], rows, note, [target(inputs[0]) for _ in rows])
 
 
 def variants_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
@@ -86,8 +87,9 @@ def baselines_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
     if not all(len(table) for table in tables):
         return None
     rows = [[row["method"], share(row)] for row in over_seeds(tables, ["method"]).iter_rows(named=True)]
+    targets = [target(inputs[0], step=0 if row[0].startswith("base") else inputs[0].last) for row in rows]
     note = "Forced formats and lower temperatures need the probe stage, which this study does not have." if not study.of_kind("probe") else ""
-    return PageTable("How much of it needs no training?", ["Method", "Accuracy with 95% interval"], rows, note)
+    return PageTable("How much of it needs no training?", ["Method", "Accuracy with 95% interval"], rows, note, targets)
 
 
 def scorers_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:

@@ -163,20 +163,30 @@ def read_log(study: Study, node: Node, name: str) -> list[dict[str, Any]]:
     return [row for row in rows if isinstance(row, dict) and isinstance(row.get("step"), int)]
 
 
-def scan_table(study: Study, node: Node, name: str, required: tuple[str, ...] = tuple(RECORD_SCHEMA)) -> pl.LazyFrame | None:
-    """A Parquet file of a stage, scanned lazily; None with a note when it is missing, torn or lacks columns."""
+RECORD_COLUMNS = tuple(RECORD_SCHEMA)
+
+
+def scan_table(study: Study, node: Node, name: str, required: tuple[str, ...] = RECORD_COLUMNS) -> pl.LazyFrame | None:
+    """A Parquet file of a stage, scanned lazily; None with a note when it is missing, torn or lacks columns.
+
+    With the columns of records their types are checked too.
+    """
     if node.folder is None or not (node.folder / name).is_file():
         if node.folder is not None and not node.partial:
             study.trouble(f"{node.id}: {name} is missing")
         return None
     try:
         frame = pl.scan_parquet(node.folder / name)
-        columns = frame.collect_schema().names()
+        columns = frame.collect_schema()
     except (OSError, pl.exceptions.PolarsError) as error:
         study.trouble(f"{node.id}: {name} is not a readable Parquet file ({str(error).splitlines()[0]})")
         return None
     absent = [column for column in required if column not in columns]
     if absent:
         study.trouble(f"{node.id}: {name} lacks column {absent[0]!r}; it was written by another version")
+        return None
+    wrong = [column for column in required if required == RECORD_COLUMNS and columns[column] != RECORD_SCHEMA[column]]
+    if wrong:
+        study.trouble(f"{node.id}: {name} has column {wrong[0]!r} as {columns[wrong[0]]}, expected {RECORD_SCHEMA[wrong[0]]}")
         return None
     return frame

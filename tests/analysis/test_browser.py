@@ -95,6 +95,13 @@ def test_click_on_a_number_opens_its_completions(page: Chromium) -> None:
     assert page.run("return document.getElementById('browser-right').value") == "0:48"
 
 
+def test_click_on_a_finding_opens_its_completions(page: Chromium) -> None:
+    page.click(".row-link[data-format='tinygsm'][data-step='1']")
+    assert page.run("return [document.getElementById('browser-right').value, document.getElementById('browser-format').value]") == ["0:1", "tinygsm"]
+    page.click(".row-link[data-set='easy']")
+    assert page.run("return document.getElementById('browser-right').value") == "0:48"
+
+
 def test_keyboard_reads_values_and_opens_completions(page: Chromium) -> None:
     page.press("#central", ARROW_RIGHT, ARROW_RIGHT)
     assert page.run("return document.getElementById('readout').textContent").startswith("Step 1 evaluated")

@@ -6,6 +6,7 @@ import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from echochamber.analysis import build_report, study_summary
@@ -46,6 +47,18 @@ def read(folder: Path, output: Path) -> Page:
 
 def find(folder: Path, pattern: str) -> Path:
     return next((folder / "artifacts").glob(pattern))
+
+
+def rewrite(folder: Path, column: pl.Expr) -> None:
+    """Replace one column of every records file."""
+    for path in (folder / "artifacts").glob("evaluate-*/records.parquet"):
+        pl.read_parquet(path).with_columns(column).write_parquet(path)
+
+
+def scratch(path: Path) -> None:
+    """Spoil the data pages; the footer stays readable."""
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + b"\xff" * (len(content) // 2) + content[4 + len(content) // 2 :])
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +144,9 @@ def test_same_study_same_bytes(study: Path, tmp_path: Path) -> None:
         (lambda f: (find(f, "evaluate-*") / "summary.json").write_text("[{"), "summary.json is not valid JSON"),
         (lambda f: (find(f, "evaluate-*") / "summary.json").write_text('[{"step": "x"}]'), "a row without step or formats"),
         (lambda f: (find(f, "evaluate-*") / "records.parquet").write_bytes(b"PAR1 torn"), "records.parquet is not a readable Parquet file"),
+        (lambda f: rewrite(f, pl.lit("yes").alias("correct")), "records.parquet has column 'correct' as String, expected Boolean"),
+        (lambda f: rewrite(f, pl.lit(2, dtype=pl.Int16).alias("schema_version")), "records of schema version 2 to 2, this program reads 1"),
+        (lambda f: scratch(find(f, "evaluate-*") / "records.parquet"), "completions cannot be read"),
         (lambda f: (find(f, "rl-*") / "rollouts.parquet").unlink(), "rollouts.parquet is missing"),
         (lambda f: (find(f, "rl-*") / "metrics.jsonl").write_text('{"step": 1, "rew'), ""),
         (lambda f: (find(f, "shards-*") / "plan.json").write_text("null"), ""),

@@ -29,7 +29,7 @@ class Browser {
   reset(wanted = {}) {
     const evaluated = this.steps(0), trained = this.steps(1);
     const last = evaluated[evaluated.length - 1];
-    this.filter = { left: `0:${evaluated[0] ?? 0}`, right: last === undefined ? `1:${trained[0] ?? 0}` : `0:${last}`, format: wanted.format || "", outcome: wanted.outcome || "", change: "" };
+    this.filter = { left: `0:${evaluated[0] ?? 0}`, right: last === undefined ? `1:${trained[0] ?? 0}` : `0:${last}`, format: wanted.format || "", outcome: wanted.outcome || "", change: wanted.change || "" };
     if (wanted.step !== undefined) {
       if (evaluated.includes(wanted.step)) this.filter.right = `0:${wanted.step}`;
       else if (trained.length) this.filter.right = `1:${trained.reduce((a, b) => (Math.abs(b - wanted.step) < Math.abs(a - wanted.step) ? b : a))}`;

@@ -126,6 +126,14 @@ class Page {
     if (!host.childNodes.length) host.append(node("p", { class: "none" }, "No training log yet."));
   }
 
+  openRow({ run, step, format, set, change }) {
+    const found = this.data.runs.find((one) => one.id === run);
+    const place = this.data.sets.findIndex(([name]) => name === set);
+    if (place >= 0) this.state.set = place;
+    this.selectGroup(found.label, found.seed);
+    this.openCompletions({ step: Number(step), format, change });
+  }
+
   openCompletions(wanted) {
     this.browser.reset(wanted);
     document.getElementById("completions").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
@@ -145,6 +153,7 @@ class Page {
         this.selectGroup(run.label, run.seed);
         this.openCompletions({ step: Number(cell.dataset.step), format: cell.dataset.format });
       });
+    for (const row of document.querySelectorAll(".row-link")) row.addEventListener("click", () => this.openRow(row.dataset));
     for (const link of document.querySelectorAll(".run-link"))
       link.addEventListener("click", () => {
         const run = this.data.runs[Number(link.dataset.run)];
