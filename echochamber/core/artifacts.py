@@ -68,6 +68,14 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def hash_path(path: Path) -> str:
+    """SHA-256 of a file, or of the names and contents of all files under a folder."""
+    if path.is_file():
+        return hash_file(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return hashlib.sha256(canonical_json([[str(file.relative_to(path)), hash_file(file)] for file in files]).encode()).hexdigest()
+
+
 class Store:
     """All artifacts of one study, in one folder."""
 

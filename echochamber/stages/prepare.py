@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ..core.artifacts import write_json
 from ..core.config import Config, Count
+from ..core.errors import UserError
 from ..core.jsonl import read_jsonl, write_jsonl
 from ..core.progress import progress_bar, say
 from ..core.types import Problem
 from ..data.mixture import MixtureConfig, plan_mixture
-from ..data.problem_sets import reference_corpus
+from ..data.problem_sets import load_problems, reference_corpus
 from ..data.shards import write_shards
+from ..data.styles import STYLES
 from ..data.world import WorldConfig, problem_set
 from ..model.tokenizer import load_tokenizer, train_tokenizer
 
@@ -27,6 +29,16 @@ class TokenizerConfig(Config):
     corpus: str = "reference"
     """`reference` (world documents in every style) or the path of an HF tokenizer folder."""
     documents: Count = Field(default=6000, gt=0)
+    styles: tuple[str, ...] = tuple(STYLES)
+    """Solution styles of the reference corpus."""
+
+    @field_validator("styles")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in value if name not in STYLES]
+        if unknown or not value:
+            raise ValueError(f"expected some of {', '.join(STYLES)}, got {', '.join(unknown) or 'none'}")
+        return value
 
 
 class ProblemSetConfig(Config):
@@ -41,7 +53,7 @@ class ProblemSetConfig(Config):
 def prepare_tokenizer(config: TokenizerConfig, world: WorldConfig, folder: Path) -> None:
     """Write `tokenizer.json` and its settings."""
     if config.corpus == "reference":
-        tokenizer = train_tokenizer(reference_corpus(world, 0, config.documents), config.vocab_size)
+        tokenizer = train_tokenizer(reference_corpus(world, 0, config.documents, config.styles), config.vocab_size)
     else:
         tokenizer = load_tokenizer(Path(config.corpus))
     tokenizer.save(folder)
@@ -53,15 +65,29 @@ def prepare_problems(config: ProblemSetConfig, world: WorldConfig, folder: Path)
     write_jsonl(folder / "problems.jsonl", (problem.to_json() for problem in problems))
 
 
+def prepare_problem_file(path: Path, count: int, folder: Path) -> None:
+    """Write `problems.jsonl` from the first `count` problems of a user's file."""
+    problems = load_problems(str(path), count)
+    if not problems:
+        raise UserError(f"{path}: holds no problems")
+    write_jsonl(folder / "problems.jsonl", (problem.to_json() for problem in problems))
+
+
 def read_problems(folder: Path) -> list[Problem]:
     """The problems of a finished `problems` artifact."""
     return [Problem.from_json(row) for _, row in read_jsonl(folder / "problems.jsonl")]
 
 
-def prepare_shards(mixture: MixtureConfig, world: WorldConfig, prompt_suffix: str, seed: int, tokenizer_folder: Path, folder: Path) -> None:
-    """Plan the mixture, print the plan, write `plan.json` and the token shards."""
+def prepare_shards(
+    mixture: MixtureConfig, world: WorldConfig, prompt_suffix: str, seed: int, tokenizer_folder: Path, folder: Path,
+    against: dict[str, list[Problem]] | None = None,
+) -> None:  # fmt: skip
+    """Plan the mixture, print the plan, write `plan.json` and the token shards.
+
+    `against` holds problem sets that no source may contain (see `data.contamination`).
+    """
     tokenizer = load_tokenizer(tokenizer_folder)
-    plan = plan_mixture(mixture, world, seed, tokenizer.encode_batch, prompt_suffix)
+    plan = plan_mixture(mixture, world, seed, tokenizer.encode_batch, prompt_suffix, against=against)
     say(plan.table())
     write_json(folder / "plan.json", plan.to_json())
     total = plan.num_documents

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.artifacts import Spec, Store, hash_file
+from ..core.artifacts import Spec, Store, hash_file, hash_path
 from ..core.errors import UserError
 from ..core.types import Problem
-from ..data.problem_sets import load_problems
 from ..model.runtime import Runtime
 from ..stages import evaluate as evaluating
 from ..stages import prepare, pretrain, rl
@@ -62,7 +61,7 @@ class Graph:
         tokenizer = self._tokenizer()
         tests = {name: self._problems(name, recipe.evaluate.split, recipe.evaluate.count) for name in recipe.evaluate.sets}
         for mixture in recipe.mixtures:
-            shards = self._shards(mixture, tokenizer)
+            shards = self._shards(mixture, tokenizer, tests)
             for size in recipe.sizes:
                 for seed in recipe.seeds:
                     if recipe.grid.skips(mixture=mixture, size=size, seed=seed):
@@ -81,21 +80,32 @@ class Graph:
         return self._add(Node("tokenizer", spec, (), lambda folder, _: prepare.prepare_tokenizer(config, world, folder)))
 
     def _problems(self, name: str, split: str, count: int) -> str:
+        if any(mark in name for mark in "./"):
+            return self._problem_file(_existing(name), count)
         config = prepare.ProblemSetConfig(set=name, split=split, count=count, seed=self.recipe.data_seed)
         world = self.recipe.world
         spec = Spec("problems", {"problems": config.resolved(), "world": world.resolved()}, prepare.PROBLEMS_VERSION)
         return self._add(Node(f"problems/{split}/{name}/{count}", spec, (), lambda folder, _: prepare.prepare_problems(config, world, folder)))
 
-    def _shards(self, mixture: str, tokenizer: str) -> str:
+    def _problem_file(self, path: Path, count: int) -> str:
+        """A user's own problems: keyed by content, so that an edited file is another set."""
+        spec = Spec("problems", {"file": path.name, "count": count}, prepare.PROBLEMS_VERSION, inputs={"file": hash_file(path)})
+        return self._add(Node(f"problems/{path.name}/{count}", spec, (), lambda folder, _: prepare.prepare_problem_file(path, count, folder)))
+
+    def _shards(self, mixture: str, tokenizer: str, tests: dict[str, str]) -> str:
         recipe, config = self.recipe, self.recipe.mixtures[mixture]
-        inputs = {name: hash_file(_existing(source.path)) for name, source in config.sources.items() if source.path}
+        inputs = {name: hash_path(_existing(source.path)) for name, source in config.sources.items() if source.path}
+        # The world's splits part by structure; only real rows can contain a test problem by accident.
+        real = any(source.path or source.hub for source in config.sources.values())
+        checked = tests if real else {}
         settings = {"mixture": config.resolved(), "world": recipe.world.resolved(), "prompt_suffix": recipe.prompt_suffix, "seed": recipe.data_seed}
-        spec = Spec("shards", settings, prepare.SHARDS_VERSION, self._fingerprints(tokenizer=tokenizer), inputs)
+        spec = Spec("shards", settings, prepare.SHARDS_VERSION, self._fingerprints(tokenizer=tokenizer, **checked), inputs)
 
         def run(folder: Path, _: Runtime) -> None:
-            prepare.prepare_shards(config, recipe.world, recipe.prompt_suffix, recipe.data_seed, self.folder(tokenizer), folder)
+            against = {name: prepare.read_problems(self.folder(node)) for name, node in checked.items()}
+            prepare.prepare_shards(config, recipe.world, recipe.prompt_suffix, recipe.data_seed, self.folder(tokenizer), folder, against)
 
-        return self._add(Node(f"shards/{mixture}", spec, (tokenizer,), run, mixture))
+        return self._add(Node(f"shards/{mixture}", spec, (tokenizer, *checked.values()), run, mixture))
 
     def _pretrain(self, mixture: str, size: str, seed: int, shards: str, tokenizer: str) -> str:
         config = pretrain.PretrainConfig(**dict(self.recipe.pretrain), size=size)
@@ -109,18 +119,15 @@ class Graph:
 
     def _rl(self, mixture: str, size: str, arm: str, seed: int, base: str, config: RLConfig) -> str:
         config = config.model_copy(update={"prompt_suffix": self.recipe.prompt_suffix})
-        path = _problem_file(config.problems.set)
-        problems = None if path else self._problems(config.problems.set, "train", config.problems.count)
-        parents = self._fingerprints(base=base) | (self._fingerprints(problems=problems) if problems else {})
+        problems = self._problems(config.problems.set, "train", config.problems.count)
         settings = {"rl": config.resolved(), "seed": seed, "runtime": self.recipe.runtime.resolved()}
-        spec = Spec("rl", settings, rl.VERSION, parents, {"problems": hash_file(path)} if path else {})
+        spec = Spec("rl", settings, rl.VERSION, self._fingerprints(base=base, problems=problems))
 
         def run(folder: Path, runtime: Runtime) -> None:
-            chosen = prepare.read_problems(self.folder(problems)) if problems else load_problems(str(path), config.problems.count)
+            chosen = prepare.read_problems(self.folder(problems))
             rl.rl(config, seed, last_checkpoint(self.folder(base)), chosen, folder, runtime)
 
-        ids = (base, problems) if problems else (base,)
-        return self._add(Node(f"rl/{mixture}/{size}/{arm}/seed{seed}", spec, ids, run, mixture, size, arm, seed))
+        return self._add(Node(f"rl/{mixture}/{size}/{arm}/seed{seed}", spec, (base, problems), run, mixture, size, arm, seed))
 
     def _evaluate_base(self, mixture: str, size: str, seed: int, base: str, tests: dict[str, str]) -> None:
         ends = self.recipe.evaluate.samples.ends
@@ -177,8 +184,3 @@ def _existing(name: str) -> Path:
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
     return path
-
-
-def _problem_file(name: str) -> Path | None:
-    """A problem set given as a file, or None for a world level."""
-    return _existing(name) if any(mark in name for mark in "./") else None

@@ -99,3 +99,30 @@ def test_what_is_wrong_is_named(tmp_path, changes, words):
 def test_an_unknown_recipe_lists_what_there_is():
     with pytest.raises(UserError, match="quickstart"):
         load_recipe("quickstrat", [])
+
+
+def test_a_users_problem_file_is_keyed_by_its_content(tmp_path):
+    problems = tmp_path / "mine.jsonl"
+    problems.write_text('{"question": "1 + 1?", "answer": "2"}\n')
+    overrides = [f"evaluate.sets=[{problems}]", f"rl.grpo.problems.set={problems}"]
+
+    def node_names_and_prints():
+        graph = Graph(load_recipe(_write(tmp_path), overrides), Store(tmp_path / "artifacts"))
+        return {name: node.spec.fingerprint for name, node in graph.nodes.items()}
+
+    before = node_names_and_prints()
+    problems.write_text('{"question": "1 + 1?", "answer": "3"}\n')
+    after = node_names_and_prints()
+    changed = {name for name in before if before[name] != after[name]}
+    assert {name.split("/")[0] for name in changed} == {"problems", "rl", "evaluate"}
+    with pytest.raises(UserError, match="no such file"):
+        Graph(load_recipe(_write(tmp_path), ["evaluate.sets=[none.jsonl]"]), Store(tmp_path / "artifacts"))
+
+
+def test_real_sources_are_checked_against_the_test_sets(tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"question": "1 + 1?", "answer": "#### 2"}\n')
+    path = _write(tmp_path, mixtures={"a": {"sources": {"own": {"path": str(rows), "copies": 1}}}, "b": {"sources": {"omi2": {"copies": 1}}}})
+    graph = Graph(load_recipe(path, []), Store(tmp_path / "artifacts"))
+    assert any(parent.startswith("problems/test") for parent in graph.nodes["shards/a"].parents)
+    assert graph.nodes["shards/b"].parents == ("tokenizer",)
