@@ -34,7 +34,11 @@ def sample_completions(study: Study, runs: Sequence[Run]) -> dict[str, Any]:
     counts: list[list[Any]] = []
     for index, run in enumerate(runs):
         try:
-            scans = [scan for node in run.evaluations if (scan := scan_table(study, node, "records.parquet")) is not None]
+            scans = [
+                scan
+                for node in run.evaluations
+                if (scan := scan_table(study, node, "records.parquet")) is not None
+            ]
             _check_version(study, run, scans)
             drawn, rollouts = _evaluated(scans, quota * 3 // 4), _rollouts(study, run.rl, quota // 4)
             counts += [[index, *row] for scan in scans for row in _counts(scan)]
@@ -44,15 +48,25 @@ def sample_completions(study: Study, runs: Sequence[Run]) -> dict[str, Any]:
         rows += _rows(drawn, problems, [index, EVALUATION])
         rows += _rows(rollouts, problems, [index, ROLLOUT])
     names = list(_PROBLEM)
-    return {"problems": [dict(zip(names, key, strict=True)) for key in problems], "rows": rows, "counts": counts}
+    return {
+        "problems": [dict(zip(names, key, strict=True)) for key in problems],
+        "rows": rows,
+        "counts": counts,
+    }
 
 
 def _check_version(study: Study, run: Run, scans: list[pl.LazyFrame]) -> None:
     """Name records that another version of the schema wrote; equal columns may mean other things there."""
     for scan in scans:
-        low, high = scan.select(low=pl.col("schema_version").min(), high=pl.col("schema_version").max()).collect().row(0)
+        low, high = (
+            scan.select(low=pl.col("schema_version").min(), high=pl.col("schema_version").max())
+            .collect()
+            .row(0)
+        )
         if low is not None and (low, high) != (SCHEMA_VERSION, SCHEMA_VERSION):
-            study.trouble(f"{run.id}: records of schema version {low} to {high}, this program reads {SCHEMA_VERSION}")
+            study.trouble(
+                f"{run.id}: records of schema version {low} to {high}, this program reads {SCHEMA_VERSION}"
+            )
 
 
 def _evaluated(scans: list[pl.LazyFrame], quota: int) -> pl.DataFrame | None:
@@ -64,8 +78,12 @@ def _evaluated(scans: list[pl.LazyFrame], quota: int) -> pl.DataFrame | None:
     per_problem = 2 * (SAMPLES_AT_ENDS + 1) + max(len(steps) - 2, 0) * (SAMPLES_BETWEEN + 1)
     ids = table.select("problem_set", "problem_id").unique().collect()
     chosen = _spread(ids, max(quota // per_problem, 2))
-    limit = pl.when(pl.col("step").is_in([steps[0], steps[-1]])).then(SAMPLES_AT_ENDS).otherwise(SAMPLES_BETWEEN)
-    kept = table.join(chosen.lazy(), on=["problem_set", "problem_id"], how="semi").filter(pl.col("sample") < limit)
+    limit = (
+        pl.when(pl.col("step").is_in([steps[0], steps[-1]])).then(SAMPLES_AT_ENDS).otherwise(SAMPLES_BETWEEN)
+    )
+    kept = table.join(chosen.lazy(), on=["problem_set", "problem_id"], how="semi").filter(
+        pl.col("sample") < limit
+    )
     return kept.sort("problem_set", "problem_id", "step", "sample").collect()
 
 
@@ -89,13 +107,19 @@ def _rollouts(study: Study, rl: Node | None, quota: int) -> pl.DataFrame | None:
     return kept.filter(pl.int_range(pl.len()).over("step") < each).collect()
 
 
-def _rows(table: pl.DataFrame | None, problems: dict[tuple[Any, ...], int], head: list[int]) -> list[list[Any]]:
+def _rows(
+    table: pl.DataFrame | None, problems: dict[tuple[Any, ...], int], head: list[int]
+) -> list[list[Any]]:
     """Rows for the page; problems not seen before are added to `problems`."""
     rows = []
     for row in table.iter_rows(named=True) if table is not None else ():
         problem = problems.setdefault(tuple(row[name] for name in _PROBLEM), len(problems))
         text = row["text"] or ""
-        shown = text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + f"\n[... {len(text) - MAX_TEXT} more characters]"
+        shown = (
+            text
+            if len(text) <= MAX_TEXT
+            else text[:MAX_TEXT] + f"\n[... {len(text) - MAX_TEXT} more characters]"
+        )
         rows.append([*head, problem, *(row[name] for name in _SHOWN), shown])
     return rows
 

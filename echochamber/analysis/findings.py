@@ -60,4 +60,11 @@ def _inputs(study: Study, run: Run, chosen: tuple[str, str]) -> Inputs:
     problems = [table.collect() for table in tables if table is not None]
     records = pl.concat(known, how="diagonal") if known else None
     counted = counts(records, chosen[0], [0, last]) if records is not None and last and formats else None
-    return Inputs(run, last, formats, records, pl.concat(problems, how="diagonal_relaxed") if problems else None, counted)
+    return Inputs(
+        run,
+        last,
+        formats,
+        records,
+        pl.concat(problems, how="diagonal_relaxed") if problems else None,
+        counted,
+    )

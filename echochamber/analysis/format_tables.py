@@ -22,10 +22,19 @@ def forecasts_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
     config = _rl_config(study, one.run.arm)
     weight, reason = _kl_weight(config)
     counted = [config.get(name) for name in ("prompts_per_step", "samples_per_prompt")]
-    prompts, samples = (value if isinstance(value, int) else default for value, default in zip(counted, (32, 8), strict=True))
+    prompts, samples = (
+        value if isinstance(value, int) else default for value, default in zip(counted, (32, 8), strict=True)
+    )
     table = forecast_table(one.counted, one.last, one.formats, weight, prompts, samples)
     rows = [
-        [row["forecast"], row["winner"], percent(row["share"]), f"{row['total_variation']:.2f}", f"{row['brier']:.2f}", "yes" if row["hit"] else "no"]
+        [
+            row["forecast"],
+            row["winner"],
+            percent(row["share"]),
+            f"{row['total_variation']:.2f}",
+            f"{row['brier']:.2f}",
+            "yes" if row["hit"] else "no",
+        ]
         for row in table.iter_rows(named=True)
     ]
     note = f"Seed {one.run.seed}. Effective KL weight: {f'{weight:g}' if weight is not None else 'none'}, because {reason}. The bandit sees only base shares and accuracies (rate 1): what it reaches needs no language model."
@@ -55,15 +64,44 @@ def dynamics_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageT
     rows: list[list[str]] = []
     targets = []
     for one in inputs:
-        costs = format_costs(one.records, chosen) if one.records is not None else pl.DataFrame(schema={"step": pl.Int64, "format": pl.String, "tokens": pl.Float64})
+        costs = (
+            format_costs(one.records, chosen)
+            if one.records is not None
+            else pl.DataFrame(schema={"step": pl.Int64, "format": pl.String, "tokens": pl.Float64})
+        )
         tokens = {(row["step"], row["format"]): row["tokens"] for row in costs.iter_rows(named=True)}
         for row in first_steps(format_dynamics(one.run.dense, one.formats)).iter_rows(named=True):
-            steps = ["–" if row[key] is None else str(row[key]) for key in ("leads_at", "overtakes_at", "takes_over_at")]
+            steps = [
+                "–" if row[key] is None else str(row[key])
+                for key in ("leads_at", "overtakes_at", "takes_over_at")
+            ]
             length = tokens.get((0, row["format"]))
-            cells = [percent(row["first_share"]), f"{percent(row['peak_share'])} at step {row['peak_step']}", percent(row["last_share"])]
-            rows.append([str(one.run.seed), row["format"], *cells, *steps, f"{length:.0f}" if length is not None else "–"])
+            cells = [
+                percent(row["first_share"]),
+                f"{percent(row['peak_share'])} at step {row['peak_step']}",
+                percent(row["last_share"]),
+            ]
+            rows.append(
+                [
+                    str(one.run.seed),
+                    row["format"],
+                    *cells,
+                    *steps,
+                    f"{length:.0f}" if length is not None else "–",
+                ]
+            )
             targets.append(target(one, step=row["peak_step"], format=row["format"]))
-    columns = ["Seed", "Format", "First share", "Peak", "Last share", "Leads from step", "Overtakes at", "Over 90% at", "Tokens at base"]
+    columns = [
+        "Seed",
+        "Format",
+        "First share",
+        "Peak",
+        "Last share",
+        "Leads from step",
+        "Overtakes at",
+        "Over 90% at",
+        "Tokens at base",
+    ]
     return PageTable("Who led when?", columns, rows, "From the training rollouts.", targets) if rows else None
 
 
@@ -76,11 +114,30 @@ def style_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTabl
     rows = []
     for (form, feature, word), pair in table.group_by("format", "feature", "word", maintain_order=True):
         before, after = pair.row(0, named=True), pair.row(1, named=True)
-        apart = None not in (before["low"], after["low"]) and (before["high"] < after["low"] or after["high"] < before["low"])
+        apart = None not in (before["low"], after["low"]) and (
+            before["high"] < after["low"] or after["high"] < before["low"]
+        )
         if apart:
-            rows.append([str(form), f"{str(feature).replace('_', ' ')}: {str(word).replace('_', ' ')}", share(before), share(after)])
+            rows.append(
+                [
+                    str(form),
+                    f"{str(feature).replace('_', ' ')}: {str(word).replace('_', ' ')}",
+                    share(before),
+                    share(after),
+                ]
+            )
     note = f"Seed {one.run.seed}; habits whose two intervals lie apart, in formats written at both ends. {len(table) // 2} were measured."
-    return PageTable("What changed inside a format?", ["Format", "Habit", "Before", "After"], rows, note, [target(one, format=row[0]) for row in rows]) if rows else None
+    return (
+        PageTable(
+            "What changed inside a format?",
+            ["Format", "Habit", "Before", "After"],
+            rows,
+            note,
+            [target(one, format=row[0]) for row in rows],
+        )
+        if rows
+        else None
+    )
 
 
 def errors_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
@@ -89,7 +146,16 @@ def errors_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTab
     table = flip_errors(one.records, chosen, one.last) if one.records is not None and one.last else None
     if table is None or set(table["first_error"]) <= {"not checked"}:
         return None
-    rows = [[row["flip"], row["first_error"].replace("_", " "), str(row["count"]), share(row)] for row in table.iter_rows(named=True)]
+    rows = [
+        [row["flip"], row["first_error"].replace("_", " "), str(row["count"]), share(row)]
+        for row in table.iter_rows(named=True)
+    ]
     columns = ["Flip", "First error of the wrong side", "Problems", "Share of the flip"]
     targets = [target(one, change="gained" if row[0] == "wrong to right" else "lost") for row in rows]
-    return PageTable("What went wrong first, where the greedy answer flipped?", columns, rows, f"Seed {one.run.seed}.", targets)
+    return PageTable(
+        "What went wrong first, where the greedy answer flipped?",
+        columns,
+        rows,
+        f"Seed {one.run.seed}.",
+        targets,
+    )

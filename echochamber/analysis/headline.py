@@ -80,7 +80,9 @@ def tiles(summary: Row, runs: Sequence[Run], chosen: tuple[str, str]) -> list[Ti
     if base is None or final is None:
         return []
     found = [_winner_tile([run for run in runs if run.group == runs[0].group], chosen)]
-    found.append(_tile("Right at the first try", "pass@1: accuracy of one sampled answer", base, final, "accuracy"))
+    found.append(
+        _tile("Right at the first try", "pass@1: accuracy of one sampled answer", base, final, "accuracy")
+    )
     largest = max((int(k) for k in base["pass@k"] if final["pass@k"].get(k) is not None), default=1)
     if largest > 1:
         meaning = f"pass@{largest}: at least one of {largest} sampled answers is right"
@@ -114,7 +116,9 @@ def _winner_tile(group: Sequence[Run], chosen: tuple[str, str]) -> Tile:
     intervals = [within[i][0] if len(pairs) == 1 else seed_interval(sides[i], within[i]) for i in (0, 1)]
     return Tile(
         label=f"Written as {title(names[0])}" if unanimous else "Written in each seed’s own winner",
-        meaning="share of all sampled answers" if unanimous else f"share of all sampled answers; {winners(names)}",
+        meaning="share of all sampled answers"
+        if unanimous
+        else f"share of all sampled answers; {winners(names)}",
         before=sum(sides[0]) / len(pairs),
         after=sum(sides[1]) / len(pairs),
         before_interval=intervals[0],
@@ -161,7 +165,11 @@ def sentences(found: Sequence[Tile], runs: Sequence[Run] = ()) -> tuple[str, str
 
 def _so_far(row: Row) -> str:
     """Where training has come to, read off its last logged step."""
-    shares = {key.split("/")[1]: value for key, value in row.items() if key.startswith("format/") and key.endswith("/share") and value}
+    shares = {
+        key.split("/")[1]: value
+        for key, value in row.items()
+        if key.startswith("format/") and key.endswith("/share") and value
+    }
     if not shares:
         return f"No answer yet: RL is at step {row['step']}."
     leader = max(shares, key=lambda name: float(shares[name]))

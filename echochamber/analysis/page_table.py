@@ -39,7 +39,11 @@ def signed(value: float | None, interval: Sequence[float | None]) -> str:
     if value is None:
         return "not estimable"
     low, high = interval
-    around = f" [{100 * low:+.1f} to {100 * high:+.1f}]" if low is not None and high is not None else " (no interval)"
+    around = (
+        f" [{100 * low:+.1f} to {100 * high:+.1f}]"
+        if low is not None and high is not None
+        else " (no interval)"
+    )
     return f"{100 * value:+.1f} points{around}"
 
 

@@ -19,7 +19,7 @@ from .summary import ends, stage_seconds, study_summary, summarise_study
 
 __all__ = ["build_report", "render_page", "study_summary"]
 
-SCRIPTS = ("chart.js", "central.js", "browser.js", "main.js")
+SCRIPTS = ("chart.js", "central.js", "readout.js", "browser.js", "main.js")
 STATUSES = ("done", "running", "pending", "failed")
 
 
@@ -46,8 +46,16 @@ def render_page(study: Study, runs: list[Run], live: bool = False) -> str:
     sets = problem_sets(runs)
     found = tiles(summary, runs, sets[0]) if sets else []
     page = files("echochamber.analysis") / "page"
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": percent, "bounds": bounds, "format_title": title, "duration": duration, "count": count}
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "percent": percent,
+        "bounds": bounds,
+        "format_title": title,
+        "duration": duration,
+        "count": count,
+    }
     template = environment.from_string((page / "report.html.j2").read_text(encoding="utf-8"))
     return template.render(
         study=study,
@@ -59,12 +67,16 @@ def render_page(study: Study, runs: list[Run], live: bool = False) -> str:
         plans=mixture_plans(study),
         counted={status: sum(node.status == status for node in study.nodes) for status in STATUSES},
         seconds=stage_seconds(study),
-        nodes=sorted(study.nodes, key=lambda node: KINDS.index(node.kind) if node.kind in KINDS else len(KINDS)),
+        nodes=sorted(
+            study.nodes, key=lambda node: KINDS.index(node.kind) if node.kind in KINDS else len(KINDS)
+        ),
         recipe=yaml.safe_dump(study.recipe, sort_keys=False, allow_unicode=True),
         libraries=libraries(study),
         data=script_safe(data),
         style=(page / "report.css").read_text(encoding="utf-8"),
-        scripts=[(page / name).read_text(encoding="utf-8") for name in (*SCRIPTS, *(["live.js"] if live else []))],
+        scripts=[
+            (page / name).read_text(encoding="utf-8") for name in (*SCRIPTS, *(["live.js"] if live else []))
+        ],
         live=live,
     )
 
@@ -114,8 +126,20 @@ def mixture_plans(study: Study) -> list[dict[str, Any]]:
 
 def _source_row(source: dict[str, Any], share: float | None) -> dict[str, Any]:
     asked = source.get("asked") or f"{count(source.get('documents_asked'))} documents"
-    names = ("documents_available", "documents_obtained", "tokens_asked", "tokens_obtained", "solution_tokens_obtained", "passes")
-    return {"name": str(source.get("name") or ""), "asked": str(asked), "share": share, "cells": [count(source.get(name)) for name in names]}
+    names = (
+        "documents_available",
+        "documents_obtained",
+        "tokens_asked",
+        "tokens_obtained",
+        "solution_tokens_obtained",
+        "passes",
+    )
+    return {
+        "name": str(source.get("name") or ""),
+        "asked": str(asked),
+        "share": share,
+        "cells": [count(source.get(name)) for name in names],
+    }
 
 
 def _tokens(source: dict[str, Any]) -> int:

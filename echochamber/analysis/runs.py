@@ -105,7 +105,11 @@ def _evaluations(study: Study, node: Node | None) -> Iterator[Node]:
 def _rows(study: Study, node: Node) -> Iterator[Row]:
     data = read_json(study, node, "summary.json")
     for row in data if isinstance(data, list) else []:
-        if isinstance(row, dict) and isinstance(row.get("step"), int) and isinstance(row.get("formats"), dict):
+        if (
+            isinstance(row, dict)
+            and isinstance(row.get("step"), int)
+            and isinstance(row.get("formats"), dict)
+        ):
             yield _complete(row)
         else:
             study.trouble(f"{node.id}: summary.json has a row without step or formats; it is left out")

@@ -75,7 +75,9 @@ def load_study(folder: Path) -> Study:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error}); expected the folder of a study") from None
+        raise UserError(
+            f"{path}: cannot be read ({error.strerror or error}); expected the folder of a study"
+        ) from None
     except ValueError as error:
         raise UserError(f"{path}: is not valid JSON ({error})") from None
     if not isinstance(data, dict) or not isinstance(data.get("nodes"), list):
@@ -166,7 +168,9 @@ def read_log(study: Study, node: Node, name: str) -> list[dict[str, Any]]:
 RECORD_COLUMNS = tuple(RECORD_SCHEMA)
 
 
-def scan_table(study: Study, node: Node, name: str, required: tuple[str, ...] = RECORD_COLUMNS) -> pl.LazyFrame | None:
+def scan_table(
+    study: Study, node: Node, name: str, required: tuple[str, ...] = RECORD_COLUMNS
+) -> pl.LazyFrame | None:
     """A Parquet file of a stage, scanned lazily; None with a note when it is missing, torn or lacks columns.
 
     With the columns of records their types are checked too.
@@ -185,8 +189,14 @@ def scan_table(study: Study, node: Node, name: str, required: tuple[str, ...] = 
     if absent:
         study.trouble(f"{node.id}: {name} lacks column {absent[0]!r}; it was written by another version")
         return None
-    wrong = [column for column in required if required == RECORD_COLUMNS and columns[column] != RECORD_SCHEMA[column]]
+    wrong = [
+        column
+        for column in required
+        if required == RECORD_COLUMNS and columns[column] != RECORD_SCHEMA[column]
+    ]
     if wrong:
-        study.trouble(f"{node.id}: {name} has column {wrong[0]!r} as {columns[wrong[0]]}, expected {RECORD_SCHEMA[wrong[0]]}")
+        study.trouble(
+            f"{node.id}: {name} has column {wrong[0]!r} as {columns[wrong[0]]}, expected {RECORD_SCHEMA[wrong[0]]}"
+        )
         return None
     return frame

@@ -40,7 +40,12 @@ class LivePage:
     def _state(self) -> list[tuple[str, int, int]]:
         artifacts = self.folder / "artifacts"
         paths = [self.folder / "study.json"]
-        paths += [path for depth in ("*", ".partial/*") for name in WATCHED for path in artifacts.glob(f"{depth}/{name}")]
+        paths += [
+            path
+            for depth in ("*", ".partial/*")
+            for name in WATCHED
+            for path in artifacts.glob(f"{depth}/{name}")
+        ]
         found = []
         for path in sorted(paths):
             try:

@@ -1,7 +1,7 @@
 """Estimators and intervals over plain NumPy arrays; a missing value stays missing.
 
-    pass_at_k, majority   from sample counts of one problem to pass@k and maj@k
-    intervals             Wilson, Student t over seeds, Holm
-    bootstrap             resampling whole problems; paired differences
-    summary               all of it for one checkpoint on one problem set
+pass_at_k, majority   from sample counts of one problem to pass@k and maj@k
+intervals             Wilson, Student t over seeds, Holm
+bootstrap             resampling whole problems; paired differences
+summary               all of it for one checkpoint on one problem set
 """

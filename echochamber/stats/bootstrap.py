@@ -21,7 +21,9 @@ def problem_weights(num_problems: int, seed: int, resamples: int = RESAMPLES) ->
     return stream.multinomial(num_problems, np.full(num_problems, 1 / num_problems), size=resamples)
 
 
-def ratio_interval(weights: np.ndarray, numerators: ArrayLike, denominators: ArrayLike, level: float = 0.95) -> Interval:
+def ratio_interval(
+    weights: np.ndarray, numerators: ArrayLike, denominators: ArrayLike, level: float = 0.95
+) -> Interval:
     """Percentile interval of sum(numerators) / sum(denominators), a share, over resampled problems.
 
     Shapes: weights (R, P), numerators and denominators (P,). The percentiles are widened so that a
@@ -52,7 +54,9 @@ def mean_interval(weights: np.ndarray, values: ArrayLike, level: float = 0.95) -
     return ratio_interval(weights, sample, np.ones(sample.size), level)
 
 
-def paired_interval(weights: np.ndarray, before: ArrayLike, after: ArrayLike, level: float = 0.95) -> Interval:
+def paired_interval(
+    weights: np.ndarray, before: ArrayLike, after: ArrayLike, level: float = 0.95
+) -> Interval:
     """Interval of mean(after - before) on the same problems, each problem its own control.
 
     Shapes: weights (R, P), before and after (P,). Without any change at all the interval is that of

@@ -56,7 +56,11 @@ def share_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     if sample.size < 2 or not np.all(np.isfinite(sample)):
         return UNKNOWN
     mean, variance = float(sample.mean()), float(sample.var(ddof=1)) / sample.size
-    return t_interval(sample, level) if 0.1 <= mean <= 0.9 else score_interval(mean, variance, sample.size, level)
+    return (
+        t_interval(sample, level)
+        if 0.1 <= mean <= 0.9
+        else score_interval(mean, variance, sample.size, level)
+    )
 
 
 def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:

@@ -7,7 +7,9 @@ from math import lgamma
 import numpy as np
 
 
-def maj_at_k(correct_votes: int, wrong_votes: Iterable[int], num_samples: int, ks: Sequence[int]) -> np.ndarray:
+def maj_at_k(
+    correct_votes: int, wrong_votes: Iterable[int], num_samples: int, ks: Sequence[int]
+) -> np.ndarray:
     """Expected score of a majority vote over a uniformly drawn k-subset of a problem's completions.
 
     `correct_votes` completions give the right answer; `wrong_votes` holds one count per distinct

@@ -18,11 +18,24 @@ class Chromium:
 
     def __init__(self, width: int = 1280, height: int = 1000) -> None:
         self.process = subprocess.Popen(
-            [shutil.which("chromedriver") or "chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [shutil.which("chromedriver") or "chromedriver", "--port=0"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         self.root = f"http://127.0.0.1:{self._port()}"
-        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={width},{height}", "--force-prefers-reduced-motion"]
-        wanted = {"browserName": "chrome", "goog:chromeOptions": {"args": arguments, "binary": shutil.which("chromium")}, "goog:loggingPrefs": {"browser": "ALL"}}
+        arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            f"--window-size={width},{height}",
+            "--force-prefers-reduced-motion",
+        ]
+        wanted = {
+            "browserName": "chrome",
+            "goog:chromeOptions": {"args": arguments, "binary": shutil.which("chromium")},
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }
         self.session = ""
         try:
             reply = self._call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
@@ -46,7 +59,9 @@ class Chromium:
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(self.root + path, data, {"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(
+            self.root + path, data, {"Content-Type": "application/json"}, method=method
+        )
         with urllib.request.urlopen(request, timeout=60) as reply:
             return json.load(reply)["value"]
 
@@ -80,7 +95,11 @@ class Chromium:
             self._call("POST", f"{self.session}/element/{found[ELEMENT]}/value", {"text": key})
 
     def choose(self, selector: str, value: str) -> None:
-        self.run("const e = document.querySelector(arguments[0]); e.value = arguments[1]; e.dispatchEvent(new Event('change', {bubbles: true}))", selector, value)
+        self.run(
+            "const e = document.querySelector(arguments[0]); e.value = arguments[1]; e.dispatchEvent(new Event('change', {bubbles: true}))",
+            selector,
+            value,
+        )
 
     def text(self, selector: str) -> str:
         return str(self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector))

@@ -55,8 +55,12 @@ def fill(folder: Path, steps: tuple[int, ...]) -> None:
     for step, frame in zip(steps, frames, strict=True):
         lists = [frame[name].to_list() for name in ("problem_id", "format", "correct", "answer")]
         result = summarise(*lists, {}, list(FORMATS))
-        summary.append({"problem_set": "easy", "split": "test", "step": step, "temperature": 1.0} | result.row)
-        tables.append(pl.DataFrame(result.problems).with_columns(step=pl.lit(step), problem_set=pl.lit("easy")))
+        summary.append(
+            {"problem_set": "easy", "split": "test", "step": step, "temperature": 1.0} | result.row
+        )
+        tables.append(
+            pl.DataFrame(result.problems).with_columns(step=pl.lit(step), problem_set=pl.lit("easy"))
+        )
     pl.concat(frames).write_parquet(folder / "records.parquet")
     pl.concat(tables).write_parquet(folder / "problems.parquet")
     (folder / "summary.json").write_text(json.dumps(summary))
@@ -65,7 +69,9 @@ def fill(folder: Path, steps: tuple[int, ...]) -> None:
 def make_large(root: Path, runs: int) -> Path:
     """A study whose runs share one large evaluation by hard links."""
     study = make_study(root, seeds=range(runs), problems=4, samples=2, checkpoints=CHECKPOINTS)
-    nodes = [node for node in json.loads((study / "study.json").read_text())["nodes"] if node["kind"] == "evaluate"]
+    nodes = [
+        node for node in json.loads((study / "study.json").read_text())["nodes"] if node["kind"] == "evaluate"
+    ]
     first: dict[bool, Path] = {}
     for node in nodes:
         folder, is_base = study / node["folder"], node["id"].startswith("evaluate/pretrain")
@@ -88,4 +94,6 @@ if __name__ == "__main__":
         begin = time.perf_counter()
         page = build_report(target / "synthetic")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(f"{PROBLEMS * SAMPLES * len(STEPS) * number:,} completions: {time.perf_counter() - begin:.0f} s, {peak:.2f} GB, {page.stat().st_size / 1e6:.1f} MB")
+        print(
+            f"{PROBLEMS * SAMPLES * len(STEPS) * number:,} completions: {time.perf_counter() - begin:.0f} s, {peak:.2f} GB, {page.stat().st_size / 1e6:.1f} MB"
+        )

@@ -49,7 +49,12 @@ def text_of(name: str, question: str, a: int, b: int, answer: int) -> str:
 
 
 def draw_rows(
-    problems: Sequence[Problem], step: int, samples: int, stream: np.random.Generator, start: np.ndarray, **columns: Any
+    problems: Sequence[Problem],
+    step: int,
+    samples: int,
+    stream: np.random.Generator,
+    start: np.ndarray,
+    **columns: Any,
 ) -> list[dict[str, Any]]:
     """`samples` completions a problem at `step`, plus one greedy (sample -1) when `samples` > 1."""
     rows = []
@@ -57,7 +62,11 @@ def draw_rows(
         a, b = (int(word) for word in problem.question.split() if word.isdigit())
         ease = stream.normal(0, 0.12)
         for sample in range(-1 if samples > 1 else 0, samples):
-            i = int(np.argmax(shares_at(step, start))) if sample < 0 else int(stream.choice(3, p=shares_at(step, start)))
+            i = (
+                int(np.argmax(shares_at(step, start)))
+                if sample < 0
+                else int(stream.choice(3, p=shares_at(step, start)))
+            )
             right = bool(stream.random() < accuracies_at(step)[i] + ease)
             answer = a * b if right else a * b + int(stream.integers(1, 4))
             blank = not right and stream.random() < 0.1
@@ -70,8 +79,16 @@ def draw_rows(
             text = text_of(FORMATS[i], problem.question, a, b, answer)
             rows.append(
                 record(
-                    problem, verdict, text, step=step, sample=sample, temperature=0.0 if sample < 0 else 1.0,
-                    num_tokens=len(text) // 3, logprob=-float(stream.random() * 9), truncated=False, **columns,
+                    problem,
+                    verdict,
+                    text,
+                    step=step,
+                    sample=sample,
+                    temperature=0.0 if sample < 0 else 1.0,
+                    num_tokens=len(text) // 3,
+                    logprob=-float(stream.random() * 9),
+                    truncated=False,
+                    **columns,
                 )
             )
     return rows
@@ -88,7 +105,9 @@ def make_problems(count: int, name: str = "easy", split: str = "test") -> list[P
     ]  # fmt: skip
 
 
-def evaluation(folder: Path, problems: list[Problem], steps: Sequence[int], seed: int, start: np.ndarray, samples: int) -> None:
+def evaluation(
+    folder: Path, problems: list[Problem], steps: Sequence[int], seed: int, start: np.ndarray, samples: int
+) -> None:
     """records.parquet, problems.parquet, summary.json of one evaluate artifact."""
     rows: list[dict[str, Any]] = []
     summary, tables = [], []
@@ -105,7 +124,9 @@ def evaluation(folder: Path, problems: list[Problem], steps: Sequence[int], seed
         )  # fmt: skip
         head = {"problem_set": "easy", "split": "test", "step": step, "temperature": 1.0}
         summary.append(head | result.row)
-        tables.append(pl.DataFrame(result.problems).with_columns(step=pl.lit(step), problem_set=pl.lit("easy")))
+        tables.append(
+            pl.DataFrame(result.problems).with_columns(step=pl.lit(step), problem_set=pl.lit("easy"))
+        )
         rows += drawn
     records_frame(rows).write_parquet(folder / "records.parquet")
     pl.concat(tables).write_parquet(folder / "problems.parquet")
@@ -119,15 +140,30 @@ def training(folder: Path, seed: int, start: np.ndarray, last: int) -> None:
         for step in range(1, last + 1):
             counts = stream.multinomial(256, shares_at(step, start))
             right = stream.binomial(counts, np.clip(accuracies_at(step), 0, 1))
-            row: dict[str, Any] = {"step": step, "reward/mean": float(right.sum() / 256), "policy/kl": 0.02 * step**0.7}
-            row |= {"policy/entropy": 0.3 * float(np.exp(-step / 20)), "policy/clip_frac": 0.01, "reward/frac_zero_std": 0.1}
-            row |= {"sampler/logprob_diff": 2e-3, "completion/length_mean": 60.0 + step / 9, "completion/truncated": 0.0}
+            row: dict[str, Any] = {
+                "step": step,
+                "reward/mean": float(right.sum() / 256),
+                "policy/kl": 0.02 * step**0.7,
+            }
+            row |= {
+                "policy/entropy": 0.3 * float(np.exp(-step / 20)),
+                "policy/clip_frac": 0.01,
+                "reward/frac_zero_std": 0.1,
+            }
+            row |= {
+                "sampler/logprob_diff": 2e-3,
+                "completion/length_mean": 60.0 + step / 9,
+                "completion/truncated": 0.0,
+            }
             for name in FORMAT_NAMES:
                 i = FORMATS.index(name) if name in FORMATS else -1
                 row[f"format/{name}/share"] = float(counts[i] / 256) if i >= 0 else 0.0
                 row[f"format/{name}/accuracy"] = float(right[i] / counts[i]) if i >= 0 and counts[i] else None
             metrics.write(json.dumps(row) + "\n")
-            timing.write(json.dumps({"step": step, "sample_s": 1.1, "grade_s": 0.4, "fit_s": 1.2, "step_s": 2.9}) + "\n")
+            timing.write(
+                json.dumps({"step": step, "sample_s": 1.1, "grade_s": 0.4, "fit_s": 1.2, "step_s": 2.9})
+                + "\n"
+            )
             rows += draw_rows(problems[:4], step, 1, stream, start, seed=seed, arm="grpo")
     records_frame(rows).write_parquet(folder / "rollouts.parquet")
 
@@ -148,7 +184,18 @@ def make_study(
         fingerprint = f"{abs(hash_text(kind + name)):016x}"[:16]
         path = folder / "artifacts" / f"{kind}-{fingerprint}"
         path.mkdir(parents=True)
-        dump(path / "manifest.json", {"kind": kind, "fingerprint": fingerprint, "code_version": "0.1.0", "libraries": {"torch": "2.9.0"}, "config": {}, "parents": {}, "seeds": {}})
+        dump(
+            path / "manifest.json",
+            {
+                "kind": kind,
+                "fingerprint": fingerprint,
+                "code_version": "0.1.0",
+                "libraries": {"torch": "2.9.0"},
+                "config": {},
+                "parents": {},
+                "seeds": {},
+            },
+        )
         entry = {"id": name, "kind": kind, "fingerprint": fingerprint, "folder": f"artifacts/{path.name}"}
         entry |= {"mixture": None, "size": None, "arm": None, "seed": None} | place
         nodes.append(entry | {"parents": parents, "status": "done", "seconds": seconds, "error": None})
@@ -170,15 +217,41 @@ def make_study(
             place = {"mixture": mixture, "size": "nano-0.8m", "seed": seed}
             base = f"pretrain/{mixture}/nano-0.8m/seed{seed}"
             folder_base = node("pretrain", base, [f"shards/{mixture}", "tokenizer"], 170.2, **place)
-            rows = [{"step": s, "tokens": s * 8192, "loss": 0.5 + 5.5 * float(np.exp(-s / 80)), "lr": 1e-3, "grad_norm": 1.0} for s in range(1, 500, 5)]
+            rows = [
+                {
+                    "step": s,
+                    "tokens": s * 8192,
+                    "loss": 0.5 + 5.5 * float(np.exp(-s / 80)),
+                    "lr": 1e-3,
+                    "grad_norm": 1.0,
+                }
+                for s in range(1, 500, 5)
+            ]
             (folder_base / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-            evaluation(node("evaluate", f"evaluate/{base}", [base], 20.0, **place), test, [0], seed, start, samples)
+            evaluation(
+                node("evaluate", f"evaluate/{base}", [base], 20.0, **place), test, [0], seed, start, samples
+            )
             run = f"rl/{mixture}/nano-0.8m/grpo/seed{seed}"
             place |= {"arm": "grpo"}
             training(node("rl", run, [base], 140.9, **place), seed, start, checkpoints[-1])
-            evaluation(node("evaluate", f"evaluate/{run}", [run], 61.0, **place), test, checkpoints, seed, start, samples)
-    study = {"name": "synthetic", "question": "Which of three solution formats does reinforcement learning keep?", "notes": list(notes)}
-    study |= {"recipe": {"name": "synthetic", "rl": {"grpo": {"lr": 3e-4, "prompts_per_step": 32}}}, "code_version": "0.1.0", "seeds": list(seeds)}
+            evaluation(
+                node("evaluate", f"evaluate/{run}", [run], 61.0, **place),
+                test,
+                checkpoints,
+                seed,
+                start,
+                samples,
+            )
+    study = {
+        "name": "synthetic",
+        "question": "Which of three solution formats does reinforcement learning keep?",
+        "notes": list(notes),
+    }
+    study |= {
+        "recipe": {"name": "synthetic", "rl": {"grpo": {"lr": 3e-4, "prompts_per_step": 32}}},
+        "code_version": "0.1.0",
+        "seeds": list(seeds),
+    }
     dump(folder / "runs-study.tmp", study | {"nodes": nodes})
     (folder / "runs-study.tmp").rename(folder / "study.json")
     return folder
@@ -187,6 +260,3 @@ def make_study(
 def hash_text(text: str) -> int:
     """Stable across processes, unlike `hash`."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
-
-
-

@@ -16,7 +16,9 @@ from .browser import Chromium
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not shutil.which("chromedriver"), reason="needs Debian's chromium and chromium-driver"),
+    pytest.mark.skipif(
+        not shutil.which("chromedriver"), reason="needs Debian's chromium and chromium-driver"
+    ),
 ]
 ARROW_RIGHT, ENTER = "\ue014", "\ue007"
 
@@ -39,13 +41,26 @@ def test_headline_equals_the_summary_and_nothing_hostile_ran(page: Chromium, stu
     summary = study_summary(study)
     shown = page.run("return [...document.querySelectorAll('.tile .to')].map(e => e.innerText)")
     final = summary["final"]
-    assert shown == [percent(v) for v in (final["formats"]["omi1"]["share"], final["accuracy"], final["pass@k"]["8"], final["maj@k"]["8"])]
+    assert shown == [
+        percent(v)
+        for v in (
+            final["formats"]["omi1"]["share"],
+            final["accuracy"],
+            final["pass@k"]["8"],
+            final["maj@k"]["8"],
+        )
+    ]
     assert page.run("return window.broken === undefined")
 
 
 def test_figure_draws_every_format_and_checkpoint(page: Chromium) -> None:
     assert page.run("return document.querySelectorAll('#central .area').length") == 3
-    assert page.run("return [...new Set([...document.querySelectorAll('#central .dot')].map(e => Number(e.dataset.step)))].length") == 8
+    assert (
+        page.run(
+            "return [...new Set([...document.querySelectorAll('#central .dot')].map(e => Number(e.dataset.step)))].length"
+        )
+        == 8
+    )
 
 
 def test_format_toggle_and_axis(page: Chromium) -> None:
@@ -53,14 +68,19 @@ def test_format_toggle_and_axis(page: Chromium) -> None:
     assert page.run("return document.querySelectorAll('#central .area').length") == 2
     before = page.run("return document.querySelector('#central .dot[data-step=\"8\"]').getAttribute('cx')")
     page.run("[...document.querySelectorAll('.toggle')].find(e => e.innerText === 'linear').click()")
-    assert page.run("return document.querySelector('#central .dot[data-step=\"8\"]').getAttribute('cx')") != before
+    assert (
+        page.run("return document.querySelector('#central .dot[data-step=\"8\"]').getAttribute('cx')")
+        != before
+    )
 
 
 def test_filters_show_only_what_matches(page: Chromium) -> None:
     page.choose("#browser-outcome", "wrong")
     page.choose("#browser-right", "0:4")
     page.choose("#browser-format", "omi2")
-    shown = page.run("return [...document.querySelectorAll('.side:last-child > .card:not(.off)')].map(e => e.innerText)")
+    shown = page.run(
+        "return [...document.querySelectorAll('.side:last-child > .card:not(.off)')].map(e => e.innerText)"
+    )
     assert shown
     assert all("omi2" in card and "wrong" in card for card in shown)
     count = int(re.search(r"of (\d+)", page.text(".pager"))[1])  # type: ignore[index]
@@ -76,7 +96,9 @@ def test_impossible_filter_says_so(page: Chromium) -> None:
 
 
 def test_click_on_a_point_opens_its_completions(page: Chromium) -> None:
-    page.run("document.querySelector('#central .dot[data-step=\"8\"][data-format=\"tinygsm\"]').dispatchEvent(new MouseEvent('click', {bubbles: true}))")
+    page.run(
+        "document.querySelector('#central .dot[data-step=\"8\"][data-format=\"tinygsm\"]').dispatchEvent(new MouseEvent('click', {bubbles: true}))"
+    )
     assert page.run("return document.getElementById('browser-right').value") == "0:8"
     assert page.run("return document.getElementById('browser-format').value") == "tinygsm"
     assert "After step 8 of RL" in page.text("#browser")
@@ -97,7 +119,9 @@ def test_click_on_a_number_opens_its_completions(page: Chromium) -> None:
 
 def test_click_on_a_finding_opens_its_completions(page: Chromium) -> None:
     page.click(".row-link[data-format='tinygsm'][data-step='1']")
-    assert page.run("return [document.getElementById('browser-right').value, document.getElementById('browser-format').value]") == ["0:1", "tinygsm"]
+    assert page.run(
+        "return [document.getElementById('browser-right').value, document.getElementById('browser-format').value]"
+    ) == ["0:1", "tinygsm"]
     page.click(".row-link[data-set='easy']")
     assert page.run("return document.getElementById('browser-right').value") == "0:48"
 
@@ -131,7 +155,9 @@ def test_served_page_reloads_when_the_study_moves_on(chromium: Chromium, copied:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     chromium.open_address(f"http://127.0.0.1:{server.server_address[1]}/")
     chromium.wait("return typeof liveVersion !== 'undefined' && liveVersion === '1'")
-    (copied / "study.json").write_text((copied / "study.json").read_text().replace("Which of three", "Now which of three"))
+    (copied / "study.json").write_text(
+        (copied / "study.json").read_text().replace("Which of three", "Now which of three")
+    )
     assert page.refresh()
     chromium.wait("return document.getElementById('question')?.innerText.startsWith('Now which')")
     assert chromium.console() == []

@@ -23,7 +23,10 @@ def saved(grid: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_figure_is_written_twice(saved: Path) -> None:
     names = {path.stem for path in saved.iterdir()}
     label = "tg_omi1_omi2-nano-0.8m-grpo"
-    assert {f"{kind}-{label}" for kind in ("dynamics", "pass-curves", "transfer", "support", "style-tinygsm-docstring")} | {"arms"} <= names
+    assert {
+        f"{kind}-{label}"
+        for kind in ("dynamics", "pass-curves", "transfer", "support", "style-tinygsm-docstring")
+    } | {"arms"} <= names
     for name in names:
         assert (saved / f"{name}.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
         assert ElementTree.parse(saved / f"{name}.svg").getroot().tag.endswith("svg")
@@ -61,9 +64,21 @@ def test_dose_is_drawn_against_its_amount(study: Path) -> None:
 
 
 def test_transfer_marks_the_change() -> None:
-    gains = pl.DataFrame({"problem_set": ["easy", "hard"], "quantity": ["accuracy"] * 2, "value": [0.3, 0.1], "low": [0.2, None], "high": [0.4, None]})
+    gains = pl.DataFrame(
+        {
+            "problem_set": ["easy", "hard"],
+            "quantity": ["accuracy"] * 2,
+            "value": [0.3, 0.1],
+            "low": [0.2, None],
+            "high": [0.4, None],
+        }
+    )
     axes = figures.transfer(gains).axes[0]
-    assert [line.get_xdata().tolist() for line in axes.lines[:3]] == [pytest.approx([20, 40]), pytest.approx([30]), pytest.approx([10])]
+    assert [line.get_xdata().tolist() for line in axes.lines[:3]] == [
+        pytest.approx([20, 40]),
+        pytest.approx([30]),
+        pytest.approx([10]),
+    ]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["easy", "hard"]
 
 

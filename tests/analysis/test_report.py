@@ -72,7 +72,9 @@ def test_default_place_is_the_study(copied: Path) -> None:
 
 
 def test_page_needs_nothing_from_outside(page: Page) -> None:
-    links = [value for _, attrs in page.tags for key, value in attrs.items() if key in ("src", "href", "action")]
+    links = [
+        value for _, attrs in page.tags for key, value in attrs.items() if key in ("src", "href", "action")
+    ]
     assert links
     assert all(link and (link.startswith("#") or link == "data:,") for link in links)
 
@@ -104,14 +106,17 @@ def test_hostile_completion_stays_text(page: Page) -> None:
     data = json.loads(page.data)
     assert HOSTILE in [row[-1] for row in data["completions"]["rows"]]
     assert "<" not in page.data
-    assert [tag for tag, _ in page.tags].count("script") == 5
+    assert [tag for tag, _ in page.tags].count("script") == 6
     assert not [tag for tag, _ in page.tags if tag == "img"]
 
 
 def test_scripts_never_parse_markup() -> None:
     folder = Path(__file__).parents[2] / "echochamber" / "analysis" / "page"
     for script in folder.glob("*.js"):
-        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script.read_text().replace("without innerHTML", ""))
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(",
+            script.read_text().replace("without innerHTML", ""),
+        )
 
 
 def test_untrusted_names_are_escaped(copied: Path, tmp_path: Path) -> None:
@@ -141,11 +146,26 @@ def test_same_study_same_bytes(study: Path, tmp_path: Path) -> None:
     ("damage", "said"),
     [
         (lambda f: (find(f, "evaluate-*") / "summary.json").unlink(), "summary.json is missing"),
-        (lambda f: (find(f, "evaluate-*") / "summary.json").write_text("[{"), "summary.json is not valid JSON"),
-        (lambda f: (find(f, "evaluate-*") / "summary.json").write_text('[{"step": "x"}]'), "a row without step or formats"),
-        (lambda f: (find(f, "evaluate-*") / "records.parquet").write_bytes(b"PAR1 torn"), "records.parquet is not a readable Parquet file"),
-        (lambda f: rewrite(f, pl.lit("yes").alias("correct")), "records.parquet has column 'correct' as String, expected Boolean"),
-        (lambda f: rewrite(f, pl.lit(2, dtype=pl.Int16).alias("schema_version")), "records of schema version 2 to 2, this program reads 1"),
+        (
+            lambda f: (find(f, "evaluate-*") / "summary.json").write_text("[{"),
+            "summary.json is not valid JSON",
+        ),
+        (
+            lambda f: (find(f, "evaluate-*") / "summary.json").write_text('[{"step": "x"}]'),
+            "a row without step or formats",
+        ),
+        (
+            lambda f: (find(f, "evaluate-*") / "records.parquet").write_bytes(b"PAR1 torn"),
+            "records.parquet is not a readable Parquet file",
+        ),
+        (
+            lambda f: rewrite(f, pl.lit("yes").alias("correct")),
+            "records.parquet has column 'correct' as String, expected Boolean",
+        ),
+        (
+            lambda f: rewrite(f, pl.lit(2, dtype=pl.Int16).alias("schema_version")),
+            "records of schema version 2 to 2, this program reads 1",
+        ),
         (lambda f: scratch(find(f, "evaluate-*") / "records.parquet"), "completions cannot be read"),
         (lambda f: (find(f, "rl-*") / "rollouts.parquet").unlink(), "rollouts.parquet is missing"),
         (lambda f: (find(f, "rl-*") / "metrics.jsonl").write_text('{"step": 1, "rew'), ""),
@@ -154,7 +174,9 @@ def test_same_study_same_bytes(study: Path, tmp_path: Path) -> None:
         (lambda f: shutil.rmtree(f / "artifacts"), "No answer yet."),
     ],
 )
-def test_damage_is_named_and_never_a_traceback(copied: Path, tmp_path: Path, damage: object, said: str) -> None:
+def test_damage_is_named_and_never_a_traceback(
+    copied: Path, tmp_path: Path, damage: object, said: str
+) -> None:
     assert callable(damage)
     damage(copied)
     assert said in read(copied, tmp_path / "r.html").text
@@ -176,7 +198,9 @@ def test_a_running_stage_is_shown_and_said_to_be_partial(copied: Path, tmp_path:
     assert json.loads(page.data)["runs"][0]["dense"]["step"][-1] == 48
 
 
-@pytest.mark.parametrize(("content", "said"), [(None, "cannot be read"), ("{", "not valid JSON"), ("[]", "expected an object")])
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "cannot be read"), ("{", "not valid JSON"), ("[]", "expected an object")]
+)
 def test_no_study_is_one_clear_line(tmp_path: Path, content: str | None, said: str) -> None:
     if content is not None:
         (tmp_path / "study.json").write_text(content)

@@ -27,7 +27,13 @@ def test_contract_of_the_file(study: Path) -> None:
         assert {"accuracy", "greedy_accuracy", "pass@k", "maj@k", "formats", "intervals"} <= set(summary[end])
         assert set(summary[end]["pass@k"]) == {"1", "2", "4", "8"}
         assert sum(cell["share"] for cell in summary[end]["formats"].values()) == pytest.approx(1)
-    assert summary["stages"] == {"tokenizer": 2.0, "shards": 8.5, "pretrain": 170.2, "rl": 140.9, "evaluate": 81.0}
+    assert summary["stages"] == {
+        "tokenizer": 2.0,
+        "shards": 8.5,
+        "pretrain": 170.2,
+        "rl": 140.9,
+        "evaluate": 81.0,
+    }
     assert summary["total_seconds"] == pytest.approx(402.6)
     assert (summary["base"]["step"], summary["final"]["step"]) == (0, 48)
     assert summary["missing"] == []
@@ -53,16 +59,29 @@ def test_a_format_that_died_in_one_seed_has_no_mean_accuracy(grid: Path) -> None
 
 @pytest.mark.parametrize(
     ("before", "after", "said"),
-    [(0.3, 0.97, "one way to answer"), (0.3, 0.6, "the most used format is"), (0.95, 0.99, "There was little to choose from")],
+    [
+        (0.3, 0.97, "one way to answer"),
+        (0.3, 0.6, "the most used format is"),
+        (0.95, 0.99, "There was little to choose from"),
+    ],
 )
 def test_headline_claims_no_more_than_happened(before: float, after: float, said: str) -> None:
     cells = {"before_interval": [before, before], "after_interval": [after, after], "target": {}}
-    tiles = [Tile(label, "", before, after, **cells) for label in ("Written as omi1", "Right at the first try")]
+    tiles = [
+        Tile(label, "", before, after, **cells) for label in ("Written as omi1", "Right at the first try")
+    ]
     assert said in sentences(tiles)[0]
 
 
 def test_words_for_numbers() -> None:
-    assert [percent(v) for v in (0.574, 0.9961, 1.0, 0.004, 0.0, None)] == ["57%", "99.6%", "100%", "0.4%", "0%", "–"]
+    assert [percent(v) for v in (0.574, 0.9961, 1.0, 0.004, 0.0, None)] == [
+        "57%",
+        "99.6%",
+        "100%",
+        "0.4%",
+        "0%",
+        "–",
+    ]
     assert bounds([0.31, 0.367]) == "31–37%"
     assert bounds(None) == "no interval"
     assert winners(["omi1", "tinygsm", "omi1"]) == "omi1 in 2 seeds, tinygsm in 1"

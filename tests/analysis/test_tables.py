@@ -31,7 +31,17 @@ def completions(rows: list[dict[str, object]]) -> pl.LazyFrame:
 
 
 def written(step: int, problem: str, name: str, num: int, right: int) -> list[dict[str, object]]:
-    return [{"step": step, "problem_id": problem, "format": name, "correct": i < right, "sample": i, "num_tokens": 10} for i in range(num)]
+    return [
+        {
+            "step": step,
+            "problem_id": problem,
+            "format": name,
+            "correct": i < right,
+            "sample": i,
+            "num_tokens": 10,
+        }
+        for i in range(num)
+    ]
 
 
 @pytest.fixture
@@ -44,13 +54,24 @@ def pure_selection() -> pl.LazyFrame:
 
 
 def test_dynamics_finds_lead_overtaking_and_takeover() -> None:
-    dense = [{"step": s, "format/tinygsm/share": a, "format/omi1/share": 1 - a} for s, a in [(1, 0.7), (2, 0.6), (3, 0.4), (4, 0.05)]]
+    dense = [
+        {"step": s, "format/tinygsm/share": a, "format/omi1/share": 1 - a}
+        for s, a in [(1, 0.7), (2, 0.6), (3, 0.4), (4, 0.05)]
+    ]
     table = format_dynamics(dense, [*FORMATS, "other"])
     assert table.filter(step=1)["entropy"][0] == pytest.approx(-(0.7 * math.log(0.7) + 0.3 * math.log(0.3)))
     found = {row["format"]: row for row in first_steps(table).to_dicts()}
     assert set(found) == set(FORMATS)
-    assert (found["tinygsm"]["leads_at"], found["tinygsm"]["overtakes_at"], found["tinygsm"]["takes_over_at"]) == (1, None, None)
-    assert (found["omi1"]["leads_at"], found["omi1"]["overtakes_at"], found["omi1"]["takes_over_at"]) == (3, 3, 4)
+    assert (
+        found["tinygsm"]["leads_at"],
+        found["tinygsm"]["overtakes_at"],
+        found["tinygsm"]["takes_over_at"],
+    ) == (1, None, None)
+    assert (found["omi1"]["leads_at"], found["omi1"]["overtakes_at"], found["omi1"]["takes_over_at"]) == (
+        3,
+        3,
+        4,
+    )
     assert (found["tinygsm"]["peak_step"], found["omi1"]["last_share"]) == (1, pytest.approx(0.95))
 
 
@@ -60,19 +81,33 @@ def test_dynamics_of_nothing_is_empty() -> None:
 
 def test_costs_count_per_problem(pure_selection: pl.LazyFrame) -> None:
     row = format_costs(pure_selection, "easy").row(0, named=True)
-    assert (row["step"], row["format"], row["completions"], row["per_problem"], row["tokens"]) == (0, "omi1", 32, 8.0, 10.0)
+    assert (row["step"], row["format"], row["completions"], row["per_problem"], row["tokens"]) == (
+        0,
+        "omi1",
+        32,
+        8.0,
+        10.0,
+    )
 
 
 def test_style_shares_are_within_the_format() -> None:
-    base = completions(written(0, "a", "tinygsm", 4, 0)).with_columns(style_docstring=pl.Series(["yes", "no", "no", None]))
+    base = completions(written(0, "a", "tinygsm", 4, 0)).with_columns(
+        style_docstring=pl.Series(["yes", "no", "no", None])
+    )
     table = style_shares(base, "easy")
-    assert table.select("feature", "value", "completions").rows() == [("docstring", "no", 2), ("docstring", "yes", 1)]
+    assert table.select("feature", "value", "completions").rows() == [
+        ("docstring", "no", 2),
+        ("docstring", "yes", 1),
+    ]
     assert table["share"].to_list() == pytest.approx([2 / 3, 1 / 3])
 
 
 def test_pure_selection_is_found_and_bounded(pure_selection: pl.LazyFrame) -> None:
     """Gain 0.25. tinygsm died out: had its skill changed to x, selection would be 0.375 - (0.25 + x) / 4."""
-    parts = {row["part"]: row for row in selection_or_skill(counts(pure_selection, "easy", [0, 5]), 5, FORMATS).to_dicts()}
+    parts = {
+        row["part"]: row
+        for row in selection_or_skill(counts(pure_selection, "easy", [0, 5]), 5, FORMATS).to_dicts()
+    }
     assert parts["gain"]["value"] == pytest.approx(0.25)
     assert parts["selection"]["value"] == pytest.approx(0.25)
     assert parts["skill"]["value"] == pytest.approx(0.0)
@@ -102,7 +137,15 @@ def problem_rows(step: int, rights: list[int], num: int = 4, problem_set: str = 
 
 
 def test_gains_pair_the_same_problems_in_every_set() -> None:
-    table = pl.concat([problem_rows(0, [0, 1, 4, 4]), problem_rows(9, [2, 3, 4, 0]), problem_rows(3, [4, 4, 4, 4]), problem_rows(0, [1, 1], problem_set="hard"), problem_rows(9, [3, 3], problem_set="hard")])
+    table = pl.concat(
+        [
+            problem_rows(0, [0, 1, 4, 4]),
+            problem_rows(9, [2, 3, 4, 0]),
+            problem_rows(3, [4, 4, 4, 4]),
+            problem_rows(0, [1, 1], problem_set="hard"),
+            problem_rows(9, [3, 3], problem_set="hard"),
+        ]
+    )
     rows = {(row["problem_set"], row["quantity"]): row for row in paired_gains(table).to_dicts()}
     assert rows["easy", "accuracy"]["value"] == pytest.approx(0.0)
     assert rows["easy", "accuracy"]["low"] < 0 < rows["easy", "accuracy"]["high"]
@@ -113,12 +156,22 @@ def test_gains_pair_the_same_problems_in_every_set() -> None:
 def test_support_kinds_add_up() -> None:
     table = pl.concat([problem_rows(0, [0, 1, 4, 0]), problem_rows(9, [2, 3, 0, 0])])
     found = support(table, "easy").filter(k=4)
-    assert dict(zip(found["kind"], found["value"], strict=True)) == {"kept": 0.25, "gained": 0.25, "lost": 0.25, "never": 0.25}
+    assert dict(zip(found["kind"], found["value"], strict=True)) == {
+        "kept": 0.25,
+        "gained": 0.25,
+        "lost": 0.25,
+        "never": 0.25,
+    }
     assert support(table.filter(step=0), "easy").is_empty()
 
 
 def test_k_that_one_side_lacks_is_left_out() -> None:
-    table = pl.concat([problem_rows(0, [0, 1]), problem_rows(9, [2, 3]).with_columns(pl.lit(None, dtype=pl.Float64).alias("pass@4"))])
+    table = pl.concat(
+        [
+            problem_rows(0, [0, 1]),
+            problem_rows(9, [2, 3]).with_columns(pl.lit(None, dtype=pl.Float64).alias("pass@4")),
+        ]
+    )
     assert paired_gains(table)["quantity"].to_list() == ["accuracy", "greedy_accuracy", "pass@1"]
 
 
@@ -126,16 +179,33 @@ def test_flips_count_both_directions() -> None:
     def greedy(step: int, problem: str, correct: bool, error: str) -> dict[str, object]:
         return {"step": step, "problem_id": problem, "correct": correct, "first_error": error, "sample": -1}
 
-    rows = [greedy(0, "a", False, "arithmetic"), greedy(4, "a", True, ""), greedy(0, "b", False, "wrong_operation"), greedy(4, "b", True, "")]
-    rows += [greedy(0, "c", False, "arithmetic"), greedy(4, "c", True, ""), greedy(0, "d", True, ""), greedy(4, "d", False, "missing_step")]
+    rows = [
+        greedy(0, "a", False, "arithmetic"),
+        greedy(4, "a", True, ""),
+        greedy(0, "b", False, "wrong_operation"),
+        greedy(4, "b", True, ""),
+    ]
+    rows += [
+        greedy(0, "c", False, "arithmetic"),
+        greedy(4, "c", True, ""),
+        greedy(0, "d", True, ""),
+        greedy(4, "d", False, "missing_step"),
+    ]
     rows += [greedy(0, "e", False, "arithmetic"), greedy(4, "e", False, "arithmetic")]
     table = flip_errors(completions(rows), "easy", 4)
-    assert table.select("flip", "first_error", "count").rows() == [("wrong to right", "arithmetic", 2), ("wrong to right", "wrong_operation", 1), ("right to wrong", "missing_step", 1)]
+    assert table.select("flip", "first_error", "count").rows() == [
+        ("wrong to right", "arithmetic", 2),
+        ("wrong to right", "wrong_operation", 1),
+        ("right to wrong", "missing_step", 1),
+    ]
     assert table["value"].to_list() == pytest.approx([2 / 3, 1 / 3, 1.0])
 
 
 def test_two_scorers_side_by_side_or_not_at_all() -> None:
-    rows = [row | {"legacy_format": "text", "legacy_correct": True} for row in written(0, "a", "omi1", 4, 1) + written(7, "a", "omi1", 4, 4)]
+    rows = [
+        row | {"legacy_format": "text", "legacy_correct": True}
+        for row in written(0, "a", "omi1", 4, 1) + written(7, "a", "omi1", 4, 4)
+    ]
     rows += [row | {"problem_id": "b"} for row in rows]
     table = two_scorers(completions(rows), "easy", (0, 7))
     cells = {(r["step"], r["scorer"], r["quantity"]): r["value"] for r in table.to_dicts()}
@@ -146,7 +216,12 @@ def test_two_scorers_side_by_side_or_not_at_all() -> None:
 
 
 def test_over_seeds_uses_student_and_drops_what_a_seed_lacks() -> None:
-    tables = [pl.DataFrame({"k": [1, 2], "value": [v, None if v > 0.5 else v], "low": [0.0, 0.0], "high": [1.0, 1.0]}) for v in (0.4, 0.5, 0.6)]
+    tables = [
+        pl.DataFrame(
+            {"k": [1, 2], "value": [v, None if v > 0.5 else v], "low": [0.0, 0.0], "high": [1.0, 1.0]}
+        )
+        for v in (0.4, 0.5, 0.6)
+    ]
     joined = over_seeds(tables, ["k"])
     assert joined["value"].to_list() == [pytest.approx(0.5), None]
     assert joined["low"][0] == pytest.approx(0.5 - 4.302653 * 0.1 / 3**0.5, abs=1e-6)
@@ -158,7 +233,18 @@ def test_guessing_is_told_from_solving() -> None:
     for problem, reference in (("a", "7"), ("b", "8"), ("c", "100")):
         for i in range(4):
             right = reference == "7"
-            rows.append({"step": 0, "problem_id": problem, "family": "pens", "reference": reference, "answer": "7", "correct": right, "sample": i, "process": "right_steps" if right and i < 2 else "wrong_steps"})
+            rows.append(
+                {
+                    "step": 0,
+                    "problem_id": problem,
+                    "family": "pens",
+                    "reference": reference,
+                    "answer": "7",
+                    "correct": right,
+                    "sample": i,
+                    "process": "right_steps" if right and i < 2 else "wrong_steps",
+                }
+            )
     table = pass_variants(completions(rows), "easy", (0,))
     cells = {(r["kind"], r["k"]): r["value"] for r in table.to_dicts()}
     assert cells["answer", 1] == pytest.approx(1 / 3)
@@ -175,7 +261,9 @@ def test_unchecked_process_is_left_out() -> None:
 
 
 def test_votes_and_greedy_need_no_training() -> None:
-    table = pl.concat([problem_rows(0, [3, 1]), problem_rows(9, [4, 4])]).with_columns(pl.lit(0.75).alias("maj@4"))
+    table = pl.concat([problem_rows(0, [3, 1]), problem_rows(9, [4, 4])]).with_columns(
+        pl.lit(0.75).alias("maj@4")
+    )
     found = no_training(table, "easy")
     assert dict(zip(found["method"], found["value"], strict=True)) == {
         "base, one sample": 0.5, "base, greedy": 0.5, "base, vote of 4": 0.75,
@@ -184,7 +272,9 @@ def test_votes_and_greedy_need_no_training() -> None:
 
 
 def test_style_changes_carry_intervals_and_skip_rare_formats() -> None:
-    rows = [row for p in "abcdefgh" for step in (0, 5) for row in written(step, p, "tinygsm", 4, 0)] + written(0, "a", "omi1", 4, 0)
+    rows = [
+        row for p in "abcdefgh" for step in (0, 5) for row in written(step, p, "tinygsm", 4, 0)
+    ] + written(0, "a", "omi1", 4, 0)
     words = ["yes" if row["step"] == 0 else "no" for row in rows]
     table = style_changes(completions(rows).with_columns(style_docstring=pl.Series(words)), "easy", 5)
     cells = {(r["format"], r["word"], r["step"]): (r["value"], r["low"], r["high"]) for r in table.to_dicts()}

@@ -16,10 +16,14 @@ SEEDS = (3, 5, 10)
 CLUSTERING, COMPLETIONS = 0.3, 16
 
 
-def beta(stream: np.random.Generator, mean: np.ndarray, correlation: float, size: tuple[int, ...]) -> np.ndarray:
+def beta(
+    stream: np.random.Generator, mean: np.ndarray, correlation: float, size: tuple[int, ...]
+) -> np.ndarray:
     """Beta draws whose variance is `correlation` x mean (1 - mean)."""
     concentration = 1 / correlation - 1
-    return stream.beta(np.maximum(mean * concentration, 1e-9), np.maximum((1 - mean) * concentration, 1e-9), size=size)
+    return stream.beta(
+        np.maximum(mean * concentration, 1e-9), np.maximum((1 - mean) * concentration, 1e-9), size=size
+    )
 
 
 def estimates(stream: np.random.Generator, seed_share: np.ndarray, problems: int) -> np.ndarray:
@@ -35,12 +39,16 @@ def within_seed(share: float, problems: int, worlds: int = 600, seed: int = 0) -
     return covered(share, [mean_interval(weights, values) for values in observed])
 
 
-def over_seeds(share: float, seeds: int, problems: int, spread: float = 0.1, worlds: int = 2000, seed: int = 1) -> tuple[float, float]:
+def over_seeds(
+    share: float, seeds: int, problems: int, spread: float = 0.1, worlds: int = 2000, seed: int = 1
+) -> tuple[float, float]:
     """Coverage of `t_interval` and of `share_interval`; `spread` is relative to sqrt(share (1 - share))."""
     stream = np.random.default_rng([seed, seeds, problems])
     own = beta(stream, np.full((worlds, seeds), share), spread**2, (worlds, seeds))
     observed = np.stack([estimates(stream, own[:, i], problems).mean(1) for i in range(seeds)], axis=1)
-    return covered(share, [t_interval(row) for row in observed]), covered(share, [share_interval(row) for row in observed])
+    return covered(share, [t_interval(row) for row in observed]), covered(
+        share, [share_interval(row) for row in observed]
+    )
 
 
 def covered(share: float, intervals: list[tuple[float, float]]) -> float:
@@ -51,7 +59,10 @@ def covered(share: float, intervals: list[tuple[float, float]]) -> float:
 def table(title: str, columns: list[str], rows: list[tuple[str, list[float]]]) -> str:
     """A Markdown table of percentages."""
     lines = ["", f"| {title} | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    return "\n".join(lines + [f"| {name} | " + " | ".join(f"{100 * v:.1f}" for v in values) + " |" for name, values in rows])
+    return "\n".join(
+        lines
+        + [f"| {name} | " + " | ".join(f"{100 * v:.1f}" for v in values) + " |" for name, values in rows]
+    )
 
 
 def main() -> None:
@@ -60,7 +71,9 @@ def main() -> None:
     for spread in (0.1, 0.4):
         cells = {(n, p): [over_seeds(s, n, p, spread) for s in SHARES] for n in SEEDS for p in PROBLEMS[:2]}
         for i, name in enumerate(("Student t", "as shown")):
-            rows = [(f"{n} seeds, {p} problems", [pair[i] for pair in pairs]) for (n, p), pairs in cells.items()]
+            rows = [
+                (f"{n} seeds, {p} problems", [pair[i] for pair in pairs]) for (n, p), pairs in cells.items()
+            ]
             print(table(f"{name}, spread {spread}", shares, rows))
 
 

@@ -71,12 +71,20 @@ def test_scores() -> None:
     assert brier([1, 0], [0, 1]) == 2.0
     assert total_variation([0.5, 0.5], [0.2, 0.8]) == pytest.approx(0.3)
     naive = naive_forecasts([0.5, 0.3, 0.2], [0.4, 0.9, np.nan], constant=2)
-    assert {name: int(f.argmax()) for name, f in naive.items()} == {"most frequent": 0, "most accurate": 1, "constant": 2}
+    assert {name: int(f.argmax()) for name, f in naive.items()} == {
+        "most frequent": 0,
+        "most accurate": 1,
+        "constant": 2,
+    }
 
 
 def test_effective_weight_is_derived_or_refused() -> None:
     assert effective_kl_weight(0.01, "reward", "k1", normalise=False)[0] == 0.01
-    for arguments in ((0.0, "reward", "k1", False), (0.01, "loss", "k3", False), (0.01, "reward", "k1", True)):
+    for arguments in (
+        (0.0, "reward", "k1", False),
+        (0.01, "loss", "k3", False),
+        (0.01, "reward", "k1", True),
+    ):
         weight, reason = effective_kl_weight(*arguments)  # type: ignore[arg-type]
         assert weight is None
         assert reason

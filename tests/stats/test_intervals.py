@@ -17,7 +17,8 @@ from echochamber.stats.intervals import (
 
 
 @pytest.mark.parametrize(
-    ("degrees", "expected"), [(1, 12.7062), (2, 4.302653), (4, 2.776445), (9, 2.262157), (30, 2.042272), (1000, 1.962339)]
+    ("degrees", "expected"),
+    [(1, 12.7062), (2, 4.302653), (4, 2.776445), (9, 2.262157), (30, 2.042272), (1000, 1.962339)],
 )
 def test_student_quantiles_are_those_of_the_tables(degrees: int, expected: float) -> None:
     assert t_quantile(0.975, degrees) == pytest.approx(expected, rel=1e-6)
@@ -34,7 +35,9 @@ def test_wilson_at_known_points() -> None:
 
 def test_t_interval_over_three_seeds_by_hand() -> None:
     low, high = t_interval([0.5, 0.6, 0.7])
-    assert (low, high) == pytest.approx((0.6 - 4.302653 * 0.1 / 3**0.5, 0.6 + 4.302653 * 0.1 / 3**0.5), abs=1e-6)
+    assert (low, high) == pytest.approx(
+        (0.6 - 4.302653 * 0.1 / 3**0.5, 0.6 + 4.302653 * 0.1 / 3**0.5), abs=1e-6
+    )
 
 
 def test_one_seed_has_no_interval() -> None:

@@ -38,7 +38,11 @@ def test_every_number_has_its_interval_around_it() -> None:
         (row["accuracy"], intervals["accuracy"]),
         (row["greedy_accuracy"], intervals["greedy_accuracy"]),
         *[(row[name][k], intervals[name][k]) for name in ("pass@k", "maj@k") for k in ("1", "2", "4")],
-        *[(row["formats"][f][key], intervals["formats"][f][key]) for f in NAMES[:2] for key in ("share", "accuracy")],
+        *[
+            (row["formats"][f][key], intervals["formats"][f][key])
+            for f in NAMES[:2]
+            for key in ("share", "accuracy")
+        ],
     ]:
         assert bounds[0] <= value <= bounds[1]
         assert 0 < bounds[1] - bounds[0] < 0.5

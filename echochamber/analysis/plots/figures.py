@@ -31,7 +31,15 @@ def dynamics(runs: Sequence[Run], chosen: tuple[str, str], formats: Sequence[str
     with mpl.rc_context(SETTINGS):
         draw_bands(shares, rows, formats)
         for name in formats:
-            draw_line(accuracy, rows, ("formats", name, "accuracy"), pen(name).colour, pen(name).dash, pen(name).marker, name)
+            draw_line(
+                accuracy,
+                rows,
+                ("formats", name, "accuracy"),
+                pen(name).colour,
+                pen(name).dash,
+                pen(name).marker,
+                name,
+            )
         draw_pass(passed, rows, k)
         for axes, label in ((shares, "share"), (accuracy, "accuracy"), (passed, "right")):
             share_axis(axes, label)
@@ -42,9 +50,13 @@ def dynamics(runs: Sequence[Run], chosen: tuple[str, str], formats: Sequence[str
     return figure
 
 
-def arms(groups: Mapping[str, Sequence[Run]], chosen: tuple[str, str], formats: Sequence[str], k: str) -> Figure:
+def arms(
+    groups: Mapping[str, Sequence[Run]], chosen: tuple[str, str], formats: Sequence[str], k: str
+) -> Figure:
     """The paper's Figures 3, 4, 7, 14 and 20: arms side by side (KL weights, copies, sizes, algorithms)."""
-    figure, cells = sheet(min(PAGE, 1.1 + 1.9 * len(groups)), 2.9, rows=2, columns=len(groups), sharex="col", sharey="row")
+    figure, cells = sheet(
+        min(PAGE, 1.1 + 1.9 * len(groups)), 2.9, rows=2, columns=len(groups), sharex="col", sharey="row"
+    )
     with mpl.rc_context(SETTINGS):
         for i, (label, runs) in enumerate(groups.items()):
             rows = checkpoints(runs, chosen)
@@ -82,7 +94,14 @@ def style(table: pl.DataFrame, name: str, feature: str) -> Figure:
     with mpl.rc_context(SETTINGS):
         for i, (value,) in enumerate(wanted.select("value").unique(maintain_order=True).sort("value").rows()):
             part = wanted.filter(pl.col("value") == value)
-            axes.plot(part["step"], part["share"], ["-", "--", ":", "-."][i % 4], marker="os^D"[i % 4], color="black", label=f"{feature}: {value}")
+            axes.plot(
+                part["step"],
+                part["share"],
+                ["-", "--", ":", "-."][i % 4],
+                marker="os^D"[i % 4],
+                color="black",
+                label=f"{feature}: {value}",
+            )
         share_axis(axes, f"of {name}")
         step_axis(axes, int(wanted["step"].to_numpy().max()) if len(wanted) else 1)
         axes.set_xlabel("RL step")
@@ -130,9 +149,25 @@ def support(table: pl.DataFrame) -> Figure:
     ks = table["k"].unique().sort().to_list()
     below = [0.0] * len(ks)
     with mpl.rc_context(SETTINGS):
-        for kind, shade, hatch in (("kept", "0.35", ""), ("gained", "0.6", "//"), ("lost", "0.8", "xx"), ("never", "1.0", "")):
-            heights = [table.filter((pl.col("k") == k) & (pl.col("kind") == kind))["value"][0] or 0.0 for k in ks]
-            axes.bar(range(len(ks)), heights, bottom=below, color=shade, hatch=hatch, edgecolor="black", linewidth=0.5, label=kind)
+        for kind, shade, hatch in (
+            ("kept", "0.35", ""),
+            ("gained", "0.6", "//"),
+            ("lost", "0.8", "xx"),
+            ("never", "1.0", ""),
+        ):
+            heights = [
+                table.filter((pl.col("k") == k) & (pl.col("kind") == kind))["value"][0] or 0.0 for k in ks
+            ]
+            axes.bar(
+                range(len(ks)),
+                heights,
+                bottom=below,
+                color=shade,
+                hatch=hatch,
+                edgecolor="black",
+                linewidth=0.5,
+                label=kind,
+            )
             below = [a + b for a, b in zip(below, heights, strict=True)]
         axes.set_xticks(range(len(ks)), [str(k) for k in ks])
         share_axis(axes, "problems")
@@ -148,11 +183,21 @@ def draw_bands(axes: Axes, rows: Sequence[Row], formats: Sequence[str]) -> None:
     for name in formats:
         shares = [at(row, ("formats", name, "share")) or 0.0 for row in rows]
         above = [a + b for a, b in zip(below, shares, strict=True)]
-        axes.fill_between(steps, below, above, facecolor=pen(name).colour, hatch=pen(name).hatch, edgecolor="white", linewidth=0.4)
+        axes.fill_between(
+            steps,
+            below,
+            above,
+            facecolor=pen(name).colour,
+            hatch=pen(name).hatch,
+            edgecolor="white",
+            linewidth=0.4,
+        )
         if rows and max(shares) > 0.15:
             i = max(range(len(rows)), key=lambda j: shares[j] * (0 < j < len(rows) - 1 or len(rows) < 3))
             box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.8}
-            axes.text(steps[i], (below[i] + above[i]) / 2, name, ha="center", va="center", fontsize=7, bbox=box)
+            axes.text(
+                steps[i], (below[i] + above[i]) / 2, name, ha="center", va="center", fontsize=7, bbox=box
+            )
         below = above
 
 
@@ -164,7 +209,14 @@ def draw_pass(axes: Axes, rows: Sequence[Row], k: str) -> None:
 
 
 def draw_line(
-    axes: Axes, rows: Sequence[Row], path: tuple[str, ...] | None, colour: str, dash: str, marker: str, label: str, curve: str = ""
+    axes: Axes,
+    rows: Sequence[Row],
+    path: tuple[str, ...] | None,
+    colour: str,
+    dash: str,
+    marker: str,
+    label: str,
+    curve: str = "",
 ) -> None:
     """One series with its 95% intervals; `path` None reads `curve` at each row's own step."""
     points = []
@@ -178,4 +230,14 @@ def draw_line(
     steps, values = [p[0] for p in points], [p[1] for p in points]
     spread = [[v - i[0] for _, v, i in points], [i[1] - v for _, v, i in points]]
     spread = [[max(width, 0.0) for width in side] for side in spread]
-    axes.errorbar(steps, values, yerr=spread, color=colour, linestyle=dash, marker=marker, elinewidth=0.7, label=label, clip_on=False)
+    axes.errorbar(
+        steps,
+        values,
+        yerr=spread,
+        color=colour,
+        linestyle=dash,
+        marker=marker,
+        elinewidth=0.7,
+        label=label,
+        clip_on=False,
+    )

@@ -47,7 +47,9 @@ def pen(name: str) -> Pen:
     return PENS[place % len(PENS)]
 
 
-def sheet(width: float, height: float, rows: int = 1, columns: int = 1, **shared: object) -> tuple[Figure, Sequence[Axes]]:
+def sheet(
+    width: float, height: float, rows: int = 1, columns: int = 1, **shared: object
+) -> tuple[Figure, Sequence[Axes]]:
     """A figure without global state, and its axes in reading order."""
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(width, height), layout="constrained")

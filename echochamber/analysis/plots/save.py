@@ -32,7 +32,11 @@ def save_figures(study_folder: Path, output: Path | None = None) -> list[Path]:
     for name, figure in study_figures(study):
         for path in (folder / f"{name}.png", folder / f"{name}.svg"):
             with mpl.rc_context(SETTINGS):
-                figure.savefig(path, dpi=DOTS_PER_INCH, metadata={"Date": None} if path.suffix == ".svg" else {"Software": None})
+                figure.savefig(
+                    path,
+                    dpi=DOTS_PER_INCH,
+                    metadata={"Date": None} if path.suffix == ".svg" else {"Software": None},
+                )
             written.append(path)
     return written
 
@@ -55,7 +59,9 @@ def study_figures(study: Study) -> Iterator[tuple[str, Figure]]:
         yield "arms", figures.arms(dict(list(groups.items())[:MOST_ARMS]), sets[0], formats, k)
 
 
-def _group_figures(study: Study, label: str, runs: list[Run], chosen: tuple[str, str]) -> Iterator[tuple[str, Figure]]:
+def _group_figures(
+    study: Study, label: str, runs: list[Run], chosen: tuple[str, str]
+) -> Iterator[tuple[str, Figure]]:
     base, final = ends(runs[0], chosen)
     if base and final:
         yield f"pass-curves-{label}", figures.pass_curves(base, final)

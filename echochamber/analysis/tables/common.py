@@ -26,30 +26,46 @@ def over_seeds(tables: Sequence[pl.DataFrame], keys: Sequence[str]) -> pl.DataFr
         return tables[0].select(*keys, *ESTIMATE)
     rows = []
     schema: dict[str, Any] = {key: tables[0].schema[key] for key in keys} | ESTIMATE
-    for key, group in pl.concat([table.select(*keys, *ESTIMATE) for table in tables]).group_by(keys, maintain_order=True):
+    for key, group in pl.concat([table.select(*keys, *ESTIMATE) for table in tables]).group_by(
+        keys, maintain_order=True
+    ):
         values = group["value"].to_list()
         complete = len(values) == len(tables) and None not in values
-        within = [[low, high] if low is not None else None for low, high in group.select("low", "high").rows()]
+        within = [
+            [low, high] if low is not None else None for low, high in group.select("low", "high").rows()
+        ]
         bounds = seed_interval(values, within, clip=None) if complete else None
         mean = float(np.mean(values)) if complete else np.nan
-        rows.append(dict(zip(keys, key, strict=True)) | estimate(mean, (bounds[0], bounds[1]) if bounds else None))
+        rows.append(
+            dict(zip(keys, key, strict=True)) | estimate(mean, (bounds[0], bounds[1]) if bounds else None)
+        )
     return pl.DataFrame(rows, schema=schema)
 
 
 def counts(records: pl.LazyFrame, problem_set: str, steps: Sequence[int]) -> pl.DataFrame:
     """Sampled completions per step, problem and format: columns num, right. Text is never loaded."""
     wanted = records.filter(
-        (pl.col("sample") != GREEDY) & (pl.col("problem_set") == problem_set) & pl.col("step").is_in(list(steps))
+        (pl.col("sample") != GREEDY)
+        & (pl.col("problem_set") == problem_set)
+        & pl.col("step").is_in(list(steps))
     )
-    return wanted.group_by("step", "problem_id", "format").agg(num=pl.len(), right=pl.col("correct").sum()).collect()
+    return (
+        wanted.group_by("step", "problem_id", "format")
+        .agg(num=pl.len(), right=pl.col("correct").sum())
+        .collect()
+    )
 
 
-def matrices(table: pl.DataFrame, step: int, problems: Sequence[str], formats: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def matrices(
+    table: pl.DataFrame, step: int, problems: Sequence[str], formats: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
     """Shares and accuracies (P, F) of one step; accuracy is NaN where a format was not written."""
     rows = {name: i for i, name in enumerate(problems)}
     columns = {name: i for i, name in enumerate(formats)}
     num, right = np.zeros((2, len(problems), len(formats)))
-    for _, problem, name, n, r in table.filter(pl.col("step") == step).select("step", "problem_id", "format", "num", "right").rows():
+    for _, problem, name, n, r in (
+        table.filter(pl.col("step") == step).select("step", "problem_id", "format", "num", "right").rows()
+    ):
         if problem in rows and name in columns:
             num[rows[problem], columns[name]], right[rows[problem], columns[name]] = n, r
     with np.errstate(invalid="ignore", divide="ignore"):

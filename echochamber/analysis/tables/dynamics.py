@@ -23,8 +23,22 @@ def format_dynamics(dense: Sequence[Mapping[str, Any]], formats: Sequence[str]) 
         entropy = float(-(known * np.log(known)).sum()) if known.size else None
         for name, share in shares.items():
             accuracy = row.get(f"format/{name}/accuracy")
-            rows.append({"step": row["step"], "format": name, "share": share, "accuracy": accuracy, "entropy": entropy})
-    schema: dict[str, Any] = {"step": pl.Int64, "format": pl.String, "share": pl.Float64, "accuracy": pl.Float64, "entropy": pl.Float64}
+            rows.append(
+                {
+                    "step": row["step"],
+                    "format": name,
+                    "share": share,
+                    "accuracy": accuracy,
+                    "entropy": entropy,
+                }
+            )
+    schema: dict[str, Any] = {
+        "step": pl.Int64,
+        "format": pl.String,
+        "share": pl.Float64,
+        "accuracy": pl.Float64,
+        "entropy": pl.Float64,
+    }
     return pl.DataFrame(rows, schema=schema)
 
 
@@ -58,10 +72,14 @@ def format_costs(records: pl.LazyFrame, problem_set: str) -> pl.DataFrame:
     """Per step and format of the sampled completions: completions, mean tokens, truncated share, samples a problem."""
     wanted = records.filter((pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set))
     grouped = wanted.group_by("step", "format").agg(
-        completions=pl.len(), tokens=pl.col("num_tokens").mean(), truncated=pl.col("truncated").cast(pl.Float64).mean()
+        completions=pl.len(),
+        tokens=pl.col("num_tokens").mean(),
+        truncated=pl.col("truncated").cast(pl.Float64).mean(),
     )
     problems = wanted.group_by("step").agg(problems=pl.col("problem_id").n_unique())
-    table = grouped.join(problems, on="step").with_columns(per_problem=pl.col("completions") / pl.col("problems"))
+    table = grouped.join(problems, on="step").with_columns(
+        per_problem=pl.col("completions") / pl.col("problems")
+    )
     return table.drop("problems").sort("step", "format").collect()
 
 
@@ -73,17 +91,28 @@ def style_shares(records: pl.LazyFrame, problem_set: str) -> pl.DataFrame:
     columns = [name for name in records.collect_schema().names() if name.startswith("style_")]
     wanted = records.filter((pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set))
     keys = ["step", "format", "feature"]
-    schema: dict[str, Any] = {"step": pl.Int64, "format": pl.String, "feature": pl.String, "value": pl.String, "completions": pl.UInt32, "share": pl.Float64}
+    schema: dict[str, Any] = {
+        "step": pl.Int64,
+        "format": pl.String,
+        "feature": pl.String,
+        "value": pl.String,
+        "completions": pl.UInt32,
+        "share": pl.Float64,
+    }
     tables = []
     for column in columns:
         measured = wanted.filter(pl.col(column).is_not_null())
-        table = measured.group_by("step", "format", value=pl.col(column)).agg(completions=pl.len().cast(pl.UInt32))
+        table = measured.group_by("step", "format", value=pl.col(column)).agg(
+            completions=pl.len().cast(pl.UInt32)
+        )
         tables.append(table.with_columns(feature=pl.lit(column.removeprefix("style_"))).collect())
     if not tables:
         return pl.DataFrame(schema=schema)
     joined = pl.concat(tables)
     total = pl.col("completions").sum().over(keys)
-    return joined.with_columns(share=pl.col("completions") / total).select(list(schema)).sort([*keys, "value"])
+    return (
+        joined.with_columns(share=pl.col("completions") / total).select(list(schema)).sort([*keys, "value"])
+    )
 
 
 def style_changes(records: pl.LazyFrame, problem_set: str, last: int, seed: int = 0) -> pl.DataFrame:
@@ -92,7 +121,9 @@ def style_changes(records: pl.LazyFrame, problem_set: str, last: int, seed: int 
     Formats and features that both steps have, at least `FEW` completions each; bootstrap by problem.
     """
     names = [name for name in records.collect_schema().names() if name.startswith("style_")]
-    wanted = records.filter((pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set) & pl.col("step").is_in([0, last]))
+    wanted = records.filter(
+        (pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set) & pl.col("step").is_in([0, last])
+    )
     table = wanted.select("step", "problem_id", "format", *names).collect()
     rows = []
     for name in names:
@@ -103,7 +134,12 @@ def style_changes(records: pl.LazyFrame, problem_set: str, last: int, seed: int 
                 continue
             for word in sorted(set(part[name])):
                 for step, side in zip((0, last), sides, strict=True):
-                    cells = {"format": form, "feature": name.removeprefix("style_"), "word": word, "step": step}
+                    cells = {
+                        "format": form,
+                        "feature": name.removeprefix("style_"),
+                        "word": word,
+                        "step": step,
+                    }
                     rows.append(cells | _feature_share(side, pl.col(name) == word, seed))
     schema: dict[str, Any] = {"format": pl.String, "feature": pl.String, "word": pl.String, "step": pl.Int64}
     return pl.DataFrame(rows, schema=schema | ESTIMATE).sort("format", "feature", "word", "step")

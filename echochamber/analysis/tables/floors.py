@@ -12,7 +12,9 @@ from ...stats.pass_at_k import pass_at_k, powers_up_to
 from .common import ESTIMATE, estimate
 
 
-def pass_variants(records: pl.LazyFrame, problem_set: str, steps: Sequence[int], seed: int = 0) -> pl.DataFrame:
+def pass_variants(
+    records: pl.LazyFrame, problem_set: str, steps: Sequence[int], seed: int = 0
+) -> pl.DataFrame:
     """pass@k of three kinds of success: `answer` right, `steps` right too, and `chance`.
 
     Chance: the completions are held against another problem's reference, drawn among those of the
@@ -21,7 +23,9 @@ def pass_variants(records: pl.LazyFrame, problem_set: str, steps: Sequence[int],
     is left out where no process was checked. Columns: step, kind, k, value, low, high.
     """
     columns = ["step", "problem_id", "family", "reference", "answer", "correct", "process"]
-    wanted = records.filter((pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set) & pl.col("step").is_in(list(steps)))
+    wanted = records.filter(
+        (pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set) & pl.col("step").is_in(list(steps))
+    )
     table = wanted.select(columns).collect()
     rows = []
     for step in steps:
@@ -50,7 +54,10 @@ def swapped_references(table: pl.DataFrame, seed: int) -> pl.DataFrame:
         for problem, reference in members:
             others = [other for _, other in members if other != reference]
             found[problem] = others[key("chance floor", seed, problem) % len(others)] if others else None
-    return pl.DataFrame({"problem_id": list(found), "other": list(found.values())}, schema={"problem_id": pl.String, "other": pl.String})
+    return pl.DataFrame(
+        {"problem_id": list(found), "other": list(found.values())},
+        schema={"problem_id": pl.String, "other": pl.String},
+    )
 
 
 def _curve(judged: pl.DataFrame, step: int, kind: str, column: str, seed: int) -> list[dict[str, Any]]:
@@ -60,4 +67,7 @@ def _curve(judged: pl.DataFrame, step: int, kind: str, column: str, seed: int) -
     n, c = counts["n"].to_numpy().astype(float), counts["c"].to_numpy().astype(float)
     weights = problem_weights(len(counts), seed)
     curves = {k: pass_at_k(n, c, k) for k in powers_up_to(int(np.min(n)))}
-    return [{"step": step, "kind": kind, "k": k} | estimate(float(v.mean()), mean_interval(weights, v)) for k, v in curves.items()]
+    return [
+        {"step": step, "kind": kind, "k": k} | estimate(float(v.mean()), mean_interval(weights, v))
+        for k, v in curves.items()
+    ]

@@ -26,8 +26,17 @@ def paired_gains(problems: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
             first, second = before[quantity].to_numpy(), after[quantity].to_numpy()
             bounds = paired_interval(weights, first, second)
             means = {"before": float(first.mean()), "after": float(second.mean())}
-            rows.append({"problem_set": name, "quantity": quantity} | means | estimate(float((second - first).mean()), bounds))
-    schema: dict[str, Any] = {"problem_set": pl.String, "quantity": pl.String, "before": pl.Float64, "after": pl.Float64}
+            rows.append(
+                {"problem_set": name, "quantity": quantity}
+                | means
+                | estimate(float((second - first).mean()), bounds)
+            )
+    schema: dict[str, Any] = {
+        "problem_set": pl.String,
+        "quantity": pl.String,
+        "before": pl.Float64,
+        "after": pl.Float64,
+    }
     return pl.DataFrame(rows, schema=schema | ESTIMATE)
 
 
@@ -45,7 +54,12 @@ def support(problems: pl.DataFrame, problem_set: str, seed: int = 0) -> pl.DataF
         if not quantity.startswith("pass@"):
             continue
         was, now = before[quantity].to_numpy(), after[quantity].to_numpy()
-        kinds = {"kept": was * now, "gained": (1 - was) * now, "lost": was * (1 - now), "never": (1 - was) * (1 - now)}
+        kinds = {
+            "kept": was * now,
+            "gained": (1 - was) * now,
+            "lost": was * (1 - now),
+            "never": (1 - was) * (1 - now),
+        }
         for kind, chance in kinds.items():
             bounds = mean_interval(weights, chance)
             rows.append({"k": int(quantity[5:]), "kind": kind} | estimate(float(chance.mean()), bounds))
@@ -60,14 +74,21 @@ def no_training(problems: pl.DataFrame, problem_set: str, seed: int = 0) -> pl.D
     sides = _ends(problems.filter(pl.col("problem_set") == problem_set))
     weights = problem_weights(max(len(sides[0]), 1), seed)
     shared = _quantities(*sides)
-    votes = sorted((int(name[4:]) for name in shared if name.startswith("maj@") and name != "maj@1"), reverse=True)[:1]
-    methods = {"one sample": "accuracy", "greedy": "greedy_accuracy"} | {f"vote of {k}": f"maj@{k}" for k in votes}
+    votes = sorted(
+        (int(name[4:]) for name in shared if name.startswith("maj@") and name != "maj@1"), reverse=True
+    )[:1]
+    methods = {"one sample": "accuracy", "greedy": "greedy_accuracy"} | {
+        f"vote of {k}": f"maj@{k}" for k in votes
+    }
     rows = []
     for place, side in zip(("base", "after RL"), sides, strict=True):
         for method, quantity in methods.items():
             if quantity in shared:
                 values = side[quantity].to_numpy()
-                rows.append({"method": f"{place}, {method}"} | estimate(float(values.mean()), mean_interval(weights, values)))
+                rows.append(
+                    {"method": f"{place}, {method}"}
+                    | estimate(float(values.mean()), mean_interval(weights, values))
+                )
     return pl.DataFrame(rows, schema=dict[str, Any](method=pl.String) | ESTIMATE)
 
 
@@ -76,7 +97,10 @@ def _ends(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     last = table["step"].max() if len(table) else 0
     steps = [0, int(last)] if isinstance(last, int) and last > 0 else []
     ids = shared_problems(table, steps)
-    tables = [table.filter((pl.col("step") == step) & pl.col("problem_id").is_in(ids)).sort("problem_id") for step in steps]
+    tables = [
+        table.filter((pl.col("step") == step) & pl.col("problem_id").is_in(ids)).sort("problem_id")
+        for step in steps
+    ]
     empty = table.clear()
     return (_scores(tables[0]), _scores(tables[1])) if tables else (_scores(empty), _scores(empty))
 
@@ -92,6 +116,14 @@ def _quantities(before: pl.DataFrame, after: pl.DataFrame) -> Sequence[str]:
     """Columns that every shared problem has on both sides; the rest is not estimable."""
 
     def complete(table: pl.DataFrame, name: str) -> bool:
-        return len(table) > 1 and table[name].null_count() == 0 and bool(np.isfinite(table[name].to_numpy()).all())
+        return (
+            len(table) > 1
+            and table[name].null_count() == 0
+            and bool(np.isfinite(table[name].to_numpy()).all())
+        )
 
-    return [name for name in before.columns if name in after.columns and complete(before, name) and complete(after, name)]
+    return [
+        name
+        for name in before.columns
+        if name in after.columns and complete(before, name) and complete(after, name)
+    ]

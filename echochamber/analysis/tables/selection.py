@@ -33,5 +33,9 @@ def selection_or_skill(table: pl.DataFrame, last: int, formats: Sequence[str], s
     for part, values in {"gain": gain, "selection": split.selection, "skill": split.skill}.items():
         bounds = paired_interval(weights, np.zeros(len(problems)), values)
         at_least, at_most = ranges[part]
-        rows.append({"part": part} | estimate(float(values.mean()), bounds) | {"at_least": at_least, "at_most": at_most})
+        rows.append(
+            {"part": part}
+            | estimate(float(values.mean()), bounds)
+            | {"at_least": at_least, "at_most": at_most}
+        )
     return pl.DataFrame(rows, schema=schema)
