@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from .programs import Program, is_refusal, read_function, read_llm_code
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{)|\\boxed\s+(?=\S)")
+_MAX_BOXES = 100
 _METAMATH = re.compile(r"^[ \t]*The answer is:[ \t]*([^\n]*)", re.MULTILINE)
 _HASH = re.compile(r"^[ \t]*####[ \t]*([^\n#]+)", re.MULTILINE)
 _STATED = re.compile(
@@ -37,11 +38,11 @@ class Reading:
 
 def last_box(text: str) -> str | None:
     """Content of the last complete `\\boxed{...}`, braces balanced; also `\\boxed 5`."""
-    found = None
-    for match in _BOX.finditer(text):
+    for match in reversed(list(_BOX.finditer(text))[-_MAX_BOXES:]):
         content = _braced(text, match.end()) if text[match.end()] == "{" else _word(text, match.end())
-        found = content if content is not None else found
-    return found
+        if content is not None:
+            return content
+    return None
 
 
 def _braced(text: str, start: int) -> str | None:

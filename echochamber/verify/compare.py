@@ -7,6 +7,8 @@ from .values import from_float, parse_value, strip_markup
 
 FLOAT_TOLERANCE = Fraction(1, 10**6)
 """Relative; only for floats that a program computed against a reference that is no integer multiple."""
+MAX_ANSWER = 2000
+"""Characters of an answer; longer ones are wrong."""
 _SYMBOLS = re.compile(r"\\[a-zA-Z]|[\^*/+()_]|[a-zA-Z]")
 _OPEN, _CLOSE = "([{", ")]}"
 
@@ -28,6 +30,8 @@ def equal_float(text: str, reference: str) -> bool | None:
 
 def equal_text(answer: str, reference: str) -> bool | None:
     """True or False where exact rules decide; None where only algebra could tell."""
+    if len(answer) > MAX_ANSWER:
+        return False
     value, gold = parse_value(answer), parse_value(reference)
     if value is not None and gold is not None:
         return value == gold

@@ -26,7 +26,6 @@ LABELS = ("llm-code", "tinygsm-code", "text")
 FORMAT_OF_LABEL = {"llm-code": "omi1", "tinygsm-code": "tinygsm", "text": "omi2"}
 """Where the paper's figures would count a label."""
 _NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?")
-_FIRST_BLOCK = re.compile(r"<llm-code>(.*?)</llm-code>", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,8 @@ def legacy_program(text: str) -> Program | None:
     """The program that the released scorer would have run."""
     label = legacy_label(text)
     if label == "llm-code":
-        block = _FIRST_BLOCK.search(text)
-        code = block[1].strip() if block else ""
+        block, closed, _ = text.partition("<llm-code>")[2].partition("</llm-code>")
+        code = block.strip() if closed else ""
         if not code or refusal(code) or last_expression(code.rsplit("\n", 1)[-1]) is None:
             return None
         return Program((code,))

@@ -24,7 +24,9 @@ _BLOCK = re.compile(r"<llm-code>(.*?)(</llm-code>|<llm-code-output>|\Z)", re.DOT
 _OPENERS = re.compile(r"[(\[{]")
 _OPENING = re.compile(r"""[\[\](){}]|\"{3}|'{3}""")
 _STRINGS = re.compile(r'"""|\'\'\'')
-_NO_ARGUMENTS = re.compile(r"\(\s*(?:\*\w+\s*,?\s*|\*\*\w+\s*,?\s*|\w+\s*(?::[^,=()]*)?=[^,()]*,?\s*)*\)")
+_NO_ARGUMENTS = re.compile(
+    r"\(\s*+(?:(?:\*{1,2}\w++|\w++\s*+(?::[^,=()]*+)?=[^,()]*+)\s*+(?:,\s*+|(?=\))))*+\)"
+)
 _ILLEGAL = re.compile("[\x00\ud800-\udfff]")
 _MAY_WARN = re.compile(r"\\|[0-9][A-Za-z_]")
 _PARSING = threading.Lock()

@@ -6,6 +6,7 @@ Code is read from its syntax tree, prose from its equations (`12 + 5 = 17`, `$3 
 
 import ast
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
@@ -17,8 +18,10 @@ CODE_FORMATS = ("tinygsm", "omi1")
 MAX_OPERATIONS = 64
 _MAX_BITS = 512
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "/"}
-_NUMBER = r"-?\$?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?"
-_EQUATION = re.compile(rf"((?:[-+*/()]|{_NUMBER}|[ \t])+)=[ \t]*({_NUMBER})")
+_CLAIM = re.compile(r"[ \t]*(-?\$?(?:[0-9]{1,3}(?:,[0-9]{3})++|[0-9]{1,40}+)(?:\.[0-9]{1,40}+)?(?:/[0-9]{1,40}+)?)")
+_LEFT_SIDE = frozenset("-+*/()0123456789., \t$")
+_MAX_LEFT = 200
+"""Characters left of an equals sign that may belong to its equation."""
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|[-+*/()]")
 
 
@@ -145,10 +148,10 @@ def _read_prose(text: str) -> Written:
     """Equations in order; an operand that equals an earlier result is taken to be that result."""
     written = Written()
     try:
-        for match in _EQUATION.finditer(_plain_maths(text)):
-            tokens = _TOKEN.findall(match[1].replace(",", "").replace("$", ""))
+        for left, claim in _equations(_plain_maths(text)):
+            tokens = _TOKEN.findall(left.replace(",", "").replace("$", ""))
             if any(token in "+-*/" for token in tokens[1:]):
-                _read_equation(tokens, simple(Fraction(match[2].replace(",", "").replace("$", ""))), written)
+                _read_equation(tokens, simple(Fraction(claim.replace(",", "").replace("$", ""))), written)
     except (_Unreadable, ZeroDivisionError, RecursionError):
         return written
     written.readable = bool(written.operations)
@@ -156,6 +159,21 @@ def _read_prose(text: str) -> Written:
         last = len(written.operations) - 1
         written.answer = Operand(written.operations[last].claimed or written.operations[last].value, last)
     return written
+
+
+def _equations(text: str) -> Iterator[tuple[str, str]]:
+    """Both sides of the first equations; found from the signs, so in linear time on any text."""
+    place = -1
+    for _ in range(MAX_OPERATIONS * 2):
+        place = text.find("=", place + 1)
+        if place < 0:
+            return
+        start = place
+        while start > 0 and place - start < _MAX_LEFT and text[start - 1] in _LEFT_SIDE:
+            start -= 1
+        claim = _CLAIM.match(text, place + 1)
+        if claim and start < place:
+            yield re.split(r"[,.]\s", text[start:place])[-1], claim[1]
 
 
 def _plain_maths(text: str) -> str:

@@ -5,12 +5,13 @@ import multiprocessing
 import resource
 import threading
 from concurrent.futures import ProcessPoolExecutor
+from fractions import Fraction
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from echochamber.core.types import OUTCOMES, Problem
+from echochamber.core.types import OUTCOMES, Problem, Quantity, SolutionGraph, Step
 from echochamber.verify import Grader, GraderConfig, classify
 from echochamber.verify.programs import Program
 from echochamber.verify.sandbox.lockdown import REQUIRED, available_layers
@@ -21,6 +22,7 @@ from echochamber.verify.sandbox.result import Limits
 from .labelled_cases import labelled_cases
 
 QUICK = GraderConfig.parse({"algebra_seconds": 0.5, "limits": {"seconds": 0.2}}, "test")
+GRAPH = SolutionGraph((Quantity("a", Fraction(3)), Quantity("b", Fraction(6))), (Step("c", "*", 0, 1, Fraction(18)),))
 PIECES = st.sampled_from(
     ["def ", "simple_math_problem", "()", ":", "\n", "    ", "return ", "18", "\\boxed{", "}", "{", "<llm-code>", "</llm-code>", "####", " ", "The answer is: ",
      "\\frac", "\\sqrt", "'''", '"""', "```", "\\", "$", "=", "+", "*", "**", "/", "(", ")", "[", "]", ",", ".", "-", "%", "<<", ">>", "x", "import math", "\x00", "\ud800",
@@ -39,7 +41,7 @@ def grader():
 @FUZZ
 @given(text=TEXTS, reference=st.one_of(st.just("18"), TEXTS))
 def test_any_text_gets_a_verdict(grader, text, reference):
-    verdict = grader.grade(Problem("p", "", reference), text)
+    verdict = grader.grade(Problem("p", "", reference, graph=GRAPH), text)
     assert verdict.outcome in OUTCOMES
     assert verdict.outcome != "infrastructure", verdict.detail
     assert verdict.format == classify(text)
@@ -49,7 +51,7 @@ def test_any_text_gets_a_verdict(grader, text, reference):
 @settings(FUZZ, max_examples=4000, derandomize=False)
 @given(text=TEXTS, reference=st.one_of(st.just("18"), TEXTS))
 def test_any_text_gets_a_verdict_at_length(grader, text, reference):
-    assert grader.grade(Problem("p", "", reference), text).outcome != "infrastructure"
+    assert grader.grade(Problem("p", "", reference, graph=GRAPH), text).outcome != "infrastructure"
 
 
 @FUZZ
@@ -168,3 +170,29 @@ def test_memory_is_flat_over_100_000_programs():
             gc.collect()
             sizes.append(resident_mb())
     assert sizes[-1] - sizes[1] < 8, sizes
+
+
+PUMPED = [
+    "1" * 150_000, "1 " * 80_000, "1+" * 80_000, "(" * 150_000, "1=" * 80_000, "=" * 150_000, "$" * 150_000, "<<" * 80_000, "<<1=" * 40_000, "1,111" * 30_000,
+    "\\boxed{" * 25_000, "\\boxed{1}" * 15_000, "\\boxed " * 20_000, "#### " * 30_000, "#### 1\n" * 20_000, "The answer is: 1\n" * 8_000, "the answer is " * 10_000,
+    "The answer is: " + "(" * 150_000, "The answer is: " + "1," * 70_000, "\\frac{" * 25_000, "\\text{" * 25_000 + "\\boxed{1}", "a" * 150_000, "a." * 70_000, " " * 150_000,
+    "\n" * 150_000, "<llm-code>" * 15_000, "<llm-code>\n</llm-code>" * 7_000, "def f(" + "a=b=" * 4_000, "def f(" + "*a" * 4_000, "def f(" + "a:b" * 4_000, "def f():\n" * 2_000,
+    "def f():" + " " * 19_000, "def f():\n" + '"""' * 6_000, "def f():\n" + "x = (\n" * 3_000, "def f():\n    " + "x=" * 9_000, "```" * 50_000, "```\n" * 30_000, "~~~\n" * 30_000,
+    "def f():\n" + "\\_" * 9_000, "import a\n" * 2_000 + "def f():\n    return 1", "\\boxed{" + "1 " * 900 + "}", "\\boxed{" + "x" * 1900 + "}", "\\boxed{" + "{" * 900 + "}" * 900 + "}",
+    "\\boxed{" + "a b " * 400 + "}", "\\boxed{" + "(1," * 300 + ")" * 300 + "}", "\\boxed{" + "\\text{a}" * 200 + "}", "<llm-code>\n" + "x\n" * 9_000 + "</llm-code>",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", range(len(PUMPED)))
+def test_long_repetitions_take_linear_time(place):
+    """Pumped strings, with a solution graph so that steps are read too; a blow-up would take minutes."""
+    from time import perf_counter
+
+    from echochamber.verify.legacy import legacy_program
+
+    started = perf_counter()
+    with Grader(GraderConfig(algebra=False), workers=1) as grader:
+        grader.grade(Problem("p", "", "18", graph=GRAPH), PUMPED[place])
+        grader.grade(Problem("q", "", "(1,(2,3))"), PUMPED[place])
+    legacy_program(PUMPED[place])
+    assert perf_counter() - started < 4.0
