@@ -8,6 +8,7 @@ import polars as pl
 from ..stats.forecast import effective_kl_weight
 from .headline import percent
 from .page_table import Inputs, PageTable, share, target
+from .runs import rl_config, rollout_size
 from .study_folder import Study
 from .tables.dynamics import first_steps, format_costs, format_dynamics, style_changes
 from .tables.errors import flip_errors
@@ -19,12 +20,9 @@ def forecasts_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
     one = inputs[0]
     if one.counted is None or not one.run.arm:
         return None
-    config = _rl_config(study, one.run.arm)
+    config = rl_config(study, one.run.arm)
     weight, reason = _kl_weight(config)
-    counted = [config.get(name) for name in ("prompts_per_step", "samples_per_prompt")]
-    prompts, samples = (
-        value if isinstance(value, int) else default for value, default in zip(counted, (32, 8), strict=True)
-    )
+    prompts, samples = rollout_size(config)
     table = forecast_table(one.counted, one.last, one.formats, weight, prompts, samples)
     rows = [
         [
@@ -40,12 +38,6 @@ def forecasts_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
     note = f"Seed {one.run.seed}. Effective KL weight: {f'{weight:g}' if weight is not None else 'none'}, because {reason}. The bandit sees only base shares and accuracies (rate 1): what it reaches needs no language model."
     columns = ["Forecast from the base", "Winner", "Its share", "Total variation", "Brier", "Right winner"]
     return PageTable("Could the winner be foretold from the base?", columns, rows, note) if rows else None
-
-
-def _rl_config(study: Study, arm: str) -> dict[str, Any]:
-    arms = study.recipe.get("rl")
-    found = arms.get(arm) if isinstance(arms, dict) else None
-    return found if isinstance(found, dict) else {}
 
 
 def _kl_weight(config: dict[str, Any]) -> tuple[float | None, str]:

@@ -123,3 +123,17 @@ def _complete(row: Row) -> Row:
     tidy = {name: row[name] if isinstance(row.get(name), dict) else {} for name in blocks}
     tidy["intervals"] = intervals | {name: intervals.get(name) or {} for name in blocks}
     return {"problem_set": "", "split": "", "accuracy": None, "greedy_accuracy": None} | row | tidy
+
+
+def rl_config(study: Study, arm: str) -> Row:
+    """The resolved RL settings of one arm, {} where the recipe does not have them."""
+    arms = study.recipe.get("rl")
+    found = arms.get(arm) if isinstance(arms, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def rollout_size(config: Row) -> tuple[int, int]:
+    """Prompts per step and samples per prompt of an arm; 32 x 8 where the recipe does not say."""
+    found = (config.get("prompts_per_step"), config.get("samples_per_prompt"))
+    prompts, samples = (n if isinstance(n, int) else usual for n, usual in zip(found, (32, 8), strict=True))
+    return prompts, samples

@@ -63,6 +63,12 @@ def test_figure_draws_every_format_and_checkpoint(page: Chromium) -> None:
     )
 
 
+def test_null_model_is_drawn_in_the_same_figure_and_can_be_hidden(page: Chromium) -> None:
+    assert page.run("return document.querySelectorAll('#central .null').length") >= 1
+    page.run("[...document.querySelectorAll('.toggle')].find(e => e.innerText === 'null model').click()")
+    assert page.run("return document.querySelectorAll('#central .null').length") == 0
+
+
 def test_format_toggle_and_axis(page: Chromium) -> None:
     page.click("#central-controls .toggle[aria-pressed=true]")
     assert page.run("return document.querySelectorAll('#central .area').length") == 2

@@ -97,6 +97,16 @@ def test_notes_stand_before_the_first_figure(page: Page) -> None:
     assert page.text.index("Settings were chosen for demonstration.") < page.text.index("step by step")
 
 
+def test_null_model_starts_at_the_base_and_adds_up(page: Page) -> None:
+    run = json.loads(page.data)["runs"][0]
+    columns = list(zip(*run["null"].values(), strict=True))
+    assert len(columns) == len(run["dense"]["step"])
+    assert all(sum(column) == pytest.approx(1, abs=1e-3) for column in columns)
+    base = run["checkpoints"][0]["formats"]
+    assert run["null"]["omi1"][0] == pytest.approx(base["omi1"]["share"], abs=0.12)
+    assert run["null"]["omi1"][-1] > base["omi1"]["share"] + 0.2
+
+
 def test_mixture_plan_is_there(page: Page) -> None:
     row = page.text[page.text.index("omi1copies 1") :][:120]
     assert all(number in row for number in ("20,000", "1,799,983", "1,100,000", "33%"))

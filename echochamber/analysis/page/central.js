@@ -139,6 +139,7 @@ class Central {
       this.labelArea(svg, name, columns, below, above, y, allXs, last);
       below = above;
     }
+    if (this.page.state.null) this.drawNull(svg, y, names);
     let stacked = new Map(this.checkpointSteps().map((step) => [step, 0]));
     for (const name of names) {
       if (!this.page.state.formats.has(name)) continue;
@@ -149,6 +150,18 @@ class Central {
         const total = stacked.get(step);
         if (total > 0.004 && total < 0.996) svg.append(node("circle", { class: "boundary", cx: this.x(step), cy: y(total), r: 3.2, "data-step": step, "data-format": name }));
       }
+    }
+  }
+
+  // The null model's bands as dotted borders, stacked in the same order as the bands.
+  drawNull(svg, y, names) {
+    const runs = this.runs();
+    if (!runs.every((run) => run.null)) return;
+    const steps = runs[0].dense.step.filter((step) => runs.every((run) => run.dense.step.includes(step)));
+    let below = steps.map(() => 0);
+    for (const name of names.filter((one) => this.page.state.formats.has(one))) {
+      below = below.map((sum, i) => sum + this.mean(runs.map((run) => run.null[name][run.dense.step.indexOf(steps[i])])));
+      if (below.some((sum) => sum < 0.985)) svg.append(node("path", { class: "null", d: linePath(steps.map((step, i) => [this.x(step), y(below[i])])) }));
     }
   }
 

@@ -29,7 +29,7 @@ class Page {
     this.data = data;
     this.formats = data.formats;
     this.groups = [...new Set(data.runs.map((run) => run.label))];
-    this.state = { group: this.groups[0], seeds: null, run: 0, set: 0, log: true, formats: new Set(data.formats.map((f) => f.name)) };
+    this.state = { group: this.groups[0], seeds: null, run: 0, set: 0, log: true, null: true, formats: new Set(data.formats.map((f) => f.name)) };
     this.tip = new Tip(document.getElementById("tip"));
     this.paintSwatches();
     this.browser = new Browser(document.getElementById("browser"), document.getElementById("browser-controls"), this);
@@ -90,6 +90,7 @@ class Page {
       this.formats.map(({ name, title }) => this.chip(title ? `${name}: ${title}` : name, this.state.formats.has(name), () => this.toggleFormat(name), this.colour(name)))));
     parts.push(node("div", { class: "chips", role: "group", "aria-label": "Step axis" }, node("span", {}, "Steps"),
       this.chip("log", this.state.log, () => this.setLog(true)), this.chip("linear", !this.state.log, () => this.setLog(false))));
+    if (this.groupRuns().some((run) => run.null)) parts.push(node("div", { class: "chips" }, this.chip("null model", this.state.null, () => ((this.state.null = !this.state.null), this.drawControls(), this.central.draw()))));
     const ks = this.central.ks();
     if (ks.length > 1) parts.push(node("label", {}, "k", node("select", { "aria-label": "k of pass@k and maj@k", onchange: (e) => ((this.state.k = Number(e.target.value)), this.central.draw()) }, ks.map((k) => node("option", { value: k, selected: String(k) === this.central.k() }, k)))));
     host.replaceChildren(...parts);
