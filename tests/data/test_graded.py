@@ -24,3 +24,12 @@ def test_right_and_wrong_solutions_of_every_family_and_style_are_told_apart() ->
     expected = ["right_steps"] * len(right) + ["wrong_steps"] * len(wrong)
     assert [verdict.process for verdict in verdicts] == expected
     assert [verdict.outcome for verdict in verdicts] == ["correct"] * len(right) + ["wrong"] * len(wrong)
+
+
+def test_short_and_generic_names_never_collide() -> None:
+    """`start` and `start_2`, or `apples_sold` (as), must not become one variable or a word of Python."""
+    problems = [draw_problem(WorldConfig(operations=(5, 8)), 0, "dev", place) for place in range(150)]
+    for knobs in (StyleKnobs(docstring=0, short_names=1), StyleKnobs(docstring=0, generic_names=1)):
+        with Grader() as grader:
+            verdicts = grader.grade_batch([(p, render(p, "tinygsm", stream("names", i), knobs)) for i, p in enumerate(problems)])
+        assert [(v.outcome, v.process) for v in verdicts] == [("correct", "right_steps")] * len(problems)

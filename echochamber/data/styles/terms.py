@@ -2,6 +2,8 @@
 
 from fractions import Fraction
 from functools import lru_cache
+from itertools import chain, count, cycle
+from keyword import iskeyword
 
 from ...core.numbers import display_number
 from ...core.types import Quantity, SolutionGraph, Step
@@ -20,34 +22,41 @@ def figure(value: Fraction) -> str:
 
 def used_nodes(graph: SolutionGraph) -> set[int]:
     """Positions of the quantities and steps that the answer rests on."""
-    count = len(graph.quantities)
-    open_nodes = [count + len(graph.steps) - 1]
+    given = len(graph.quantities)
+    open_nodes = [given + len(graph.steps) - 1]
     used: set[int] = set()
     while open_nodes:
         node = open_nodes.pop()
         if node not in used:
             used.add(node)
-            if node >= count:
-                open_nodes += (graph.steps[node - count].left, graph.steps[node - count].right)
+            if node >= given:
+                open_nodes += (graph.steps[node - given].left, graph.steps[node - given].right)
     return used
 
 
 def variable_names(graph: SolutionGraph, choices: Choices) -> list[str]:
     """A Python variable for each node."""
     nodes: list[Quantity | Step] = [*graph.quantities, *graph.steps]
-    if choices.names == "generic":
-        # Constants have no variable, so they do not use up a letter.
-        letters = iter("abcdefghijkmnpqrstuvwxyz" * 3)
-        return [node.name if _is_constant(node) else next(letters) for node in nodes]
     if choices.names == "descriptive":
         return [node.name for node in nodes]
-    seen: dict[str, int] = {}
-    names = []
-    for node in nodes:
-        initials = "".join(word[0] for word in node.name.split("_"))
-        seen[initials] = seen.get(initials, 0) + 1
-        names.append(initials if seen[initials] == 1 else f"{initials}{seen[initials]}")
-    return names
+    generic = choices.names == "generic"
+    # Constants have no variable, so they do not use up a letter.
+    letters = cycle("abcdefghijkmnpqrstuvwxyz")
+    wanted = [_initials(node.name) if not generic or _is_constant(node) else next(letters) for node in nodes]
+    return _unlike_each_other(wanted)
+
+
+def _initials(name: str) -> str:
+    return "".join(word[0] for word in name.split("_"))
+
+
+def _unlike_each_other(wanted: list[str]) -> list[str]:
+    """The names with a number where one is taken or is a word of Python: `s`, `s2`, `s3`, `as2`."""
+    chosen: list[str] = []
+    for name in wanted:
+        candidates = chain([] if iskeyword(name) else [name], (f"{name}{number}" for number in count(2)))
+        chosen.append(next(candidate for candidate in candidates if candidate not in chosen))
+    return chosen
 
 
 def _is_constant(node: Quantity | Step) -> bool:
