@@ -126,8 +126,9 @@ def _project(weights: DecodeWeights, x: Tensor, layer: LayerWeights, cos: Tensor
     rows, length, _ = x.shape
     joined = F.linear(weights.normed(x, layer.norm_attention), layer.qkv).float()
     heads = joined.view(rows, length, -1, config.head_size).transpose(1, 2)
-    q, k, v = heads.split([config.num_heads, config.num_kv_heads, config.num_kv_heads], dim=1)
-    return rotate(q, cos, sin), rotate(k, cos, sin), v
+    turned, v = heads.split([config.num_heads + config.num_kv_heads, config.num_kv_heads], dim=1)
+    q, k = rotate(turned, cos, sin).split([config.num_heads, config.num_kv_heads], dim=1)
+    return q, k, v
 
 
 def decode_step(weights: DecodeWeights, cache: Cache, token_ids: Tensor, column: int) -> Tensor:

@@ -148,19 +148,15 @@ def _pack(wave: _Wave, chosen: Tensor, group: int, length: int) -> tuple[_Wave, 
     order = torch.argsort((~live[kept_prompts]).to(torch.int8), dim=1, stable=True)[:, :width]
     index = (kept_prompts[:, None] * group + order).reshape(-1)
     cache = wave.cache
-    packed = Cache(
-        [keys[kept_prompts] for keys in cache.prompt_keys],
-        [values[kept_prompts] for values in cache.prompt_values],
-        [_take(keys, index, length) for keys in cache.new_keys],
-        [_take(values, index, length) for values in cache.new_values],
-        cache.prompt_bias[kept_prompts],
-        cache.positions[index],
-    )
-    return _Wave(packed, wave.rows[index]), chosen[index]
+    for caches in (cache.new_keys, cache.new_values):
+        caches[:] = [_take(layer, index, length) for layer in caches]
+    cache.prompt_keys = [keys[kept_prompts] for keys in cache.prompt_keys]
+    cache.prompt_values = [values[kept_prompts] for values in cache.prompt_values]
+    cache.prompt_bias, cache.positions = cache.prompt_bias[kept_prompts], cache.positions[index]
+    return _Wave(cache, wave.rows[index]), chosen[index]
 
 
 def _take(cache: Tensor, index: Tensor, length: int) -> Tensor:
-    """Rows `index` of a cache, copying only the columns in use."""
-    taken = torch.zeros((len(index), *cache.shape[1:]), device=cache.device)
-    taken[:, :, :length] = cache[index, :, :length]
-    return taken
+    """Rows `index` moved to the front of the same memory, only the columns in use."""
+    cache[: len(index), :, :length] = cache[index, :, :length]
+    return cache[: len(index)]

@@ -1,7 +1,9 @@
 """Where tensors live and in which precision: one value, made once and passed on, never a global."""
 
+import ctypes
 import os
 import shutil
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +13,8 @@ import torch
 from ..core.config import Config
 from ..core.errors import UserError
 
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+"""Options of mallopt(3)."""
 DType = Literal["float32", "bfloat16"]
 
 
@@ -53,6 +57,10 @@ def start_runtime(config: RuntimeConfig) -> Runtime:
     device = _device(config.device)
     torch.set_num_threads(config.threads)
     torch.use_deterministic_algorithms(device.type == "cpu")
+    # Deterministic mode also fills every fresh tensor; ours are written before they are read, and
+    # filling them took a third of the sampler's time.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    keep_freed_memory()
     compiled = config.compile == "on" or (config.compile == "auto" and has_compiler())
     return Runtime(
         device=device,
@@ -62,6 +70,20 @@ def start_runtime(config: RuntimeConfig) -> Runtime:
         rank=int(os.environ.get("RANK", "0")),
         world_size=int(os.environ.get("WORLD_SIZE", "1")),
     )
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to reuse freed blocks instead of giving them back to the kernel.
+
+    Large temporaries come and go at every step; fetching fresh pages for them costs a tenth to a
+    fifth of training time on a CPU. Nothing happens where the C library is another one.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for option, value in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 64 * 2**20)):
+            mallopt(option, value)
 
 
 def _device(name: str) -> torch.device:
