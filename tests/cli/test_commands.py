@@ -40,7 +40,7 @@ def test_recipes_are_listed_with_cost(run):
     status, out, _ = run("recipes")
     assert status == 0
     assert "quickstart" in out
-    assert "five minutes" in " ".join(out.split())
+    assert "six minutes" in " ".join(out.split())
 
 
 def test_show_prints_every_key_and_takes_overrides(run):
@@ -128,10 +128,9 @@ def test_bad_input_is_one_line_and_status_two(run, tmp_path, arguments, words):
 
 
 def test_a_problem_file_without_the_column_is_named(run, tmp_path):
-    from tests.model.conftest import CORPUS, tiny_model
-
     from echochamber.model.checkpoint import save_checkpoint
     from echochamber.model.tokenizer import train_tokenizer
+    from tests.model.conftest import CORPUS, tiny_model
 
     save_checkpoint(tmp_path / "model", tiny_model("llama"), train_tokenizer(CORPUS, 300))
     problems = _folder_with(tmp_path, "problems.jsonl", '{"quest": "How many?", "answer": "3"}\n')
