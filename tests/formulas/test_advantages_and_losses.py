@@ -4,7 +4,12 @@ import pytest
 import torch
 
 from echochamber.formulas.advantages import group_centred, group_normalised
-from echochamber.formulas.losses import clipped_surrogate, negative_log_likelihood, sum_per_sequence, sum_per_token
+from echochamber.formulas.losses import (
+    clipped_surrogate,
+    negative_log_likelihood,
+    sum_per_sequence,
+    sum_per_token,
+)
 
 
 def test_group_advantages_sum_to_zero_and_have_unit_spread():
