@@ -19,7 +19,7 @@ TITLES = {
 }
 """What a reader sees beside the name of a format."""
 COLLAPSED = 0.9
-"""From this share on one format has taken over (claim 1 of CLAIMS.md)."""
+"""From this share on one format has taken over (the criterion for claim 1, fixed before any run)."""
 
 
 @dataclass(frozen=True)

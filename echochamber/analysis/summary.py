@@ -10,7 +10,7 @@ from .study_folder import KINDS, Study, load_study
 
 
 def study_summary(study_folder: Path) -> dict[str, Any]:
-    """Content of the study-level `summary.json` (DESIGN.md, section 4).
+    """Content of the study-level `summary.json` (a contract with other tools).
 
     `base` and `final` are the first group (mixture, size, arm), averaged over its seeds, on the first
     problem set (test split first); `averaged_over` says which. `arms` has every run by itself.

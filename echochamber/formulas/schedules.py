@@ -30,7 +30,7 @@ def log_spaced_steps(total: int, count: int) -> list[int]:
 def paper_grid(total: int, count: int) -> list[int]:
     """The paper's grid: 10^e · total for `count` exponents from -2.1 to 0, truncated, without zeros.
 
-    Source: save_log_scale_count of the authors' code (PAPER.md section 3.2); step 0 is added.
+    Source: save_log_scale_count of the authors' code (rosieyzh/openrlhf-pretrain); step 0 is added.
     """
     exponents = [-2.1 + 2.1 * i / max(count - 1, 1) for i in range(count)]
     return sorted({0, total} | {int(10**e * total) for e in exponents})

@@ -1,4 +1,4 @@
-"""Named sizes: a nano ladder for CPUs, and the paper's four OLMo shapes (PAPER.md section 1.1)."""
+"""Named sizes: a nano ladder for CPUs, and the paper's four OLMo shapes (configs RL-150M to RL-1B of its code)."""
 
 from ..core.errors import UserError
 from .config import ModelConfig
