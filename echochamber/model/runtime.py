@@ -59,7 +59,7 @@ def start_runtime(config: RuntimeConfig) -> Runtime:
     torch.use_deterministic_algorithms(device.type == "cpu")
     # Deterministic mode also fills every fresh tensor; ours are written before they are read, and
     # filling them took a third of the sampler's time.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     keep_freed_memory()
     compiled = config.compile == "on" or (config.compile == "auto" and has_compiler())
     return Runtime(

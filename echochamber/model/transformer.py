@@ -31,6 +31,19 @@ def rotate(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return heads * cos + torch.cat([-second, first], dim=-1) * sin
 
 
+def document_layout(documents: Int[Tensor, "B T"]) -> tuple[Int[Tensor, "B T"], Bool[Tensor, "B 1 T T"]]:
+    """Positions within each document and a mask that keeps attention inside it.
+
+    `documents` numbers the document of every token, never falling along T. A document that started
+    before the row counts from the row's first token.
+    """
+    width = documents.shape[1]
+    earlier = torch.ones(width, width, dtype=torch.bool, device=documents.device).tril()
+    same = documents[:, :, None] == documents[:, None, :]
+    mask = earlier & same
+    return mask.sum(-1) - 1, mask[:, None]
+
+
 class RMSNorm(nn.Module):
     """x / sqrt(mean(x²) + eps) · weight, computed in float32 (Zhang and Sennrich 2019)."""
 

@@ -24,7 +24,7 @@ from ..model.presets import flops_per_token, num_parameters, preset
 from ..model.runtime import Runtime
 from ..model.state import load_state, save_state
 from ..model.tokenizer import load_tokenizer
-from ..model.transformer import Transformer
+from ..model.transformer import Transformer, document_layout
 
 VERSION = 1
 
@@ -44,6 +44,8 @@ class PretrainRecipe(Config):
     """Share of the steps with rising step size."""
     lr_floor: float = Field(default=0.1, ge=0, le=1)
     """Last step size as a share of the peak."""
+    mask_documents: bool = False
+    """Keep attention inside each document and count positions from its start."""
     checkpoints: int = Field(default=1, ge=1)
     """Log-spaced checkpoints besides the last; 1 keeps the last alone."""
 
@@ -71,8 +73,7 @@ def pretrain(config: PretrainConfig, seed: int, shards_folder: Path, tokenizer_f
     with MetricsLog(folder, resume_after=first - 1 if state else None) as log, progress_bar(label, total, first, "steps") as bar:
         for step in range(first, total):
             started = time.perf_counter()
-            inputs, targets = shards.batch(step, sequences, config.sequence_length, key("order", seed), runtime.rank, runtime.world_size)
-            loss = loss_of(torch.from_numpy(inputs).to(runtime.device), torch.from_numpy(targets).to(runtime.device))
+            loss = loss_of(*_batch(shards, step, sequences, config, seed, runtime))
             loss.backward()
             factor = warmup_cosine(step, total, round(config.warmup_share * total), config.lr_floor)
             grad_norm = optimizer.step(factor)
@@ -110,14 +111,25 @@ def _steps(config: PretrainConfig, shards: TokenShards) -> tuple[int, int]:
     return total, config.batch_tokens // config.sequence_length
 
 
-def _loss_function(model: Transformer, runtime: Runtime) -> Callable[[Tensor, Tensor], Tensor]:
+def _batch(shards: TokenShards, step: int, sequences: int, config: PretrainConfig, seed: int, runtime: Runtime) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Inputs and targets (B, T) of a step, and which document each input is of, where that matters."""
+    where = (step, sequences, config.sequence_length, key("order", seed), runtime.rank, runtime.world_size)
+    inputs, targets = (torch.from_numpy(part).to(runtime.device) for part in shards.batch(*where))
+    if not config.mask_documents:
+        return inputs, targets, None
+    documents = shards.document_ids(shards.positions(*where), config.sequence_length)
+    return inputs, targets, torch.from_numpy(documents).to(runtime.device)
+
+
+def _loss_function(model: Transformer, runtime: Runtime) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
     """Mean cross-entropy in nats per token; the blocks are compiled where the runtime says so."""
     if runtime.compile:
         model.compile_blocks()
 
-    def loss_of(inputs: Tensor, targets: Tensor) -> Tensor:
+    def loss_of(inputs: Tensor, targets: Tensor, documents: Tensor | None) -> Tensor:
+        layout = (None, None) if documents is None else document_layout(documents)
         with runtime.autocast():
-            logits = model(inputs)
+            logits = model.lm_head(model.hidden(inputs, *layout))
         return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
 
     return loss_of

@@ -73,6 +73,14 @@ def test_cut_and_continued_ends_in_the_same_bytes(data, tmp_path, monkeypatch, c
     assert steps == list(range(cut_at, 12))
 
 
+def test_masking_across_documents_changes_what_is_learned(data, tmp_path):
+    plain = _run(data, tmp_path / "a")
+    masked = _run(data, tmp_path / "b", CONFIG.model_copy(update={"mask_documents": True}))
+    assert masked != plain
+    losses = [row["loss"] for row in read_metrics(tmp_path / "b" / "metrics.jsonl")]
+    assert losses[-1] < losses[0] - 1
+
+
 def test_weights_are_a_function_of_the_seed():
     first, again, other = (stage.new_model(CONFIG, 300, seed) for seed in (0, 0, 1))
     assert all((a == b).all() for a, b in zip(first.parameters(), again.parameters(), strict=True))
