@@ -36,7 +36,7 @@ class Central {
     return run.checkpoints.filter((row) => row.problem_set === name && row.split === split);
   }
 
-  // Largest k by default that the base and the last checkpoint share; every k on request.
+  // Largest k by default that every checkpoint has, so that its curve has no gaps; every k on request.
   ks() {
     const rows = this.runs().flatMap((run) => this.rows(run));
     const found = new Set(rows.flatMap((row) => Object.keys(row["pass@k"]).filter((k) => known(row["pass@k"][k]))));
@@ -46,7 +46,7 @@ class Central {
   k() {
     if (this.ks().includes(this.page.state.k)) return String(this.page.state.k);
     const steps = this.checkpointSteps();
-    const everywhere = (k) => [steps[0], steps[steps.length - 1]].every((step) => known(this.checkpointAt(step, (row) => [row["pass@k"][k], null])[0]));
+    const everywhere = (k) => steps.every((step) => known(this.checkpointAt(step, (row) => [row["pass@k"][k], null])[0]));
     return String(this.ks().filter(everywhere).pop() || 1);
   }
 
