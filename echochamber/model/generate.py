@@ -23,6 +23,9 @@ from .transformer import Transformer
 
 _KEEP_SHARE = 0.75
 """The batch is packed anew once fewer than this share of its rows are still running."""
+_PACKED_GROUP = 2
+"""Rows that share one copy of their prompt's cache after packing: larger groups read less memory,
+smaller ones leave fewer ended rows in the batch."""
 
 
 class SamplingConfig(Config):
@@ -37,11 +40,13 @@ class SamplingConfig(Config):
 
 @dataclass
 class _Wave:
-    """Rows that run together: P prompts, G samples of each."""
+    """Rows that run together: P prompt caches, each shared by B / P rows."""
 
     cache: Cache
     rows: Tensor
     """(B,) index into the outputs, -1 for a filler row."""
+    prompts: Tensor
+    """(P,) which prompt each prompt cache is of."""
 
 
 @torch.no_grad()
@@ -108,7 +113,7 @@ def _run_wave(
         if live_count == 0 or column + 1 == limit:
             break
         if live_count < _KEEP_SHARE * len(wave.rows):
-            wave, chosen = _pack(wave, chosen, group=len(wave.rows) // wave.cache.prompt_bias.shape[0], length=column)
+            wave, chosen = _pack(wave, chosen, column)
         states = decode_step(weights, wave.cache, chosen, column)
     finished = (tokens.gather(1, lengths[:, None] - 1) == tokenizer.eos_id).squeeze(1)
     columns = zip(tokens.tolist(), logprobs.tolist(), lengths.tolist(), finished.tolist(), strict=True)
@@ -122,7 +127,8 @@ def _start_wave(weights: DecodeWeights, prompts: list[list[int]], group: int, li
     shape = (rows, config.num_kv_heads, limit, config.head_size)
     new = [[torch.zeros(shape, device=last.device) for _ in keys] for _ in range(2)]
     cache = Cache(keys, values, new[0], new[1], bias, lengths.repeat_interleave(group))
-    return last.repeat_interleave(group, dim=0), _Wave(cache, torch.arange(rows, device=last.device))
+    wave = _Wave(cache, torch.arange(rows, device=last.device), torch.arange(len(prompts), device=last.device))
+    return last.repeat_interleave(group, dim=0), wave
 
 
 def _sample(weights: DecodeWeights, states: Tensor, draws: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
@@ -139,21 +145,30 @@ def _sample(weights: DecodeWeights, states: Tensor, draws: Tensor, temperature: 
     return chosen.squeeze(1), logp.gather(1, chosen).squeeze(1)
 
 
-def _pack(wave: _Wave, chosen: Tensor, group: int, length: int) -> tuple[_Wave, Tensor]:
-    """Drop prompts without live rows and shrink every group to the largest number still live."""
-    live = (wave.rows >= 0).view(-1, group)
-    kept_prompts = live.any(dim=1).nonzero().squeeze(1)
-    width = int(live.sum(dim=1).max())
-    # Live rows first, in order; a group with fewer keeps ended rows as fillers.
-    order = torch.argsort((~live[kept_prompts]).to(torch.int8), dim=1, stable=True)[:, :width]
-    index = (kept_prompts[:, None] * group + order).reshape(-1)
+def _pack(wave: _Wave, chosen: Tensor, length: int) -> tuple[_Wave, Tensor]:
+    """Keep the live rows only, in groups of at most `_PACKED_GROUP` rows of one prompt.
+
+    Where a prompt's live rows do not fill their last group, a copy of one of them does, unheard.
+    """
+    group = len(wave.rows) // len(wave.prompts)
+    members: dict[int, list[int]] = {}
+    owners = wave.prompts.repeat_interleave(group).tolist()
+    for row in (wave.rows >= 0).nonzero().squeeze(1).tolist():
+        members.setdefault(owners[row], []).append(row)
+    size = min(group, _PACKED_GROUP)
+    if sum(-(-len(rows) // size) * size for rows in members.values()) > _KEEP_SHARE * len(wave.rows):
+        size = 1  # mostly single rows are left: groups would keep as many fillers
+    groups = [rows[i : i + size] for rows in members.values() for i in range(0, len(rows), size)]
+    index = torch.tensor([row for rows in groups for row in rows + rows[:1] * (size - len(rows))], device=chosen.device)
+    filler = torch.tensor([i >= len(rows) for rows in groups for i in range(size)], device=chosen.device)
+    source = index[::size] // group
     cache = wave.cache
     for caches in (cache.new_keys, cache.new_values):
         caches[:] = [_take(layer, index, length) for layer in caches]
-    cache.prompt_keys = [keys[kept_prompts] for keys in cache.prompt_keys]
-    cache.prompt_values = [values[kept_prompts] for values in cache.prompt_values]
-    cache.prompt_bias, cache.positions = cache.prompt_bias[kept_prompts], cache.positions[index]
-    return _Wave(cache, wave.rows[index]), chosen[index]
+    cache.prompt_keys = [keys[source] for keys in cache.prompt_keys]
+    cache.prompt_values = [values[source] for values in cache.prompt_values]
+    cache.prompt_bias, cache.positions = cache.prompt_bias[source], cache.positions[index]
+    return _Wave(cache, wave.rows[index].masked_fill(filler, -1), wave.prompts[source]), chosen[index]
 
 
 def _take(cache: Tensor, index: Tensor, length: int) -> Tensor:

@@ -38,7 +38,7 @@ class EvaluateConfig(Config):
     """Completions per problem at `temperature`, besides the greedy one."""
     temperature: float = Field(default=1.0, gt=0)
     max_new_tokens: int = Field(default=160, gt=0)
-    max_rows: int = Field(default=512, gt=0)
+    max_rows: int = Field(default=1024, gt=0)
     prompt_suffix: str = "\n\n"
     grader: GraderConfig = GraderConfig()
 
