@@ -39,10 +39,10 @@ def variable_names(graph: SolutionGraph, choices: Choices) -> list[str]:
     nodes: list[Quantity | Step] = [*graph.quantities, *graph.steps]
     if choices.names == "descriptive":
         return [node.name for node in nodes]
-    generic = choices.names == "generic"
-    # Constants have no variable, so they do not use up a letter.
     letters = cycle("abcdefghijkmnpqrstuvwxyz")
-    wanted = [_initials(node.name) if not generic or _is_constant(node) else next(letters) for node in nodes]
+    shorten = _initials if choices.names == "short" else lambda _: next(letters)
+    # Constants have no variable, so they do not use up a letter.
+    wanted = [node.name if _is_constant(node) else shorten(node.name) for node in nodes]
     return _unlike_each_other(wanted)
 
 
