@@ -40,6 +40,18 @@ def test_logprobs_equal_a_forward_pass(tokenizer, architecture, temperature):
             torch.testing.assert_close(torch.tensor(completion.logprobs), expected, atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize(("keep", "size"), [(1.01, 2), (1.01, 1), (1.01, 3)])
+def test_packing_at_every_step_changes_no_number(tokenizer, monkeypatch, keep, size):
+    model = tiny_model("llama")
+    plain = _run(model, tokenizer, PROMPTS, _keys(3, 5), max_new_tokens=30)
+    monkeypatch.setattr("echochamber.model.generate._KEEP_SHARE", keep)
+    monkeypatch.setattr("echochamber.model.generate._PACKED_GROUP", size)
+    packed = _run(model, tokenizer, PROMPTS, _keys(3, 5), max_new_tokens=30)
+    for mine, theirs in zip(chain(*plain), chain(*packed), strict=True):
+        assert mine.token_ids == theirs.token_ids
+        np.testing.assert_allclose(mine.logprobs, theirs.logprobs, atol=1e-4)
+
+
 def test_greedy_equals_step_by_step_argmax(tokenizer):
     model = tiny_model("llama", seed=3)
     ((completion,),) = _run(model, tokenizer, PROMPTS[:1], _keys(1, 1), temperature=0)
