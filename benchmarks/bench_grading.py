@@ -87,7 +87,9 @@ def main() -> None:
     with Grader(workers=options.workers) as grader:
         grader.grade_batch(world_items("tinygsm", 50, 10**6))
         distinct = [item for style in ("tinygsm", "omi1", "omi2") for item in world_items(style, 171, 5 * 10**5)][:512]
-        measure(f"512 distinct completions, {options.workers} workers", lambda: grader.grade_batch(distinct), 512)
+        measure(f"512 distinct completions, {options.workers} workers", lambda d=distinct: grader.grade_batch(d), 512)
+        distinct = [item for style in ("tinygsm", "omi1", "omi2") for item in world_items(style, 171, 6 * 10**5)][:512]
+        measure("the same as the RL loop asks, 32 described", lambda: grader.grade_batch(distinct, 32), 512)
         batch = rl_batch(2 * 10**5)
         measure(f"RL batch of 512, half repeated, {options.workers} workers", lambda: grader.grade_batch(batch), 512)
         same = world_items("tinygsm", 1, 3 * 10**5) * 512

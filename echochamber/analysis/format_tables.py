@@ -40,15 +40,18 @@ def forecasts_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
     return PageTable("Could the winner be foretold from the base?", columns, rows, note) if rows else None
 
 
+_DIVIDE_BY_SPREAD = ("grpo", "dapo", "gspo")
+
+
 def _kl_weight(config: dict[str, Any]) -> tuple[float | None, str]:
     """The weight that the arm really optimises; None where the recipe does not say enough."""
     kl, algorithm = config.get("kl"), config.get("algorithm")
     if not isinstance(kl, dict) or not isinstance(kl.get("coef"), int | float):
         return None, "the recipe does not state it"
-    place, estimator = kl.get("place", "loss"), kl.get("estimator", "k3")
-    if place not in ("reward", "loss") or estimator not in ("k1", "k2", "k3"):
-        return None, f"no optimum is derived for KL {estimator} in the {place}"
-    return effective_kl_weight(float(kl["coef"]), place, estimator, normalise=algorithm == "grpo")
+    place, estimator = kl.get("place", "reward"), kl.get("estimator", "k1")
+    if kl.get("target") is not None:
+        return None, "the coefficient adapts during the run"
+    return effective_kl_weight(float(kl["coef"]), place, estimator, normalise=algorithm in _DIVIDE_BY_SPREAD)
 
 
 def dynamics_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:

@@ -1,9 +1,15 @@
 """When a running stage saves its state: by wall time, so that saving costs little at any size."""
 
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from .artifacts import RESUME_DIR, make_folder
+from .progress import say
 
 
 class ResumePoint:
@@ -16,6 +22,7 @@ class ResumePoint:
         self.folder = make_folder(artifact / RESUME_DIR)
         self.every_seconds = every_seconds
         self.saved_at = time.monotonic()
+        self.interrupted = False
 
     @property
     def state_path(self) -> Path:
@@ -23,9 +30,30 @@ class ResumePoint:
         return self.folder / "state.pt"
 
     def due(self) -> bool:
-        """True once `every_seconds` have passed since the last save."""
-        return time.monotonic() - self.saved_at >= self.every_seconds
+        """True once `every_seconds` have passed since the last save, or someone asked to stop."""
+        return self.interrupted or time.monotonic() - self.saved_at >= self.every_seconds
 
     def saved(self) -> None:
-        """Start the clock again."""
+        """Start the clock again; leaves by KeyboardInterrupt where someone asked to stop."""
         self.saved_at = time.monotonic()
+        if self.interrupted:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def finish_step_on_interrupt(self) -> Iterator[None]:
+        """The first Ctrl-C lets the step end and its state be saved; a second one stops at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.getsignal(signal.SIGINT)
+
+        def ask(_: int, __: FrameType | None) -> None:
+            self.interrupted = True
+            say("stopping after this step; once more to stop at once")
+            signal.signal(signal.SIGINT, before)
+
+        signal.signal(signal.SIGINT, ask)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)

@@ -46,4 +46,13 @@ def kl_k3(logprobs: Float[Tensor, "*batch"], ref_logprobs: Float[Tensor, "*batch
     return torch.expm1(log_ratio) - log_ratio
 
 
+def kl_exact(
+    logits: Float[Tensor, "*batch V"], ref_logits: Float[Tensor, "*batch V"], temperature: float = 1.0
+) -> Float[Tensor, "*batch"]:
+    """KL(pi || ref) of the next token's whole distribution at the sampling temperature: sum of pi·(log pi - log ref)."""
+    logp = torch.log_softmax(logits.float() / temperature, dim=-1)
+    ref_logp = torch.log_softmax(ref_logits.float() / temperature, dim=-1)
+    return (logp.exp() * (logp - ref_logp)).sum(-1)
+
+
 KL_ESTIMATORS = {"k1": kl_k1, "k2": kl_k2, "k3": kl_k3}

@@ -29,10 +29,14 @@ smaller ones leave fewer ended rows in the batch."""
 
 
 class SamplingConfig(Config):
-    """How completions are drawn. Only the temperature: truncation (top-p, top-k) would make ratios lie."""
+    """How completions are drawn. RL refuses top-p and top-k wherever a ratio to the sampler is used."""
 
     temperature: float = Field(default=1.0, ge=0)
     """0 is greedy."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Draw from the likeliest tokens that together hold this share (nucleus; Holtzman et al. 2020)."""
+    top_k: int = Field(default=0, ge=0)
+    """Draw from the k likeliest tokens; 0: from all."""
     max_new_tokens: int = Field(default=160, gt=0)
     max_rows: int = Field(default=512, gt=0)
     """Completions that run at once; bounds memory."""
@@ -103,7 +107,7 @@ def _run_wave(
     states, wave = _start_wave(weights, prompts, group, limit, tokenizer.pad_id)
     for column in range(limit):
         live = wave.rows >= 0
-        chosen, chosen_logprobs = _sample(weights, states, draws[wave.rows.clamp(min=0), column], sampling.temperature)
+        chosen, chosen_logprobs = _sample(weights, states, draws[wave.rows.clamp(min=0), column], sampling)
         tokens[wave.rows[live], column] = chosen[live]
         logprobs[wave.rows[live], column] = chosen_logprobs[live]
         ended = live & (chosen == tokenizer.eos_id)
@@ -131,18 +135,33 @@ def _start_wave(weights: DecodeWeights, prompts: list[list[int]], group: int, li
     return last.repeat_interleave(group, dim=0), wave
 
 
-def _sample(weights: DecodeWeights, states: Tensor, draws: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """Tokens (B,) and their log-probabilities by inversion: the first token whose cumulative share passes the draw."""
+def _sample(weights: DecodeWeights, states: Tensor, draws: Tensor, sampling: SamplingConfig) -> tuple[Tensor, Tensor]:
+    """Tokens (B,) by inversion: the first whose cumulative share passes the draw.
+
+    Their log-probabilities are those of the whole tempered distribution, also where top-p or top-k cut it.
+    """
     logits = F.linear(weights.normed(states, weights.norm), weights.head).float()
-    if temperature == 0:
+    if sampling.temperature == 0:
         best = logits.argmax(dim=-1)
         return best, torch.log_softmax(logits, dim=-1).gather(1, best[:, None]).squeeze(1)
-    logp = torch.log_softmax(logits / temperature, dim=-1)
-    cumulative = logp.exp().cumsum(dim=-1)
+    logp = torch.log_softmax(logits / sampling.temperature, dim=-1)
+    cumulative = truncated(logp.exp(), sampling).cumsum(dim=-1)
     # Scaled by the total, so that a sum of 0.9999999 never leaves a draw without a token.
     targets = draws.to(cumulative.dtype).to(cumulative.device)[:, None] * cumulative[:, -1:]
     chosen = torch.searchsorted(cumulative, targets, right=True).clamp(max=logits.shape[-1] - 1)
     return chosen.squeeze(1), logp.gather(1, chosen).squeeze(1)
+
+
+def truncated(probabilities: Tensor, sampling: SamplingConfig) -> Tensor:
+    """Probabilities (B, V) with 0 outside top-k and top-p (not scaled up again); ties at the edge stay in."""
+    if sampling.top_k == 0 and sampling.top_p == 1:
+        return probabilities
+    ranked = probabilities.sort(dim=-1, descending=True).values
+    inside = ranked.cumsum(dim=-1) - ranked < sampling.top_p
+    if sampling.top_k:
+        inside[:, sampling.top_k :] = False
+    least = ranked.masked_fill(~inside, float("inf")).amin(dim=-1, keepdim=True)
+    return probabilities * (probabilities >= least)
 
 
 def _pack(wave: _Wave, chosen: Tensor, length: int) -> tuple[_Wave, Tensor]:

@@ -1,5 +1,6 @@
 """Optimizers: AdamW as the paper, or Muon on block matrices with AdamW on the rest."""
 
+import math
 from typing import Literal
 
 import torch
@@ -40,14 +41,19 @@ class Optimizer:
         self.parts.append((adamw, config.lr))
 
     def step(self, factor: float) -> float:
-        """Clip, step at `factor` times the peak rates, clear gradients; returns the norm before clipping."""
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        """Clip, step at `factor` times the peak rates, clear gradients; returns the norm before clipping.
+
+        Where the norm is not finite nothing is changed, so that the weights stay as good as they were.
+        """
+        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm))
+        if not math.isfinite(norm):
+            return norm
         for optimizer, peak in self.parts:
             for group in optimizer.param_groups:
                 group["lr"] = peak * factor
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        return float(norm)
+        return norm
 
     def state_dict(self) -> list[dict[str, object]]:
         """State of every part, for resuming."""

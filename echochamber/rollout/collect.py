@@ -35,6 +35,11 @@ class Collection:
     sample_seconds: float
     grade_seconds: float
 
+    def joined(self, other: "Collection") -> "Collection":
+        """Both, one after the other."""
+        seconds = self.sample_seconds + other.sample_seconds, self.grade_seconds + other.grade_seconds
+        return Collection(self.rollouts + other.rollouts, self.samples_per_prompt, *seconds)
+
 
 def stream_keys(problems: Sequence[Problem], samples: Sequence[int], seed: int, step: int) -> np.ndarray:
     """(P, G) keys of the random streams: functions of (seed, step, problem, sample) alone."""
@@ -43,16 +48,19 @@ def stream_keys(problems: Sequence[Problem], samples: Sequence[int], seed: int, 
 
 def collect(
     engine: Engine, grader: Grader, reward: Reward, problems: Sequence[Problem],
-    samples_per_prompt: int, seed: int, step: int,
+    samples_per_prompt: int, seed: int, step: int, described: int | None = None,
 ) -> Collection:  # fmt: skip
-    """Sample G completions of each problem, grade them, pay the reward."""
+    """Sample G completions of each problem, grade them, pay the reward.
+
+    Style and steps are judged for the first `described` rollouts only (None: for all).
+    """
     started = time.perf_counter()
     keys = stream_keys(problems, range(samples_per_prompt), seed, step)
     prompts = engine.encode_prompts([problem.question for problem in problems])
     groups = list(engine.sample(prompts, keys))
     sampled = time.perf_counter()
     items = [(p, c.text) for p, group in zip(problems, groups, strict=True) for c in group]
-    verdicts = grader.grade_batch(items)
+    verdicts = grader.grade_batch(items, described)
     # A stream of its own for rewards, so that paying at random does not touch what is sampled.
     draws = uniforms(keys.reshape(-1) ^ np.uint64(key("reward")), 0, 1)[:, 0]
     rollouts = []

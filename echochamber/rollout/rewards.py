@@ -30,13 +30,30 @@ def register_reward(name: str, function: RewardFunction) -> Reward:
 
 
 def reward_row(name: str) -> Reward:
-    """The reward of that name; `format:NAME` pays for a format whether or not the answer is right."""
+    """The reward of that name.
+
+    `format:NAME` pays for a format whether or not the answer is right, `random:RATE` a share of all.
+    """
     if name.startswith("format:"):
         wanted = name.removeprefix("format:")
         return Reward(name, lambda verdict, _: float(verdict.format == wanted))
+    if name.startswith("random:"):
+        rate = _rate(name)
+        return Reward(name, lambda _, draw: float(draw < rate))
     if name not in _REGISTRY:
-        raise UserError(f"reward {name!r} is not known; there are {', '.join(_REGISTRY)}, format:NAME")
+        raise UserError(f"reward {name!r} is not known; there are {', '.join(_REGISTRY)}, format:NAME, random:RATE")
     return _REGISTRY[name]
+
+
+def _rate(name: str) -> float:
+    text = name.removeprefix("random:")
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = -1.0
+    if not 0 <= rate <= 1:
+        raise UserError(f"reward {name!r}: {text!r} is not a share between 0 and 1")
+    return rate
 
 
 def _correct(verdict: Verdict, _: float) -> float | None:

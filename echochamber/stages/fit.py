@@ -1,4 +1,10 @@
-"""From graded rollouts to an update: advantages, minibatches, one exact gradient each."""
+"""One step's update: passes over the rollouts in minibatches, one exact gradient each.
+
+Axes: B completions, T tokens, N all completion tokens.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -6,108 +12,150 @@ from torch import Tensor
 
 from ..core.errors import UserError
 from ..core.random import generator
-from ..formulas.logprobs import KL_ESTIMATORS, token_logprobs
-from ..model.optimizer import Optimizer
+from ..formulas.logprobs import KL_ESTIMATORS, kl_exact, kl_k3, token_logprobs
+from ..formulas.losses import value_loss
 from ..model.runtime import Runtime
-from ..model.transformer import Transformer
 from ..rollout.batch import Batch, batches
-from ..rollout.collect import Collection, Rollout
-from .algorithms import Algorithm
+from ..rollout.collect import Collection
+from .algorithms import averaging
+from .estimate import Targets
+from .forward import batch_logits, batch_states, batch_values, spread
+from .learner import Learner
 from .rl_config import RLConfig
 
-
-def estimate(algorithm: Algorithm, collection: Collection) -> np.ndarray:
-    """One advantage per rollout (B,), in the collection's order.
-
-    A sample of unknown reward (the grader failed) takes its group's mean and so carries no signal.
-    """
-    rewards = np.array([np.nan if r.reward is None else r.reward for r in collection.rollouts])
-    groups = rewards.reshape(-1, collection.samples_per_prompt)
-    known = ~np.isnan(groups)
-    means = np.where(known, groups, 0.0).sum(1) / np.maximum(known.sum(1), 1)
-    filled = np.where(known, groups, means[:, None])
-    advantages = algorithm.advantages(torch.from_numpy(filled)).numpy()
-    return np.where(known, advantages, 0.0).reshape(-1)
+RateFactor = Callable[[int, int], float]
+"""(update of this step from 0, updates of this step) -> factor on the peak learning rates."""
 
 
-def batch_logprobs(model: Transformer, batch: Batch, temperature: float, runtime: Runtime) -> Tensor:
-    """log pi of every completion token at the sampling temperature (B, T); 0 on padding."""
-    mask = batch.completion_mask.to(runtime.device)
-    chosen = token_logprobs(batch_logits(model, batch, runtime), batch.targets.to(runtime.device), temperature)
-    return torch.zeros(mask.shape, device=runtime.device).masked_scatter(mask, chosen)
+@dataclass
+class Tally:
+    """Sums over the updates of a step."""
 
+    updates: int = 0
+    tokens: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    ratio_max: float = 0.0
+    factor: float = 0.0
 
-def batch_logits(model: Transformer, batch: Batch, runtime: Runtime) -> Tensor:
-    """Logits (N, V) that predict each completion token; the output head sees no other position."""
-    rows = batch.rows
-    with runtime.autocast():
-        states = model.hidden(rows.token_ids.to(runtime.device), rows.positions.to(runtime.device), rows.mask().to(runtime.device))
-        return model.lm_head(states.flatten(0, 1)[batch.sources.to(runtime.device)])
+    def add(self, **values: float) -> None:
+        """Add to the named sums."""
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+
+    def metrics(self, lr: float) -> dict[str, float]:
+        """Means per update (losses, norms) and per token of the passes made (ratios, values)."""
+        per_update, per_token = max(self.updates, 1), max(self.tokens, 1)
+        metrics = {
+            "policy/loss": self.sums.get("loss", 0.0) / per_update,
+            "policy/grad_norm": self.sums.get("grad_norm", 0.0) / per_update,
+            "policy/clip_frac": self.sums.get("clipped", 0.0) / per_token,
+            "policy/ratio_mean": self.sums.get("ratio", 0.0) / per_token,
+            "policy/ratio_max": self.ratio_max,
+            "policy/kl_sampler": self.sums.get("kl_sampler", 0.0) / per_token,
+            "policy/lr": lr * self.factor,
+            "policy/updates": self.updates,
+            "policy/tokens": self.tokens,
+        }
+        if "value_loss" in self.sums:
+            metrics["critic/loss"] = self.sums["value_loss"] / per_update
+        return metrics
 
 
 def fit(
-    policy: Transformer, reference: Transformer, optimizer: Optimizer, algorithm: Algorithm, collection: Collection,
-    advantages: np.ndarray, config: RLConfig, runtime: Runtime, factor: float, stream: tuple[int, int],
-) -> dict[str, float]:  # fmt: skip
-    """One pass over the rollouts in minibatches; returns figures of the updates."""
-    count = len(collection.rollouts)
-    size = config.minibatch_samples or count
-    # Sorted within a minibatch: neighbours share their prompt in packing, and sums do not mind.
-    order = generator("minibatches", *stream).permutation(count) if size < count else np.arange(count)
-    totals = {"loss": 0.0, "clipped": 0.0, "tokens": 0.0, "grad_norm": 0.0, "updates": 0.0}
-    for start in range(0, count, size):
-        chosen = np.sort(order[start : start + size])
-        rollouts, weights = [collection.rollouts[i] for i in chosen], advantages[chosen]
-        if accumulate(policy, reference, algorithm, rollouts, weights, config, runtime, totals):
-            norm = optimizer.step(factor)
-            if norm != norm:
-                raise UserError(f"rl: gradient norm is {norm} at step {stream[1]}; lower rl.ARM.optimizer.lr")
-            totals["grad_norm"] += norm
-            totals["updates"] += 1
-    updates = max(totals["updates"], 1)
-    return {
-        "policy/loss": totals["loss"] / updates,
-        "policy/clip_frac": totals["clipped"] / max(totals["tokens"], 1),
-        "policy/grad_norm": totals["grad_norm"] / updates,
-        "policy/lr": config.optimizer.lr * factor,
-        "policy/updates": totals["updates"],
-    }
+    learner: Learner, collection: Collection, targets: Targets, config: RLConfig, runtime: Runtime, rate: RateFactor, stream: tuple[int, int]
+) -> dict[str, float]:
+    """Update the learner; returns figures of the updates. `stream` is (seed, step)."""
+    counted = np.flatnonzero(targets.counted)
+    size = min(config.minibatch_samples or len(counted), max(len(counted), 1))
+    starts = range(0, len(counted), size)
+    tally, total = Tally(), config.passes * len(starts)
+    for current in range(config.passes):
+        # Sorted within a minibatch: neighbours share their prompt in packing, and sums do not mind.
+        order = generator("minibatches", *stream, current).permutation(counted) if size < len(counted) else counted
+        for number, start in enumerate(starts):
+            tally.factor = rate(current * len(starts) + number, total)
+            if accumulate(learner, collection, targets, np.sort(order[start : start + size]), config, runtime, tally):
+                norm = learner.step(tally.factor)
+                _check_finite(norm, tally, stream[1])
+                tally.add(grad_norm=norm)
+                tally.updates += 1
+    return tally.metrics(config.optimizer.lr)
 
 
 def accumulate(
-    policy: Transformer, reference: Transformer, algorithm: Algorithm, rollouts: list[Rollout], advantages: np.ndarray,
-    config: RLConfig, runtime: Runtime, totals: dict[str, float],
-) -> bool:  # fmt: skip
+    learner: Learner, collection: Collection, targets: Targets, chosen: np.ndarray, config: RLConfig, runtime: Runtime, tally: Tally
+) -> bool:
     """Add the gradient of one minibatch, microbatch by microbatch; False when nothing in it has a gradient.
 
     The denominator counts the whole minibatch, so the split into microbatches changes nothing.
     """
-    tokens = sum(len(r.completion.token_ids) for r in rollouts)
-    denominator = tokens if algorithm.denominator == "tokens" else len(rollouts)
-    # Without a penalty a rollout of zero advantage has zero gradient: skip its forward pass.
-    active = [i for i in range(len(rollouts)) if advantages[i] != 0 or config.kl.coef > 0]
-    weights = [float(advantages[i]) for i in active]
-    for batch in batches([rollouts[i] for i in active], weights, config.microbatch_tokens, fixed_shape=runtime.compile):
-        loss, clipped = batch_loss(policy, reference, algorithm, batch, denominator, config, runtime)
+    rollouts = [collection.rollouts[i] for i in chosen]
+    num_tokens = sum(len(r.completion.token_ids) for r in rollouts)
+    average, denominator = averaging(config.loss.average or learner.algorithm.average, num_tokens, len(rollouts), config.max_new_tokens)
+    # Without a penalty or a critic a rollout of zero advantage has zero gradient: skip its forward pass.
+    needed = config.kl.in_loss or learner.critic is not None
+    active = [i for i in chosen if needed or bool((targets.columns["advantages"][i] != 0).any())]
+    columns = {name: [values[i] for i in active] for name, values in targets.columns.items()}
+    for batch in batches([collection.rollouts[i] for i in active], columns, config.microbatch_tokens, fixed_shape=runtime.compile):
+        losses, value_losses = token_losses(learner, batch, config, runtime, tally)
+        mask = batch.completion_mask.to(runtime.device)
+        loss = average(losses, mask, denominator)
+        tally.add(loss=float(loss.detach()))
+        if value_losses is not None:
+            # Values are averaged over tokens whatever the policy's average is.
+            value = (value_losses * mask).sum() / num_tokens
+            tally.add(value_loss=float(value.detach()))
+            loss = loss + (config.critic.coef if learner.critic_optimizer is None else 1.0) * value
         loss.backward()
-        totals["loss"] += float(loss.detach())
-        totals["clipped"] += clipped
-        totals["tokens"] += batch.num_tokens
+        tally.tokens += batch.num_tokens
     return bool(active)
 
 
-def batch_loss(
-    policy: Transformer, reference: Transformer, algorithm: Algorithm, batch: Batch, denominator: int,
-    config: RLConfig, runtime: Runtime,
-) -> tuple[Tensor, float]:  # fmt: skip
-    """(scalar loss of this microbatch's share, number of tokens whose ratio is clipped)."""
-    logprobs = batch_logprobs(policy, batch, config.temperature, runtime)
-    mask, old = batch.completion_mask.to(runtime.device), batch.old_logprobs.to(runtime.device)
-    values = algorithm.loss(logprobs, old, batch.advantages.to(runtime.device), config.clip_low, config.clip_high)
-    if config.kl.coef > 0:
-        with torch.no_grad():
-            ref_logprobs = batch_logprobs(reference, batch, config.temperature, runtime)
-        values = values + config.kl.coef * KL_ESTIMATORS[config.kl.estimator](logprobs, ref_logprobs)
-    ratio = (logprobs.detach() - old).exp()
-    outside = ((ratio < 1 - config.clip_low) | (ratio > 1 + config.clip_high)) & mask
-    return algorithm.average(values, mask, denominator), float(outside.sum())
+def token_losses(learner: Learner, batch: Batch, config: RLConfig, runtime: Runtime, tally: Tally) -> tuple[Tensor, Tensor | None]:
+    """Policy loss per token (B, T), KL term included, and the value loss (B, T) where there is a critic."""
+    row, mask = learner.algorithm, batch.completion_mask.to(runtime.device)
+    column = {name: values.to(runtime.device) for name, values in batch.columns.items()}
+    with runtime.autocast():
+        states = batch_states(learner.policy, batch, runtime)
+        logits = learner.policy.lm_head(states)
+    logprobs = spread(batch, token_logprobs(logits, batch.targets.to(runtime.device), config.temperature))
+    low, high = config.clip
+    ratio = row.ratio(logprobs, column["old_logprobs"], mask) if row.ratio else torch.ones_like(logprobs)
+    losses = row.loss(logprobs, ratio, column["advantages"], low, high)
+    if config.kl.in_loss:
+        losses = losses + learner.kl_coef * _kl_term(learner, batch, logits, logprobs, column, config, runtime)
+    if row.ratio:
+        _watch_ratio(tally, ratio.detach(), (logprobs.detach() - column["old_logprobs"]), mask, low, high)
+    if learner.critic is None:
+        return losses, None
+    values = spread(batch, batch_values(learner.critic, batch, states, runtime))
+    clip = config.critic.value_clip or float("inf")
+    return losses, value_loss(values, column["old_values"], column["returns"], clip)
+
+
+def _kl_term(
+    learner: Learner, batch: Batch, logits: Tensor, logprobs: Tensor, column: dict[str, Tensor], config: RLConfig, runtime: Runtime
+) -> Tensor:
+    """KL to the base per token (B, T), with its gradient."""
+    if config.kl.estimator != "exact":
+        return KL_ESTIMATORS[config.kl.estimator](logprobs, column["ref_logprobs"])
+    with torch.no_grad():
+        ref_logits = batch_logits(learner.reference, batch, runtime)
+    return spread(batch, kl_exact(logits, ref_logits, config.temperature))
+
+
+def _watch_ratio(tally: Tally, ratio: Tensor, difference: Tensor, mask: Tensor, low: float, high: float) -> None:
+    outside = ((ratio < 1 - low) | (ratio > 1 + high)) & mask
+    tally.add(clipped=float(outside.sum()), ratio=float((ratio * mask).sum()))
+    # KL(sampler || policy), whose samples these are.
+    tally.add(kl_sampler=float((kl_k3(torch.zeros_like(difference), difference) * mask).sum()))
+    tally.ratio_max = max(tally.ratio_max, float(ratio[mask].max()))
+
+
+def _check_finite(norm: float, tally: Tally, step: int) -> None:
+    if not np.isfinite(norm) or not np.isfinite(tally.sums["loss"]):
+        raise UserError(
+            f"rl: gradient norm is {norm} at step {step}, update {tally.updates + 1} (sum of losses so far {tally.sums['loss']:.4g}, "
+            f"largest ratio {tally.ratio_max:.4g}); the weights of the last finished step are kept. "
+            "Lower rl.ARM.optimizer.lr, or look at that step's rollouts"
+        )

@@ -64,13 +64,17 @@ def pretrain(config: PretrainConfig, seed: int, shards_folder: Path, tokenizer_f
     model = new_model(config, tokenizer.vocab_size, seed).to(runtime.device)
     optimizer = Optimizer(model, config.optimizer)
     resume = ResumePoint(folder)
-    state = load_state(resume.state_path, model, optimizer)
+    state = load_state(resume.state_path, {"model": model, "optimizer": optimizer})
     first = state["step"] + 1 if state else 0
     loss_of = _loss_function(model, runtime)
     keep = set(log_spaced_steps(total, config.checkpoints)) - {0} if config.checkpoints > 1 else {total}
     label = f"pretrain {config.size} ({num_parameters(model.config):,} parameters)"
 
-    with MetricsLog(folder, resume_after=first - 1 if state else None) as log, progress_bar(label, total, first, "steps") as bar:
+    with (
+        MetricsLog(folder, resume_after=first - 1 if state else None) as log,
+        resume.finish_step_on_interrupt(),
+        progress_bar(label, total, first, "steps") as bar,
+    ):
         for step in range(first, total):
             started = time.perf_counter()
             loss = loss_of(*_batch(shards, step, sequences, config, seed, runtime))
@@ -89,7 +93,7 @@ def pretrain(config: PretrainConfig, seed: int, shards_folder: Path, tokenizer_f
                 save_checkpoint(make_folder(folder / "checkpoints") / f"step_{step + 1}", model, tokenizer)
             if resume.due():
                 log.sync()
-                save_state(resume.state_path, step, model, optimizer)
+                save_state(resume.state_path, step, {"model": model, "optimizer": optimizer})
                 resume.saved()
 
 

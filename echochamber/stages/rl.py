@@ -1,37 +1,37 @@
 """Reinforcement learning on a verifiable reward: sample, grade, estimate, fit, log, save.
 
-The only RL loop. What distinguishes the algorithms is a row in `algorithms.py`; how a batch is
-fitted is `fit.py`. Ways in which this GRPO differs from the one published (Shao et al. 2024):
+The only RL loop. What distinguishes the algorithms is a row in `algorithms.py`; what a step samples
+is `gather.py`, what it aims at `estimate.py`, how it is fitted `fit.py`. Common to all rows:
 
-1. The reference policy stays the base; it is not renewed between rounds.
-2. Groups of equal reward have zero advantage and are left out of the fit (same gradient, less work).
-3. One update per batch by default, so the ratio to the sampler is 1 up to rounding.
+1. The reference policy is the base; it is not renewed between rounds.
+2. The ratio's denominator is the sampler's own log-probability of each token.
+3. Completions that the grader could not decide are in no sum and no denominator.
+4. Groups of equal reward have zero advantage and are left out of the fit (same gradient, less work).
 """
 
 import time
 from pathlib import Path
+from typing import Any
 
 from ..core.artifacts import make_folder
 from ..core.metrics import MetricsLog, StepLog
-from ..core.progress import progress_bar
-from ..core.random import generator
+from ..core.progress import progress_bar, say
 from ..core.resume import ResumePoint
 from ..core.types import Problem
-from ..formulas.schedules import warmup_cosine
-from ..model.checkpoint import load_checkpoint, save_checkpoint
-from ..model.optimizer import Optimizer
+from ..model.checkpoint import save_checkpoint
 from ..model.runtime import Runtime
-from ..model.state import load_state, save_state
-from ..rollout.collect import collect
 from ..rollout.engines import NativeEngine
-from ..rollout.rewards import reward_row
+from ..rollout.given import read_given
 from ..verify.grade import Grader
-from .algorithms import algorithm_row
-from .fit import estimate, fit
-from .rl_config import RLConfig, checkpoint_steps, num_steps
-from .rl_log import monitor, rollout_metrics, rollout_rows, write_rollouts
+from .estimate import estimate
+from .fit import fit
+from .gather import gatherer
+from .learner import start_learner
+from .rl_config import RLConfig, adapt_kl, checkpoint_steps, num_steps, rate_of
+from .rl_log import compare, rollout_metrics, rollout_rows, write_rollouts
+from .trouble import Troubles
 
-VERSION = 1
+VERSION = 2
 
 
 def rl(config: RLConfig, seed: int, base: Path, problems: list[Problem], folder: Path, runtime: Runtime) -> None:
@@ -40,69 +40,60 @@ def rl(config: RLConfig, seed: int, base: Path, problems: list[Problem], folder:
     Writes `checkpoints/step_N`, `metrics.jsonl`, `timing.jsonl` and `rollouts.parquet` into `folder`;
     continues from its resume state where there is one.
     """
-    policy, tokenizer = load_checkpoint(base, runtime.device)
-    reference, _ = load_checkpoint(base, runtime.device)
-    if runtime.compile:
-        policy.compile_blocks()
-    algorithm, reward = algorithm_row(config.algorithm), reward_row(config.reward)
-    engine = NativeEngine(policy, tokenizer, config.sampling, runtime, config.prompt_suffix)
-    optimizer = Optimizer(policy, config.optimizer)
-    total, keep = num_steps(config, len(problems)), checkpoint_steps(config, len(problems))
-    checkpoints, resume = make_folder(folder / "checkpoints"), ResumePoint(folder)
-    state = load_state(resume.state_path, policy, optimizer)
-    done = state["step"] if state else 0
+    learner, tokenizer = start_learner(config, base, runtime)
+    engine = NativeEngine(learner.policy, tokenizer, config.sampling, runtime, config.prompt_suffix)
+    checkpoints, resume, troubles = make_folder(folder / "checkpoints"), ResumePoint(folder), Troubles(config)
+    done = learner.load(resume.state_path)
+    given = read_given(Path(config.completions)) if config.completions else []
+    count = len(given or problems)
+    total, keep = num_steps(config, count), checkpoint_steps(config, count)
     if not done:
-        save_checkpoint(checkpoints / "step_0", policy, tokenizer)
+        save_checkpoint(checkpoints / "step_0", learner.policy, tokenizer)
 
     with (
         Grader(config.grader) as grader,
         MetricsLog(folder, resume_after=done) as log,
         StepLog(resume.folder / "rollouts.jsonl", resume_after=done) as kept,
+        resume.finish_step_on_interrupt(),
         progress_bar(f"rl {config.algorithm} ({config.reward} reward)", total, done, "steps") as bar,
     ):
+        gather = gatherer(config, seed, problems, given, engine, grader)
         for step in range(done + 1, total + 1):
             started = time.perf_counter()
-            chosen = problems_of_step(problems, config.prompts_per_step, step, seed)
-            collection = collect(engine, grader, reward, chosen, config.samples_per_prompt, seed, step)
-            watched = monitor(policy, reference, collection.rollouts, config, runtime)
-            advantages = estimate(algorithm, collection)
+            collection = gather(step)
+            if config.restart:
+                learner.restart(config)
+            estimating = time.perf_counter()
+            compared = compare(learner, collection.rollouts, config, runtime)
+            targets = estimate(learner, collection, config, runtime)
             fitting = time.perf_counter()
-            factor = warmup_cosine(step - 1, total, config.warmup_steps, config.lr_floor)
-            fitted = fit(policy, reference, optimizer, algorithm, collection, advantages, config, runtime, factor, (seed, step))
+            fitted = fit(learner, collection, targets, config, runtime, rate_of(config, step, total), (seed, step))
+            learner.kl_coef = adapt_kl(config, learner.kl_coef, compared["policy/kl"])
             ended = time.perf_counter()
 
-            metrics = rollout_metrics(collection) | watched | fitted
+            metrics = rollout_metrics(collection, targets) | compared | fitted
             log.write(step, metrics)
             for row in rollout_rows(collection, config, seed, step):
                 kept.write(step, row)
+            for warning in troubles.seen(step, metrics):
+                say(warning)
             if step in keep:
-                save_checkpoint(checkpoints / f"step_{step}", policy, tokenizer)
+                save_checkpoint(checkpoints / f"step_{step}", learner.policy, tokenizer)
             if resume.due():
                 log.sync()
                 kept.sync()
-                save_state(resume.state_path, step, policy, optimizer)
+                learner.save(resume.state_path, step)
                 resume.saved()
             log.write_timing(step, {
-                "sample_s": collection.sample_seconds, "grade_s": collection.grade_seconds,
+                "sample_s": collection.sample_seconds, "grade_s": collection.grade_seconds, "estimate_s": fitting - estimating,
                 "fit_s": ended - fitting, "save_s": time.perf_counter() - ended, "step_s": time.perf_counter() - started,
             })  # fmt: skip
-            bar.advance(note=f"reward {metrics['reward/mean']:.3f}  {_leader(metrics)}")
+            bar.advance(note=_note(metrics))
     write_rollouts(resume.folder / "rollouts.jsonl", folder / "rollouts.parquet")
 
 
-def problems_of_step(problems: list[Problem], prompts_per_step: int, step: int, seed: int) -> list[Problem]:
-    """The problems of `step` (from 1): a fresh order each epoch, a function of (seed, step) alone."""
-    first, count = (step - 1) * prompts_per_step, len(problems)
-    chosen: list[Problem] = []
-    for position in range(first, first + prompts_per_step):
-        epoch, place = divmod(position, count)
-        if not chosen or place == 0:
-            order = generator("rl order", seed, epoch).permutation(count)
-        chosen.append(problems[int(order[place])])
-    return chosen
-
-
-def _leader(metrics: dict[str, float]) -> str:
+def _note(metrics: dict[str, Any]) -> str:
     shares = {name.split("/")[1]: value for name, value in metrics.items() if name.endswith("/share")}
     best = max(shares, key=lambda name: shares[name])
-    return f"{best} {shares[best]:.2f}"
+    reward = "unknown" if metrics["reward/mean"] is None else f"{metrics['reward/mean']:.3f}"
+    return f"reward {reward}  {best} {shares[best]:.2f}"

@@ -12,32 +12,32 @@ from ..core.metrics import read_metrics
 from ..core.records import record, records_frame
 from ..formulas.logprobs import kl_k3, token_entropy, token_logprobs
 from ..model.runtime import Runtime
-from ..model.transformer import Transformer
 from ..rollout.batch import batches
 from ..rollout.collect import Collection, Rollout
-from .fit import batch_logits
+from .estimate import Targets, has_signal
+from .forward import batch_logits
+from .learner import Learner
 from .rl_config import RLConfig
 
 MONITORED = 32
 """Rollouts on which the policy is compared with sampler and base, before the update."""
 
 
-def rollout_metrics(collection: Collection) -> dict[str, Any]:
+def rollout_metrics(collection: Collection, targets: Targets) -> dict[str, Any]:
     """Reward, lengths, outcomes and the share and accuracy of every format, over all rollouts."""
     rollouts = collection.rollouts
     rewards = np.array([np.nan if r.reward is None else r.reward for r in rollouts])
-    groups = rewards.reshape(-1, collection.samples_per_prompt)
     lengths = np.array([len(r.completion.token_ids) for r in rollouts])
-    # A group without spread, unknown rewards aside, teaches nothing.
-    spread = np.array([np.ptp(g[~np.isnan(g)]) if (~np.isnan(g)).any() else 0.0 for g in groups])
     metrics: dict[str, Any] = {
         "reward/mean": float(np.nanmean(rewards)) if not np.isnan(rewards).all() else None,
-        "reward/frac_zero_std": float((spread == 0).mean()),
+        "reward/frac_zero_std": float((~has_signal(rewards, collection.samples_per_prompt)).mean()),
         "accuracy": float(np.mean([r.verdict.correct for r in rollouts])),
         "completion/length_mean": float(lengths.mean()),
         "completion/truncated": float(np.mean([r.completion.truncated for r in rollouts])),
         "grader/infrastructure": sum(r.verdict.outcome == "infrastructure" for r in rollouts),
         "num_completions": len(rollouts),
+        "num_counted": int(targets.counted.sum()),
+        "num_tokens": int(lengths.sum()),
     }
     for name in registered_formats():
         written = [r.verdict.correct for r in rollouts if r.verdict.format == name]
@@ -47,23 +47,28 @@ def rollout_metrics(collection: Collection) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def monitor(policy: Transformer, reference: Transformer, rollouts: list[Rollout], config: RLConfig, runtime: Runtime) -> dict[str, float]:
-    """Per completion token, before the update: |trainer - sampler| log-probability, KL to the base (k3), entropy."""
+def compare(learner: Learner, rollouts: list[Rollout], config: RLConfig, runtime: Runtime) -> dict[str, float]:
+    """Per completion token, before the update: |trainer - sampler| log-probability, KL to the base (k3), entropy.
+
+    With `restart` the trainer is the base again, and so differs from the sampler by what was learned.
+    """
     watched = rollouts[:MONITORED]
     tokens = sum(len(r.prompt_ids) + len(r.completion.token_ids) for r in watched)
-    (batch,) = batches(watched, [0.0] * len(watched), tokens_at_once=2 * tokens + 1024)
+    columns = {"old_logprobs": [torch.tensor(r.completion.logprobs) for r in watched]}
+    (batch,) = batches(watched, columns, tokens_at_once=2 * tokens + 1024)
     targets = batch.targets.to(runtime.device)
     # Eager: compiling a second graph for 32 completions would cost more than it saves.
     with torch.compiler.set_stance("force_eager"):
-        logits, ref_logits = batch_logits(policy, batch, runtime), batch_logits(reference, batch, runtime)
+        logits, ref_logits = batch_logits(learner.policy, batch, runtime), batch_logits(learner.reference, batch, runtime)
     logprobs = token_logprobs(logits, targets, config.temperature)
     ref_logprobs = token_logprobs(ref_logits, targets, config.temperature)
-    difference = (logprobs - batch.old_logprobs[batch.completion_mask].to(runtime.device)).abs()
+    difference = (logprobs - batch.columns["old_logprobs"][batch.completion_mask].to(runtime.device)).abs()
     return {
         "sampler/logprob_diff": float(difference.mean()),
         "sampler/logprob_diff_max": float(difference.max()),
         "policy/kl": float(kl_k3(logprobs, ref_logprobs).mean()),
         "policy/entropy": float(token_entropy(logits, config.temperature).mean()),
+        "policy/kl_coef": learner.kl_coef,
     }
 
 

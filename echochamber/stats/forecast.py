@@ -91,7 +91,7 @@ def total_variation(forecast: ArrayLike, outcome: ArrayLike) -> float:
 
 
 def effective_kl_weight(
-    coef: float, place: Literal["reward", "loss"], estimator: Literal["k1", "k2", "k3"], normalise: bool
+    coef: float, place: Literal["reward", "loss", "both"], estimator: Literal["k1", "k2", "k3", "exact"], normalise: bool
 ) -> tuple[float | None, str]:
     """The c of `kl_optimum` that an algorithm really optimises, or None and the reason why there is none.
 
@@ -101,10 +101,12 @@ def effective_kl_weight(
         return None, "without a KL term any policy on the best format is optimal"
     if normalise:
         return None, "dividing rewards by each group's spread weighs KL differently on every problem"
-    if place == "reward":
+    if (estimator, place) in (("k1", "reward"), ("exact", "both")):
         return coef, "the penalty is part of the reward, so the coefficient is the weight"
-    if estimator == "k2":
-        return coef, "the gradient of k2 as a loss is that of the reverse KL"
+    if place == "loss" and estimator in ("k2", "exact"):
+        return coef, f"the gradient of {estimator} as a loss is that of each token's reverse KL"
+    if place == "reward":
+        return None, f"{estimator} in the reward has the gradient of no KL"
     if estimator == "k3":
         return None, "the gradient of k3 as a loss is that of the forward KL, another objective"
     return None, "k1 as a loss has zero gradient in expectation"

@@ -121,7 +121,8 @@ class Graph:
         config = config.model_copy(update={"prompt_suffix": self.recipe.prompt_suffix})
         problems = self._problems(config.problems.set, "train", config.problems.count)
         settings = {"rl": config.resolved(), "seed": seed, "runtime": self.recipe.runtime.resolved()}
-        spec = Spec("rl", settings, rl.VERSION, self._fingerprints(base=base, problems=problems))
+        inputs = {"completions": hash_file(_existing(config.completions))} if config.completions else {}
+        spec = Spec("rl", settings, rl.VERSION, self._fingerprints(base=base, problems=problems), inputs)
 
         def run(folder: Path, runtime: Runtime) -> None:
             chosen = prepare.read_problems(self.folder(problems))

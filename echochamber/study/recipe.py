@@ -15,6 +15,7 @@ from ..model.runtime import RuntimeConfig
 from ..stages.prepare import TokenizerConfig
 from ..stages.pretrain import PretrainRecipe
 from ..stages.rl_config import RLConfig
+from ..stages.rl_presets import rl_preset
 
 DEFAULT_SUFFIX = "\n\n"
 
@@ -121,10 +122,12 @@ def shipped_recipes() -> dict[str, Path]:
 
 
 def resolve_inheritance(arms: dict[str, Any], source: str) -> dict[str, Any]:
-    """Lay each arm over the arm that it `inherits`, nested keys included."""
+    """Lay each arm over the arm that it `inherits`, or over a named `preset`, nested keys included."""
 
     def resolved(name: str, below: tuple[str, ...]) -> Any:
         arm = arms[name]
+        if isinstance(arm, dict) and "preset" in arm:
+            arm = _merge(rl_preset(arm["preset"], f"{source}: rl.{name}.preset"), {k: v for k, v in arm.items() if k != "preset"})
         if not isinstance(arm, dict) or "inherits" not in arm:
             return arm
         parent = arm["inherits"]

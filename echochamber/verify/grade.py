@@ -70,6 +70,8 @@ class _Item:
 
     problem: Problem
     text: str
+    described: bool = True
+    """Whether style and steps are asked for."""
     form: str = "other"
     reading: Reading = field(default_factory=Reading)
     style: dict[str, str] = field(default_factory=dict)
@@ -105,14 +107,17 @@ class Grader:
         """The verdict on one completion; never raises for any text."""
         return self.grade_batch([(problem, completion)])[0]
 
-    def grade_batch(self, items: Sequence[tuple[Problem, str]]) -> list[Verdict]:
+    def grade_batch(self, items: Sequence[tuple[Problem, str]], described: int | None = None) -> list[Verdict]:
         """Verdicts in order; identical programs run once, in parallel over the workers.
 
-        Problems with one id and reference are taken to be one problem.
+        Problems with one id and reference are taken to be one problem. Only the first `described`
+        items need style features and process verdicts (None: all): they cost as much as the rest.
         """
         keys = [(problem.id, problem.reference, completion) for problem, completion in items]
         distinct = {key: _Item(problem, completion[:MAX_COMPLETION]) for key, (problem, completion) in zip(keys, items, strict=True)}
-        for item in distinct.values():
+        wanted = set(keys[:described])
+        for key, item in distinct.items():
+            item.described = key in wanted
             self._guard(item, self._read)
         wait = self._executor.start(list(dict.fromkeys(i.reading.program for i in distinct.values() if i.reading.program)))
         for item in distinct.values():
@@ -142,6 +147,8 @@ class Grader:
 
     def _describe(self, item: _Item) -> None:
         """What does not depend on the program's run: style features and written steps."""
+        if not item.described:
+            return
         if self.config.style:
             item.style = style_features(item.form, item.text)
         if self.config.process and item.problem.graph is not None:

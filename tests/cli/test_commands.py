@@ -49,7 +49,7 @@ def test_show_prints_every_key_and_takes_overrides(run):
     assert status == 0
     assert data["rl"]["grpo"]["temperature"] == 0.7
     assert data["seeds"] == [3]
-    assert data["rl"]["grpo"]["clip_low"] == 0.2
+    assert data["rl"]["grpo"]["critic"]["lam"] == 0.95
 
 
 def test_what_show_prints_is_a_recipe(run, tmp_path):

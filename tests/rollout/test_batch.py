@@ -1,5 +1,7 @@
 """Packed rows compute what one sequence per completion computes."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -9,7 +11,7 @@ from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.rollout.batch import batches
 from echochamber.rollout.collect import Rollout
 from echochamber.rollout.pack import fill_rows, plan_rows, row_width
-from echochamber.stages.fit import batch_logprobs
+from echochamber.stages.forward import all_logprobs
 from tests.model.conftest import tiny_model
 
 
@@ -36,10 +38,7 @@ def _runtime():
 def test_packed_logprobs_equal_one_sequence_at_a_time(monkeypatch, tokens_at_once, fixed_shape):
     monkeypatch.setattr("echochamber.rollout.batch.row_width", lambda rollouts: 32)
     model, rollouts = tiny_model("llama"), _rollouts()
-    seen = []
-    for batch in batches(rollouts, [0.0] * len(rollouts), tokens_at_once, fixed_shape):
-        logprobs = batch_logprobs(model, batch, 0.7, _runtime())
-        seen += [row[mask] for row, mask in zip(logprobs, batch.completion_mask, strict=True)]
+    seen = all_logprobs(model, rollouts, 0.7, tokens_at_once, replace(_runtime(), compile=fixed_shape))
     assert len(seen) == len(rollouts)
     for rollout, packed in zip(rollouts, seen, strict=True):
         ids = torch.tensor([rollout.prompt_ids + rollout.completion.token_ids])
@@ -64,23 +63,28 @@ def test_width_holds_the_longest_and_repeats():
     assert row_width(_rollouts(num_problems=30, longest=400), least=64) % 64 == 0
 
 
-def test_old_logprobs_and_advantages_go_with_their_tokens():
+def test_columns_go_with_their_tokens():
     rollouts = _rollouts(2, 2)
-    (batch,) = batches(rollouts, [1.0, -1.0, 0.5, 2.0], 10_000)
+    columns = {
+        "old_logprobs": [torch.tensor(r.completion.logprobs) for r in rollouts],
+        "advantages": [torch.full((len(r.completion.token_ids),), a) for r, a in zip(rollouts, [1.0, -1.0, 0.5, 2.0], strict=True)],
+    }
+    (batch,) = batches(rollouts, columns, 10_000)
+    assert batch.members == [0, 1, 2, 3]
     for row, (rollout, advantage) in enumerate(zip(rollouts, [1.0, -1.0, 0.5, 2.0], strict=True)):
         mask = batch.completion_mask[row]
-        assert batch.old_logprobs[row][mask].tolist() == list(rollout.completion.logprobs)
-        assert set(batch.advantages[row][mask].tolist()) == {advantage}
-        assert batch.advantages[row][~mask].abs().sum() == 0
+        assert batch.columns["old_logprobs"][row][mask].tolist() == list(rollout.completion.logprobs)
+        assert set(batch.columns["advantages"][row][mask].tolist()) == {advantage}
+        assert batch.columns["advantages"][row][~mask].abs().sum() == 0
     assert batch.num_tokens == sum(len(r.completion.token_ids) for r in rollouts)
 
 
 def test_a_completion_that_is_only_eos():
     rollouts = [Rollout(Problem("0", "", "1"), 0, (5, 6), Completion("", (0,), (-0.5,), False), Verdict("other", None, "wrong"), 0.0)]
-    (batch,) = batches(rollouts, [1.0], 100)
+    (batch,) = batches(rollouts, {}, 100)
     assert batch.targets.tolist() == [0]
     assert batch.sources.tolist() == [1]
 
 
 def test_nothing_to_fit_makes_no_batch():
-    assert list(batches([], [], 100)) == []
+    assert list(batches([], {}, 100)) == []

@@ -8,15 +8,17 @@ from echochamber.core.types import Problem
 from echochamber.model.checkpoint import save_checkpoint
 from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.rollout.rewards import reward_row
+from echochamber.stages import gather
 from echochamber.stages import rl as rl_stage
-from echochamber.stages.fit import estimate
+from echochamber.stages.algorithms import algorithm_row
+from echochamber.stages.estimate import group_advantages, has_signal
 from echochamber.stages.rl_config import RLConfig, checkpoint_steps, num_steps
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
 
 PROBLEMS = [Problem(str(i), f"Mia has {i} boxes of 3 pens. How many pens?", format_number(3 * i), "all", "train") for i in range(6)]
 CONFIG = RLConfig(
     reward="random", steps=5, prompts_per_step=3, samples_per_prompt=4, max_new_tokens=10, rollouts_kept=4,
-    kl={"coef": 0.01}, minibatch_samples=6, checkpoints={"count": 3}, optimizer={"lr": 1e-2},
+    kl={"coef": 0.01, "estimator": "k2", "place": "loss"}, minibatch_samples=6, checkpoints={"count": 3}, optimizer={"lr": 1e-2},
 )  # fmt: skip
 
 
@@ -45,7 +47,7 @@ def test_cut_and_continued_ends_in_the_same_bytes(base, tmp_path, monkeypatch, c
     whole = _run(base, tmp_path / "whole")
     with monkeypatch.context() as patch:
         patch.setattr("echochamber.core.resume.ResumePoint.due", lambda self: True)
-        collect, calls = rl_stage.collect, []
+        collect, calls = gather.collect, []
 
         def cut(*args):
             calls.append(1)
@@ -53,18 +55,18 @@ def test_cut_and_continued_ends_in_the_same_bytes(base, tmp_path, monkeypatch, c
                 raise KeyboardInterrupt
             return collect(*args)
 
-        patch.setattr(rl_stage, "collect", cut)
+        patch.setattr(gather, "collect", cut)
         with pytest.raises(KeyboardInterrupt):
             _run(base, tmp_path / "cut")
     continued = []
     with monkeypatch.context() as patch:
-        patch.setattr(rl_stage, "collect", lambda *args: continued.append(1) or collect(*args))
+        patch.setattr(gather, "collect", lambda *args: continued.append(1) or collect(*args))
         assert _run(base, tmp_path / "cut") == whole
     assert len(continued) == 5 - cut_at
 
 
 def test_every_problem_comes_once_per_epoch_in_an_order_of_its_own():
-    steps = [rl_stage.problems_of_step(PROBLEMS, 4, step, seed=0) for step in range(1, 4)]
+    steps = [gather.problems_of_step(PROBLEMS, 4, step, seed=0) for step in range(1, 4)]
     seen = [p.id for chosen in steps for p in chosen]
     assert sorted(seen[:6]) == sorted(seen[6:12]) == [p.id for p in PROBLEMS]
     assert seen[:6] != seen[6:12]
@@ -76,26 +78,14 @@ def test_steps_follow_from_epochs_and_checkpoints_hold_the_ends():
     assert {0, 1, 64} <= checkpoint_steps(config, 2048)
 
 
-class _Row:
-    def __init__(self, reward):
-        self.reward = reward
-
-
-class _Collection:
-    samples_per_prompt = 4
-
-    def __init__(self, rewards):
-        self.rollouts = [_Row(r) for r in rewards]
-
-
 def test_a_sample_nobody_could_grade_carries_no_signal():
-    from echochamber.stages.algorithms import algorithm_row
-
-    advantages = estimate(algorithm_row("grpo"), _Collection([1.0, 0.0, None, 1.0, None, None, None, None]))
+    rewards = np.array([1.0, 0.0, np.nan, 1.0, np.nan, np.nan, np.nan, np.nan])
+    advantages = group_advantages(algorithm_row("grpo").advantages, rewards, 4)
     assert advantages[2] == 0
     assert np.array_equal(advantages[4:], np.zeros(4))
     assert advantages[0] > 0 > advantages[1]
     assert np.isfinite(advantages).all()
+    assert has_signal(rewards, 4).tolist() == [True, False]
 
 
 def test_rewards_are_registered_rows():

@@ -8,7 +8,9 @@ a call that Monty does not have suspends the program, which is then dropped and 
 """
 
 import builtins
+import importlib.util
 import secrets
+import sys
 
 import pydantic_monty
 from pydantic_monty import (
@@ -45,6 +47,10 @@ _REPORT = '''def _{t}(v,k=type,i=int,f=float,s=str,b=bool,l=list,u=tuple,r=repr,
 '''
 """Runs before the program, so its default arguments hold the real builtins whatever follows."""
 _POLICY: pydantic_monty.OSPolicy = {"sleep": "zero", "random_start": {"seed": 0}, "datetime": "call_host"}
+# Monty looks for this optional package at every feed, and Python remembers only what it has found:
+# a search of the whole path each time, a third of a short program's cost. None means "not there".
+if importlib.util.find_spec("opentelemetry") is None:
+    sys.modules.setdefault("opentelemetry", None)  # type: ignore[arg-type]
 _OUT_OF_SUBSET = ("does not yet support", "are not supported", "is not supported", "not yet implemented")
 
 

@@ -1,0 +1,28 @@
+"""The critic: expected return after each token, on a trunk of its own or on the policy's.
+
+Axes: N token positions, D width.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from .transformer import Transformer
+
+
+class Critic(nn.Module):
+    """A linear head on hidden states. With `trunk` it has a model of its own; without, it reads the policy's."""
+
+    def __init__(self, width: int, trunk: Transformer | None) -> None:
+        super().__init__()
+        self.trunk = trunk
+        if trunk is not None and not trunk.config.tie_embeddings:
+            trunk.lm_head.requires_grad_(False)  # never asked for logits
+        self.score = nn.Linear(width, 1)
+        nn.init.zeros_(self.score.weight)
+        nn.init.zeros_(self.score.bias)
+
+    def forward(self, states: Float[Tensor, "N D"]) -> Float[Tensor, " N"]:
+        """Values of hidden states; float32 whatever the autocast."""
+        with torch.autocast(states.device.type, enabled=False):
+            return self.score(states.float()).squeeze(-1)

@@ -1,0 +1,62 @@
+"""Models on packed completions. Axes: B completions, T tokens, N all completion tokens, D width, V vocabulary."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ..formulas.logprobs import token_logprobs
+from ..model.critic import Critic
+from ..model.runtime import Runtime
+from ..model.transformer import Transformer
+from ..rollout.batch import Batch, batches
+from ..rollout.collect import Rollout
+
+
+def batch_states(model: Transformer, batch: Batch, runtime: Runtime) -> Tensor:
+    """Hidden states (N, D) at the positions that predict each completion token; call within autocast."""
+    rows = batch.rows
+    states = model.hidden(rows.token_ids.to(runtime.device), rows.positions.to(runtime.device), rows.mask().to(runtime.device))
+    return states.flatten(0, 1)[batch.sources.to(runtime.device)]
+
+
+def batch_logits(model: Transformer, batch: Batch, runtime: Runtime) -> Tensor:
+    """Logits (N, V) that predict each completion token; the output head sees no other position."""
+    with runtime.autocast():
+        return model.lm_head(batch_states(model, batch, runtime))
+
+
+def batch_values(critic: Critic, batch: Batch, policy_states: Tensor | None, runtime: Runtime) -> Tensor:
+    """Values (N,) before each completion token, from the critic's own trunk or from the policy's states."""
+    if critic.trunk is None:
+        assert policy_states is not None
+        return critic(policy_states)
+    with runtime.autocast():
+        states = batch_states(critic.trunk, batch, runtime)
+    return critic(states)
+
+
+def spread(batch: Batch, values: Tensor) -> Tensor:
+    """(N,) values as (B, T), 0 on padding."""
+    mask = batch.completion_mask.to(values.device)
+    return torch.zeros(mask.shape, device=values.device).masked_scatter(mask, values)
+
+
+@torch.no_grad()
+def over_all(rollouts: Sequence[Rollout], tokens_at_once: int, runtime: Runtime, function: Callable[[Batch], Tensor]) -> list[Tensor]:
+    """`function(batch)` gives one number per token (N,); the result is one tensor (T_i,) per rollout, on the CPU."""
+    results: list[Tensor] = [torch.empty(0)] * len(rollouts)
+    for batch in batches(rollouts, {}, tokens_at_once, fixed_shape=runtime.compile):
+        parts = function(batch).float().cpu().split(batch.completion_mask.sum(1).tolist())
+        for index, part in zip(batch.members, parts, strict=True):
+            results[index] = part
+    return results
+
+
+def all_logprobs(model: Transformer, rollouts: Sequence[Rollout], temperature: float, tokens_at_once: int, runtime: Runtime) -> list[Tensor]:
+    """log pi of every completion token at the sampling temperature, one tensor (T_i,) per rollout."""
+
+    def logprobs(batch: Batch) -> Tensor:
+        return token_logprobs(batch_logits(model, batch, runtime), batch.targets.to(runtime.device), temperature)
+
+    return over_all(rollouts, tokens_at_once, runtime, logprobs)
