@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..core.errors import UserError
+from ..core.formats import format_row
 from ..core.types import Verdict
 
 RewardFunction = Callable[[Verdict, float], float | None]
@@ -35,7 +36,7 @@ def reward_row(name: str) -> Reward:
     `format:NAME` pays for a format whether or not the answer is right, `random:RATE` a share of all.
     """
     if name.startswith("format:"):
-        wanted = name.removeprefix("format:")
+        wanted = format_row(name.removeprefix("format:")).name
         return Reward(name, lambda verdict, _: float(verdict.format == wanted))
     if name.startswith("random:"):
         rate = _rate(name)

@@ -48,14 +48,17 @@ class Tally:
         metrics = {
             "policy/loss": self.sums.get("loss", 0.0) / per_update,
             "policy/grad_norm": self.sums.get("grad_norm", 0.0) / per_update,
-            "policy/clip_frac": self.sums.get("clipped", 0.0) / per_token,
-            "policy/ratio_mean": self.sums.get("ratio", 0.0) / per_token,
-            "policy/ratio_max": self.ratio_max,
-            "policy/kl_sampler": self.sums.get("kl_sampler", 0.0) / per_token,
             "policy/lr": lr * self.factor,
             "policy/updates": self.updates,
             "policy/tokens": self.tokens,
         }
+        if "ratio" in self.sums:
+            metrics |= {
+                "policy/clip_frac": self.sums["clipped"] / per_token,
+                "policy/ratio_mean": self.sums["ratio"] / per_token,
+                "policy/ratio_max": self.ratio_max,
+                "policy/kl_sampler": self.sums["kl_sampler"] / per_token,
+            }
         if "value_loss" in self.sums:
             metrics["critic/loss"] = self.sums["value_loss"] / per_update
         return metrics
