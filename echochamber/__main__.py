@@ -1,5 +1,6 @@
-"""`python -m echochamber` is the console script."""
+"""`python -m echochamber`, which `torchrun -m echochamber` needs too."""
 
-from .cli import main
+from .cli.app import main
 
-main()
+if __name__ == "__main__":
+    main()
