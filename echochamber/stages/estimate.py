@@ -53,8 +53,7 @@ def estimate(learner: Learner, collection: Collection, config: RLConfig, runtime
             paid = np.where(np.isnan(rewards), np.nan, [-float(kl.sum()) for kl in penalties])
             advantages += group_advantages(row.centre, paid, collection.samples_per_prompt)
         if row.keep_paid:
-            advantages *= first_of_equal(rollouts)
-            counted &= advantages > 0
+            counted &= first_of_equal(rollouts, advantages > 0)
         columns["advantages"] = [torch.full((len(r.completion.token_ids),), a) for r, a in zip(rollouts, advantages.tolist(), strict=True)]
     whitened = row.whiten if config.loss.whiten is None else config.loss.whiten
     if whitened:
@@ -97,12 +96,12 @@ def group_advantages(estimator: Callable[[Tensor], Tensor], rewards: np.ndarray,
     return np.where(known, advantages, 0.0).reshape(-1)
 
 
-def first_of_equal(rollouts: Sequence[Rollout]) -> np.ndarray:
-    """(B,) 1 for the first of equal completions of one problem, 0 for its repetitions."""
+def first_of_equal(rollouts: Sequence[Rollout], paid: np.ndarray) -> np.ndarray:
+    """(B,) bool: of the paid completions (B,) the first of each problem's equal ones."""
     seen: set[tuple[str, tuple[int, ...]]] = set()
-    first = np.zeros(len(rollouts))
-    for index, rollout in enumerate(rollouts):
-        identity = (rollout.problem.id, rollout.completion.token_ids)
+    first = np.zeros(len(rollouts), dtype=bool)
+    for index in np.flatnonzero(paid):
+        identity = (rollouts[index].problem.id, rollouts[index].completion.token_ids)
         first[index] = identity not in seen
         seen.add(identity)
     return first

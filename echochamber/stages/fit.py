@@ -69,7 +69,7 @@ def fit(
 ) -> dict[str, float]:
     """Update the learner; returns figures of the updates. `stream` is (seed, step)."""
     counted = np.flatnonzero(targets.counted)
-    size = min(config.minibatch_samples or len(counted), max(len(counted), 1))
+    size = max(min(config.minibatch_samples or len(counted), len(counted)), 1)
     starts = range(0, len(counted), size)
     tally, total = Tally(), config.passes * len(starts)
     for current in range(config.passes):
