@@ -8,7 +8,7 @@ STD_EPS = 1e-6
 
 
 def group_centred(rewards: Float[Tensor, "P G"]) -> Float[Tensor, "P G"]:
-    """reward - mean of its group: REINFORCE with a group baseline; Dr. GRPO (Liu et al. 2025, eq. 5).
+    """reward - mean of its group: REINFORCE with a group baseline; Dr. GRPO (Liu et al. 2025, section 3).
 
     The sample is part of its own baseline, so the expected gradient is (G - 1) / G of the exact one.
     """
@@ -16,7 +16,7 @@ def group_centred(rewards: Float[Tensor, "P G"]) -> Float[Tensor, "P G"]:
 
 
 def leave_one_out(rewards: Float[Tensor, "P G"]) -> Float[Tensor, "P G"]:
-    """reward - mean of the group's *other* samples: RLOO, unbiased (Kool et al. 2019; Ahmadian et al. 2024, eq. 8).
+    """reward - mean of the group's *other* samples: RLOO, unbiased (Kool et al. 2019; Ahmadian et al. 2024).
 
     Equal to G / (G - 1) times `group_centred`; a group of one has no others and is a `ValueError`.
     """

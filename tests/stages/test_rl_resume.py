@@ -1,12 +1,20 @@
 """RL is a function of its seed: run twice, cut and continued, the bytes are the same."""
 
+import signal
+
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
+from echochamber.core.errors import UserError
+from echochamber.core.jsonl import write_jsonl
+from echochamber.core.metrics import read_metrics
 from echochamber.core.numbers import format_number
 from echochamber.core.types import Problem
 from echochamber.model.checkpoint import save_checkpoint
 from echochamber.model.runtime import RuntimeConfig, start_runtime
+from echochamber.rollout.given import read_given
 from echochamber.rollout.rewards import reward_row
 from echochamber.stages import gather
 from echochamber.stages import rl as rl_stage
@@ -28,10 +36,10 @@ def base(tmp_path, tokenizer):  # noqa: F811
     return tmp_path / "base"
 
 
-def _run(base, folder, seed=0):
+def _run(base, folder, seed=0, config=CONFIG):
     runtime = start_runtime(RuntimeConfig(threads=1, compile="off"))
     folder.mkdir(exist_ok=True)
-    rl_stage.rl(CONFIG, seed, base, PROBLEMS, folder, runtime)
+    rl_stage.rl(config, seed, base, PROBLEMS, folder, runtime)
     names = ["metrics.jsonl", "rollouts.parquet", "checkpoints/step_5/model.safetensors", "checkpoints/step_2/model.safetensors"]
     return {name: (folder / name).read_bytes() for name in names}
 
@@ -65,6 +73,76 @@ def test_cut_and_continued_ends_in_the_same_bytes(base, tmp_path, monkeypatch, c
     assert len(continued) == 5 - cut_at
 
 
+ARMS = {
+    "ppo": {"kl": {"coef": 0.01, "target": 0.02}, "critic": {"optimizer": {"lr": 1e-2}}, "loss": {"old_logprobs": "recomputed"}},
+    "ppo-shared": {"algorithm": "ppo", "critic": {"trunk": "shared"}},
+    "dapo": {"sampling_rounds": 2, "overlong_buffer": 4, "passes": 2},
+    "expert_iteration": {"restart": True, "passes": 2, "schedule": "step", "top_p": 0.95},
+    "rloo": {"kl": {"coef": 0.05}},
+}
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_every_kind_of_arm_continues_to_the_same_bytes(base, tmp_path, monkeypatch, arm):
+    """Critic and its optimizer, the adapted coefficient, several passes and fresh starts survive a cut by Ctrl-C."""
+    config = RLConfig.model_validate(CONFIG.model_dump() | {"algorithm": arm, "kl": {}} | ARMS[arm])
+    whole = _run(base, tmp_path / "whole", config=config)
+    collect, calls = gather.collect, []
+
+    def interrupted(*args):
+        calls.append(1)
+        if len(calls) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return collect(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gather, "collect", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            _run(base, tmp_path / "cut", config=config)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    kept = read_metrics(tmp_path / "cut" / "metrics.jsonl")
+    assert 1 <= len(kept) < 5, "the step that was interrupted was finished and kept"
+    assert _run(base, tmp_path / "cut", config=config) == whole
+
+
+def test_frozen_policy_stays_what_it_was(base, tmp_path):
+    config = RLConfig.model_validate(CONFIG.model_dump() | {"kl": {}, "optimizer": {"lr": 0.0}})
+    _run(base, tmp_path / "frozen", config=config)
+    first, last = (load_file(tmp_path / "frozen" / "checkpoints" / f"step_{step}" / "model.safetensors") for step in (0, 5))
+    assert all(torch.equal(first[name], last[name]) for name in first)
+
+
+def test_fine_tuning_on_given_completions_makes_them_likely(base, tmp_path):
+    rows = [{"question": p.question, "completion": "def simple_math_problem() -> int:\n    return 3"} for p in PROBLEMS]
+    path = tmp_path / "given.jsonl"
+    write_jsonl(path, rows)
+    config = RLConfig(
+        algorithm="sft", completions=str(path), steps=20, prompts_per_step=6, samples_per_prompt=1, max_new_tokens=60,
+        optimizer={"lr": 1e-2}, checkpoints={"count": 1}, rollouts_kept=2,
+    )  # fmt: skip
+    (tmp_path / "sft").mkdir()
+    rl_stage.rl(config, 0, base, [], tmp_path / "sft", start_runtime(RuntimeConfig(threads=1, compile="off")))
+    metrics = read_metrics(tmp_path / "sft" / "metrics.jsonl")
+    assert metrics[0]["format/tinygsm/share"] == 1.0
+    assert metrics[-1]["policy/loss"] < 0.3 * metrics[0]["policy/loss"]
+    assert metrics[-1]["sampler/logprob_diff"] is None, "nobody sampled these"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"question": "q"}', "line 1: column 'completion'"),
+        ('{"question": "q", "completion": 3}', "line 1: completion is 3"),
+        ("", "no rows"),
+        ("nonsense", "line 1: is not JSON"),
+    ],
+)
+def test_bad_completions_are_named(tmp_path, text, said):
+    (tmp_path / "given.jsonl").write_text(text)
+    with pytest.raises(UserError, match=said):
+        read_given(tmp_path / "given.jsonl")
+
+
 def test_every_problem_comes_once_per_epoch_in_an_order_of_its_own():
     steps = [gather.problems_of_step(PROBLEMS, 4, step, seed=0) for step in range(1, 4)]
     seen = [p.id for chosen in steps for p in chosen]
@@ -89,7 +167,6 @@ def test_a_sample_nobody_could_grade_carries_no_signal():
 
 
 def test_rewards_are_registered_rows():
-    from echochamber.core.errors import UserError
     from echochamber.core.types import Verdict
 
     right, lost = Verdict("omi1", "3", "correct"), Verdict("omi1", None, "infrastructure")
@@ -97,5 +174,7 @@ def test_rewards_are_registered_rows():
     assert reward_row("correct").function(lost, 0.9) is None
     assert [reward_row("random").function(right, draw) for draw in (0.49, 0.51)] == [1.0, 0.0]
     assert [reward_row(f"format:{name}").function(right, 0) for name in ("omi1", "omi2")] == [1.0, 0.0]
-    with pytest.raises(UserError, match="format:NAME"):
-        reward_row("corect")
+    for name, said in (("corect", "format:NAME"), ("format:omi3", "omi1"), ("random:2", "between 0 and 1"), ("random:x", "between 0 and 1")):
+        with pytest.raises(UserError, match=said):
+            reward_row(name)
+    assert [reward_row("random:0.2").function(right, draw) for draw in (0.19, 0.21)] == [1.0, 0.0]

@@ -1,0 +1,110 @@
+"""The table of docs/algorithms.md, from a finished study of the recipe `algorithms`.
+
+    echochamber study algorithms --out runs/algorithms
+    python benchmarks/algorithms_table.py runs/algorithms [--into docs/algorithms.md] [--csv results/algorithms.csv]
+
+Every cell is the mean over pretraining seeds with the lowest and the highest behind it.
+"""
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from echochamber.analysis.runs import find_runs, problem_sets, rl_config
+from echochamber.analysis.study_folder import load_study
+from echochamber.analysis.tables.arms import arm_rows
+from echochamber.model.presets import flops_per_token, preset
+
+MARKS = re.compile(r"(<!-- table: algorithms -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def floating_point(row: dict, flops: float, critic: bool) -> float:
+    """2 N per generated token and 6 N per fitted one; a critic fits as much again and is read once (2 N) before."""
+    forward = flops / 3
+    critic_cost = row["fitted_tokens"] * flops + row["generated_tokens"] * forward if critic else 0.0
+    return row["generated_tokens"] * forward + row["fitted_tokens"] * flops + critic_cost
+
+
+def quiet_seconds(folder: Path | None) -> float | None:
+    """Wall time of a run had every step taken as long as the fastest tenth: other work on the machine left out."""
+    path = folder / "timing.jsonl" if folder else None
+    if path is None or not path.is_file():
+        return None
+    steps = [json.loads(line)["step_s"] for line in path.read_text().splitlines()]
+    return len(steps) * float(np.quantile(steps, 0.1))
+
+
+def cell(values: list[float | None], digits: int = 2, scale: float = 1.0) -> str:
+    """`0.79 (0.75-0.85)`; seeds where it never happened are counted."""
+    known = [value * scale for value in values if value is not None]
+    if not known:
+        return "never"
+    text = f"{np.mean(known):.{digits}f} ({min(known):.{digits}f}-{max(known):.{digits}f})"
+    return text if len(known) == len(values) else f"{text}, {len(known)} of {len(values)} seeds"
+
+
+def rows_of(folder: Path) -> pl.DataFrame:
+    """One row per run, with costs added."""
+    study = load_study(folder)
+    runs = find_runs(study)
+    table = arm_rows(runs, problem_sets(runs)[0])
+    places = {(run.arm, run.seed): run.rl.folder for run in runs if run.rl}
+    model = preset(study.recipe["sizes"][0], study.recipe["tokenizer"]["vocab_size"])
+    flops = flops_per_token(model, 128)
+    extra = [
+        {
+            "tflop": floating_point(row, flops, rl_config(study, row["arm"]).get("algorithm") == "ppo") / 1e12,
+            "quiet_seconds": quiet_seconds(places[row["arm"], row["seed"]]),
+            "lr": rl_config(study, row["arm"])["optimizer"]["lr"],
+        }
+        for row in table.iter_rows(named=True)
+    ]
+    return pl.concat([table, pl.DataFrame(extra)], how="horizontal")
+
+
+def markdown(table: pl.DataFrame) -> str:
+    """One line per arm, in the order of the recipe."""
+    seeds = sorted(table["seed"].unique())
+    lines = [
+        f"Seeds {', '.join(map(str, seeds))}; mean over seeds (lowest-highest). Base accuracy {cell(table.unique('seed')['base_accuracy'].to_list())}.",
+        "",
+        "| arm | rate | accuracy | gain | pass@8 | maj@8 | winner | its share | entropy of formats | entropy per token | KL per token "
+        "| steps to 90% | completions to 90% | completions | tokens generated | TFLOP | seconds |",
+        "|---|" + "---:|" * 16,
+    ]
+    for (arm,), group in table.group_by("arm", maintain_order=True):
+        column = {name: group[name].to_list() for name in group.columns}
+        winners = ", ".join(dict.fromkeys(column["winner"]))
+        lines.append(
+            f"| `{arm}` | {column['lr'][0]:g} | {cell(column['accuracy'])} | {cell(column['gain'])} | {cell(column['pass_at_k'])} | {cell(column['maj_at_k'])} "
+            f"| {winners} | {cell(column['winner_share'])} | {cell(column['format_entropy'])} | {cell(column['entropy'], 3)} | {cell(column['kl'], 3)} "
+            f"| {cell(column['steps_to_90'], 0)} | {cell(column['completions_to_90'], 0)} | {cell(column['completions'], 0)} "
+            f"| {cell(column['generated_tokens'], 2, 1e-6)} M | {cell(column['tflop'], 1)} | {cell(column['quiet_seconds'], 0)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Print the table, and put it where it was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", type=Path)
+    parser.add_argument("--into", type=Path, help="a Markdown file with the marks")
+    parser.add_argument("--csv", type=Path, help="write the rows of all runs")
+    options = parser.parse_args()
+    table = rows_of(options.study)
+    text = markdown(table)
+    print(text)
+    if options.csv:
+        options.csv.parent.mkdir(parents=True, exist_ok=True)
+        table.write_csv(options.csv, float_precision=5)
+    if options.into:
+        old = options.into.read_text(encoding="utf-8")
+        options.into.write_text(MARKS.sub(lambda found: found[1] + text + found[2], old), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
