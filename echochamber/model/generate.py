@@ -53,7 +53,6 @@ class _Wave:
     """(P,) which prompt each prompt cache is of."""
 
 
-@torch.no_grad()
 def generate(
     model: Transformer,
     tokenizer: Tokenizer,
@@ -67,21 +66,38 @@ def generate(
     Shapes: prompts P lists of token ids, stream_keys (P, G) uint64 (see `core.random`). A prompt
     that leaves no room for `max_new_tokens` within the model's positions is a `UserError`.
     """
+    done: dict[int, list[Completion]] = {}
+    following = 0
+    for index, group in generate_as_finished(model, tokenizer, prompts, stream_keys, sampling, dtype):
+        done[index] = group
+        while following in done:
+            yield done.pop(following)
+            following += 1
+
+
+@torch.no_grad()
+def generate_as_finished(
+    model: Transformer,
+    tokenizer: Tokenizer,
+    prompts: Sequence[Sequence[int]],
+    stream_keys: np.ndarray,
+    sampling: SamplingConfig,
+    dtype: torch.dtype = torch.float32,
+) -> Iterator[tuple[int, list[Completion]]]:
+    """Yield (prompt, its G completions) as soon as the last of them has ended; otherwise as `generate`."""
     _check_lengths(prompts, sampling, model.config.max_positions)
     weights = DecodeWeights.of(model, dtype)
-    group = stream_keys.shape[1]
-    per_wave = max(1, sampling.max_rows // group)
-    # Longest prompts first keeps the padding of a wave small; results are yielded in the given order.
+    per_wave = max(1, sampling.max_rows // stream_keys.shape[1])
+    # Longest prompts first keeps the padding of a wave small.
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
-    done: dict[int, list[Completion]] = {}
     for start in range(0, len(order), per_wave):
         chosen = sorted(order[start : start + per_wave])
-        outputs = _run_wave(weights, [list(prompts[i]) for i in chosen], stream_keys[chosen], sampling, tokenizer)
-        texts = tokenizer.decode_batch([ids[:-1] if not cut else ids for ids, _, cut in outputs])
-        rows = [Completion(text, tuple(ids), tuple(lps), cut) for text, (ids, lps, cut) in zip(texts, outputs, strict=True)]
-        done |= {index: rows[j * group : (j + 1) * group] for j, index in enumerate(chosen)}
-    for index in range(len(prompts)):
-        yield done.pop(index)
+        wave = _run_wave(weights, [list(prompts[i]) for i in chosen], stream_keys[chosen], sampling, tokenizer)
+        for finished in wave:
+            texts = tokenizer.decode_batch([ids[:-1] if not cut else ids for _, rows in finished for ids, _, cut in rows])
+            following = iter(texts)
+            for place, rows in finished:
+                yield chosen[place], [Completion(next(following), tuple(ids), tuple(lps), cut) for ids, lps, cut in rows]
 
 
 def _check_lengths(prompts: Sequence[Sequence[int]], sampling: SamplingConfig, max_positions: int) -> None:
@@ -93,35 +109,65 @@ def _check_lengths(prompts: Sequence[Sequence[int]], sampling: SamplingConfig, m
         )
 
 
+_Row = tuple[list[int], list[float], bool]
+"""Token ids with EOS, log-probabilities, whether the limit cut it."""
+
+
+@dataclass
+class _Outputs:
+    """What a wave has written so far, (P·G, limit) each."""
+
+    tokens: Tensor
+    logprobs: Tensor
+    lengths: Tensor
+    """(P·G,) tokens up to and including EOS; 0 while a row is running."""
+    group: int
+    limit: int
+    taken: Tensor
+    """(P,) True for prompts that were handed out."""
+
+    def finished(self, everything: bool = False) -> list[tuple[int, list[_Row]]]:
+        """Prompts whose rows have all ended since the last call; at the end `everything` that is left."""
+        ended = everything | (self.lengths.view(-1, self.group) > 0).all(dim=1)
+        fresh = (ended & ~self.taken).nonzero().squeeze(1)
+        self.taken[fresh] = True
+        if len(fresh) == 0:
+            return []
+        rows = (fresh[:, None] * self.group + torch.arange(self.group, device=fresh.device)).flatten()
+        columns = zip(self.tokens[rows].tolist(), self.logprobs[rows].tolist(), self.lengths[rows].tolist(), strict=True)
+        cut = [(ids[: n or self.limit], lps[: n or self.limit], n == 0) for ids, lps, n in columns]
+        return [(place, cut[i * self.group : (i + 1) * self.group]) for i, place in enumerate(fresh.tolist())]
+
+
 def _run_wave(
     weights: DecodeWeights, prompts: list[list[int]], stream_keys: np.ndarray, sampling: SamplingConfig, tokenizer: Tokenizer
-) -> list[tuple[list[int], list[float], bool]]:
-    """(token ids with EOS, logprobs, truncated) of every row, P·G of them."""
-    group, limit = stream_keys.shape[1], sampling.max_new_tokens
-    count = stream_keys.size
+) -> Iterator[list[tuple[int, list[_Row]]]]:
+    """Decode all prompts together; yields (prompt, its G rows) of those that have just ended."""
+    group, limit, count = stream_keys.shape[1], sampling.max_new_tokens, stream_keys.size
     device = weights.embed.device
     draws = torch.from_numpy(uniforms(stream_keys.reshape(-1), 0, limit)).to(device)
     tokens = torch.full((count, limit), tokenizer.pad_id, device=device)
-    logprobs = torch.zeros(count, limit, device=device)
-    lengths = torch.full((count,), limit, device=device)
+    lengths, taken = torch.zeros(count, dtype=torch.long, device=device), torch.zeros(len(prompts), dtype=torch.bool, device=device)
+    outputs = _Outputs(tokens, torch.zeros(count, limit, device=device), lengths, group, limit, taken)
     states, wave = _start_wave(weights, prompts, group, limit, tokenizer.pad_id)
     for column in range(limit):
         live = wave.rows >= 0
         chosen, chosen_logprobs = _sample(weights, states, draws[wave.rows.clamp(min=0), column], sampling)
-        tokens[wave.rows[live], column] = chosen[live]
-        logprobs[wave.rows[live], column] = chosen_logprobs[live]
+        outputs.tokens[wave.rows[live], column] = chosen[live]
+        outputs.logprobs[wave.rows[live], column] = chosen_logprobs[live]
         ended = live & (chosen == tokenizer.eos_id)
-        lengths[wave.rows[ended]] = column + 1
+        outputs.lengths[wave.rows[ended]] = column + 1
         wave.rows[ended] = -1
         live_count = int((wave.rows >= 0).sum())
         if live_count == 0 or column + 1 == limit:
             break
         if live_count < _KEEP_SHARE * len(wave.rows):
+            # Only here, where rows leave anyway: asking at every token would cost more than it brings.
+            if finished := outputs.finished():
+                yield finished
             wave, chosen = _pack(wave, chosen, column)
         states = decode_step(weights, wave.cache, chosen, column)
-    finished = (tokens.gather(1, lengths[:, None] - 1) == tokenizer.eos_id).squeeze(1)
-    columns = zip(tokens.tolist(), logprobs.tolist(), lengths.tolist(), finished.tolist(), strict=True)
-    return [(ids[:length], lps[:length], not ended) for ids, lps, length, ended in columns]
+    yield outputs.finished(everything=True)
 
 
 def _start_wave(weights: DecodeWeights, prompts: list[list[int]], group: int, limit: int, pad_id: int) -> tuple[Tensor, _Wave]:

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from ..core.types import Completion
-from ..model.generate import SamplingConfig, generate
+from ..model.generate import SamplingConfig, generate, generate_as_finished
 from ..model.runtime import Runtime
 from ..model.tokenizer import Tokenizer
 from ..model.transformer import Transformer
@@ -20,6 +20,9 @@ class Engine(Protocol):
 
     def sample(self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray) -> Iterator[list[Completion]]:
         """The completions of each prompt in order; stream_keys (P, G)."""
+
+    def sample_as_finished(self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray) -> Iterator[tuple[int, list[Completion]]]:
+        """(prompt, its completions) as soon as they are there."""
 
 
 class NativeEngine:
@@ -38,3 +41,7 @@ class NativeEngine:
     def sample(self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray) -> Iterator[list[Completion]]:
         """See `model.generate`."""
         return generate(self.model, self.tokenizer, prompts, stream_keys, self.sampling, self.runtime.dtype)
+
+    def sample_as_finished(self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray) -> Iterator[tuple[int, list[Completion]]]:
+        """See `model.generate_as_finished`."""
+        return generate_as_finished(self.model, self.tokenizer, prompts, stream_keys, self.sampling, self.runtime.dtype)

@@ -45,4 +45,4 @@ def collect_given(given: Sequence[Given], engine: NativeEngine, grader: Grader, 
         kept = tuple(whole[:max_new_tokens])
         completion = Completion(row.text, kept, (float("nan"),) * len(kept), len(whole) > max_new_tokens)
         rollouts.append(Rollout(row.problem, 0, tuple(prompt), completion, verdict, 1.0))
-    return Collection(rollouts, 1, 0.0, 0.0)
+    return Collection(rollouts, 1)

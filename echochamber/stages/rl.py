@@ -85,7 +85,8 @@ def rl(config: RLConfig, seed: int, base: Path, problems: list[Problem], folder:
                 learner.save(resume.state_path, step)
                 resume.saved()
             log.write_timing(step, {
-                "sample_s": collection.sample_seconds, "grade_s": collection.grade_seconds, "estimate_s": fitting - estimating,
+                "sample_s": collection.sample_seconds, "grade_s": collection.grade_seconds,
+                "grade_wait_s": collection.grade_wait_seconds, "estimate_s": fitting - estimating,
                 "fit_s": ended - fitting, "save_s": time.perf_counter() - ended, "step_s": time.perf_counter() - started,
             })  # fmt: skip
             bar.advance(note=_note(metrics))

@@ -9,7 +9,7 @@ import torch
 from echochamber.core.errors import UserError
 from echochamber.core.random import key
 from echochamber.formulas.logprobs import token_logprobs
-from echochamber.model.generate import SamplingConfig, generate
+from echochamber.model.generate import SamplingConfig, generate, generate_as_finished
 
 from .conftest import tiny_model
 
@@ -99,3 +99,15 @@ def test_eos_ends_a_completion_and_the_limit_truncates(tokenizer):
 def test_a_prompt_too_long_is_refused(tokenizer):
     with pytest.raises(UserError, match="128"):
         _run(tiny_model("llama"), tokenizer, ["pens " * 60], _keys(1), max_new_tokens=100)
+
+
+def test_groups_come_as_they_finish_and_are_the_same(tokenizer):
+    model, keys = tiny_model("llama"), np.array([[key("t", p, g) for g in range(4)] for p in range(9)], dtype=np.uint64)
+    prompts = [list(range(2, 4 + p)) for p in range(9)]
+    sampling = SamplingConfig(temperature=1.0, max_new_tokens=40, max_rows=16)
+    model.lm_head.weight.data[tokenizer.eos_id] += 0.3  # some end early, some are cut
+    ordered = list(generate(model, tokenizer, prompts, keys, sampling))
+    finished = list(generate_as_finished(model, tokenizer, prompts, keys, sampling))
+    assert sorted(index for index, _ in finished) == list(range(9))
+    assert all(group == ordered[index] for index, group in finished)
+    assert {c.truncated for group in ordered for c in group} == {True, False}

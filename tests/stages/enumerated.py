@@ -95,7 +95,7 @@ def expected_gradient(config: RLConfig, rewards: dict[tuple[int, ...], float], g
     groups = list(itertools.product(range(len(SEQUENCES)), repeat=group))
     weights = sequence_logps(learner.policy).detach()[torch.tensor(groups)].sum(1).exp()
     rollouts = rollouts_of(learner, [index for members in groups for index in members], rewards)
-    targets = estimate(learner, Collection(rollouts, group, 0.0, 0.0), config, runtime())
+    targets = estimate(learner, Collection(rollouts, group), config, runtime())
     (batch,) = batches(rollouts, targets.columns, 10**6)
     losses, _ = token_losses(learner, batch, config, runtime(), Tally())
     losses = losses * torch.from_numpy(targets.counted)[:, None]

@@ -44,8 +44,8 @@ def _rollouts(num_problems=8, group=8, seed=0, rewards=(0.0, 1.0)):
 def _gradients(config, rollouts, group, pieces=1):
     """The gradient of one update over these rollouts, accumulated in `pieces` forward passes or more."""
     learner = learner_for(config)
-    targets = estimate(learner, Collection(rollouts, group, 0.0, 0.0), config, runtime())
-    accumulate(learner, Collection(rollouts, group, 0.0, 0.0), targets, np.flatnonzero(targets.counted), config, runtime(), Tally())
+    targets = estimate(learner, Collection(rollouts, group), config, runtime())
+    accumulate(learner, Collection(rollouts, group), targets, np.flatnonzero(targets.counted), config, runtime(), Tally())
     models = [learner.policy] + ([learner.critic] if learner.critic else [])
     return torch.cat([p.grad.flatten() for m in models for p in m.parameters() if p.grad is not None])
 
@@ -112,8 +112,8 @@ def test_groups_of_equal_reward_and_odd_completions_make_no_nan(algorithm, rewar
     config = _config(algorithm, samples_per_prompt=4)
     learner = learner_for(config)
     before = {name: value.clone() for name, value in learner.policy.state_dict().items()}
-    targets = estimate(learner, Collection(rollouts, 4, 0.0, 0.0), config, runtime())
-    fitted = fit(learner, Collection(rollouts, 4, 0.0, 0.0), targets, config, runtime(), lambda update, updates: 1.0, (0, 1))
+    targets = estimate(learner, Collection(rollouts, 4), config, runtime())
+    fitted = fit(learner, Collection(rollouts, 4), targets, config, runtime(), lambda update, updates: 1.0, (0, 1))
     assert all(np.isfinite(value) for value in fitted.values())
     assert all(torch.isfinite(value).all() for value in learner.policy.state_dict().values())
     if algorithm in ("grpo", "dr_grpo", "dapo", "gspo", "rloo", "reinforce"):
@@ -125,7 +125,7 @@ def test_a_sample_nobody_could_grade_is_in_no_sum():
     lost = [Rollout(r.problem, r.sample, r.prompt_ids, r.completion, r.verdict, None if i == 3 else r.reward) for i, r in enumerate(rollouts)]
     for algorithm in ("ppo", "grpo", "expert_iteration"):
         learner = learner_for(_config(algorithm, samples_per_prompt=4))
-        targets = estimate(learner, Collection(lost, 4, 0.0, 0.0), _config(algorithm, samples_per_prompt=4), runtime())
+        targets = estimate(learner, Collection(lost, 4), _config(algorithm, samples_per_prompt=4), runtime())
         assert not targets.counted[3]
         if algorithm != "ppo":
             assert float(targets.columns["advantages"][3].abs().sum()) == 0
@@ -134,7 +134,7 @@ def test_a_sample_nobody_could_grade_is_in_no_sum():
 def test_kl_in_the_reward_does_not_blow_up_groups_of_equal_reward():
     config = _config("grpo", kl={"coef": 0.01, "estimator": "k1", "place": "reward"})
     rollouts = _sampled_logprobs(config, _rollouts(rewards=(1.0,)))
-    targets = estimate(learner_for(config), Collection(rollouts, 8, 0.0, 0.0), config, runtime())
+    targets = estimate(learner_for(config), Collection(rollouts, 8), config, runtime())
     assert 0 < max(float(a.abs().max()) for a in targets.columns["advantages"]) < 0.5
 
 
@@ -143,7 +143,7 @@ def test_several_rounds_keep_only_groups_with_signal_and_no_more_than_asked():
     rewards = [1, 1, 0, 1, 1, 0, 0, 1, 0, 0]
     rollouts = _sampled_logprobs(config, _rollouts(5, 2))
     paid = [Rollout(r.problem, r.sample, r.prompt_ids, r.completion, r.verdict, float(v)) for r, v in zip(rollouts, rewards, strict=True)]
-    targets = estimate(learner_for(config), Collection(paid, 2, 0.0, 0.0), config, runtime())
+    targets = estimate(learner_for(config), Collection(paid, 2), config, runtime())
     assert targets.counted.tolist() == [False, False, True, True, True, True, False, False, False, False]
 
 
@@ -159,7 +159,7 @@ def test_overlong_completions_are_paid_less():
     long = Completion("", (1, 2, 1, 2, 1, 0), (-0.1,) * 6, False)
     short = Completion("", (1, 0), (-0.1,) * 2, False)
     rollouts = [Rollout(Problem("0", "", "1"), i, (1, 2), c, Verdict("other", None, "correct"), 1.0) for i, c in enumerate((long, short))]
-    targets = estimate(learner_for(config), Collection(rollouts, 2, 0.0, 0.0), config, runtime())
+    targets = estimate(learner_for(config), Collection(rollouts, 2), config, runtime())
     assert float(targets.columns["advantages"][0][0]) == pytest.approx(-0.5)
     assert float(targets.columns["advantages"][1][0]) == pytest.approx(0.5)
 
@@ -179,7 +179,7 @@ def test_the_critic_learns_the_value_of_each_state(trunk, tmp_path, tokenizer): 
     learner, _ = start_learner(config, tmp_path / "base", quiet)
     rollouts = [Rollout(Problem(str(i), "", "1"), 0, (40 + i, 50), Completion("", (60, 61, 0), (-5.0,) * 3, False),
                         Verdict("other", None, "wrong"), float(i)) for i in range(2)]  # fmt: skip
-    collection = Collection(rollouts, 1, 0.0, 0.0)
+    collection = Collection(rollouts, 1)
     losses = []
     for step in range(30):
         targets = estimate(learner, collection, config, quiet)
@@ -198,7 +198,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run_and_spares_the_weights():
         Rollout(Problem("0", "", "1"), i, (1, 2), Completion("", (1, 0), (-float("inf"), -0.1), False), Verdict("other", None, "wrong"), float(i))
         for i in range(2)
     ]
-    collection = Collection(rollouts, 2, 0.0, 0.0)
+    collection = Collection(rollouts, 2)
     targets = estimate(learner, collection, config, runtime())
     with pytest.raises(UserError, match="step 7.*last finished step"):
         fit(learner, collection, targets, config, runtime(), lambda update, updates: 1.0, (0, 7))
