@@ -100,7 +100,7 @@ def first_of_equal(rollouts: Sequence[Rollout], paid: np.ndarray) -> np.ndarray:
     """(B,) bool: of the paid completions (B,) the first of each problem's equal ones."""
     seen: set[tuple[str, tuple[int, ...]]] = set()
     first = np.zeros(len(rollouts), dtype=bool)
-    for index in np.flatnonzero(paid):
+    for index in np.flatnonzero(paid).tolist():
         identity = (rollouts[index].problem.id, rollouts[index].completion.token_ids)
         first[index] = identity not in seen
         seen.add(identity)
