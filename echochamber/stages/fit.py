@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.errors import UserError
 from ..core.random import generator
 from ..formulas.logprobs import KL_ESTIMATORS, kl_exact, kl_k3, token_logprobs
 from ..formulas.losses import value_loss
@@ -67,7 +66,10 @@ class Tally:
 def fit(
     learner: Learner, collection: Collection, targets: Targets, config: RLConfig, runtime: Runtime, rate: RateFactor, stream: tuple[int, int]
 ) -> dict[str, float]:
-    """Update the learner; returns figures of the updates. `stream` is (seed, step)."""
+    """Update the learner; returns figures of the updates. `stream` is (seed, step).
+
+    Raises FloatingPointError before a gradient that is not finite changes any weight.
+    """
     counted = np.flatnonzero(targets.counted)
     size = max(min(config.minibatch_samples or len(counted), len(counted)), 1)
     starts = range(0, len(counted), size)
@@ -157,8 +159,7 @@ def _watch_ratio(tally: Tally, ratio: Tensor, difference: Tensor, mask: Tensor, 
 
 def _check_finite(norm: float, tally: Tally, step: int) -> None:
     if not np.isfinite(norm) or not np.isfinite(tally.sums["loss"]):
-        raise UserError(
-            f"rl: gradient norm is {norm} at step {step}, update {tally.updates + 1} (sum of losses so far {tally.sums['loss']:.4g}, "
-            f"largest ratio {tally.ratio_max:.4g}); the weights of the last finished step are kept. "
-            "Lower rl.ARM.optimizer.lr, or look at that step's rollouts"
+        raise FloatingPointError(
+            f"gradient norm is {norm} at step {step}, update {tally.updates + 1} (sum of losses so far {tally.sums['loss']:.4g}, "
+            f"largest ratio {tally.ratio_max:.4g}, {tally.tokens} tokens fitted)"
         )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.artifacts import make_folder
+from ..core.errors import UserError
 from ..core.metrics import MetricsLog, StepLog
 from ..core.progress import progress_bar, say
 from ..core.resume import ResumePoint
@@ -29,7 +30,7 @@ from .gather import gatherer
 from .learner import start_learner
 from .rl_config import RLConfig, adapt_kl, checkpoint_steps, num_steps, rate_of
 from .rl_log import compare, rollout_metrics, rollout_rows, write_rollouts
-from .trouble import Troubles
+from .trouble import Troubles, broken_off
 
 VERSION = 2
 
@@ -67,7 +68,10 @@ def rl(config: RLConfig, seed: int, base: Path, problems: list[Problem], folder:
             compared = compare(learner, collection.rollouts, config, runtime)
             targets = estimate(learner, collection, config, runtime)
             fitting = time.perf_counter()
-            fitted = fit(learner, collection, targets, config, runtime, rate_of(config, step, total), (seed, step))
+            try:
+                fitted = fit(learner, collection, targets, config, runtime, rate_of(config, step, total), (seed, step))
+            except FloatingPointError as error:
+                raise UserError(broken_off(error, collection, targets, checkpoints)) from None
             learner.kl_coef = adapt_kl(config, learner.kl_coef, compared["policy/kl"])
             ended = time.perf_counter()
 

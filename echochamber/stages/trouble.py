@@ -1,9 +1,13 @@
 """What goes wrong in RL without an error: no reward, lengths at the limit, a policy that runs away."""
 
 from collections import deque
+from pathlib import Path
 from typing import Any
 
+from ..rollout.collect import Collection
+from .estimate import Targets
 from .rl_config import RLConfig
+from .rl_log import rollout_metrics
 
 PATIENCE = 5
 """Steps that must all look bad before anybody is told."""
@@ -45,3 +49,15 @@ class Troubles:
         if all(m["grader/infrastructure"] > 0.05 * m["num_completions"] for m in self.recent):
             found["grader"] = f"{now['grader/infrastructure']} of {now['num_completions']} completions could not be graded; run `echochamber doctor`"
         return found
+
+
+def broken_off(error: FloatingPointError, collection: Collection, targets: Targets, checkpoints: Path) -> str:
+    """What to say when a gradient is not finite: where, on what, and what is still good."""
+    seen = rollout_metrics(collection, targets)
+    advantages = [float(a.abs().max()) for a in targets.columns["advantages"]]
+    steps = [int(path.name.removeprefix("step_")) for path in checkpoints.glob("step_*")]
+    return (
+        f"rl: {error}; rewards {seen['reward/mean']}, accuracy {seen['accuracy']:.3f}, mean length {seen['completion/length_mean']:.1f}, "
+        f"largest advantage {max(advantages, default=0.0):.3g}, {seen['num_counted']} of {seen['num_completions']} completions counted. "
+        f"Nothing was changed by it; the last good checkpoint is {checkpoints}/step_{max(steps)}. Lower rl.ARM.optimizer.lr"
+    )

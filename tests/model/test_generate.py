@@ -1,6 +1,7 @@
 """Sampling against a plain forward pass, and its independence of neighbours."""
 
 from itertools import chain
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -111,3 +112,12 @@ def test_groups_come_as_they_finish_and_are_the_same(tokenizer):
     assert sorted(index for index, _ in finished) == list(range(9))
     assert all(group == ordered[index] for index, group in finished)
     assert {c.truncated for group in ordered for c in group} == {True, False}
+
+
+def test_padding_may_be_the_end_token(tokenizer):
+    model, keys = tiny_model("llama"), _keys(3)
+    model.lm_head.weight.data[tokenizer.eos_id] += 0.3
+    prompts = [tokenizer.encode(text) for text in PROMPTS]
+    same = SimpleNamespace(eos_id=tokenizer.eos_id, pad_id=tokenizer.eos_id, decode_batch=tokenizer.decode_batch)
+    sampling = SamplingConfig(max_new_tokens=30)
+    assert list(generate(model, same, prompts, keys, sampling)) == list(generate(model, tokenizer, prompts, keys, sampling))

@@ -1,6 +1,7 @@
 """RL is a function of its seed: run twice, cut and continued, the bytes are the same."""
 
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from echochamber.stages import rl as rl_stage
 from echochamber.stages.algorithms import algorithm_row
 from echochamber.stages.estimate import group_advantages, has_signal
 from echochamber.stages.rl_config import RLConfig, checkpoint_steps, num_steps
+from echochamber.stages.rl_presets import RL_PRESETS, rl_preset
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
 
 PROBLEMS = [Problem(str(i), f"Mia has {i} boxes of 3 pens. How many pens?", format_number(3 * i), "all", "train") for i in range(6)]
@@ -141,6 +143,39 @@ def test_bad_completions_are_named(tmp_path, text, said):
     (tmp_path / "given.jsonl").write_text(text)
     with pytest.raises(UserError, match=said):
         read_given(tmp_path / "given.jsonl")
+
+
+def test_a_gradient_that_is_not_finite_names_step_batch_and_checkpoint(base, tmp_path, monkeypatch):
+    collect, calls = gather.collect, []
+
+    def poisoned(*args):
+        collection = collect(*args)
+        calls.append(1)
+        if len(calls) == 4:
+            first = collection.rollouts[0]
+            broken = replace(first.completion, logprobs=(float("-inf"),) * len(first.completion.logprobs))
+            collection.rollouts[0] = replace(first, completion=broken)
+        return collection
+
+    monkeypatch.setattr(gather, "collect", poisoned)
+    with pytest.raises(UserError, match=r"step 4, update \d.*accuracy.*last good checkpoint is .*checkpoints/step_2"):
+        _run(base, tmp_path / "broken")
+
+
+@pytest.mark.parametrize("name", RL_PRESETS)
+def test_every_preset_is_a_valid_arm(name):
+    RLConfig.parse(rl_preset(name, "here"), name)
+
+
+def test_presets_of_the_paper_as_configured_and_as_the_code_behaves():
+    configured, released = (RLConfig.parse(rl_preset(name, ""), name) for name in ("paper-ppo", "paper-ppo-released"))
+    assert (configured.critic.optimizer.lr, released.critic.optimizer.lr) == (7e-6, 1e-6)
+    assert configured.optimizer.lr == released.optimizer.lr == 1e-6
+    assert num_steps(configured, 7473) == 1160
+    assert (configured.prompts_per_step * configured.samples_per_prompt) // configured.minibatch_samples == 8
+    assert [RLConfig.parse(rl_preset(name, ""), name).kl.coef for name in ("paper-grpo", "paper-grpo-released")] == [1e-3, 0.0]
+    with pytest.raises(UserError, match="rl.a.preset is 'nano-pop'; allowed are paper-ppo"):
+        rl_preset("nano-pop", "rl.a.preset")
 
 
 def test_every_problem_comes_once_per_epoch_in_an_order_of_its_own():
