@@ -10,6 +10,7 @@ from ..formulas.penalties import adapted_coefficient
 from ..formulas.schedules import log_spaced_steps, paper_grid, warmup_cosine
 from ..model.generate import SamplingConfig
 from ..model.optimizer import OptimizerConfig
+from ..rollout.rewards import reward_row
 from ..verify.grade import GraderConfig
 from .algorithms import ALGORITHMS, Average, algorithm_row
 from .kl_rules import KLConfig
@@ -106,6 +107,7 @@ class RLConfig(Config):
         if self.algorithm not in ALGORITHMS:
             raise ValueError(f"algorithm {self.algorithm!r} is not known; there are {', '.join(ALGORITHMS)}")
         row = algorithm_row(self.algorithm)
+        reward_row(self.reward)
         self.kl.check(row.name, row.ratio is not None)
         if row.ratio is not None and self.top_p < 1:
             raise ValueError(f"top_p {self.top_p}: {row.name} compares with the sampler's probabilities, which truncation would falsify; use top_p 1")

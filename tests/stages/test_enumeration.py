@@ -149,6 +149,8 @@ def test_reward_and_kl_add_up():
         ("grpo", {"completions": "some.jsonl"}, "completions"),
         ("grpo", {"overlong_buffer": 2}, "max_new_tokens"),
         ("gpro", {}, "rloo"),
+        ("grpo", {"reward": "format:omi3"}, "not registered"),
+        ("grpo", {"reward": "corect"}, "not known"),
     ],
 )
 def test_settings_that_would_be_wrong_are_refused_with_the_reason(algorithm, settings, said):
