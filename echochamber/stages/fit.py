@@ -74,6 +74,8 @@ def fit(
     size = max(min(config.minibatch_samples or len(counted), len(counted)), 1)
     starts = range(0, len(counted), size)
     tally, total = Tally(), config.passes * len(starts)
+    if learner.algorithm.ratio:
+        tally.add(ratio=0.0, clipped=0.0, kl_sampler=0.0)  # named in the log even where no group has signal
     for current in range(config.passes):
         # Sorted within a minibatch: neighbours share their prompt in packing, and sums do not mind.
         order = generator("minibatches", *stream, current).permutation(counted) if size < len(counted) else counted
