@@ -90,7 +90,7 @@ class Graph:
     def _problem_file(self, path: Path, count: int) -> str:
         """A user's own problems: keyed by content, so that an edited file is another set."""
         spec = Spec("problems", {"file": path.name, "count": count}, prepare.PROBLEMS_VERSION, inputs={"file": hash_file(path)})
-        return self._add(Node(f"problems/{path.name}/{count}", spec, (), lambda folder, _: prepare.prepare_problem_file(path, count, folder)))
+        return self._add(Node(f"problems/{path.as_posix().strip('/')}/{count}", spec, (), lambda folder, _: prepare.prepare_problem_file(path, count, folder)))
 
     def _shards(self, mixture: str, tokenizer: str, tests: dict[str, str]) -> str:
         recipe, config = self.recipe, self.recipe.mixtures[mixture]
