@@ -27,7 +27,7 @@ from ..data.surface_scores import (
 from ..data.world import WorldConfig, problem_set
 from ..model.tokenizer import load_tokenizer, train_tokenizer
 
-TOKENIZER_VERSION = 1
+TOKENIZER_VERSION = 2
 PROBLEMS_VERSION = 2
 SHARDS_VERSION = 2
 
