@@ -64,6 +64,8 @@ class Recipe(Config):
     """Pretraining seeds: the unit of every claim."""
     data_seed: int = 0
     """Seed of the documents and problem sets, shared by all arms and seeds."""
+    modules: tuple[str, ...] = ()
+    """Python files of the user's own that register formats and rewards; imported before the study runs."""
     prompt_suffix: str = DEFAULT_SUFFIX
     world: WorldConfig = WorldConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
