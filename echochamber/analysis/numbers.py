@@ -86,3 +86,8 @@ def top_format(row: Row) -> str | None:
     """The format with the largest share, None where no share is known."""
     shares = {name: cell.get("share") or 0.0 for name, cell in row["formats"].items()}
     return max(shares, key=lambda name: shares[name]) if any(shares.values()) else None
+
+
+def count(number: object) -> str:
+    """Thousands apart: `1,800,000`; a dash for what is not known."""
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}" if isinstance(number, float) else "–"

@@ -9,9 +9,10 @@ import jinja2
 import yaml
 
 from ..core.artifacts import write_text
+from .data_tables import mixture_plans, surface_table
 from .findings import findings
 from .headline import bounds, percent, sentences, tiles, title
-from .numbers import at, top_format
+from .numbers import at, count, top_format
 from .page_data import page_data, script_safe
 from .runs import Run, find_runs, problem_sets
 from .study_folder import KINDS, Study, load_study, read_json
@@ -65,6 +66,7 @@ def render_page(study: Study, runs: list[Run], live: bool = False) -> str:
         findings=findings(study, runs, sets[0]) if sets else [],
         arms=arm_rows(runs, sets[0]) if sets else [],
         plans=mixture_plans(study),
+        surface=surface_table(study),
         counted={status: sum(node.status == status for node in study.nodes) for status in STATUSES},
         seconds=stage_seconds(study),
         nodes=sorted(
@@ -110,43 +112,6 @@ def shared_k(rows: Sequence[dict[str, Any]]) -> str:
     return str(max(set.intersection(*known), default=1)) if known else "1"
 
 
-def mixture_plans(study: Study) -> list[dict[str, Any]]:
-    """The plan of every mixture: one row of text per source, and each one's share of the tokens."""
-    plans = []
-    for node in study.of_kind("shards"):
-        plan = read_json(study, node, "plan.json")
-        found = plan.get("sources") if isinstance(plan, dict) else None
-        sources = [s for s in found if isinstance(s, dict)] if isinstance(found, list) else []
-        if sources:
-            total = sum(_tokens(source) for source in sources)
-            rows = [_source_row(source, _tokens(source) / total if total else None) for source in sources]
-            plans.append({"name": node.mixture or node.id, "rows": rows, "total": total})
-    return plans
-
-
-def _source_row(source: dict[str, Any], share: float | None) -> dict[str, Any]:
-    asked = source.get("asked") or f"{count(source.get('documents_asked'))} documents"
-    names = (
-        "documents_available",
-        "documents_obtained",
-        "tokens_asked",
-        "tokens_obtained",
-        "solution_tokens_obtained",
-        "passes",
-    )
-    return {
-        "name": str(source.get("name") or ""),
-        "asked": str(asked),
-        "share": share,
-        "cells": [count(source.get(name)) for name in names],
-    }
-
-
-def _tokens(source: dict[str, Any]) -> int:
-    tokens = source.get("tokens_obtained")
-    return tokens if isinstance(tokens, int) else 0
-
-
 def libraries(study: Study) -> list[str]:
     """Each set of library versions that made a stage, as one line."""
     found = []
@@ -170,8 +135,3 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def count(number: object) -> str:
-    """Thousands apart: `1,800,000`; a dash for what is not known."""
-    return f"{number:,}" if isinstance(number, int) else f"{number:g}" if isinstance(number, float) else "–"

@@ -15,6 +15,7 @@ from .plan import MixturePlan, SourcePlan, plan_table
 from .pool import EncodeBatch, Pool
 from .source_config import CoverageConfig, MixtureConfig, NoiseConfig, SourceConfig, mixture_from_name
 from .sources import Source, open_generated
+from .surface_scores import Reservoir
 from .world import WorldConfig
 
 
@@ -42,7 +43,7 @@ def plan_mixture(
     pools = [
         Pool(
             open_source(name, config, world, key("source", seed, name) % 2**32), encode_batch, prompt_suffix,
-            watch=Watch(against or {}), executor=executor, spool_folder=spool_folder,
+            watch=Watch(against or {}), reservoir=Reservoir(seed=seed) if against else None, executor=executor, spool_folder=spool_folder,
         )
         for name, config in mixture.sources.items()
     ]  # fmt: skip

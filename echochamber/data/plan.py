@@ -66,8 +66,9 @@ class MixturePlan:
         }
 
     def table(self) -> str:
-        """The plan as text for a terminal."""
-        return plan_table(self.to_json())
+        """The plan as text for a terminal, with what was found of evaluation sets in the sources."""
+        plan = self.to_json()
+        return "\n".join([plan_table(plan), *contamination_lines(plan)])
 
 
 def plan_table(plan: Mapping[str, Any]) -> str:
@@ -88,3 +89,19 @@ def plan_table(plan: Mapping[str, Any]) -> str:
         for row in [head, *rows]
     ]
     return "\n".join(line.rstrip() for line in aligned)
+
+
+def contamination_lines(plan: Mapping[str, Any]) -> list[str]:
+    """One line per problem set of which a source holds something, and one that says what was compared."""
+    checked = [(item["name"], overlap) for item in plan["sources"] for overlap in item["contamination"]]
+    if not checked:
+        return []
+    sets = dict.fromkeys(f"{overlap['problem_set']} ({overlap['problems']:,})" for _, overlap in checked)
+    lines = [f"contamination: every source compared with {', '.join(sets)}"]
+    found = [(name, overlap) for name, overlap in checked if overlap["problems_found"]]
+    lines += [
+        f"  {name} holds {overlap['problems_found']:,} of {overlap['problem_set']} ({overlap['share_found']:.2%}), in "
+        f"{overlap['documents']:,} documents; first: {overlap['examples'][0]}"
+        for name, overlap in found
+    ]
+    return lines if found else [*lines, "  nothing found"]

@@ -15,6 +15,7 @@ import numpy as np
 
 from .contamination import Watch
 from .sources import Document, Source
+from .surface_scores import Reservoir
 
 EncodeBatch = Callable[[list[str]], list[list[int]]]
 _CHUNK = 2048
@@ -49,10 +50,10 @@ class Pool:
 
     def __init__(
         self, source: Source, encode_batch: EncodeBatch, prompt_suffix: str, *, watch: Watch | None = None,
-        executor: Executor | None = None, spool_folder: Path | None = None,
+        reservoir: Reservoir | None = None, executor: Executor | None = None, spool_folder: Path | None = None,
     ) -> None:  # fmt: skip
         self.source, self.encode_batch, self.prompt_suffix = source, encode_batch, prompt_suffix
-        self.watch = watch or Watch({})
+        self.watch, self.reservoir = watch or Watch({}), reservoir
         self.exhausted = False
         self.lengths, self.prompt_lengths = array("I"), array("I")
         self._documents = source.documents() if executor is None or source.limited else _drawn_ahead(source, executor)
@@ -81,6 +82,8 @@ class Pool:
         self.exhausted = len(found) < documents
         for document in found:
             self.watch.see(document)
+            if self.reservoir is not None:
+                self.reservoir.see(document)
         prompts = self.encode_batch([item.question + self.prompt_suffix if item.question else "" for item in found])
         solutions = self.encode_batch([item.solution for item in found])
         for prompt, solution in zip(prompts, solutions, strict=True):

@@ -71,20 +71,30 @@ def _value(numbers: Sequence[float], signs: tuple[str, ...]) -> float:
 
 
 def _close(value: float, problem: Problem) -> bool:
-    return abs(value - float(Fraction(problem.reference))) < 1e-6
+    answer = _answer(problem)
+    return answer is not None and abs(value - answer) < 1e-6
+
+
+def _answer(problem: Problem) -> float | None:
+    """The reference as a number; None for an interval, a formula and the like."""
+    try:
+        return float(Fraction(problem.reference))
+    except (ValueError, OverflowError, ZeroDivisionError):
+        return None
 
 
 def best_fixed_expression(problems: Sequence[Problem]) -> FixedExpression:
     """The best left-to-right expression for each count of numbers, by search over all of them.
 
     All 6^(k-1) chains of signs are tried up to 6 numbers, and of + - * up to 9; problems with more
-    numbers count as not answered.
+    numbers, or with an answer that is no number, count as not answered.
     """
     groups: dict[int, list[tuple[list[float], float]]] = {}
     for problem in problems:
         numbers = numbers_in(problem.question)
-        if 1 <= len(numbers) <= _MOST_NUMBERS:
-            groups.setdefault(len(numbers), []).append((numbers, float(Fraction(problem.reference))))
+        answer = _answer(problem)
+        if answer is not None and 1 <= len(numbers) <= _MOST_NUMBERS:
+            groups.setdefault(len(numbers), []).append((numbers, answer))
     signs = {}
     for count, rows in groups.items():
         columns = np.array([numbers for numbers, _ in rows]).T

@@ -1,7 +1,7 @@
 """Evaluation: greedy and sampled completions of every checkpoint, graded, with intervals."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from ..stats.summary import summarise
 from ..verify.grade import Grader, GraderConfig
 from ..verify.legacy import LegacyGrader
 
-VERSION = 1
+VERSION = 2
 GREEDY = -1
 """The `sample` of a greedy completion."""
 EVALUATION_STREAM = 0
@@ -75,6 +75,8 @@ def evaluate(
 
     Writes `records.parquet`, `problems.parquet` and `summary.json` into `folder`.
     """
+    # A file's problems know their file by its bare name; scores and records must use one name.
+    sets = {name: [replace(problem, problem_set=name) for problem in problems] for name, problems in sets.items()}
     resume = ResumePoint(folder)
     parts = [(target, name, resume.folder / f"part_{target.step}_{index}.parquet") for target in targets for index, name in enumerate(sets)]
     total = sum(len(sets[name]) * (target.samples + 1) for target, name, _ in parts)

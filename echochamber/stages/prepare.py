@@ -1,6 +1,8 @@
 """Preparation: the study's tokenizer, its problem sets, and one mixture as token shards."""
 
+import random
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -9,17 +11,25 @@ from ..core.config import Config, Count
 from ..core.errors import UserError
 from ..core.jsonl import read_jsonl, write_jsonl
 from ..core.progress import progress_bar, say
+from ..core.random import key
 from ..core.types import Problem
-from ..data.mixture import MixtureConfig, plan_mixture
+from ..data.mixture import MixtureConfig, MixturePlan, plan_mixture
 from ..data.problem_sets import load_problems, reference_corpus
 from ..data.shards import write_shards
 from ..data.styles import STYLES
+from ..data.surface_scores import (
+    TRAIN_QUESTIONS,
+    answered,
+    surface_line,
+    surface_scores,
+    world_training_questions,
+)
 from ..data.world import WorldConfig, problem_set
 from ..model.tokenizer import load_tokenizer, train_tokenizer
 
-TOKENIZER_VERSION = 1
-PROBLEMS_VERSION = 1
-SHARDS_VERSION = 1
+TOKENIZER_VERSION = 2
+PROBLEMS_VERSION = 2
+SHARDS_VERSION = 2
 
 
 class TokenizerConfig(Config):
@@ -60,9 +70,12 @@ def prepare_tokenizer(config: TokenizerConfig, world: WorldConfig, folder: Path)
 
 
 def prepare_problems(config: ProblemSetConfig, world: WorldConfig, folder: Path) -> None:
-    """Write `problems.jsonl`."""
+    """Write `problems.jsonl`, and in `surface.json` how many of them surface cues answer."""
     problems = problem_set(world, config.set, config.split, config.count, config.seed)
     write_jsonl(folder / "problems.jsonl", (problem.to_json() for problem in problems))
+    scores = surface_scores(world_training_questions(world, config.set, config.seed), problems, config.seed)
+    say(surface_line(config.set, scores))
+    write_json(folder / "surface.json", scores)
 
 
 def prepare_problem_file(path: Path, count: int, folder: Path) -> None:
@@ -84,12 +97,25 @@ def prepare_shards(
 ) -> None:  # fmt: skip
     """Plan the mixture, print the plan, write `plan.json` and the token shards.
 
-    `against` holds problem sets that no source may contain (see `data.contamination`).
+    `against` holds problem sets that no source may contain (see `data.contamination`); how many of
+    them the sources' own questions answer by surface cues goes to `surface.json`.
     """
     tokenizer = load_tokenizer(tokenizer_folder)
     plan = plan_mixture(mixture, world, seed, tokenizer.encode_batch, prompt_suffix, against=against)
     say(plan.table())
     write_json(folder / "plan.json", plan.to_json())
+    if against:
+        surface = surface_of_sources(plan, against, seed)
+        for name, scores in surface.items():
+            say(surface_line(name, scores))
+        write_json(folder / "surface.json", surface)
     total = plan.num_documents
     with progress_bar("tokenize and pack", total, unit="documents") as bar:
         write_shards(plan, tokenizer.encode_batch, tokenizer.eos_id, tokenizer.vocab_size, folder, on_progress=bar.advance)
+
+
+def surface_of_sources(plan: MixturePlan, against: dict[str, list[Problem]], seed: int) -> dict[str, dict[str, Any]]:
+    """`surface_scores` of each problem set, fitted on a sample of all sources' questions; by set."""
+    documents = [document for pool in plan.pools if pool.reservoir for document in pool.reservoir.kept]
+    train = answered(random.Random(key("surface", seed)).sample(documents, len(documents)))[:TRAIN_QUESTIONS]
+    return {name: surface_scores(train, problems, seed) for name, problems in against.items()}

@@ -12,6 +12,7 @@ from ..stages import evaluate as evaluating
 from ..stages import prepare, pretrain, rl
 from ..stages.rl_config import RLConfig
 from .recipe import Recipe
+from .user_modules import load_user_modules
 
 Run = Callable[[Path, Runtime], None]
 
@@ -42,6 +43,8 @@ class Graph:
 
     def __init__(self, recipe: Recipe, store: Store) -> None:
         self.recipe, self.store = recipe, store
+        self.modules = load_user_modules(recipe.modules)
+        """Content of the user's modules: what is graded or rewarded by them depends on it."""
         self.nodes: dict[str, Node] = {}
         self._build()
 
@@ -90,7 +93,7 @@ class Graph:
     def _problem_file(self, path: Path, count: int) -> str:
         """A user's own problems: keyed by content, so that an edited file is another set."""
         spec = Spec("problems", {"file": path.name, "count": count}, prepare.PROBLEMS_VERSION, inputs={"file": hash_file(path)})
-        return self._add(Node(f"problems/{path.name}/{count}", spec, (), lambda folder, _: prepare.prepare_problem_file(path, count, folder)))
+        return self._add(Node(f"problems/{path.as_posix().strip('/')}/{count}", spec, (), lambda folder, _: prepare.prepare_problem_file(path, count, folder)))
 
     def _shards(self, mixture: str, tokenizer: str, tests: dict[str, str]) -> str:
         recipe, config = self.recipe, self.recipe.mixtures[mixture]
@@ -122,6 +125,7 @@ class Graph:
         problems = self._problems(config.problems.set, "train", config.problems.count)
         settings = {"rl": config.resolved(), "seed": seed, "runtime": self.recipe.runtime.resolved()}
         inputs = {"completions": hash_file(_existing(config.completions))} if config.completions else {}
+        inputs |= self.modules
         spec = Spec("rl", settings, rl.VERSION, self._fingerprints(base=base, problems=problems), inputs)
 
         def run(folder: Path, runtime: Runtime) -> None:
@@ -156,7 +160,7 @@ class Graph:
             temperature=recipe.evaluate.temperature, max_new_tokens=recipe.evaluate.max_new_tokens, prompt_suffix=recipe.prompt_suffix
         )
         settings = {"evaluate": config.resolved(), "samples": samples, "arm": arm, "seed": seed, "runtime": recipe.runtime.resolved()}
-        spec = Spec("evaluate", settings, evaluating.VERSION, self._fingerprints(checkpoint=checkpoint, **tests))
+        spec = Spec("evaluate", settings, evaluating.VERSION, self._fingerprints(checkpoint=checkpoint, **tests), self.modules)
 
         def run(folder: Path, runtime: Runtime) -> None:
             sets: dict[str, list[Problem]] = {label: prepare.read_problems(self.folder(node)) for label, node in tests.items()}

@@ -4,7 +4,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ..core.config import Config, Count, apply_overrides, read_yaml
 from ..core.errors import UserError
@@ -16,6 +16,7 @@ from ..stages.prepare import TokenizerConfig
 from ..stages.pretrain import PretrainRecipe
 from ..stages.rl_config import RLConfig
 from ..stages.rl_presets import rl_preset
+from .user_modules import load_user_modules
 
 DEFAULT_SUFFIX = "\n\n"
 
@@ -64,6 +65,8 @@ class Recipe(Config):
     """Pretraining seeds: the unit of every claim."""
     data_seed: int = 0
     """Seed of the documents and problem sets, shared by all arms and seeds."""
+    modules: tuple[str, ...] = ()
+    """Python files of the user's own that register formats and rewards; imported before the study runs."""
     prompt_suffix: str = DEFAULT_SUFFIX
     world: WorldConfig = WorldConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
@@ -75,6 +78,13 @@ class Recipe(Config):
     evaluate: EvaluateRecipe = EvaluateRecipe()
     claims: tuple[int, ...] = ()
     runtime: RuntimeConfig = RuntimeConfig()
+
+    @field_validator("modules")
+    @classmethod
+    def _imported(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Imported here, before the arms are checked: these may name a reward that a module registers."""
+        load_user_modules(value)
+        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -202,6 +202,14 @@ def make_study(
         return path
 
     node("tokenizer", "tokenizer", [], 2.0)
+    surface = {
+        "fixed_expression": {"share": 0.153, "interval": [0.121, 0.212]},
+        "nearest_question": {"share": 0.004, "interval": [0.0, 0.022]},
+    }
+    dump(
+        node("problems", "problems/test/easy/40", [], 1.0) / "surface.json",
+        {"train_questions": 2000, "problems": 40, "seed": 0, "scores": surface},
+    )
     test = make_problems(problems)
     for m, mixture in enumerate(mixtures):
         start = np.roll(START, m)
@@ -209,7 +217,9 @@ def make_study(
         sources = [
             {"name": name, "asked": "copies 1", "documents_available": 20000, "documents_obtained": 20000,
              "tokens_available": 1_800_000 + 9000 * i, "tokens_asked": 1_800_000, "tokens_obtained": 1_800_000 - 17 * i,
-             "solution_tokens_obtained": 1_100_000, "passes": 1.0, "fingerprint": f"ab{i}"}
+             "solution_tokens_obtained": 1_100_000, "passes": 1.0, "fingerprint": f"ab{i}",
+             "contamination": [{"problem_set": "files/<b>test", "problems": 1319, "problems_found": 3 * i, "documents": 4 * i,
+                                "too_short_to_check": 2, "share_found": 0.0, "examples": ["document 7 <i>"] if i else []}]}
             for i, name in enumerate(FORMATS)
         ]  # fmt: skip
         dump(shards / "plan.json", {"sources": sources, "budget_tokens": 5_000_000})

@@ -126,3 +126,17 @@ def test_real_sources_are_checked_against_the_test_sets(tmp_path):
     graph = Graph(load_recipe(path, []), Store(tmp_path / "artifacts"))
     assert any(parent.startswith("problems/test") for parent in graph.nodes["shards/a"].parents)
     assert graph.nodes["shards/b"].parents == ("tokenizer",)
+
+
+def test_two_problem_files_of_one_name_are_two_sets(tmp_path):
+    paths = []
+    for place, answer in (("a", 2), ("b", 3)):
+        (tmp_path / place).mkdir()
+        paths.append(tmp_path / place / "test.jsonl")
+        paths[-1].write_text(f'{{"question": "1 + 1?", "answer": "{answer}"}}\n')
+    overrides = [f"evaluate.sets=[{paths[0]}, {paths[1]}]"]
+    graph = Graph(load_recipe(_write(tmp_path), overrides), Store(tmp_path / "artifacts"))
+    tested = [node for node in graph.nodes.values() if node.id.endswith("test.jsonl/256")]
+    assert len({node.spec.fingerprint for node in tested}) == 2
+    evaluations = [node for node in graph.nodes.values() if node.kind == "evaluate"]
+    assert all({node.id for node in tested} <= set(node.parents) for node in evaluations)

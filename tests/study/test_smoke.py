@@ -32,6 +32,14 @@ def test_every_stage_is_done_and_has_a_manifest(smoke):
     assert leftover == []
 
 
+def test_problem_sets_say_what_surface_cues_answer(smoke):
+    found = {path.parent.name: json.loads(path.read_text()) for path in (smoke / "artifacts").glob("problems-*/surface.json")}
+    assert sorted(scores["problems"] for scores in found.values()) == [8, 64]
+    for scores in found.values():
+        assert 0 <= scores["scores"]["nearest_question"]["share"] <= scores["scores"]["nearest_question"]["interval"][1] <= 1
+    assert "What surface cues answer" in (smoke / "report.html").read_text()
+
+
 def test_summary_keeps_its_contract(smoke):
     summary = json.loads((smoke / "summary.json").read_text())
     for end in ("base", "final"):
@@ -102,6 +110,7 @@ def test_a_checkpoint_is_scored_on_real_questions(smoke, shared_data, tmp_path):
     assert rows[0]["num_problems"] + left_out == 6
     frame = read_records(folder / "records.parquet")
     assert len(frame) == rows[0]["num_problems"] * 3
+    assert set(frame["problem_set"]) == {rows[0]["problem_set"]}
     assert frame["reference"].str.contains(r"^-?\d+$").all()
 
 

@@ -12,7 +12,9 @@ BEYOND_EXTRA = 4
 """`beyond` holds problems with 1 to this many operations more than the world's largest."""
 
 LEVELS = {"easy": (1, 2), "medium": (3, 4), "hard": (5, 8)}
-PROBLEM_SETS = ("all", "easy", "medium", "hard", "novel", "beyond", "overlap", "overlap_clean")
+HELD_OUT = ("novel", "beyond", "overlap", "overlap_clean")
+"""Sets that training never holds a structure of."""
+PROBLEM_SETS = ("all", "easy", "medium", "hard", *HELD_OUT)
 
 
 class WorldConfig(Config):

@@ -3,7 +3,7 @@
 from ...core.errors import UserError
 from ...core.numbers import format_number
 from ...core.types import Problem
-from .config import BEYOND_EXTRA, LEVELS, PROBLEM_SETS, WorldConfig
+from .config import BEYOND_EXTRA, HELD_OUT, LEVELS, PROBLEM_SETS, WorldConfig
 from .draft import Draft
 from .families import FAMILIES
 from .grow import grow
@@ -77,7 +77,7 @@ def _check(problem_set: str, split: str) -> None:
         raise UserError(f"problem set {problem_set!r} is unknown; there are {', '.join(PROBLEM_SETS)}")
     if split not in _SPLITS:
         raise UserError(f"split {split!r} is unknown; there are {', '.join(_SPLITS)}")
-    if split == "train" and problem_set in ("novel", "beyond", "overlap", "overlap_clean"):
+    if split == "train" and problem_set in HELD_OUT:
         raise UserError(f"problem set {problem_set!r} is held out of training; ask for split dev or test")
 
 

@@ -4,7 +4,7 @@ from ..rows import Family, part, row
 
 READING = Family(
     name="reading",
-    things={"times": ("mornings", "evenings", "afternoons", "lunch breaks")},
+    things={"times": ("mornings", "evenings", "afternoons", "nights")},
     parts_from="times",
     parts=(
         part("*", "{item}_count {item}_pages_each {item}_pages", "{She} reads {b} pages on each of {a} {item}.", "On {a} {item}, {she} reads {b} pages each time."),

@@ -11,7 +11,7 @@ SCHOOL = Family(
         row("n", "students", "{n} students go to the {place}.", "A school takes {n} students to the {place}.", late=("On the list there were {n} students.",)),
     ),
     events=(
-        row("-n", "sick students_left", "{n} students are sick and stay at home.", "{n} of the students cannot come."),
+        row("-n", "sick students_left", "{n} people are sick and stay at home.", "{n} people cannot come."),
         row("+n", "joining new_total", "{n} more students join them.", "Another {n} students come along."),
         row("+ab", "groups parents_each parents new_total", "{a} groups of {b} parents come too.", "{a} cars bring {b} more people each."),
         row("-x/c", "divisor leaving students_left", "After lunch, {half} of them go home.", "At noon, {half} of the group goes home."),

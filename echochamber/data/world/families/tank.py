@@ -21,7 +21,7 @@ TANK = Family(
     closings=(
         row("", "", "How many liters are in the {tank} now?", "How many liters does the {tank} hold in the end?"),
         row("n-x", "capacity space_left", "The {tank} has room for {n} liters. How many more liters fit in?", "It is full at {n} liters. How many liters are missing?"),
-        row("/n", "cans can_volume", "The water fills {n} equal cans. How many liters are in each can?", "It is poured into {n} cans of one size. How many liters does a can hold?"),
+        row("/n", "cans can_volume", "The water fills {n} equal cans. How many liters are in each can?", "The water is poured into {n} cans of one size. How many liters does a can hold?"),
     ),
     asides=("The {tank} is {n} years old.", "{who} has {n} plants.", "It is {n} degrees outside."),
     unit="liters",

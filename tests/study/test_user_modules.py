@@ -1,0 +1,69 @@
+"""A user's own formats and rewards: a file named in the recipe, or given to `grade`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from echochamber.cli.app import app
+from echochamber.core import formats
+from echochamber.core.artifacts import Store
+from echochamber.core.errors import UserError
+from echochamber.core.types import Problem
+from echochamber.rollout import rewards
+from echochamber.study.graph import Graph
+from echochamber.study.recipe import load_recipe
+from echochamber.study.user_modules import load_user_modules
+from echochamber.verify.grade import Grader
+
+MODULE = """
+from echochamber.core.formats import Format, register_format
+from echochamber.rollout.rewards import register_reward
+
+register_format(Format("shout", lambda text: text.startswith("ANSWER!"), "stated"))
+register_reward("loud", lambda verdict, draw: float(verdict.format == "shout"))
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The module's file; what it registers is forgotten after the test."""
+    monkeypatch.setattr(formats, "_REGISTRY", dict(formats._REGISTRY))
+    monkeypatch.setattr(rewards, "_REGISTRY", dict(rewards._REGISTRY))
+    path = tmp_path / "own.py"
+    path.write_text(MODULE)
+    return path
+
+
+def test_a_recipe_brings_its_own_format_and_reward(own: Path, tmp_path: Path) -> None:
+    overrides = [f"modules=[{own}]", "rl.grpo.reward=loud"]
+    graph = Graph(load_recipe("smoke", overrides), Store(tmp_path / "artifacts"))
+    Graph(load_recipe("smoke", overrides), Store(tmp_path / "artifacts"))
+    with Grader() as grader:
+        verdict = grader.grade(Problem(id="1", question="", reference="18"), "ANSWER! the answer is 18")
+    assert (verdict.format, verdict.answer, verdict.outcome) == ("shout", "18", "correct")
+    assert rewards.reward_row("loud").function(verdict, 0.0) == 1.0
+    assert rewards.reward_row("format:shout").function(verdict, 0.0) == 1.0
+    plain = Graph(load_recipe("smoke", ["rl.grpo.reward=loud"]), Store(tmp_path / "artifacts"))
+    changed = {name.split("/")[0] for name in graph.nodes if graph.nodes[name].spec.fingerprint != plain.nodes[name].spec.fingerprint}
+    assert changed == {"rl", "evaluate"}
+
+
+@pytest.mark.parametrize(("text", "said"), [("1 / 0", "ZeroDivisionError"), ("def", "SyntaxError")])
+def test_a_module_that_fails_is_named_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "bad.py"
+    path.write_text(text)
+    for _ in range(2):
+        with pytest.raises(UserError, match=said) as caught:
+            load_user_modules([str(path)])
+        assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match="no such Python file"):
+        load_user_modules([str(tmp_path / "none.py")])
+
+
+def test_grade_takes_a_module(own: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(json.dumps({"id": "1", "completion": "ANSWER! the answer is 18", "reference": "18"}) + "\n")
+    arguments = ["grade", "--in", str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "out.jsonl"), "--module", str(own)]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert json.loads((tmp_path / "out.jsonl").read_text())["format"] == "shout"
