@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UserError
+from ..core.progress import say
 from ..core.types import Problem
 from .rows import BadRows, OnBadRow, Placed, read_rows, text_of
 from .styles import STYLES, render
@@ -30,6 +31,8 @@ def load_problems(name_or_path: str, limit: int | None = None, on_bad_row: OnBad
     problems = list(islice((problem for problem in found if problem), limit))
     if not problems:
         raise UserError(f"{path}: holds no problem ({bad.skipped} rows were skipped)")
+    if bad.skipped:
+        say(f"{path}: {bad.skipped} bad rows skipped; the first: {bad.reasons[0]}")
     return problems
 
 

@@ -15,6 +15,7 @@ from ..core.random import key
 from ..core.types import Problem
 from ..data.mixture import MixtureConfig, MixturePlan, plan_mixture
 from ..data.problem_sets import load_problems, reference_corpus
+from ..data.rows import OnBadRow
 from ..data.shards import write_shards
 from ..data.styles import STYLES
 from ..data.surface_scores import (
@@ -78,9 +79,9 @@ def prepare_problems(config: ProblemSetConfig, world: WorldConfig, folder: Path)
     write_json(folder / "surface.json", scores)
 
 
-def prepare_problem_file(path: Path, count: int, folder: Path) -> None:
+def prepare_problem_file(path: Path, count: int, on_bad_row: OnBadRow, folder: Path) -> None:
     """Write `problems.jsonl` from the first `count` problems of a user's file."""
-    problems = load_problems(str(path), count)
+    problems = load_problems(str(path), count, on_bad_row)
     if not problems:
         raise UserError(f"{path}: holds no problems")
     write_jsonl(folder / "problems.jsonl", (problem.to_json() for problem in problems))

@@ -92,8 +92,10 @@ class Graph:
 
     def _problem_file(self, path: Path, count: int) -> str:
         """A user's own problems: keyed by content, so that an edited file is another set."""
-        spec = Spec("problems", {"file": path.name, "count": count}, prepare.PROBLEMS_VERSION, inputs={"file": hash_file(path)})
-        return self._add(Node(f"problems/{path.as_posix().strip('/')}/{count}", spec, (), lambda folder, _: prepare.prepare_problem_file(path, count, folder)))
+        policy = self.recipe.on_bad_row
+        settings = {"file": path.name, "count": count, "on_bad_row": policy}
+        spec = Spec("problems", settings, prepare.PROBLEMS_VERSION, inputs={"file": hash_file(path)})
+        return self._add(Node(f"problems/{path.as_posix().strip('/')}/{count}", spec, (), lambda folder, _: prepare.prepare_problem_file(path, count, policy, folder)))
 
     def _shards(self, mixture: str, tokenizer: str, tests: dict[str, str]) -> str:
         recipe, config = self.recipe, self.recipe.mixtures[mixture]

@@ -68,6 +68,8 @@ class Recipe(Config):
     modules: tuple[str, ...] = ()
     """Python files of the user's own that register formats and rewards; imported before the study runs."""
     prompt_suffix: str = DEFAULT_SUFFIX
+    on_bad_row: Literal["error", "skip"] = "error"
+    """Rows of problem files that cannot be read; sources have a setting of their own."""
     world: WorldConfig = WorldConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
     mixtures: dict[str, MixtureConfig] = Field(min_length=1)

@@ -66,13 +66,16 @@ def test_layouts(tmp_path: Path, row: dict[str, Any], question: str, reference: 
         ({"question": "", "answer": "1"}, ["line 2", "'question'", "empty"]),
     ],
 )
-def test_bad_problems_are_named_or_skipped(tmp_path: Path, row: dict[str, Any], words: list[str]) -> None:
+def test_bad_problems_are_named_or_skipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], row: dict[str, Any], words: list[str]
+) -> None:
     path = tmp_path / "set.jsonl"
     path.write_text(json.dumps({"question": "ok", "answer": "1"}) + "\n" + json.dumps(row), encoding="utf-8")
     with pytest.raises(UserError) as caught:
         load_problems(str(path))
     assert all(word in str(caught.value) for word in words), str(caught.value)
     assert len(load_problems(str(path), on_bad_row="skip")) == 1
+    assert "1 bad rows skipped" in capsys.readouterr().err
     assert len(load_problems(str(path), limit=1)) == 1
 
 
