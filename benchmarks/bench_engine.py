@@ -16,6 +16,7 @@ import torch
 
 from echochamber.core.random import key
 from echochamber.core.types import Completion, Problem, Verdict
+from echochamber.formulas.logprobs import token_logprobs
 from echochamber.model.generate import SamplingConfig, generate
 from echochamber.model.presets import num_parameters, preset
 from echochamber.model.runtime import Runtime, RuntimeConfig, start_runtime
@@ -23,7 +24,7 @@ from echochamber.model.tokenizer import train_tokenizer
 from echochamber.model.transformer import Transformer
 from echochamber.rollout.batch import batches
 from echochamber.rollout.collect import Rollout
-from echochamber.stages.fit import batch_logprobs
+from echochamber.stages.forward import batch_logits
 
 VOCAB, PROMPT, NEW, PROMPTS, GROUP = 768, 40, 60, 32, 8
 
@@ -49,8 +50,8 @@ def sample(model: Transformer, runtime: Runtime) -> list[list[Completion]]:
 
 def fit(model: Transformer, runtime: Runtime, rollouts: list[Rollout]) -> None:
     """Forward and backward over all completions."""
-    for batch in batches(rollouts, [1.0] * len(rollouts), 4096, runtime.compile):
-        batch_logprobs(model, batch, 1.0, runtime).sum().backward()
+    for batch in batches(rollouts, {}, 4096, runtime.compile):
+        token_logprobs(batch_logits(model, batch, runtime), batch.targets, 1.0).sum().backward()
     model.zero_grad()
 
 
