@@ -10,6 +10,7 @@ from ..core.types import Problem
 from ..model.runtime import Runtime
 from ..stages import evaluate as evaluating
 from ..stages import prepare, pretrain, rl
+from ..stages.graded import Labels
 from ..stages.rl_config import RLConfig
 from .recipe import Recipe
 
@@ -160,7 +161,7 @@ class Graph:
 
         def run(folder: Path, runtime: Runtime) -> None:
             sets: dict[str, list[Problem]] = {label: prepare.read_problems(self.folder(node)) for label, node in tests.items()}
-            evaluating.evaluate(config, targets(), sets, folder, runtime, evaluating.Labels(arm or "base", seed))
+            evaluating.evaluate(config, targets(), sets, folder, runtime, Labels(arm or "base", seed))
 
         self._add(Node(f"evaluate/{name}", spec, (checkpoint, *tests.values()), run, mixture, size, arm, seed))
 
