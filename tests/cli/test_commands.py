@@ -26,7 +26,7 @@ def run(monkeypatch, capsys):
     return call
 
 
-COMMANDS = ["study", "prepare", "pretrain", "rl", "evaluate", "report", "recipes", "show", "grade", "sample", "doctor"]
+COMMANDS = ["study", "prepare", "pretrain", "rl", "evaluate", "probe", "report", "recipes", "show", "grade", "sample", "doctor"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -111,6 +111,9 @@ def _folder_with(tmp_path, name, text):
         (lambda t: ["evaluate", "--checkpoint", t / "none", "--problems", "easy"], ["none", "no such folder"]),
         (lambda t: ["evaluate", "--checkpoint", t, "--problems", "easy"], ["neither a checkpoint"]),
         (lambda t: ["evaluate", "--checkpoint", "hub:nobody", "--problems", "easy"], ["hub:nobody", "hub:OWNER/NAME"]),
+        (lambda t: ["probe", "--checkpoint", t / "none", "--problems", "easy"], ["none", "no such folder"]),
+        (lambda t: ["probe", "--checkpoint", t, "--problems", "easy", "--formats", "tiny"], ["'tiny'", "tinygsm"]),
+        (lambda t: ["probe", "--checkpoint", t, "--problems", "easy", "--temperatures", "hot"], ["temperatures", "hot"]),
         (lambda t: ["sample", t, "How many?"], ["neither a checkpoint"]),
         (lambda t: ["grade", "--in", t / "none.jsonl", "--out", t / "out.jsonl"], ["none.jsonl", "cannot be read"]),
         (lambda t: ["grade", "--in", _folder_with(t, "in.jsonl", '{"id": 1}\n'), "--out", t / "out.jsonl", "--strict"], ["line 1", "completion"]),
