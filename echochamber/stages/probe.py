@@ -77,7 +77,8 @@ class ProbeConfig(ProbeRecipe):
         silent = [name for name in self.formats or () if not known[name]]
         if silent:
             raise UserError(f"format {silent[0]!r} has no opening text that commits a completion to it; give one as openings.{silent[0]}")
-        return {name: known[name] for name in (known if self.formats is None else self.formats) if known[name]}
+        # Without whitespace at the end (see `Format.opening`).
+        return {name: known[name].rstrip() for name in (known if self.formats is None else self.formats) if known[name].strip()}
 
 
 @dataclass(frozen=True)

@@ -175,8 +175,7 @@ class Graph:
         recipe = self.recipe
         if recipe.probe is None:
             return
-        shared = {"max_new_tokens": recipe.evaluate.max_new_tokens, "prompt_suffix": recipe.prompt_suffix}
-        config = probe.ProbeConfig(**dict(recipe.probe), **shared)
+        config = probe.ProbeConfig(**dict(recipe.probe), max_new_tokens=recipe.evaluate.max_new_tokens, prompt_suffix=recipe.prompt_suffix)
         settings = {"probe": config.resolved(), "openings": config.forced(), "arm": arm, "seed": seed, "runtime": recipe.runtime.resolved()}
         roles = {"checkpoint": checkpoint} | ({"reference": reference} if reference else {})
         spec = Spec("probe", settings, probe.VERSION, self._fingerprints(**roles, **tests))

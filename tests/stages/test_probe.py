@@ -52,10 +52,9 @@ def test_forced_completions_open_as_told_and_say_which_format_was_asked(out):
     frame = pl.read_parquet(out / "forced.parquet")
     assert set(RECORD_SCHEMA) <= set(frame.columns)
     assert dict(frame.group_by("forced_format").len().rows()) == {"tinygsm": 10, "omi1": 10, "omi2": 10, "metamath": 10}
-    opening = "def simple_math_problem() -> int:\n"
+    opening = "def simple_math_problem() -> int:"
     texts = frame.filter(pl.col("forced_format") == "tinygsm")["text"].to_list()
     assert all(text.startswith(opening) and len(text) >= len(opening) for text in texts)
-    assert set(frame.filter(pl.col("forced_format") == "tinygsm")["format"]) == {"tinygsm"}
     assert set(frame["step"]) == {3}
 
 
@@ -149,7 +148,7 @@ def test_without_reference_or_given_nothing_is_compared(checkpoints, tmp_path):
 def test_a_format_without_an_opening_and_an_unknown_one_are_named():
     with pytest.raises(UserError, match="'gsm8k' has no opening text"):
         ProbeConfig(formats=("gsm8k",)).forced()
-    assert ProbeConfig(formats=("gsm8k",), openings={"gsm8k": "First, "}).forced() == {"gsm8k": "First, "}
+    assert ProbeConfig(formats=("gsm8k",), openings={"gsm8k": "First, \n"}).forced() == {"gsm8k": "First,"}
     with pytest.raises(UserError, match="'tiny' is not registered"):
         ProbeConfig(formats=("tiny",)).forced()
 
