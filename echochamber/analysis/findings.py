@@ -4,12 +4,14 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from .format_tables import dynamics_table, errors_table, forecasts_table, style_table
+from .forecast_tables import forecasts_table
+from .format_tables import costs_table, dynamics_table, errors_table, style_table
 from .page_data import written_formats
 from .page_table import Inputs, PageTable
+from .probe_tables import baselines_table, likelihood_table
 from .runs import Run
 from .score_tables import (
-    baselines_table,
+    coverage_table,
     gains_table,
     scorers_table,
     selection_table,
@@ -17,12 +19,19 @@ from .score_tables import (
     variants_table,
 )
 from .study_folder import Study, scan_table
-from .tables.common import counts
+from .tables.common import counts, forced_counts
 
 PROBLEM_COLUMNS = ("problem_set", "step", "problem_id", "num_samples", "num_correct", "greedy_correct")
+RECORD_NEEDS = ("problem_set", "problem_id", "step", "sample", "temperature", "format", "outcome", "correct")
+PROBE_TABLES = {
+    "forced": (*RECORD_NEEDS, "forced_format"),
+    "sweep": RECORD_NEEDS,
+    "likelihood": ("problem_set", "problem_id", "writer", "num_tokens", "logprob", "logprob_reference", "logprobs", "logprobs_reference"),
+}
+"""Tables of a probe and the columns that the analyses need of them."""
 MAKERS: tuple[Callable[[Study, Sequence[Inputs], str], PageTable | None], ...] = (
-    gains_table, selection_table, baselines_table, support_table, variants_table, dynamics_table, style_table,
-    forecasts_table, errors_table, scorers_table,
+    gains_table, selection_table, baselines_table, likelihood_table, coverage_table, support_table, variants_table,
+    dynamics_table, costs_table, style_table, forecasts_table, errors_table, scorers_table,
 )  # fmt: skip
 
 
@@ -43,7 +52,7 @@ def findings(study: Study, runs: Sequence[Run], chosen: tuple[str, str]) -> list
 def _tables(study: Study, members: Sequence[Run], chosen: tuple[str, str], label: str) -> list[PageTable]:
     """Every table that can be made; a file damaged inside is named and costs the group its tables."""
     try:
-        inputs = [_inputs(study, run, chosen) for run in members]
+        inputs = [run_inputs(study, run, chosen) for run in members]
         tables = [make(study, inputs, chosen[0]) for make in MAKERS]
     except pl.exceptions.PolarsError as error:
         study.trouble(f"{label}: records or problems cannot be analysed ({str(error).splitlines()[0]})")
@@ -51,7 +60,8 @@ def _tables(study: Study, members: Sequence[Run], chosen: tuple[str, str], label
     return [table for table in tables if table is not None]
 
 
-def _inputs(study: Study, run: Run, chosen: tuple[str, str]) -> Inputs:
+def run_inputs(study: Study, run: Run, chosen: tuple[str, str]) -> Inputs:
+    """What one run offers to the analyses, scanned and counted once."""
     last = max(run.steps(chosen), default=0)
     formats = written_formats([run])
     scans = [scan_table(study, node, "records.parquet") for node in run.evaluations]
@@ -60,6 +70,7 @@ def _inputs(study: Study, run: Run, chosen: tuple[str, str]) -> Inputs:
     problems = [table.collect() for table in tables if table is not None]
     records = pl.concat(known, how="diagonal") if known else None
     counted = counts(records, chosen[0], [0, last]) if records is not None and last and formats else None
+    probed = {name: table for name in PROBE_TABLES if (table := _probed(study, run, name)) is not None}
     return Inputs(
         run,
         last,
@@ -67,4 +78,14 @@ def _inputs(study: Study, run: Run, chosen: tuple[str, str]) -> Inputs:
         records,
         pl.concat(problems, how="diagonal_relaxed") if problems else None,
         counted,
+        forced_counts(probed["forced"], chosen[0]) if "forced" in probed else None,
+        probed,
     )
+
+
+def _probed(study: Study, run: Run, name: str) -> pl.LazyFrame | None:
+    """One table of all probes of a run; a probe may lack it (no likelihood without a reference)."""
+    nodes = [node for node in run.probes if node.folder and (node.folder / f"{name}.parquet").is_file()]
+    scans = [scan_table(study, node, f"{name}.parquet", PROBE_TABLES[name]) for node in nodes]
+    known = [scan for scan in scans if scan is not None]
+    return pl.concat(known, how="diagonal") if known else None

@@ -10,6 +10,18 @@ from .headline import bounds, percent
 from .runs import Run
 
 
+class Cell(str):
+    """Text of one cell that leads to the completions behind it."""
+
+    goal: dict[str, Any]
+
+    def __new__(cls, text: str, goal: dict[str, Any]) -> "Cell":
+        """A string with a goal (see `target`)."""
+        made = super().__new__(cls, text)
+        made.goal = goal
+        return made
+
+
 @dataclass(frozen=True)
 class PageTable:
     """A question, its answer as a table of text, and what to know when reading it."""
@@ -17,9 +29,8 @@ class PageTable:
     question: str
     columns: list[str]
     rows: list[list[str]]
+    """A `Cell` among them can be clicked."""
     note: str = ""
-    targets: list[dict[str, Any]] = field(default_factory=list)
-    """Per row what the completion browser shows when the row is clicked; empty: rows are not clickable."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,17 @@ class Inputs:
     records: pl.LazyFrame | None
     problems: pl.DataFrame | None
     counted: pl.DataFrame | None
+    forced: pl.DataFrame | None = None
+    """`tables.common.forced_counts` of the probes, where there are any."""
+    probed: dict[str, pl.LazyFrame] = field(default_factory=dict)
+    """The probes' tables by name: forced, sweep, likelihood."""
+
+
+def seeds_note(inputs: Sequence["Inputs"], single: str = "") -> str:
+    """What the intervals of a table are over, and where a click leads."""
+    if len(inputs) == 1:
+        return single or f"Seed {inputs[0].run.seed}: intervals are a bootstrap by problem, within this run."
+    return f"Over {len(inputs)} seeds (Student’s t). A click leads to completions of seed {inputs[0].run.seed}."
 
 
 def signed(value: float | None, interval: Sequence[float | None]) -> str:

@@ -22,6 +22,8 @@ class Run:
     rl: Node | None
     evaluations: list[Node] = field(default_factory=list)
     """Evaluate stages of the base, then of the RL checkpoints."""
+    probes: list[Node] = field(default_factory=list)
+    """Probe stages of the base, then of the last RL checkpoint."""
     rows: list[Row] = field(default_factory=list)
     """Summary rows of all evaluations, by problem set and step."""
     dense: list[Row] = field(default_factory=list)
@@ -75,7 +77,7 @@ def _parent(study: Study, node: Node, kind: str) -> Node | None:
 def _run(study: Study, rl: Node | None, pretrain: Node | None) -> Run:
     place = rl or pretrain
     assert place is not None
-    evaluations = [*_evaluations(study, pretrain), *_evaluations(study, rl)]
+    evaluations = [*_of_checkpoints(study, pretrain, "evaluate"), *_of_checkpoints(study, rl, "evaluate")]
     rows = [row for node in evaluations for row in _rows(study, node)]
     return Run(
         mixture=place.mixture,
@@ -85,16 +87,17 @@ def _run(study: Study, rl: Node | None, pretrain: Node | None) -> Run:
         pretrain=pretrain,
         rl=rl,
         evaluations=evaluations,
+        probes=[*_of_checkpoints(study, pretrain, "probe"), *_of_checkpoints(study, rl, "probe")],
         rows=sorted(rows, key=lambda row: row["step"]),
         dense=read_log(study, rl, "metrics.jsonl") if rl else [],
     )
 
 
-def _evaluations(study: Study, node: Node | None) -> Iterator[Node]:
-    """Evaluate stages of `node` itself (one of an RL stage may name its pretraining as well)."""
+def _of_checkpoints(study: Study, node: Node | None, kind: str) -> Iterator[Node]:
+    """Evaluate or probe stages of `node` itself (one of an RL stage may name its pretraining as well)."""
     if node is None:
         return
-    for candidate in study.of_kind("evaluate"):
+    for candidate in study.of_kind(kind):
         through_rl = _parent(study, candidate, "rl")
         if (node.kind == "rl" and through_rl is node) or (
             node.kind == "pretrain" and through_rl is None and node.id in candidate.parents

@@ -1,16 +1,16 @@
-"""Analyses of scores as tables of text: gains, selection or skill, baselines, support, guesses, scorers."""
+"""Analyses of scores as tables of text: gains, selection or skill, coverage, support, guesses, scorers."""
 
 from collections.abc import Sequence
 
 import polars as pl
 
-from .headline import percent
-from .page_table import Inputs, PageTable, share, signed, target
+from .page_table import Cell, Inputs, PageTable, seeds_note, share, signed, target
 from .study_folder import Study
 from .tables.common import over_seeds
+from .tables.coverage import coverage_precision
 from .tables.errors import two_scorers
 from .tables.floors import pass_variants
-from .tables.gains import no_training, paired_gains, support
+from .tables.gains import paired_gains, support
 from .tables.selection import selection_or_skill
 
 
@@ -20,44 +20,37 @@ def gains_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTabl
     tables = [table for table in tables if len(table)]
     if not tables or len(tables) < len(inputs):
         return None
-    joined = over_seeds(tables, ["problem_set", "quantity"])
-    means = (
-        pl.concat(tables)
-        .group_by("problem_set", "quantity")
-        .agg(pl.col("before").mean(), pl.col("after").mean())
-    )
-    rows = [
-        [
-            row["problem_set"],
-            row["quantity"].replace("_", " "),
-            percent(row["before"]),
-            percent(row["after"]),
-            signed(row["value"], (row["low"], row["high"])),
-        ]
-        for row in joined.join(
-            means, on=["problem_set", "quantity"], how="left", maintain_order="left"
-        ).iter_rows(named=True)
-        if row["quantity"] not in ("pass@1", "maj@1")  # both are the accuracy
-    ]
-    targets = [target(inputs[0], set=row[0]) for row in rows]
-    note = (
-        "Each problem is its own control."
-        if len(inputs) == 1
-        else "Each seed is its own control; Student’s t over seeds."
-    )
-    return PageTable(
-        "Did the scores really change?",
-        ["Problems", "Score", "Before", "After", "Change with 95% interval"],
-        rows,
-        note,
-        targets,
-    )
+    keys = ["problem_set", "quantity"]
+    ends = [_end(tables, keys, end) for end in ("before", "after")]
+    rows = []
+    for change, before, after in zip(*(table.iter_rows(named=True) for table in (over_seeds(tables, keys), *ends)), strict=True):
+        if change["quantity"] in ("pass@1", "maj@1"):  # both are the accuracy
+            continue
+        first, last = (target(inputs[0], set=change["problem_set"]) | step for step in ({"step": 0}, {}))
+        rows.append(
+            [
+                change["problem_set"],
+                change["quantity"].replace("_", " "),
+                Cell(share(before), first),
+                Cell(share(after), last),
+                Cell(signed(change["value"], (change["low"], change["high"])), last | {"change": "gained"}),
+            ]
+        )
+    note = "Each problem is its own control. " if len(inputs) == 1 else "Each seed is its own control. "
+    columns = ["Problems", "Score", "Before", "After", "Change with 95% interval"]
+    return PageTable("Did the scores really change?", columns, rows, note + seeds_note(inputs))
+
+
+def _end(tables: Sequence[pl.DataFrame], keys: list[str], end: str) -> pl.DataFrame:
+    """One end of the paired gains over seeds, in the order of the keys."""
+    parts = [table.select(*keys, value=end, low=f"{end}_low", high=f"{end}_high") for table in tables]
+    return over_seeds(parts, keys, clip=(0, 1))
 
 
 def selection_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
-    """Selection against skill, with the range left open by formats that died out."""
+    """Selection against skill, with the range left open by formats that nobody measured."""
     tables = [
-        selection_or_skill(one.counted, one.last, one.formats) for one in inputs if one.counted is not None
+        selection_or_skill(one.counted, one.last, one.formats, one.forced) for one in inputs if one.counted is not None
     ]
     tables = [table for table in tables if len(table)]
     if not tables or len(tables) < len(inputs):
@@ -68,27 +61,49 @@ def selection_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
         "skill": "being right more often within a format",
     }
     ranges = pl.concat(tables).group_by("part").agg(pl.col("at_least").min(), pl.col("at_most").max())
-    rows = [
+    joined = over_seeds(tables, ["part"]).join(ranges, on="part", how="left", maintain_order="left")
+    rows: list[list[str]] = [
         [
             names[row["part"]],
-            signed(row["value"], (row["low"], row["high"])),
+            Cell(signed(row["value"], (row["low"], row["high"])), target(inputs[0], change="gained")),
             f"{100 * row['at_least']:+.1f} to {100 * row['at_most']:+.1f}",
         ]
-        for row in over_seeds(tables, ["part"])
-        .join(ranges, on="part", how="left", maintain_order="left")
-        .iter_rows(named=True)
+        for row in joined.iter_rows(named=True)
     ]
+    forced = all(one.forced is not None for one in inputs)
     note = (
-        "The gain is split exactly, problem by problem. A format that the model no longer writes has no accuracy after RL: "
-        "the estimate assumes it kept the one it had, the last column is the range over every accuracy it could have."
+        "The gain is split exactly, problem by problem. Where a format was not written, its accuracy is that under forced decoding; "
+        "what nobody measured is assumed unchanged, and the last column is the range over every accuracy it could have. "
+        if forced
+        else "The gain is split exactly, problem by problem. A format that the model no longer writes has no accuracy after RL: "
+        "the estimate assumes it kept the one it had, the last column is the range over every accuracy it could have. "
     )
-    return PageTable(
-        "Selection or skill?",
-        ["Part of the accuracy gain", "Estimate with 95% interval", "Whatever died out could do"],
-        rows,
-        note,
-        [target(inputs[0]) for _ in rows],
-    )
+    columns = ["Part of the accuracy gain", "Estimate with 95% interval", "Whatever is unmeasured could do"]
+    return PageTable("Selection or skill?", columns, rows, note + seeds_note(inputs))
+
+
+def coverage_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
+    """More problems solved at all, or solved ones solved more often."""
+    tables = [coverage_precision(one.problems, chosen) for one in inputs if one.problems is not None]
+    tables = [table for table in tables if len(table)]
+    if not tables or len(tables) < len(inputs) or len({table["k"][0] for table in tables}) > 1:
+        return None
+    k = tables[0]["k"][0]
+    shares = over_seeds([t.filter(pl.col("side") != "gain") for t in tables], ["quantity", "side"], clip=(0, 1))
+    cells = {(row["quantity"], row["side"]): share(row) for row in shares.iter_rows(named=True)}
+    gains = over_seeds([t.filter(pl.col("side") == "gain") for t in tables], ["quantity"])
+    parts = {row["quantity"]: signed(row["value"], (row["low"], row["high"])) for row in gains.iter_rows(named=True)}
+    names = {
+        "coverage": f"coverage: solved within {k} tries (pass@{k})",
+        "precision": f"precision: accuracy divided by pass@{k}",
+    }
+    goals = (target(inputs[0], step=0), target(inputs[0]), target(inputs[0], change="gained"))
+    rows = [
+        [label, *(Cell(text, goal) for text, goal in zip((cells[name, "before"], cells[name, "after"], parts[name]), goals, strict=True))]
+        for name, label in names.items()
+    ]
+    note = "Accuracy is coverage times precision; the last column splits its gain between the two, exactly. " + seeds_note(inputs)
+    return PageTable("More problems, or the same ones more often?", ["Part", "Before", "After", "Of the gain"], rows, note)
 
 
 def support_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
@@ -97,21 +112,15 @@ def support_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTa
     tables = [table for table in tables if len(table)]
     if not tables or len(tables) < len(inputs):
         return None
-    joined = over_seeds(tables, ["k", "kind"])
-    kinds = ["kept", "gained", "lost", "never"]
+    joined = over_seeds(tables, ["k", "kind"], clip=(0, 1))
+    changes = {"kept": "kept", "gained": "gained", "lost": "lost", "never": "missed"}
     cells = {(row["k"], row["kind"]): share(row) for row in joined.iter_rows(named=True)}
     rows = [
-        [str(k), *(cells.get((k, kind), "not estimable") for kind in kinds)]
+        [str(k), *(Cell(cells.get((k, kind), "not estimable"), target(inputs[0], change=change)) for kind, change in changes.items())]
         for k in sorted({k for k, _ in cells})
     ]
-    note = "Chance that a problem is solved within k tries by both models, only after RL, only before, or by neither."
-    return PageTable(
-        "Which problems were gained, which were lost?",
-        ["k", *kinds],
-        rows,
-        note,
-        [target(inputs[0]) for _ in rows],
-    )
+    note = "Chance that a problem is solved within k tries by both models, only after RL, only before, or by neither. " + seeds_note(inputs)
+    return PageTable("Which problems were gained, which were lost?", ["k", *changes], rows, note)
 
 
 def variants_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
@@ -123,56 +132,46 @@ def variants_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageT
     ]
     if not found or len(found) < len(inputs):
         return None
-    joined = over_seeds(found, ["last", "kind", "k"])
+    joined = over_seeds(found, ["last", "kind", "k"], clip=(0, 1))
     names = {
         "answer": "right answer",
         "steps": "right answer by right steps",
         "chance": "another problem’s answer (chance floor)",
     }
     cells = {(row["kind"], row["k"], row["last"]): share(row) for row in joined.iter_rows(named=True)}
-    kinds = sorted(
-        {(kind, k) for kind, k, _ in cells}, key=lambda pair: (list(names).index(pair[0]), pair[1])
-    )
+    kinds = sorted({(kind, k) for kind, k, _ in cells}, key=lambda pair: (list(names).index(pair[0]), pair[1]))
+    goals = {False: target(inputs[0], step=0), True: target(inputs[0])}
     rows = [
-        [names[kind], str(k), *(cells.get((kind, k, last), "not estimable") for last in (False, True))]
+        [names[kind], str(k), *(Cell(cells.get((kind, k, last), "not estimable"), goal) for last, goal in goals.items())]
         for kind, k in kinds
     ]
-    note = "Chance floor: completions held against the answer of another problem of the same family and size."
+    note = "Chance floor: completions held against the answer of another problem of the same family and size. " + seeds_note(inputs)
     return PageTable("Solved, or guessed?", ["Success", "k", "pass@k before", "after"], rows, note)
 
 
-def baselines_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
-    """What needs no RL: greedy decoding and a vote on the base, beside the RL model's single tries."""
-    if any(one.problems is None or not one.last for one in inputs):
-        return None
-    tables = [no_training(one.problems, chosen) for one in inputs if one.problems is not None]
-    if not all(len(table) for table in tables):
-        return None
-    rows = [[row["method"], share(row)] for row in over_seeds(tables, ["method"]).iter_rows(named=True)]
-    targets = [target(inputs[0], step=0 if row[0].startswith("base") else inputs[0].last) for row in rows]
-    note = (
-        "Forced formats and lower temperatures need the probe stage, which this study does not have."
-        if not study.of_kind("probe")
-        else ""
-    )
-    return PageTable(
-        "How much of it needs no training?", ["Method", "Accuracy with 95% interval"], rows, note, targets
-    )
-
-
 def scorers_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
-    """The headline numbers under the paper's own scorer, first seed."""
-    one = inputs[0]
-    table = two_scorers(one.records, chosen, (0, one.last)) if one.records is not None and one.last else None
-    if table is None or not len(table):
-        return None
-    rows = [
-        [f"step {row['step']}", row["scorer"], row["quantity"], share(row)]
-        for row in table.iter_rows(named=True)
+    """The headline numbers under the paper's own scorer beside ours."""
+    found = [
+        two_scorers(one.records, chosen, (0, one.last)).with_columns(last=pl.col("step") > 0)
+        for one in inputs
+        if one.records is not None and one.last
     ]
-    return PageTable(
-        "And under the paper’s own scorer?",
-        ["Checkpoint", "Scorer", "Quantity", "Value with 95% interval"],
-        rows,
-        f"Seed {one.run.seed}.",
-    )
+    if len(found) < len(inputs) or not all(len(table) for table in found):
+        return None
+    complete = [_with_unwritten(table, found) for table in found]
+    keys = ["scorer", "quantity", "last"]
+    cells = {tuple(row[key] for key in keys): share(row) for row in over_seeds(complete, keys, clip=(0, 1)).iter_rows(named=True)}
+    goals = {False: target(inputs[0], step=0), True: target(inputs[0])}
+    rows = [
+        [scorer, quantity, *(Cell(cells.get((scorer, quantity, last), "not estimable"), goal) for last, goal in goals.items())]
+        for scorer, quantity in dict.fromkeys(key[:2] for key in cells)
+    ]
+    note = "The paper’s scorer labels a completion by the letters “def” or a tag and reads the number from its text where a program fails. " + seeds_note(inputs)
+    return PageTable("And under the paper’s own scorer?", ["Scorer", "Quantity", "Before", "After"], rows, note)
+
+
+def _with_unwritten(table: pl.DataFrame, all_tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """`table` with a share of 0, without an interval of its own, for each label that only other seeds or steps have."""
+    wanted = pl.concat([other.select("scorer", "quantity") for other in all_tables]).unique(maintain_order=True)
+    grid = wanted.join(pl.DataFrame({"last": [False, True]}), how="cross")
+    return grid.join(table, on=["scorer", "quantity", "last"], how="left", maintain_order="left").with_columns(pl.col("value").fill_null(0.0))

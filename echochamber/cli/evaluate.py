@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from .options import CheckpointOption, PromptSuffixOption
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -15,12 +17,14 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    checkpoint: Annotated[Path, typer.Option("--checkpoint", metavar="PATH", help="A checkpoint folder, an artifact that has checkpoints, or a study with one.")],
+    checkpoint: CheckpointOption,
     problems: Annotated[str, typer.Option("--problems", metavar="NAME_OR_FILE", help="World set (all, easy, medium, hard) or a file: JSONL(.gz), JSON, CSV, Parquet.")],
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Output folder; runs/evaluate-PROBLEMS if not given.")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Completions per problem at the temperature, besides the greedy one.")] = 4,
     temperature: Annotated[float, typer.Option(min=0.01)] = 1.0,
+    top_p: Annotated[float, typer.Option(min=0.01, max=1, help="Sample among the likeliest tokens that hold this share.")] = 1.0,
     max_new_tokens: Annotated[int, typer.Option(min=1)] = 160,
+    prompt_suffix: PromptSuffixOption = "\n\n",
     tier2: Annotated[bool, typer.Option("--tier2", help="Run programs that need sympy or other libraries in a locked-down process.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many problems.")] = None,
     seed: int = 0,
@@ -28,15 +32,28 @@ def evaluate(
     """Greedy and sampled completions, graded: records.parquet, problems.parquet, summary.json."""
     from ..study.evaluate_once import evaluate_once
 
-    settings = {"samples": samples, "temperature": temperature, "max_new_tokens": max_new_tokens, "grader": {"tier2": tier2}}
+    settings = {
+        "samples": samples, "temperature": temperature, "top_p": top_p, "max_new_tokens": max_new_tokens,
+        "prompt_suffix": prompt_suffix, "grader": {"tier2": tier2},
+    }  # fmt: skip
     folder, rows, skipped = evaluate_once(checkpoint, problems, out, settings, limit, seed)
     for row in rows:
-        low, high = row["intervals"]["accuracy"]
-        shares = ", ".join(f"{name} {100 * f['share']:.1f}%" for name, f in row["formats"].items() if f["share"])
-        print(f"{row['problem_set']}: {row['num_problems']} problems, {row['num_samples']} samples each")
-        print(f"  accuracy {100 * row['accuracy']:.2f}% [{100 * low:.2f}, {100 * high:.2f}]   greedy {100 * row['greedy_accuracy']:.2f}%")
-        print(f"  pass@k   {', '.join(f'@{k} {100 * v:.2f}%' for k, v in row['pass@k'].items())}")
-        print(f"  formats  {shares}")
+        around = row["intervals"]
+        shares = [f"{name} {_percent(f['share'], around['formats'][name]['share'])}" for name, f in row["formats"].items() if f["share"]]
+        print(f"{row['problem_set']}: {row['num_problems']} problems, {row['num_samples']} samples each, 95% intervals in brackets")
+        print(f"  accuracy {_percent(row['accuracy'], around['accuracy'])}   greedy {_percent(row['greedy_accuracy'], around['greedy_accuracy'])}")
+        for curve in ("pass@k", "maj@k"):
+            print(f"  {curve:8} {', '.join(f'@{k} {_percent(v, around[curve][k])}' for k, v in row[curve].items())}")
+        print(f"  formats  {', '.join(shares)}")
+        if row["infrastructure"]:
+            print(f"  {row['infrastructure']} completions could not be graded and are left out")
     if skipped:
         print(f"  {skipped} problems left out: with {max_new_tokens} new tokens they exceed the model's positions")
     print(f"Records: {folder / 'records.parquet'}")
+
+
+def _percent(value: float | None, interval: list[float] | None) -> str:
+    """`57.0% [54.1, 59.8]`; what is not estimable says so."""
+    if value is None:
+        return "not estimable"
+    return f"{100 * value:.1f}% " + (f"[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]" if interval else "[no interval]")

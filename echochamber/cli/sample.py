@@ -1,6 +1,5 @@
 """`echochamber sample`: talk to a checkpoint."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +11,7 @@ def register(app: typer.Typer) -> None:
 
 
 def sample(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint folder, an artifact that has some, or a study.")],
+    checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="A checkpoint folder, an artifact that has some, a study, or hub:OWNER/NAME[@REVISION].")],
     question: Annotated[str, typer.Argument(metavar="QUESTION")],
     number: Annotated[int, typer.Option("-n", min=1, help="Completions.")] = 4,
     form: Annotated[str | None, typer.Option("--format", metavar="NAME", help="Commit the completion to a format by its opening text.")] = None,

@@ -24,7 +24,8 @@ class Format:
     answer_rule: str
     """How the answer is read: a key of `verify.answers.ANSWER_RULES`."""
     opening: str = ""
-    """Text that commits a completion to this format, for forced decoding."""
+    """Text that commits a completion to this format, for forced decoding. It does not end in whitespace: tokenizers
+    join a line break with the indentation after it, so a break that is given would be one no training text has."""
     title: str = ""
     """What a reader sees: `Python function`."""
 

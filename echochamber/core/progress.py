@@ -1,6 +1,7 @@
 """One progress bar with rate and time left, on everything that takes over a few seconds."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,9 +22,10 @@ console = Console(stderr=True, highlight=False)
 class Bar:
     """Handle on one running bar."""
 
-    def __init__(self, progress: Progress, task: TaskID, label: str, total: int) -> None:
+    def __init__(self, progress: Progress, task: TaskID, label: str, total: int, done: int = 0) -> None:
         self.progress, self.task, self.label, self.total = progress, task, label, total
-        self.done, self.plain_at = 0, 0
+        self.done, self.done_before, self.started = done, done, time.monotonic()
+        self.plain_at = done * 10 // max(total, 1)
 
     def advance(self, amount: int = 1, note: str = "") -> None:
         """Move on by `amount` units and show `note` (loss, reward, rate) behind the bar."""
@@ -31,7 +33,13 @@ class Bar:
         self.progress.update(self.task, advance=amount, note=note)
         if not console.is_terminal and self.done * 10 // max(self.total, 1) > self.plain_at:
             self.plain_at = self.done * 10 // max(self.total, 1)
-            console.print(f"  {self.label}: {self.done}/{self.total}  {note}", markup=False)
+            console.print(f"  {self.label}: {self.done}/{self.total}, {self._time_left()} left  {note}", markup=False)
+
+    def _time_left(self) -> str:
+        """`h:mm:ss` at the rate since the start of this sitting."""
+        rate = (self.done - self.done_before) / max(time.monotonic() - self.started, 1e-9)
+        seconds = round((self.total - self.done) / rate) if rate > 0 else 0
+        return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
 @contextmanager
@@ -43,9 +51,7 @@ def progress_bar(label: str, total: int, done: int = 0, unit: str = "") -> Itera
     )  # fmt: skip
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task(label, total=total, completed=done, note="")
-        bar = Bar(progress, task, label, total)
-        bar.done = done
-        yield bar
+        yield Bar(progress, task, label, total, done)
 
 
 def say(message: str) -> None:

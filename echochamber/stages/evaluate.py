@@ -1,5 +1,10 @@
-"""Evaluation: greedy and sampled completions of every checkpoint, graded, with intervals."""
+"""Evaluation: greedy and sampled completions of every checkpoint, graded, with intervals.
 
+Problems are scored in chunks of whole problems whose bounds follow from the configuration alone; each
+chunk is saved when it is done, so that a kill loses at most one and the result is the same in bytes.
+"""
+
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,25 +15,26 @@ from pydantic import Field
 
 from ..core.artifacts import write_json
 from ..core.config import Config
+from ..core.errors import UserError
 from ..core.formats import registered_formats
-from ..core.progress import Bar, progress_bar
-from ..core.records import record, records_frame
+from ..core.progress import progress_bar
+from ..core.records import records_frame
 from ..core.resume import ResumePoint
 from ..core.types import Problem
 from ..model.checkpoint import load_checkpoint
 from ..model.generate import SamplingConfig
 from ..model.runtime import Runtime
-from ..rollout.collect import stream_keys
 from ..rollout.engines import NativeEngine
-from ..stats.summary import summarise
+from ..stats.counts import Counts, count_completions, join_counts
+from ..stats.summary import summarise_counts
 from ..verify.grade import Grader, GraderConfig
 from ..verify.legacy import LegacyGrader
+from .graded import Graders, Labels, graded_rows
+from .pieces import Pieces, join_pieces
 
 VERSION = 2
 GREEDY = -1
 """The `sample` of a greedy completion."""
-EVALUATION_STREAM = 0
-"""The step whose random streams evaluation uses; training steps count from 1."""
 
 
 class EvaluateConfig(Config):
@@ -37,8 +43,11 @@ class EvaluateConfig(Config):
     samples: int = Field(default=16, gt=0)
     """Completions per problem at `temperature`, besides the greedy one."""
     temperature: float = Field(default=1.0, gt=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
     max_new_tokens: int = Field(default=160, gt=0)
     max_rows: int = Field(default=1024, gt=0)
+    chunk_completions: int = Field(default=4096, gt=0)
+    """Completions between two saves: what a kill can lose, and what memory holds."""
     prompt_suffix: str = "\n\n"
     grader: GraderConfig = GraderConfig()
 
@@ -53,106 +62,129 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Labels:
-    """Columns that say which run the records are of."""
+class _Part:
+    """One checkpoint on one problem set, in chunks of problems."""
 
-    arm: str = ""
-    seed: int = 0
+    target: Target
+    name: str
+    problems: list[Problem]
+    at_once: int
+    pieces: Pieces
 
+    def chunk(self, index: int) -> list[Problem]:
+        return self.problems[index * self.at_once : (index + 1) * self.at_once]
 
-@dataclass(frozen=True)
-class Graders:
-    """Ours, and the paper's released rules beside it."""
-
-    ours: Grader
-    legacy: LegacyGrader
+    def completions(self, indices: Sequence[int]) -> int:
+        return sum(len(self.chunk(index)) for index in indices) * (self.target.samples + 1)
 
 
 def evaluate(
     config: EvaluateConfig, targets: Sequence[Target], sets: dict[str, list[Problem]], folder: Path, runtime: Runtime, labels: Labels
 ) -> None:
-    """Score each checkpoint on each problem set; goes on after a kill with the first part missing.
+    """Score each checkpoint on each problem set; goes on after a kill with the first missing chunk.
 
-    Writes `records.parquet`, `problems.parquet` and `summary.json` into `folder`.
+    Writes `records.parquet`, `problems.parquet` and `summary.json` into `folder`. Memory holds one
+    chunk of completions and counts per problem, however many samples there are.
     """
     # A file's problems know their file by its bare name; scores and records must use one name.
     sets = {name: [replace(problem, problem_set=name) for problem in problems] for name, problems in sets.items()}
-    resume = ResumePoint(folder)
-    parts = [(target, name, resume.folder / f"part_{target.step}_{index}.parquet") for target in targets for index, name in enumerate(sets)]
-    total = sum(len(sets[name]) * (target.samples + 1) for target, name, _ in parts)
+    parts = _parts(config, targets, sets, ResumePoint(folder).folder)
+    total = sum(part.completions(range(part.pieces.count)) for part in parts)
+    to_do = sum(part.completions(part.pieces.missing) for part in parts)
     with (
         Grader(config.grader) as ours,
         LegacyGrader(tier2=config.grader.tier2) as legacy,
-        progress_bar("evaluate", total, unit="completions") as bar,
+        progress_bar("evaluate", total, done=total - to_do, unit="completions") as bar,
     ):
-        graders = Graders(ours, legacy)
-        for target, name, path in parts:
-            if path.is_file():
-                bar.advance(len(sets[name]) * (target.samples + 1))
-                continue
-            rows = score(config, target, sets[name], graders, runtime, labels, bar)
-            temporary = path.with_suffix(".tmp")
-            records_frame(rows).write_parquet(temporary)
-            temporary.replace(path)
-    summaries, tables = [], []
-    for target, name, path in parts:
-        row, columns = summarise_part(pl.read_parquet(path), config.temperature)
-        split = sets[name][0].split if sets[name] else ""
-        summaries.append({"problem_set": name, "split": split, "step": target.step, "temperature": config.temperature} | row)
-        tables.append(pl.DataFrame({"problem_set": name, "step": target.step} | columns, strict=False))
-    write_json(folder / "summary.json", summaries)
-    pl.concat([pl.read_parquet(path) for _, _, path in parts], how="diagonal").write_parquet(folder / "records.parquet")
-    pl.concat(tables, how="diagonal_relaxed").write_parquet(folder / "problems.parquet")
+        for target in targets:
+            missing = [(part, index) for part in parts if part.target is target for index in part.pieces.missing]
+            engines = _engines(config, target, runtime) if missing else []
+            for part, index in missing:
+                rows: list[dict[str, Any]] = []
+                for engine, samples in engines:
+                    rows += graded_rows(engine, Graders(ours, legacy), part.chunk(index), samples, labels, target.step)
+                    bar.advance(len(part.chunk(index)) * len(samples), note=f"step {target.step}, {part.name}")
+                part.pieces.write(index, records_frame(rows))
+    _finish(config, parts, folder)
 
 
-def score(
-    config: EvaluateConfig, target: Target, problems: list[Problem], graders: Graders, runtime: Runtime, labels: Labels, bar: Bar
-) -> list[dict[str, Any]]:
-    """Records of one checkpoint on one set: a greedy completion and `target.samples` sampled ones per problem."""
+def _parts(config: EvaluateConfig, targets: Sequence[Target], sets: dict[str, list[Problem]], resume: Path) -> list[_Part]:
+    parts = []
+    for target in targets:
+        at_once = max(1, config.chunk_completions // target.samples)
+        for index, (name, problems) in enumerate(sets.items()):
+            check_problems(name, problems)
+            count = -(-len(problems) // at_once)
+            parts.append(_Part(target, name, problems, at_once, Pieces(resume, f"part_{target.step}_{index}", count)))
+    return parts
+
+
+def check_problems(name: str, problems: Sequence[Problem]) -> None:
+    """`UserError` where a set is empty or two of its problems share an id (their counts would run together)."""
+    if not problems:
+        raise UserError(f"{name}: holds no problems to evaluate on")
+    repeated = [id for id, number in Counter(problem.id for problem in problems).items() if number > 1]
+    if repeated:
+        raise UserError(f"{name}: {len(repeated)} problem ids occur more than once, the first is {repeated[0]!r}; ids must be unique")
+
+
+def _engines(config: EvaluateConfig, target: Target, runtime: Runtime) -> list[tuple[NativeEngine, list[int]]]:
+    """The greedy and the sampling engine of one checkpoint, each with its sample numbers."""
     model, tokenizer = load_checkpoint(target.folder, runtime.device)
-    rows: list[dict[str, Any]] = []
+    found = []
     for temperature, samples in ((0.0, [GREEDY]), (config.temperature, list(range(target.samples)))):
-        sampling = SamplingConfig(temperature=temperature, max_new_tokens=config.max_new_tokens, max_rows=config.max_rows)
-        engine = NativeEngine(model, tokenizer, sampling, runtime, config.prompt_suffix)
-        at_once = max(1, config.max_rows // len(samples)) * 4
-        for start in range(0, len(problems), at_once):
-            chosen = problems[start : start + at_once]
-            rows += _score_some(engine, graders, chosen, samples, labels, target.step, temperature)
-            bar.advance(len(chosen) * len(samples), note=f"step {target.step}")
-    return rows
+        top_p = config.top_p if temperature else 1.0
+        sampling = SamplingConfig(temperature=temperature, top_p=top_p, max_new_tokens=config.max_new_tokens, max_rows=config.max_rows)
+        found.append((NativeEngine(model, tokenizer, sampling, runtime, config.prompt_suffix), samples))
+    return found
 
 
-def _score_some(
-    engine: NativeEngine, graders: Graders, problems: list[Problem], samples: list[int], labels: Labels, step: int, temperature: float
-) -> Iterator[dict[str, Any]]:
-    # Streams do not depend on the step: checkpoints are compared under common random numbers.
-    keys = stream_keys(problems, samples, labels.seed, EVALUATION_STREAM)
-    prompts = engine.encode_prompts([problem.question for problem in problems])
-    groups = list(engine.sample(prompts, keys))
-    items = [(p, c) for p, group in zip(problems, groups, strict=True) for c in group]
-    verdicts = graders.ours.grade_batch([(p, c.text) for p, c in items])
-    legacy = graders.legacy.grade_batch([(p.reference, c.text) for p, c in items])
-    for index, ((problem, completion), verdict, old) in enumerate(zip(items, verdicts, legacy, strict=True)):
-        yield record(
-            problem, verdict, completion.text, arm=labels.arm, seed=labels.seed, step=step,
-            sample=samples[index % len(samples)], temperature=temperature, num_tokens=len(completion.token_ids),
-            logprob=float(sum(completion.logprobs)), truncated=completion.truncated,
-            legacy_format=old.label, legacy_correct=old.correct,
-        )  # fmt: skip
+def _finish(config: EvaluateConfig, parts: Sequence[_Part], folder: Path) -> None:
+    """Summaries and the two tables, from the pieces on disk."""
+    summaries, tables = [], []
+    for part in parts:
+        row, columns = summarise_part(part.pieces.paths)
+        split = part.problems[0].split if part.problems else ""
+        head = {"problem_set": part.name, "split": split, "step": part.target.step, "temperature": config.temperature}
+        summaries.append(head | row)
+        tables.append(pl.DataFrame({"problem_set": part.name, "step": part.target.step} | columns, strict=False))
+    write_json(folder / "summary.json", summaries)
+    pl.concat(tables, how="diagonal_relaxed").write_parquet(folder / "problems.parquet")
+    join_pieces([path for part in parts for path in part.pieces.paths], folder / "records.parquet")
 
 
-def summarise_part(records: pl.DataFrame, temperature: float) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """Summary row and per-problem columns of one checkpoint on one set.
+def summarise_part(paths: Sequence[Path]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """Summary row and per-problem columns of one checkpoint on one set, from files of whole problems.
 
     Completions that the grader could not decide are counted apart and left out of every score.
     """
-    known = records.filter(pl.col("outcome") != "infrastructure")
+    counts, sampled = [], []
+    infrastructure = 0
+    for known, left_out in _known(paths):
+        infrastructure += left_out
+        counts.append(_count(known))
+        chosen = known.filter(pl.col("sample") != GREEDY)
+        sampled.append(chosen.group_by("outcome").agg(pl.len().cast(pl.Int64), pl.col("truncated").sum().cast(pl.Int64)))
+    summary = summarise_counts(join_counts(counts), list(registered_formats()))
+    outcomes = pl.concat(sampled).group_by("outcome").sum().sort("outcome")
+    number = int(outcomes["len"].sum())
+    truncated = int(outcomes["truncated"].sum()) / number if number else None
+    extra = {"outcomes": dict(outcomes.select("outcome", "len").iter_rows()), "infrastructure": infrastructure, "truncated": truncated}
+    return summary.row | extra, summary.problems
+
+
+def _known(paths: Sequence[Path]) -> Iterator[tuple[pl.DataFrame, int]]:
+    """Per file the graded completions, without their texts, and how many could not be graded."""
+    for path in paths:
+        table = pl.read_parquet(path, columns=["problem_id", "sample", "format", "correct", "answer", "outcome", "truncated"])
+        known = table.filter(pl.col("outcome") != "infrastructure")
+        yield known, len(table) - len(known)
+
+
+def _count(known: pl.DataFrame) -> Counts:
     greedy = known.filter(pl.col("sample") == GREEDY)
     sampled = known.filter(pl.col("sample") != GREEDY)
-    summary = summarise(
+    return count_completions(
         sampled["problem_id"].to_list(), sampled["format"].to_list(), sampled["correct"].to_list(), sampled["answer"].to_list(),
         dict(zip(greedy["problem_id"], greedy["correct"], strict=True)), list(registered_formats()),
     )  # fmt: skip
-    outcomes = dict(sampled.group_by("outcome").len().sort("outcome").iter_rows())
-    extra = {"outcomes": outcomes, "infrastructure": len(records) - len(known), "truncated": sampled["truncated"].mean()}
-    return summary.row | extra, summary.problems

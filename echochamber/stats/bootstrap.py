@@ -68,8 +68,16 @@ def paired_interval(
     if np.all(change == 0):
         bound = wilson(0, change.size, level)[1]
         return -bound, bound
-    tail = _widened_tail(change.size, level)
-    low, high = np.quantile(weights @ change / change.size, [tail, 1 - tail])
+    return resampled_interval(weights @ change / change.size, change.size, level)
+
+
+def resampled_interval(drawn: ArrayLike, units: int, level: float = 0.95) -> Interval:
+    """Percentiles, widened as in `ratio_interval`, of a statistic computed on every resample: drawn (R,), of `units` problems."""
+    values = np.asarray(drawn, dtype=float)
+    if units < 2 or not np.all(np.isfinite(values)):
+        return UNKNOWN
+    tail = _widened_tail(units, level)
+    low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)
 
 

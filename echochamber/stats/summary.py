@@ -1,12 +1,12 @@
 """One checkpoint on one problem set: every headline number with its 95% interval."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .bootstrap import mean_interval, problem_weights, ratio_interval
+from .counts import Counts, count_completions
 from .intervals import Interval, wilson
 from .majority import maj_at_k
 from .pass_at_k import pass_at_k, powers_up_to
@@ -39,65 +39,29 @@ def summarise(
     wrote) is None. Sampled figures carry a bootstrap by problem, seeded by `seed`; figures of one
     completion per problem a Wilson interval.
     """
-    assert len(problem_ids) == len(formats) == len(correct) == len(answers), "columns differ in length"
-    unknown = set(formats) - set(format_names)
-    assert not unknown, f"formats {sorted(unknown)} are not among {list(format_names)}"
-    problems = list(dict.fromkeys([*problem_ids, *(greedy_correct or {})]))
-    counts = _count(problems, problem_ids, formats, correct, answers, list(format_names))
+    counts = count_completions(problem_ids, formats, correct, answers, greedy_correct, format_names)
+    return summarise_counts(counts, format_names, ks, seed)
+
+
+def summarise_counts(
+    counts: Counts, format_names: Sequence[str], ks: Sequence[int] | None = None, seed: int = 0
+) -> Summary:
+    """`summarise` of completions that are counted already (in pieces, where they do not fit in memory)."""
+    problems = counts.problems
     fewest = int(counts.samples.min()) if problems else 0
     ks = list(ks) if ks is not None else powers_up_to(fewest)
-    greedy = [(greedy_correct or {}).get(name) for name in problems]
     curves = _curves(counts, ks)
     weights = problem_weights(max(len(problems), 1), seed)
     row: dict[str, Any] = {"num_problems": len(problems), "num_samples": fewest, "intervals": {}}
-    _add_greedy(row, [value for value in greedy if value is not None])
+    _add_greedy(row, [value for value in counts.greedy if value is not None])
     _add_accuracy(row, counts, weights)
     for name, curve in curves.items():
         _add_curve(row, name, curve, weights)
     _add_formats(row, counts, list(format_names), weights)
-    return Summary(row, _problem_columns(problems, counts, greedy, curves))
+    return Summary(row, _problem_columns(counts, curves))
 
 
-class _Counts(NamedTuple):
-    """Counts per problem."""
-
-    samples: np.ndarray
-    """(P,)"""
-    right: np.ndarray
-    """(P,)"""
-    written: np.ndarray
-    """(P, F) completions in each format."""
-    written_right: np.ndarray
-    """(P, F) correct completions in each format."""
-    wrong_votes: list[list[int]]
-    """P lists: votes of each distinct wrong answer."""
-
-
-def _count(
-    problems: list[str],
-    problem_ids: Sequence[str],
-    formats: Sequence[str],
-    correct: Sequence[bool],
-    answers: Sequence[str | None],
-    format_names: list[str],
-) -> _Counts:
-    place = {name: i for i, name in enumerate(problems)}
-    column = {name: i for i, name in enumerate(format_names)}
-    rows = np.array([place[name] for name in problem_ids], dtype=int)
-    columns = np.array([column[name] for name in formats], dtype=int)
-    right = np.array(correct, dtype=bool)
-    written, written_right = np.zeros((2, len(problems), len(format_names)))
-    np.add.at(written, (rows, columns), 1)
-    np.add.at(written_right, (rows[right], columns[right]), 1)
-    votes: list[Counter[str]] = [Counter() for _ in problems]
-    for row, is_right, answer in zip(rows, right, answers, strict=True):
-        if answer is not None and not is_right:
-            votes[row][answer] += 1
-    wrong_votes = [list(counter.values()) for counter in votes]
-    return _Counts(written.sum(1), written_right.sum(1), written, written_right, wrong_votes)
-
-
-def _curves(counts: _Counts, ks: list[int]) -> dict[str, dict[int, np.ndarray]]:
+def _curves(counts: Counts, ks: list[int]) -> dict[str, dict[int, np.ndarray]]:
     """Per problem values of pass@k and maj@k: name -> k -> (P,)."""
     majority = np.array(
         [
@@ -116,7 +80,7 @@ def _add_greedy(row: dict[str, Any], greedy: list[bool]) -> None:
     row["intervals"]["greedy_accuracy"] = _pair(wilson(sum(greedy), len(greedy)))
 
 
-def _add_accuracy(row: dict[str, Any], counts: _Counts, weights: np.ndarray) -> None:
+def _add_accuracy(row: dict[str, Any], counts: Counts, weights: np.ndarray) -> None:
     """Mean over problems of the share of right samples, which is pass@1."""
     if not row["num_samples"]:
         row["accuracy"] = row["intervals"]["accuracy"] = None
@@ -136,7 +100,7 @@ def _add_curve(row: dict[str, Any], name: str, curve: dict[int, np.ndarray], wei
         row["intervals"][name][str(k)] = _pair(mean_interval(weights, values)) if known else None
 
 
-def _add_formats(row: dict[str, Any], counts: _Counts, names: list[str], weights: np.ndarray) -> None:
+def _add_formats(row: dict[str, Any], counts: Counts, names: list[str], weights: np.ndarray) -> None:
     """Share of completions and accuracy within, per format; shares add up to 1."""
     row["formats"], row["intervals"]["formats"] = {}, {}
     total = counts.samples.sum()
@@ -151,17 +115,12 @@ def _add_formats(row: dict[str, Any], counts: _Counts, names: list[str], weights
         }
 
 
-def _problem_columns(
-    problems: list[str],
-    counts: _Counts,
-    greedy: list[bool | None],
-    curves: dict[str, dict[int, np.ndarray]],
-) -> dict[str, list[Any]]:
+def _problem_columns(counts: Counts, curves: dict[str, dict[int, np.ndarray]]) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {
-        "problem_id": problems,
+        "problem_id": counts.problems,
         "num_samples": counts.samples.astype(int).tolist(),
         "num_correct": counts.right.astype(int).tolist(),
-        "greedy_correct": greedy,
+        "greedy_correct": counts.greedy,
     }
     for name, curve in curves.items():
         for k, values in curve.items():

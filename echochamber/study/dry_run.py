@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..core.artifacts import Store
 from ..model.presets import num_parameters, preset
+from ..stages.probe import ProbeConfig
 from ..stages.rl_config import num_steps
 from .graph import Graph, Node
 from .recipe import Recipe
@@ -20,7 +21,7 @@ SAMPLE_TOKENS_PER_S = 20_000.0
 PACK_TOKENS_PER_S = 300_000.0
 TOKENS_PER_COMPLETION = 60.0
 TOKENS_PER_PROMPT = 50.0
-FIXED_SECONDS = {"tokenizer": 3.0, "problems": 2.0, "shards": 3.0, "pretrain": 20.0, "rl": 2.0, "evaluate": 2.0}
+FIXED_SECONDS = {"tokenizer": 3.0, "problems": 2.0, "shards": 3.0, "pretrain": 20.0, "rl": 2.0, "evaluate": 2.0, "probe": 2.0}
 DEFAULT_TOKENS = 4_000_000
 
 
@@ -43,7 +44,7 @@ def describe_plan(recipe: Recipe, out: Path) -> str:
 def estimate_seconds(node: Node, recipe: Recipe) -> float:
     """Rough wall time of one stage on the reference machine."""
     slower = _relative_size(node.size, recipe.tokenizer.vocab_size)
-    work = {"shards": _shards, "pretrain": _pretrain, "rl": _rl, "evaluate": _evaluate}
+    work = {"shards": _shards, "pretrain": _pretrain, "rl": _rl, "evaluate": _evaluate, "probe": _probe}
     variable = work[node.kind](node, recipe) if node.kind in work else 0.0
     return FIXED_SECONDS[node.kind] + variable * slower
 
@@ -80,3 +81,11 @@ def _evaluate(node: Node, recipe: Recipe) -> float:
     if node.arm is not None:
         samples += (recipe.rl[node.arm].checkpoints.count - 1) * (settings.samples.between + 1)
     return len(settings.sets) * settings.count * samples * TOKENS_PER_COMPLETION / SAMPLE_TOKENS_PER_S
+
+
+def _probe(node: Node, recipe: Recipe) -> float:
+    assert recipe.probe is not None
+    formats = len(ProbeConfig(**dict(recipe.probe)).forced())
+    per_problem = recipe.probe.samples * (formats + len(recipe.probe.temperatures)) + 2 * recipe.probe.likelihood_samples
+    problems = len(recipe.evaluate.sets) * min(recipe.evaluate.count, recipe.probe.count or recipe.evaluate.count)
+    return problems * per_problem * TOKENS_PER_COMPLETION / SAMPLE_TOKENS_PER_S

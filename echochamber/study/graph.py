@@ -9,7 +9,8 @@ from ..core.errors import UserError
 from ..core.types import Problem
 from ..model.runtime import Runtime
 from ..stages import evaluate as evaluating
-from ..stages import prepare, pretrain, rl
+from ..stages import prepare, pretrain, probe, rl
+from ..stages.graded import Labels
 from ..stages.rl_config import RLConfig
 from .recipe import Recipe
 from .user_modules import load_user_modules
@@ -34,7 +35,7 @@ class Node:
 
     @property
     def kind(self) -> str:
-        """The stage: tokenizer, problems, shards, pretrain, rl or evaluate."""
+        """The stage: tokenizer, problems, shards, pretrain, rl, evaluate or probe."""
         return self.spec.kind
 
 
@@ -71,10 +72,12 @@ class Graph:
                         continue
                     base = self._pretrain(mixture, size, seed, shards, tokenizer)
                     self._evaluate_base(mixture, size, seed, base, tests)
+                    self._probe(mixture, size, None, seed, base, None, tests)
                     for arm, config in recipe.rl.items():
                         if not recipe.grid.skips(mixture=mixture, size=size, seed=seed, rl=arm):
                             trained = self._rl(mixture, size, arm, seed, base, config)
                             self._evaluate_rl(mixture, size, arm, seed, trained, tests)
+                            self._probe(mixture, size, arm, seed, trained, base, tests)
 
     def _tokenizer(self) -> str:
         config, world = self.recipe.tokenizer, self.recipe.world
@@ -166,9 +169,32 @@ class Graph:
 
         def run(folder: Path, runtime: Runtime) -> None:
             sets: dict[str, list[Problem]] = {label: prepare.read_problems(self.folder(node)) for label, node in tests.items()}
-            evaluating.evaluate(config, targets(), sets, folder, runtime, evaluating.Labels(arm or "base", seed))
+            evaluating.evaluate(config, targets(), sets, folder, runtime, Labels(arm or "base", seed))
 
         self._add(Node(f"evaluate/{name}", spec, (checkpoint, *tests.values()), run, mixture, size, arm, seed))
+
+
+    def _probe(
+        self, mixture: str, size: str, arm: str | None, seed: int, checkpoint: str, reference: str | None, tests: dict[str, str]
+    ) -> None:
+        """Probe of a last checkpoint, compared with the base it came from; nothing where the recipe does not ask for it."""
+        recipe = self.recipe
+        if recipe.probe is None:
+            return
+        config = probe.ProbeConfig(**dict(recipe.probe), max_new_tokens=recipe.evaluate.max_new_tokens, prompt_suffix=recipe.prompt_suffix)
+        settings = {"probe": config.resolved(), "openings": config.forced(), "arm": arm, "seed": seed, "runtime": recipe.runtime.resolved()}
+        roles = {"checkpoint": checkpoint} | ({"reference": reference} if reference else {})
+        spec = Spec("probe", settings, probe.VERSION, self._fingerprints(**roles, **tests))
+
+        def run(folder: Path, runtime: Runtime) -> None:
+            sets = {label: prepare.read_problems(self.folder(node)) for label, node in tests.items()}
+            place = last_checkpoint(self.folder(checkpoint))
+            base = probe.Checkpoint(0, last_checkpoint(self.folder(reference))) if reference else None
+            step = 0 if arm is None else max(checkpoints_of(self.folder(checkpoint)))
+            probe.probe(config, probe.Checkpoint(step, place), base, [], sets, folder, runtime, Labels(arm or "base", seed))
+
+        name = f"probe/{mixture}/{size}/{arm or 'base'}/seed{seed}"
+        self._add(Node(name, spec, (*roles.values(), *tests.values()), run, mixture, size, arm, seed))
 
 
 def last_checkpoint(folder: Path) -> Path:

@@ -14,6 +14,7 @@ from ..model.presets import SIZES
 from ..model.runtime import RuntimeConfig
 from ..stages.prepare import TokenizerConfig
 from ..stages.pretrain import PretrainRecipe
+from ..stages.probe import ProbeRecipe
 from ..stages.rl_config import RLConfig
 from ..stages.rl_presets import rl_preset
 from .user_modules import load_user_modules
@@ -78,6 +79,8 @@ class Recipe(Config):
     rl: dict[str, RLConfig] = {}
     grid: GridConfig = GridConfig()
     evaluate: EvaluateRecipe = EvaluateRecipe()
+    probe: ProbeRecipe | None = None
+    """Forced formats, temperatures and likelihoods of every last checkpoint; None: no such stages, `{}`: all defaults."""
     claims: tuple[int, ...] = ()
     runtime: RuntimeConfig = RuntimeConfig()
 

@@ -17,7 +17,7 @@ PROMPT_SUFFIX = "\n\n"
 
 
 def sample_once(
-    checkpoint: Path, question: str, number: int, form: str | None, reference: str, settings: dict[str, Any], seed: int
+    checkpoint: str | Path, question: str, number: int, form: str | None, reference: str, settings: dict[str, Any], seed: int
 ) -> list[tuple[str, Verdict, bool]]:
     """(text, verdict, truncated) of `number` completions; a forced opening is part of the text."""
     opening = format_row(form).opening if form else ""

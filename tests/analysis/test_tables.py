@@ -5,6 +5,7 @@ import math
 import polars as pl
 import pytest
 
+from echochamber.analysis.tables.baselines import no_training
 from echochamber.analysis.tables.common import counts, over_seeds
 from echochamber.analysis.tables.dynamics import (
     first_steps,
@@ -16,7 +17,7 @@ from echochamber.analysis.tables.dynamics import (
 from echochamber.analysis.tables.errors import flip_errors, two_scorers
 from echochamber.analysis.tables.floors import pass_variants, swapped_references
 from echochamber.analysis.tables.forecasts import forecast_table
-from echochamber.analysis.tables.gains import no_training, paired_gains, support
+from echochamber.analysis.tables.gains import paired_gains, support
 from echochamber.analysis.tables.selection import selection_or_skill
 from echochamber.core.records import RECORD_SCHEMA
 

@@ -26,7 +26,7 @@ def run(monkeypatch, capsys):
     return call
 
 
-COMMANDS = ["study", "prepare", "pretrain", "rl", "evaluate", "report", "recipes", "show", "grade", "sample", "doctor"]
+COMMANDS = ["study", "prepare", "pretrain", "rl", "evaluate", "probe", "report", "recipes", "show", "grade", "sample", "doctor"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -110,6 +110,10 @@ def _folder_with(tmp_path, name, text):
         (lambda t: ["study", "smoke", "--out", _folder_with(t, "file", "x") / "sub"], ["file", "cannot be written"]),
         (lambda t: ["evaluate", "--checkpoint", t / "none", "--problems", "easy"], ["none", "no such folder"]),
         (lambda t: ["evaluate", "--checkpoint", t, "--problems", "easy"], ["neither a checkpoint"]),
+        (lambda t: ["evaluate", "--checkpoint", "hub:nobody", "--problems", "easy"], ["hub:nobody", "hub:OWNER/NAME"]),
+        (lambda t: ["probe", "--checkpoint", t / "none", "--problems", "easy"], ["none", "no such folder"]),
+        (lambda t: ["probe", "--checkpoint", t, "--problems", "easy", "--formats", "tiny"], ["'tiny'", "tinygsm"]),
+        (lambda t: ["probe", "--checkpoint", t, "--problems", "easy", "--temperatures", "hot"], ["temperatures", "hot"]),
         (lambda t: ["sample", t, "How many?"], ["neither a checkpoint"]),
         (lambda t: ["grade", "--in", t / "none.jsonl", "--out", t / "out.jsonl"], ["none.jsonl", "cannot be read"]),
         (lambda t: ["grade", "--in", _folder_with(t, "in.jsonl", '{"id": 1}\n'), "--out", t / "out.jsonl", "--strict"], ["line 1", "completion"]),
@@ -139,3 +143,16 @@ def test_a_problem_file_without_the_column_is_named(run, tmp_path):
     assert "problems.jsonl" in err
     assert "question" in err
     assert not (tmp_path / "out").exists()
+
+
+def test_one_problem_has_numbers_and_no_intervals(run, tmp_path):
+    from echochamber.model.checkpoint import save_checkpoint
+    from echochamber.model.tokenizer import train_tokenizer
+    from tests.model.conftest import CORPUS, tiny_model
+
+    save_checkpoint(tmp_path / "model", tiny_model("llama"), train_tokenizer(CORPUS, 300))
+    problems = _folder_with(tmp_path, "problems.jsonl", '{"question": "How many?", "answer": "3"}\n')
+    arguments = ["--samples", "2", "--max-new-tokens", "5", "--out", tmp_path / "out"]
+    status, out, _ = run("evaluate", "--checkpoint", tmp_path / "model", "--problems", problems, *arguments)
+    assert status == 0
+    assert "accuracy 0.0% [no interval]" in out

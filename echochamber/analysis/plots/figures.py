@@ -1,6 +1,7 @@
 """One function per figure. Every function takes tables or runs and returns a figure."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import polars as pl
@@ -24,12 +25,21 @@ def checkpoints(runs: Sequence[Run], chosen: tuple[str, str]) -> list[Row]:
     return rows
 
 
-def dynamics(runs: Sequence[Run], chosen: tuple[str, str], formats: Sequence[str], k: str) -> Figure:
-    """The paper's Figures 2, 4 and 7: shares, accuracy per format, pass rates over RL steps, one arm."""
+def dynamics(
+    runs: Sequence[Run], chosen: tuple[str, str], formats: Sequence[str], k: str,
+    null: tuple[Sequence[int], Mapping[str, Sequence[float]]] | None = None,
+) -> Figure:  # fmt: skip
+    """The paper's Figures 2, 4 and 7: shares, accuracy per format, pass rates over RL steps, one arm.
+
+    `null`: steps and shares per format of the bandit, drawn over the bands.
+    """
     rows = checkpoints(runs, chosen)
     figure, (shares, accuracy, passed) = sheet(COLUMN, 4.6, rows=3, sharex=True)
     with mpl.rc_context(SETTINGS):
         draw_bands(shares, rows, formats)
+        if null is not None:
+            draw_null(shares, *null)
+            figure.legend(*shares.get_legend_handles_labels(), loc="outside upper right")
         for name in formats:
             draw_line(
                 accuracy,
@@ -174,6 +184,35 @@ def support(table: pl.DataFrame) -> Figure:
         axes.set_xlabel("k")
         figure.legend(ncols=4, loc="outside upper center")
     return figure
+
+
+def estimates(rows: Sequence[Mapping[str, Any]], labels: Sequence[str], meaning: str, shares: bool = False) -> Figure:
+    """One row of dots with 95% intervals per label: columns value, low, high; a value of None says so."""
+    figure, (axes,) = sheet(COLUMN, 0.7 + 0.2 * len(rows))
+    with mpl.rc_context(SETTINGS):
+        for i, row in enumerate(rows):
+            if row["value"] is None:
+                axes.annotate("not estimable", (0, i), fontsize=6, va="center")
+                continue
+            if row["low"] is not None:
+                axes.plot([100 * row["low"], 100 * row["high"]], [i, i], color="black", linewidth=1)
+            axes.plot([100 * row["value"]], [i], "o", color="black")
+        axes.set_yticks(range(len(rows)), list(labels))
+        axes.invert_yaxis()
+        axes.set_xlabel(meaning)
+        if shares:
+            axes.set_xlim(0, 100)
+        else:
+            axes.axvline(0, color="grey", linewidth=0.6)
+    return figure
+
+
+def draw_null(axes: Axes, steps: Sequence[int], null: Mapping[str, Sequence[float]]) -> None:
+    """Borders of the null model's bands, dotted."""
+    below = [0.0] * len(steps)
+    for i, shares in enumerate(list(null.values())[:-1]):
+        below = [a + b for a, b in zip(below, shares, strict=True)]
+        axes.plot(steps, below, color="black", linestyle=":", linewidth=0.9, label="null model" if i == 0 else None)
 
 
 def draw_bands(axes: Axes, rows: Sequence[Row], formats: Sequence[str]) -> None:

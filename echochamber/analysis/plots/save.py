@@ -8,14 +8,19 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from ...core.artifacts import make_folder
-from ..page_data import written_formats
+from ..findings import run_inputs
+from ..page_data import null_path, thin, written_formats
+from ..probe_tables import method_rows
 from ..runs import Run, find_runs, problem_sets
 from ..study_folder import Study, load_study, scan_table
 from ..summary import ends
 from ..tables.common import over_seeds
+from ..tables.coverage import coverage_precision
 from ..tables.dynamics import style_shares
+from ..tables.errors import flip_errors
 from ..tables.gains import paired_gains
 from ..tables.gains import support as support_rows
+from ..tables.selection import selection_or_skill
 from . import figures
 from .look import SETTINGS
 
@@ -53,8 +58,10 @@ def study_figures(study: Study) -> Iterator[tuple[str, Figure]]:
         groups.setdefault("-".join(part for part in run.group if part), []).append(run)
     k = shared_k(runs, sets[0])
     for label, members in groups.items():
-        yield f"dynamics-{label}", figures.dynamics(members, sets[0], formats, k)
+        yield f"dynamics-{label}", figures.dynamics(members, sets[0], formats, k, null_of(study, members, formats))
         yield from _group_figures(study, label, members, sets[0])
+        for name, figure in analysis_figures(study, members, sets[0]):
+            yield f"{name}-{label}", figure
     if len(groups) > 1:
         yield "arms", figures.arms(dict(list(groups.items())[:MOST_ARMS]), sets[0], formats, k)
 
@@ -80,6 +87,40 @@ def _group_figures(
     styles = style_shares(pl.concat(known, how="diagonal"), chosen[0])
     for name, feature in styles.select("format", "feature").unique(maintain_order=True).rows():
         yield f"style-{name}-{feature}-{label}", figures.style(styles, name, feature)
+
+
+def null_of(study: Study, runs: list[Run], formats: list[str]) -> tuple[list[int], dict[str, list[float]]] | None:
+    """Steps and mean shares over seeds of the bandit, None where some seed has none or other steps."""
+    paths = [null_path(study, run, formats) for run in runs]
+    steps = [[row["step"] for row in thin(run.dense)] for run in runs]
+    known = [path for path in paths if path is not None]
+    if len(known) < len(runs) or any(other != steps[0] for other in steps):
+        return None
+    return steps[0], {name: [sum(shares) / len(known) for shares in zip(*(path[name] for path in known), strict=True)] for name in formats}
+
+
+def analysis_figures(study: Study, runs: list[Run], chosen: tuple[str, str]) -> Iterator[tuple[str, Figure]]:
+    """Dots with intervals for the analyses that are no curves: selection, baselines, coverage, errors."""
+    inputs = [run_inputs(study, run, chosen) for run in runs]
+    if any(one.counted is None or one.problems is None or one.records is None or not one.last for one in inputs):
+        return
+    name = chosen[0]
+    split = [selection_or_skill(one.counted, one.last, one.formats, one.forced) for one in inputs if one.counted is not None]
+    if all(len(table) for table in split):
+        rows = over_seeds(split, ["part"]).to_dicts()
+        yield "selection", figures.estimates(rows, [row["part"] for row in rows], "accuracy gain (points)")
+    methods = [method_rows(one, name) for one in inputs]
+    if all(len(table) for table in methods):
+        rows = over_seeds(methods, ["method"], clip=(0, 1)).to_dicts()
+        yield "baselines", figures.estimates(rows, [row["method"] for row in rows], "accuracy (%)", shares=True)
+    covered = [coverage_precision(one.problems, name) for one in inputs if one.problems is not None]
+    if all(len(table) for table in covered):
+        rows = over_seeds(covered, ["quantity", "side"]).filter(pl.col("side") == "gain").to_dicts()
+        yield "coverage", figures.estimates(rows, [row["quantity"] for row in rows], "part of the accuracy gain (points)")
+    flips = [flip_errors(one.records, name, one.last) for one in inputs if one.records is not None]
+    if all(len(table) for table in flips) and not set(pl.concat(flips)["first_error"]) <= {"not checked"}:
+        rows = over_seeds(flips, ["flip", "first_error"], clip=(0, 1)).to_dicts()
+        yield "errors", figures.estimates(rows, [f"{row['flip']}: {row['first_error']}" for row in rows], "share of the flip (%)", shares=True)
 
 
 def problem_table(study: Study, run: Run) -> pl.DataFrame | None:

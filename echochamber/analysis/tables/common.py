@@ -20,8 +20,13 @@ def estimate(value: float, bounds: Interval | None) -> dict[str, float | None]:
     return {name: cell if np.isfinite(cell) else None for name, cell in cells.items()}
 
 
-def over_seeds(tables: Sequence[pl.DataFrame], keys: Sequence[str]) -> pl.DataFrame:
-    """Mean over seeds of `value` per key with Student's t; a key that some seed lacks has no estimate."""
+def over_seeds(
+    tables: Sequence[pl.DataFrame], keys: Sequence[str], clip: tuple[float, float] | None = None
+) -> pl.DataFrame:
+    """Mean over seeds of `value` per key with Student's t; a key that some seed lacks has no estimate.
+
+    `clip=(0, 1)`: the values are shares, whose interval keeps its level near the ends (`share_interval`).
+    """
     if len(tables) == 1:
         return tables[0].select(*keys, *ESTIMATE)
     rows = []
@@ -34,7 +39,7 @@ def over_seeds(tables: Sequence[pl.DataFrame], keys: Sequence[str]) -> pl.DataFr
         within = [
             [low, high] if low is not None else None for low, high in group.select("low", "high").rows()
         ]
-        bounds = seed_interval(values, within, clip=None) if complete else None
+        bounds = seed_interval(values, within, clip) if complete else None
         mean = float(np.mean(values)) if complete else np.nan
         rows.append(
             dict(zip(keys, key, strict=True)) | estimate(mean, (bounds[0], bounds[1]) if bounds else None)
@@ -54,6 +59,13 @@ def counts(records: pl.LazyFrame, problem_set: str, steps: Sequence[int]) -> pl.
         .agg(num=pl.len(), right=pl.col("correct").sum())
         .collect()
     )
+
+
+def forced_counts(forced: pl.LazyFrame, problem_set: str) -> pl.DataFrame:
+    """Forced completions that kept to their format, in the columns of `counts`: step, problem_id, format, num, right."""
+    kept = (pl.col("problem_set") == problem_set) & (pl.col("format") == pl.col("forced_format"))
+    grouped = forced.filter(kept & (pl.col("outcome") != "infrastructure")).group_by("step", "problem_id", "format")
+    return grouped.agg(num=pl.len(), right=pl.col("correct").sum()).collect()
 
 
 def matrices(

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ...stats.bootstrap import problem_weights, ratio_interval
+from ...stats.bootstrap import problem_weights, ratio_interval, resampled_interval
+from ...stats.intervals import Interval
 from .common import ESTIMATE, estimate
 
 TAKEN_OVER = 0.9
@@ -81,6 +82,52 @@ def format_costs(records: pl.LazyFrame, problem_set: str) -> pl.DataFrame:
         per_problem=pl.col("completions") / pl.col("problems")
     )
     return table.drop("problems").sort("step", "format").collect()
+
+
+def cost_estimates(
+    records: pl.LazyFrame, problem_set: str, steps: Sequence[int], samples_per_step: int, seed: int = 0
+) -> pl.DataFrame:
+    """`format_costs` with intervals: step, format, quantity, value, low, high (bootstrap by problem).
+
+    Quantities: `tokens` (mean), `truncated` (share), `samples` (expected completions of the format
+    among `samples_per_step` of a training step). A format that a step did not write has no rows.
+    """
+    wanted = records.filter(
+        (pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set) & pl.col("step").is_in(list(steps))
+    )
+    sums = wanted.group_by("step", "problem_id", "format").agg(
+        num=pl.len(), tokens=pl.col("num_tokens").sum(), truncated=pl.col("truncated").sum()
+    )
+    table = sums.collect()
+    rows = []
+    for step in steps:
+        part = table.filter(pl.col("step") == step)
+        totals = part.group_by("problem_id").agg(total=pl.col("num").sum()).sort("problem_id")
+        weights = problem_weights(max(len(totals), 1), seed)
+        for (form,), own in part.sort("format").group_by(["format"], maintain_order=True):
+            joined = totals.join(own, on="problem_id", how="left", maintain_order="left").fill_null(0)
+            num = joined["num"].to_numpy().astype(float)
+            cells = {
+                "tokens": _mean_ratio(weights, joined["tokens"].to_numpy().astype(float), num),
+                "truncated": (
+                    float(joined["truncated"].sum() / num.sum()), ratio_interval(weights, joined["truncated"].to_numpy(), num),
+                ),
+                "samples": (
+                    samples_per_step * float(num.sum() / joined["total"].sum()),
+                    tuple(samples_per_step * bound for bound in ratio_interval(weights, num, joined["total"].to_numpy())),
+                ),
+            }  # fmt: skip
+            for quantity, (value, bounds) in cells.items():
+                rows.append({"step": step, "format": form, "quantity": quantity} | estimate(value, (bounds[0], bounds[1])))
+    schema: dict[str, Any] = {"step": pl.Int64, "format": pl.String, "quantity": pl.String}
+    return pl.DataFrame(rows, schema=schema | ESTIMATE)
+
+
+def _mean_ratio(weights: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> tuple[float, Interval]:
+    """A ratio that is no share, with percentiles over the resamples that hold any of it."""
+    drawn = weights @ bottom
+    estimates = (weights @ top)[drawn > 0] / drawn[drawn > 0]
+    return float(top.sum() / bottom.sum()), resampled_interval(estimates, int((bottom > 0).sum()))
 
 
 def style_shares(records: pl.LazyFrame, problem_set: str) -> pl.DataFrame:

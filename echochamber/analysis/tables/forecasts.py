@@ -1,16 +1,25 @@
 """Analysis 3, forecasts: the final shares foretold from the base, scored, beside naive baselines."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import ArrayLike
 
+from ...stats.bootstrap import problem_weights, resampled_interval
 from ...stats.forecast import bandit, brier, kl_optimum, naive_forecasts, replicator, total_variation
 from .common import matrices, shared_problems
 
 SMALL_KL = 0.05
 """Weight at which the KL optimum is shown where the algorithm has none of its own: its limit of small c."""
+RESAMPLES = 200
+SCORES = ("share", "total_variation", "brier")
+SCHEMA: dict[str, Any] = {"forecast": pl.String, "winner": pl.String, "hit": pl.Boolean} | dict.fromkeys(
+    [f"{score}{bound}" for score in SCORES for bound in ("", "_low", "_high")], pl.Float64
+)
+Forecast = Callable[[np.ndarray], np.ndarray]
+"""Weights of the problems (P,) -> shares (F,)."""
 
 
 def forecast_table(
@@ -22,67 +31,98 @@ def forecast_table(
     samples_per_prompt: int = 8,
     bandit_rate: float = 1.0,
     bandit_seeds: int = 20,
+    forced: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Forecasts of the shares at step `last` from `common.counts` of the base and of that step.
 
-    Columns: forecast, winner, share (of that winner), brier, total_variation, hit. `kl_weight` is
-    the weight the algorithm really optimises (`stats.forecast.effective_kl_weight`); None shows the
-    limit of small weights instead and says so in the name. Accuracies are those of the formats that
-    the base chose itself. The bandit is the mean of `bandit_seeds` runs of `last` steps.
+    Columns: forecast, winner, hit, and share (of that winner), total_variation, brier, each with _low and
+    _high from a bootstrap by problem. `kl_weight` is the weight the algorithm really optimises
+    (`stats.forecast.effective_kl_weight`); None shows the limit of small weights instead and says so in
+    the name. Accuracies are those of the formats that the base chose itself; with `forced`
+    (`common.forced_counts`) each forecast is made a second time from accuracies under forced decoding.
+    The bandit is the mean of `bandit_seeds` runs of `last` steps, each on its own resample.
     """
-    schema: dict[str, Any] = {
-        "forecast": pl.String,
-        "winner": pl.String,
-        "share": pl.Float64,
-        "brier": pl.Float64,
-        "total_variation": pl.Float64,
-        "hit": pl.Boolean,
-    }
     problems = shared_problems(table, [0, last])
     if not problems or last == 0:
-        return pl.DataFrame(schema=schema)
-    shares, accuracies = matrices(table, 0, problems, formats)
-    final = matrices(table, last, problems, formats)[0].mean(axis=0)
-    pooled, accuracy = _pooled(table, formats)
+        return pl.DataFrame(schema=SCHEMA)
+    base, final = _Base(table, 0, problems, formats), matrices(table, last, problems, formats)[0]
+    weights = problem_weights(len(problems), 0, RESAMPLES).astype(float)
+    makers = _makers(base, last, kl_weight, (prompts_per_step, samples_per_prompt, bandit_rate), "")
+    if forced is not None and len(forced.filter(pl.col("step") == 0)):
+        other = _Base(table, 0, problems, formats, matrices(forced, 0, problems, formats)[1])
+        makers |= _makers(other, last, kl_weight, (prompts_per_step, samples_per_prompt, bandit_rate), ", accuracies when forced")
+    rows = [_scored("what happened", lambda w: _mean(final, w), final, weights, formats)]
+    for name, maker in makers.items():
+        drawn = weights[:bandit_seeds] if name.startswith("bandit") else weights
+        rows.append(_scored(name, maker, final, drawn, formats, averaged=name.startswith("bandit")))
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+class _Base:
+    """Shares and accuracies of the base, per problem and pooled over weighted problems."""
+
+    def __init__(
+        self, table: pl.DataFrame, step: int, problems: Sequence[str], formats: Sequence[str], forced: np.ndarray | None = None
+    ) -> None:
+        self.shares, own = matrices(table, step, problems, formats)
+        self.forced = forced
+        # An unmeasured accuracy on one problem takes what was measured there when the format was chosen.
+        self.accuracies = own if forced is None else np.where(np.isnan(forced), own, forced)
+        self.formats = list(formats)
+
+    def pooled(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(F,) each; accuracy is NaN for a format that nobody wrote."""
+        shares = _mean(self.shares, weights)
+        # Self-chosen accuracies weigh a problem by how often the format was written there, forced ones do not.
+        worth = self.shares if self.forced is None else (~np.isnan(self.accuracies)).astype(float)
+        worth = worth * weights[:, None]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return shares, (worth * np.nan_to_num(self.accuracies)).sum(0) / worth.sum(0)
+
+
+def _makers(base: _Base, last: int, kl_weight: float | None, size: tuple[int, int, float], suffix: str) -> dict[str, Forecast]:
     weight = kl_weight if kl_weight is not None else SMALL_KL
     name = f"KL optimum, weight {weight:g}" if kl_weight is not None else "KL optimum, limit of small weight"
-    paths = [
-        bandit(pooled, accuracy, last, prompts_per_step, samples_per_prompt, bandit_rate, seed)[-1]
-        for seed in range(bandit_seeds)
-    ]
-    forecasts = {
-        name: kl_optimum(shares, accuracies, weight),
-        "replicator flow, end": replicator(pooled, accuracy, 1e3),
-        "bandit on formats alone (null model)": np.mean(paths, axis=0),
+    whole = np.ones(len(base.shares))
+    optimum = np.array([kl_optimum(base.shares[[i]], base.accuracies[[i]], weight) for i in range(len(whole))])
+    prompts, samples, rate = size
+    seeds = iter(range(10**9))
+
+    def null(weights: np.ndarray) -> np.ndarray:
+        return bandit(*base.pooled(weights), last, prompts, samples, rate, next(seeds))[-1]
+
+    makers: dict[str, Forecast] = {
+        name + suffix: lambda w: _mean(optimum, w),
+        "replicator flow, end" + suffix: lambda w: replicator(*base.pooled(w), 1e3),
+        "bandit on formats alone (null model)" + suffix: null,
+        "most accurate at base" + suffix: lambda w: naive_forecasts(*base.pooled(w), 0)["most accurate"],
     }
-    forecasts |= {
-        f"{label} at base": f
-        for label, f in naive_forecasts(pooled, accuracy, 0).items()
-        if label != "constant"
-    }
-    forecasts[f"always {formats[0]}"] = np.eye(len(formats))[0]
-    rows = [_scored(label, forecast, final, formats) for label, forecast in forecasts.items()]
-    return pl.DataFrame([_scored("what happened", final, final, formats), *rows], schema=schema)
+    if not suffix:
+        makers["most frequent at base"] = lambda w: naive_forecasts(*base.pooled(w), 0)["most frequent"]
+        makers[f"always {base.formats[0]}"] = lambda w: np.eye(len(base.formats))[0]
+    return makers
 
 
-def _pooled(table: pl.DataFrame, formats: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Shares and accuracies of the base over all its completions: (F,) each, NaN where unwritten."""
-    base = (
-        table.filter(pl.col("step") == 0).group_by("format").agg(pl.col("num").sum(), pl.col("right").sum())
-    )
-    cells = {name: (num, right) for name, num, right in base.select("format", "num", "right").rows()}
-    num = np.array([cells.get(name, (0, 0))[0] for name in formats], dtype=float)
-    right = np.array([cells.get(name, (0, 0))[1] for name in formats], dtype=float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return num / num.sum(), right / num
+def _mean(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return weights @ rows / weights.sum()
 
 
-def _scored(label: str, forecast: np.ndarray, final: np.ndarray, formats: Sequence[str]) -> dict[str, object]:
+def _scored(
+    label: str, maker: Forecast, final: np.ndarray, weights: np.ndarray, formats: Sequence[str], averaged: bool = False
+) -> dict[str, object]:
+    """Scores on all problems with intervals; an `averaged` forecast is the mean over its resamples."""
+    drawn = [maker(w) for w in weights]
+    ends = [_mean(final, w) for w in weights]
+    forecast, end = np.mean(drawn, axis=0) if averaged else maker(np.ones(len(final))), final.mean(axis=0)
     winner = int(forecast.argmax())
-    scores = {"brier": brier(forecast, final), "total_variation": total_variation(forecast, final)}
-    return {
-        "forecast": label,
-        "winner": formats[winner],
-        "share": float(forecast[winner]),
-        "hit": winner == int(final.argmax()),
-    } | scores
+
+    def share(forecast: ArrayLike, _: ArrayLike) -> float:
+        return float(np.asarray(forecast)[winner])
+
+    score = {"share": share, "total_variation": total_variation, "brier": brier}
+    row: dict[str, object] = {"forecast": label, "winner": formats[winner], "hit": winner == int(end.argmax())}
+    for name in SCORES:
+        low, high = resampled_interval([score[name](f, e) for f, e in zip(drawn, ends, strict=True)], len(final))
+        value = score[name](forecast, end)
+        row |= {name: value, f"{name}_low": min(low, value) if np.isfinite(low) else None, f"{name}_high": max(high, value) if np.isfinite(high) else None}
+    return row

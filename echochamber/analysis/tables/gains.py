@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from ...stats.bootstrap import mean_interval, paired_interval, problem_weights
+from ...stats.intervals import Interval, wilson
 from .common import ESTIMATE, estimate, shared_problems
 
 
@@ -14,18 +15,21 @@ def paired_gains(problems: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     """Change from the base (step 0) to the last step, per problem set and quantity.
 
     `problems` is the concatenated `problems.parquet` of one run. Columns: problem_set, quantity
-    (accuracy, greedy_accuracy, pass@k, maj@k), before, after, value (after - before), low, high from
-    a bootstrap by problem in which each problem is its own control. Sets side by side are the
+    (accuracy, greedy_accuracy, pass@k, maj@k), before and after each with _low and _high, value
+    (after - before), low, high from a bootstrap by problem in which each problem is its own control. Sets side by side are the
     transfer matrix: RL on one set, measured on all.
     """
     rows = []
     for (name,), table in problems.group_by(["problem_set"], maintain_order=True):
-        before, after = _ends(table)
+        before, after = paired_ends(table)
         weights = problem_weights(max(len(before), 1), seed)
-        for quantity in _quantities(before, after):
+        for quantity in shared_quantities(before, after):
             first, second = before[quantity].to_numpy(), after[quantity].to_numpy()
             bounds = paired_interval(weights, first, second)
-            means = {"before": float(first.mean()), "after": float(second.mean())}
+            means: dict[str, float | None] = {}
+            for end, values in (("before", first), ("after", second)):
+                found = estimate(float(values.mean()), score_bounds(weights, values, quantity))
+                means |= {end: found["value"], f"{end}_low": found["low"], f"{end}_high": found["high"]}
             rows.append(
                 {"problem_set": name, "quantity": quantity}
                 | means
@@ -34,9 +38,7 @@ def paired_gains(problems: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     schema: dict[str, Any] = {
         "problem_set": pl.String,
         "quantity": pl.String,
-        "before": pl.Float64,
-        "after": pl.Float64,
-    }
+    } | dict.fromkeys([f"{end}{bound}" for end in ("before", "after") for bound in ("", "_low", "_high")], pl.Float64)
     return pl.DataFrame(rows, schema=schema | ESTIMATE)
 
 
@@ -47,10 +49,10 @@ def support(problems: pl.DataFrame, problem_set: str, seed: int = 0) -> pl.DataF
     (1 - pass@k before) x (pass@k after) is an unbiased estimate of "gained" at matched k. Columns: k,
     kind, value, low, high; the four kinds of one k add up to 1.
     """
-    before, after = _ends(problems.filter(pl.col("problem_set") == problem_set))
+    before, after = paired_ends(problems.filter(pl.col("problem_set") == problem_set))
     weights = problem_weights(max(len(before), 1), seed)
     rows = []
-    for quantity in _quantities(before, after):
+    for quantity in shared_quantities(before, after):
         if not quantity.startswith("pass@"):
             continue
         was, now = before[quantity].to_numpy(), after[quantity].to_numpy()
@@ -66,33 +68,12 @@ def support(problems: pl.DataFrame, problem_set: str, seed: int = 0) -> pl.DataF
     return pl.DataFrame(rows, schema=dict[str, Any](k=pl.Int64, kind=pl.String) | ESTIMATE)
 
 
-def no_training(problems: pl.DataFrame, problem_set: str, seed: int = 0) -> pl.DataFrame:
-    """Analysis 4, what needs no RL: method, value, low, high for base and last step on one set.
-
-    Methods: one sample, greedy, and a vote among all samples, each for the base and after RL.
-    """
-    sides = _ends(problems.filter(pl.col("problem_set") == problem_set))
-    weights = problem_weights(max(len(sides[0]), 1), seed)
-    shared = _quantities(*sides)
-    votes = sorted(
-        (int(name[4:]) for name in shared if name.startswith("maj@") and name != "maj@1"), reverse=True
-    )[:1]
-    methods = {"one sample": "accuracy", "greedy": "greedy_accuracy"} | {
-        f"vote of {k}": f"maj@{k}" for k in votes
-    }
-    rows = []
-    for place, side in zip(("base", "after RL"), sides, strict=True):
-        for method, quantity in methods.items():
-            if quantity in shared:
-                values = side[quantity].to_numpy()
-                rows.append(
-                    {"method": f"{place}, {method}"}
-                    | estimate(float(values.mean()), mean_interval(weights, values))
-                )
-    return pl.DataFrame(rows, schema=dict[str, Any](method=pl.String) | ESTIMATE)
+def score_bounds(weights: np.ndarray, values: np.ndarray, quantity: str) -> Interval:
+    """Wilson for the greedy answer (one completion a problem), else the bootstrap by problem."""
+    return wilson(float(values.sum()), values.size) if quantity == "greedy_accuracy" else mean_interval(weights, values)
 
 
-def _ends(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def paired_ends(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The problems that base and last step share, in one order, as float columns."""
     last = table["step"].max() if len(table) else 0
     steps = [0, int(last)] if isinstance(last, int) and last > 0 else []
@@ -112,7 +93,7 @@ def _scores(table: pl.DataFrame) -> pl.DataFrame:
     return table.select(accuracy, greedy, *[pl.col(name).cast(pl.Float64) for name in curves])
 
 
-def _quantities(before: pl.DataFrame, after: pl.DataFrame) -> Sequence[str]:
+def shared_quantities(before: pl.DataFrame, after: pl.DataFrame) -> Sequence[str]:
     """Columns that every shared problem has on both sides; the rest is not estimable."""
 
     def complete(table: pl.DataFrame, name: str) -> bool:

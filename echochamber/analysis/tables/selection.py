@@ -11,8 +11,13 @@ from ...stats.decomposition import split_gain
 from .common import ESTIMATE, estimate, matrices, shared_problems
 
 
-def selection_or_skill(table: pl.DataFrame, last: int, formats: Sequence[str], seed: int = 0) -> pl.DataFrame:
+def selection_or_skill(
+    table: pl.DataFrame, last: int, formats: Sequence[str], forced: pl.DataFrame | None = None, seed: int = 0
+) -> pl.DataFrame:
     """Gain, its selection part and its skill part from `common.counts` of steps 0 and `last`.
+
+    `forced` (`common.forced_counts` of both steps) gives the accuracy of a format on problems where it
+    was not written; what nobody measured stays bounded.
 
     Columns: part, value, low, high (bootstrap by problem), at_least, at_most. The last two are the
     range of each part over every accuracy that an unwritten format could have had; they meet in
@@ -23,7 +28,8 @@ def selection_or_skill(table: pl.DataFrame, last: int, formats: Sequence[str], s
     if len(problems) < 2 or last == 0:
         return pl.DataFrame(schema=schema)
     before, after = (matrices(table, step, problems, formats) for step in (0, last))
-    split = split_gain(*before, *after)
+    known = [matrices(forced, step, problems, formats)[1] if forced is not None else None for step in (0, last)]
+    split = split_gain(*before, *after, *known)
     gain = split.selection + split.skill
     low, high = float(split.selection_low.mean()), float(split.selection_high.mean())
     mean = float(gain.mean())

@@ -1,0 +1,69 @@
+"""`echochamber probe`: what a checkpoint can do when it is not left to choose."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .options import CheckpointOption, PromptSuffixOption
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "probe",
+        epilog="Example: echochamber probe --checkpoint runs/quickstart/artifacts/rl-... --reference runs/quickstart/artifacts/pretrain-... --problems all",
+    )(probe)
+
+
+def probe(
+    checkpoint: CheckpointOption,
+    problems: Annotated[str, typer.Option("--problems", metavar="NAME_OR_FILE", help="World set (all, easy, medium, hard) or a file, as for evaluate.")],
+    reference: Annotated[str | None, typer.Option("--reference", metavar="PLACE", help="A second checkpoint, such as the base, to compare likelihoods with.")] = None,
+    completions: Annotated[Path | None, typer.Option("--completions", metavar="FILE", help="JSON Lines with question and completion whose likelihood is asked.")] = None,
+    formats: Annotated[str | None, typer.Option(help="Formats to force, parted by commas; by default each that has an opening text.")] = None,
+    temperatures: Annotated[str, typer.Option(help="Temperatures of the sweep, parted by commas; 0 is greedy.")] = "0,0.3,0.6,1",
+    samples: Annotated[int, typer.Option(min=1, help="Completions per problem, for each format and temperature.")] = 4,
+    temperature: Annotated[float, typer.Option(min=0.01, help="Of forced decoding and of log-probabilities.")] = 1.0,
+    max_new_tokens: Annotated[int, typer.Option(min=1)] = 160,
+    prompt_suffix: PromptSuffixOption = "\n\n",
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Output folder; runs/probe-PROBLEMS if not given.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many problems.")] = None,
+    seed: int = 0,
+) -> None:
+    """Accuracy per forced format and per temperature, and likelihoods under one or two checkpoints."""
+    from ..study.probe_once import probe_once
+
+    settings = {
+        "samples": samples, "temperature": temperature, "max_new_tokens": max_new_tokens, "prompt_suffix": prompt_suffix,
+        "formats": None if formats is None else _parts(formats), "temperatures": _parts(temperatures),
+    }  # fmt: skip
+    folder, rows = probe_once(checkpoint, reference, problems, completions, out, settings, limit, seed)
+    print("95% intervals in brackets")
+    for row in rows:
+        print("  " + _line(row))
+    print(f"Tables: {folder}")
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _line(row: dict[str, Any]) -> str:
+    if row["kind"] == "forced":
+        return f"{row['problem_set']}, {row['format']} forced: accuracy {_share(row, 'accuracy')}, kept to the format {_share(row, 'kept')}"
+    if row["kind"] == "sweep":
+        return f"{row['problem_set']}, temperature {row['temperature']:g}: accuracy {_share(row, 'accuracy')}"
+    compared = f", under the reference {_nats(row, 'logprob_reference')}" if "logprob_reference" in row else ""
+    return f"{row['problem_set']}, completions of {row['writer']}: log-probability {_nats(row, 'logprob')}{compared}"
+
+
+def _share(row: dict[str, Any], name: str) -> str:
+    bounds = row["intervals"][name]
+    around = f" [{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]" if bounds else " [no interval]"
+    return "not estimable" if row[name] is None else f"{100 * row[name]:.1f}%{around}"
+
+
+def _nats(row: dict[str, Any], name: str) -> str:
+    bounds = row["intervals"][name]
+    return f"{row[name]:.2f} nats" + (f" [{bounds[0]:.2f}, {bounds[1]:.2f}]" if bounds else " [no interval]")

@@ -1,0 +1,123 @@
+"""How likely two checkpoints find the same completions, token by token."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ..core.errors import UserError
+from ..core.types import Problem
+from ..model.checkpoint import load_checkpoint
+from ..model.generate import SamplingConfig
+from ..model.runtime import Runtime
+from ..model.tokenizer import Tokenizer
+from ..model.transformer import Transformer
+from ..rollout.collect import Rollout
+from ..rollout.engines import NativeEngine
+from ..rollout.given import Given, collect_given
+from ..verify.grade import Grader
+from .forward import all_logprobs
+from .graded import drawn
+
+TOKENS_AT_ONCE = 8192
+"""Packed tokens of one forward pass; memory only."""
+OWN, REFERENCE, GIVEN = "checkpoint", "reference", "given"
+SCHEMA: dict[str, Any] = {
+    "problem_set": pl.String,
+    "problem_id": pl.String,
+    "writer": pl.String,  # whose completion it is: checkpoint, reference or given
+    "sample": pl.Int32,
+    "text": pl.String,
+    "format": pl.String,
+    "correct": pl.Boolean,
+    "num_tokens": pl.Int32,  # EOS included
+    "logprob": pl.Float64,  # sum over the tokens under the checkpoint, nats
+    "logprob_reference": pl.Float64,  # the same under the reference; null without one
+    "tokens": pl.List(pl.String),
+    "logprobs": pl.List(pl.Float32),  # token by token, as long as `tokens`
+    "logprobs_reference": pl.List(pl.Float32),
+}
+"""Columns of `likelihood.parquet`."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Who scores, and at which temperature."""
+
+    model: Transformer
+    reference: Transformer | None
+    tokenizer: Tokenizer
+    runtime: Runtime
+    grader: Grader
+    temperature: float
+    prompt_suffix: str
+    max_new_tokens: int
+
+    @classmethod
+    def load(
+        cls, model: Transformer, tokenizer: Tokenizer, reference: Path | None, temperature: float, prompt_suffix: str,
+        max_new_tokens: int, runtime: Runtime, grader: Grader,
+    ) -> "Scoring":  # fmt: skip
+        """Load the reference too; `UserError` where it cuts text into other tokens."""
+        other = None
+        if reference is not None:
+            other, its_tokenizer = load_checkpoint(reference, runtime.device)
+            sample = "def f(x):\n    return 17 * x  # Let's go, \\boxed{18}"
+            if its_tokenizer.encode(sample) != tokenizer.encode(sample) or its_tokenizer.vocab_size != tokenizer.vocab_size:
+                raise UserError(f"{reference}: has another tokenizer than the checkpoint, so no token has two log-probabilities to compare")
+        return cls(model, other, tokenizer, runtime, grader, temperature, prompt_suffix, max_new_tokens)
+
+    def sampled(self, engine: NativeEngine, problems: list[Problem], samples: Sequence[int], seed: int) -> dict[str, list[Rollout]]:
+        """Completions of the checkpoint and of its reference, by writer."""
+        assert self.reference is not None
+        other = NativeEngine(self.reference, self.tokenizer, engine.sampling, self.runtime, self.prompt_suffix)
+        return {name: self._rollouts(one, problems, samples, seed) for name, one in ((OWN, engine), (REFERENCE, other))}
+
+    def _rollouts(self, engine: NativeEngine, problems: list[Problem], samples: Sequence[int], seed: int) -> list[Rollout]:
+        prompts = dict(zip((p.id for p in problems), engine.encode_prompts([p.question for p in problems]), strict=True))
+        items = drawn(engine, problems, samples, seed)
+        verdicts = self.grader.grade_batch([(p, c.text) for p, c in items])
+        return [
+            Rollout(p, samples[i % len(samples)], tuple(prompts[p.id]), c, verdict, None)
+            for i, ((p, c), verdict) in enumerate(zip(items, verdicts, strict=True))
+        ]
+
+    def given(self, given: Sequence[Given]) -> dict[str, list[Rollout]]:
+        """Completions of a file; one that does not fit the model's positions is a `UserError`."""
+        engine = NativeEngine(self.model, self.tokenizer, SamplingConfig(), self.runtime, self.prompt_suffix)
+        rollouts = collect_given(given, engine, self.grader, self.model.config.max_positions).rollouts
+        for rollout in rollouts:
+            length = len(rollout.prompt_ids) + len(rollout.completion.token_ids)
+            if length > self.model.config.max_positions:
+                raise UserError(f"{rollout.problem.problem_set}, {rollout.problem.id}: {length} tokens, the model has {self.model.config.max_positions} positions")
+        return {GIVEN: rollouts}
+
+
+def likelihood_frame(written: dict[str, list[Rollout]], scoring: Scoring) -> pl.DataFrame:
+    """One row per completion with its log-probabilities under the checkpoint and under the reference."""
+    rollouts = [rollout for found in written.values() for rollout in found]
+    writers = [writer for writer, found in written.items() for _ in found]
+    own = _scores(scoring.model, rollouts, scoring)
+    other = _scores(scoring.reference, rollouts, scoring) if scoring.reference is not None else [None] * len(rollouts)
+    rows = [_row(*cells, scoring.tokenizer) for cells in zip(rollouts, writers, own, other, strict=True)]
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def _scores(model: Transformer, rollouts: list[Rollout], scoring: Scoring) -> list[list[float]]:
+    found = all_logprobs(model, rollouts, scoring.temperature, TOKENS_AT_ONCE, scoring.runtime)
+    return [values.tolist() for values in found]
+
+
+def _row(rollout: Rollout, writer: str, own: list[float], other: list[float] | None, tokenizer: Tokenizer) -> dict[str, Any]:
+    problem, completion = rollout.problem, rollout.completion
+    ids = completion.token_ids
+    texts = tokenizer.decode_batch([[token] for token in ids])
+    return {
+        "problem_set": problem.problem_set, "problem_id": problem.id, "writer": writer, "sample": rollout.sample,
+        "text": completion.text, "format": rollout.verdict.format, "correct": rollout.verdict.correct, "num_tokens": len(ids),
+        "logprob": sum(own), "logprob_reference": None if other is None else sum(other),
+        "tokens": ["<end>" if token == tokenizer.eos_id else text for token, text in zip(ids, texts, strict=True)],
+        "logprobs": own, "logprobs_reference": other,
+    }  # fmt: skip

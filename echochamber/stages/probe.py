@@ -1,0 +1,211 @@
+"""Probe: what a checkpoint can do when it is not left to choose, and how likely it finds given text.
+
+Forced decoding gives each format's opening text and lets the model go on; the temperature sweep samples
+without forcing; the likelihood part (stages/likelihood.py) scores completions under two checkpoints.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import polars as pl
+from pydantic import Field
+
+from ..core.artifacts import write_json
+from ..core.config import Config, Count
+from ..core.errors import UserError
+from ..core.formats import format_row, registered_formats
+from ..core.progress import Bar, progress_bar
+from ..core.records import records_frame
+from ..core.resume import ResumePoint
+from ..core.types import Problem
+from ..model.checkpoint import load_checkpoint
+from ..model.generate import SamplingConfig
+from ..model.runtime import Runtime
+from ..model.tokenizer import Tokenizer
+from ..model.transformer import Transformer
+from ..rollout.engines import NativeEngine
+from ..rollout.given import Given
+from ..verify.grade import Grader, GraderConfig
+from ..verify.legacy import LegacyGrader
+from .evaluate import GREEDY, check_problems
+from .graded import Graders, Labels, graded_rows
+from .likelihood import Scoring, likelihood_frame
+from .pieces import Pieces, join_pieces
+from .probe_summary import forced_rows, likelihood_rows, sweep_rows
+
+VERSION = 1
+FORCED, SWEEP, LIKELIHOOD = "forced", "sweep", "likelihood"
+
+
+class ProbeRecipe(Config):
+    """What a study's probe measures; the keys of `probe:` in a recipe."""
+
+    count: Count | None = Field(default=None, gt=0)
+    """Only the first so many problems of each set; None: all."""
+    samples: int = Field(default=4, gt=0)
+    """Completions per problem, for each forced format and each temperature."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Of forced decoding, and of every log-probability of the likelihood part."""
+    temperatures: tuple[Annotated[float, Field(ge=0)], ...] = (0.0, 0.3, 0.6, 1.0)
+    """Of the sweep; 0 is greedy, one completion a problem. Empty: no sweep."""
+    formats: tuple[str, ...] | None = None
+    """Formats to force; None: every registered one that has an opening text. Empty: no forcing."""
+    openings: dict[str, str] = {}
+    """Opening texts laid over the registered ones, for data that opens otherwise."""
+    likelihood_samples: int = Field(default=2, ge=0)
+    """Completions per problem of the checkpoint and of its reference that both score; 0: none."""
+
+
+class ProbeConfig(ProbeRecipe):
+    """All settings of the stage."""
+
+    max_new_tokens: int = Field(default=160, gt=0)
+    """Of the whole completion, a forced opening included."""
+    max_rows: int = Field(default=1024, gt=0)
+    chunk_completions: int = Field(default=4096, gt=0)
+    prompt_suffix: str = "\n\n"
+    grader: GraderConfig = GraderConfig()
+
+    def forced(self) -> dict[str, str]:
+        """Format -> opening text; a format that is asked for and has none is a `UserError`."""
+        known = {name: row.opening for name, row in registered_formats().items()} | self.openings
+        unknown = [name for name in (*(self.formats or ()), *self.openings) if name not in registered_formats()]
+        if unknown:
+            format_row(unknown[0])
+        silent = [name for name in self.formats or () if not known[name]]
+        if silent:
+            raise UserError(f"format {silent[0]!r} has no opening text that commits a completion to it; give one as openings.{silent[0]}")
+        # Without whitespace at the end (see `Format.opening`).
+        return {name: known[name].rstrip() for name in (known if self.formats is None else self.formats) if known[name].strip()}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint and the step it is of."""
+
+    step: int
+    folder: Path
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One table's share of one problem set: what is done to every chunk of problems."""
+
+    table: str
+    label: str
+    name: str
+    problems: list[Problem]
+    samples: list[int]
+    at_once: int
+    pieces: Pieces
+    temperature: float
+    opening: str = ""
+
+    def chunk(self, index: int) -> list[Problem]:
+        return self.problems[index * self.at_once : (index + 1) * self.at_once]
+
+    def work(self, indices: Sequence[int]) -> int:
+        return sum(len(self.chunk(index)) for index in indices) * len(self.samples)
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """What a running probe holds."""
+
+    config: ProbeConfig
+    runtime: Runtime
+    graders: Graders
+    labels: Labels
+    step: int
+    model: Transformer
+    tokenizer: Tokenizer
+    scoring: Scoring
+
+
+def probe(
+    config: ProbeConfig, checkpoint: Checkpoint, reference: Checkpoint | None, given: Sequence[Given],
+    sets: dict[str, list[Problem]], folder: Path, runtime: Runtime, labels: Labels,
+) -> None:  # fmt: skip
+    """Probe one checkpoint; goes on after a kill with the first missing chunk, to the same bytes.
+
+    Writes `forced.parquet` and `sweep.parquet` (records, docs/evaluation.md), `likelihood.parquet`
+    where there is a `reference` or there are `given` completions, and `summary.json`.
+    """
+    resume = ResumePoint(folder).folder
+    jobs = list(_jobs(config, sets, resume, reference is not None))
+    total = sum(job.work(range(job.pieces.count)) for job in jobs)
+    to_do = sum(job.work(job.pieces.missing) for job in jobs)
+    given_piece = Pieces(resume, "given", 1 if given else 0)
+    with (
+        Grader(config.grader) as ours,
+        LegacyGrader(tier2=config.grader.tier2) as legacy,
+        progress_bar("probe", total, done=total - to_do, unit="completions") as bar,
+    ):
+        if to_do or given_piece.missing:
+            model, tokenizer = load_checkpoint(checkpoint.folder, runtime.device)
+            scoring = _scoring(config, model, tokenizer, reference, runtime, ours)
+            loaded = _Loaded(config, runtime, Graders(ours, legacy), labels, checkpoint.step, model, tokenizer, scoring)
+            for job in jobs:
+                _run(job, loaded, bar)
+            if given_piece.missing:
+                given_piece.write(0, likelihood_frame(scoring.given(given), scoring))
+    _finish(jobs, given_piece, checkpoint, folder)
+
+
+def _scoring(
+    config: ProbeConfig, model: Transformer, tokenizer: Tokenizer, reference: Checkpoint | None, runtime: Runtime, grader: Grader
+) -> Scoring:
+    place = reference.folder if reference else None
+    return Scoring.load(model, tokenizer, place, config.temperature, config.prompt_suffix, config.max_new_tokens, runtime, grader)
+
+
+def _jobs(config: ProbeConfig, sets: dict[str, list[Problem]], resume: Path, compared: bool) -> Iterator[_Job]:
+    several = list(range(config.samples))
+    for index, (name, found) in enumerate(sets.items()):
+        problems = found[: config.count]
+        check_problems(name, problems)
+
+        def job(table: str, label: str, samples: list[int], temperature: float, opening: str = "") -> _Job:
+            at_once = max(1, config.chunk_completions // len(samples))
+            pieces = Pieces(resume, f"{table}_{label}_{index}", -(-len(problems) // at_once))  # noqa: B023
+            return _Job(table, label, name, problems, samples, at_once, pieces, temperature, opening)  # noqa: B023
+
+        for form, opening in config.forced().items():
+            yield job(FORCED, form, several, config.temperature, opening)
+        for place, temperature in enumerate(config.temperatures):
+            yield job(SWEEP, str(place), several if temperature else [GREEDY], temperature)
+        if compared and config.likelihood_samples:
+            yield job(LIKELIHOOD, "own", list(range(config.likelihood_samples)), config.temperature)
+
+
+def _run(job: _Job, loaded: _Loaded, bar: Bar) -> None:
+    config = loaded.config
+    room = config.max_new_tokens - len(loaded.tokenizer.encode(job.opening)) if job.opening else config.max_new_tokens
+    if room < 1:
+        raise UserError(f"the opening of {job.label} leaves no room within max_new_tokens {config.max_new_tokens}")
+    sampling = SamplingConfig(temperature=job.temperature, max_new_tokens=room, max_rows=config.max_rows)
+    engine = NativeEngine(loaded.model, loaded.tokenizer, sampling, loaded.runtime, config.prompt_suffix)
+    for index in job.pieces.missing:
+        problems = job.chunk(index)
+        if job.table == LIKELIHOOD:
+            table = likelihood_frame(loaded.scoring.sampled(engine, problems, job.samples, loaded.labels.seed), loaded.scoring)
+        else:
+            rows = graded_rows(engine, loaded.graders, problems, job.samples, loaded.labels, loaded.step, job.opening)
+            table = records_frame(rows)
+            table = table.with_columns(forced_format=pl.lit(job.label)) if job.table == FORCED else table
+        job.pieces.write(index, table)
+        bar.advance(len(problems) * len(job.samples), note=f"{job.table} {job.label}, {job.name}")
+
+
+def _finish(jobs: Sequence[_Job], given: Pieces, checkpoint: Checkpoint, folder: Path) -> None:
+    summary: list[dict[str, Any]] = []
+    summaries = {FORCED: forced_rows, SWEEP: sweep_rows, LIKELIHOOD: likelihood_rows}
+    for table, summarised in summaries.items():
+        paths = [path for job in jobs if job.table == table for path in job.pieces.paths]
+        paths += given.paths if table == LIKELIHOOD else []
+        if paths:
+            join_pieces(paths, folder / f"{table}.parquet")
+            summary += [{"kind": table, "step": checkpoint.step} | row for row in summarised(pl.scan_parquet(folder / f"{table}.parquet"))]
+    write_json(folder / "summary.json", summary)

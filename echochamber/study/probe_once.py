@@ -1,0 +1,46 @@
+"""One checkpoint probed outside a study, alone or beside a reference."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from ..core.artifacts import Spec, Store, hash_file, make_folder
+from ..core.errors import UserError
+from ..model.runtime import RuntimeConfig, start_runtime
+from ..rollout.given import read_given
+from ..stages import probe as probing
+from ..stages.graded import Labels
+from .evaluate_once import find_checkpoint, hash_checkpoint, named_problems, step_of, that_fit
+from .status import end_sittings, start_sitting
+
+
+def probe_once(
+    checkpoint: str, reference: str | None, problems: str, completions: Path | None, out: Path | None,
+    settings: dict[str, Any], limit: int | None, seed: int,
+) -> tuple[Path, list[dict[str, Any]]]:  # fmt: skip
+    """Returns (artifact folder, summary rows); what was done before is read, not done again."""
+    config = probing.ProbeConfig.parse(settings, "probe")
+    openings = config.forced()
+    places = [find_checkpoint(place) for place in (checkpoint, reference) if place is not None]
+    given = read_given(completions) if completions else []
+    name = Path(problems).stem.split(".")[0] or problems
+    chosen = named_problems(problems, limit)
+    for place in places:
+        chosen = that_fit(place, chosen, config.prompt_suffix, config.max_new_tokens)
+    if not chosen:
+        raise UserError(f"{problems}: no problem fits the model's positions with max_new_tokens {config.max_new_tokens}")
+    runtime = RuntimeConfig()
+    inputs = {f"checkpoint {i}": hash_checkpoint(place) for i, place in enumerate(places)}
+    inputs |= {"completions": hash_file(completions)} if completions else {}
+    ids = [[p.id, p.question, p.reference] for p in chosen]
+    what = {"probe": config.resolved(), "openings": openings, "problems": ids, "seed": seed, "runtime": runtime.resolved()}
+    store = Store(make_folder(out or Path("runs") / f"probe-{name}"))
+    spec = Spec("probe", what, probing.VERSION, {}, inputs)
+    with store.build(spec, {"seed": seed}) as partial:
+        start_sitting(partial, time.time())
+        first, *rest = [probing.Checkpoint(step_of(place), place) for place in places]
+        probing.probe(config, first, rest[0] if rest else None, given, {name: chosen}, partial, start_runtime(runtime), Labels("checkpoint", seed))
+        end_sittings(partial, time.time())
+    artifact = store.path(spec)
+    return artifact, json.loads((artifact / "summary.json").read_text(encoding="utf-8"))
