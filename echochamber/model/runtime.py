@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -38,7 +38,7 @@ class Runtime:
     dtype: torch.dtype
     threads: int
     compile: bool
-    ranks: Ranks = Ranks()
+    ranks: Ranks = field(default_factory=Ranks)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Context in which matrix products run in `dtype`."""

@@ -37,10 +37,19 @@ class EvaluateConfig(Config):
     samples: int = Field(default=16, gt=0)
     """Completions per problem at `temperature`, besides the greedy one."""
     temperature: float = Field(default=1.0, gt=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    stop: tuple[str, ...] = ()
+    """Strings before which a completion's text ends."""
     max_new_tokens: int = Field(default=160, gt=0)
     max_rows: int = Field(default=1024, gt=0)
     prompt_suffix: str = "\n\n"
     grader: GraderConfig = GraderConfig()
+
+    def sampling(self, temperature: float) -> SamplingConfig:
+        """How completions are drawn at a temperature; 0 is greedy."""
+        names = ("top_p", "top_k", "stop", "max_new_tokens", "max_rows")
+        return SamplingConfig.parse({name: getattr(self, name) for name in names} | {"temperature": temperature}, "evaluate")
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,7 @@ def score(
     model, tokenizer = load_checkpoint(target.folder, runtime.device)
     rows: list[dict[str, Any]] = []
     for temperature, samples in ((0.0, [GREEDY]), (config.temperature, list(range(target.samples)))):
-        sampling = SamplingConfig(temperature=temperature, max_new_tokens=config.max_new_tokens, max_rows=config.max_rows)
+        sampling = config.sampling(temperature)
         engine = NativeEngine(model, tokenizer, sampling, runtime, config.prompt_suffix)
         at_once = max(1, config.max_rows // len(samples)) * 4
         for start in range(0, len(problems), at_once):

@@ -23,7 +23,7 @@ Gather = Callable[[int], Collection]
 
 def gatherer(
     config: RLConfig, seed: int, problems: list[Problem], given: list[Given], engine: NativeEngine, grader: Grader,
-    ranks: Ranks = Ranks(),
+    ranks: Ranks,
 ) -> Gather:  # fmt: skip
     """How this arm comes by its completions. Each rank does its part; all get the whole."""
     if given:
