@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import CheckpointOption, PromptSuffixOption
+from .options import CheckpointOption, PromptSuffixOption, StopOption, TopKOption, TopPOption, stop_strings
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +22,9 @@ def evaluate(
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Output folder; runs/evaluate-PROBLEMS if not given.")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Completions per problem at the temperature, besides the greedy one.")] = 4,
     temperature: Annotated[float, typer.Option(min=0.01)] = 1.0,
-    top_p: Annotated[float, typer.Option(min=0.01, max=1, help="Sample among the likeliest tokens that hold this share.")] = 1.0,
+    top_p: TopPOption = 1.0,
+    top_k: TopKOption = 0,
+    stop: StopOption = None,
     max_new_tokens: Annotated[int, typer.Option(min=1)] = 160,
     prompt_suffix: PromptSuffixOption = "\n\n",
     tier2: Annotated[bool, typer.Option("--tier2", help="Run programs that need sympy or other libraries in a locked-down process.")] = False,
@@ -33,8 +35,8 @@ def evaluate(
     from ..study.evaluate_once import evaluate_once
 
     settings = {
-        "samples": samples, "temperature": temperature, "top_p": top_p, "max_new_tokens": max_new_tokens,
-        "prompt_suffix": prompt_suffix, "grader": {"tier2": tier2},
+        "samples": samples, "temperature": temperature, "top_p": top_p, "top_k": top_k, "stop": stop_strings(stop),
+        "max_new_tokens": max_new_tokens, "prompt_suffix": prompt_suffix, "grader": {"tier2": tier2},
     }  # fmt: skip
     folder, rows, skipped = evaluate_once(checkpoint, problems, out, settings, limit, seed)
     for row in rows:

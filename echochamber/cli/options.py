@@ -8,9 +8,17 @@ import typer
 RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped recipe (see `echochamber recipes`) or a path ending in .yaml.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Dotted overrides, for example seeds=[0,1,2] rl.grpo.steps=20.")]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Output folder; runs/RECIPE if not given.")]
+TopPOption = Annotated[float, typer.Option("--top-p", min=0.0001, max=1, metavar="SHARE", help="Draw from the likeliest tokens that together hold this share.")]
+TopKOption = Annotated[int, typer.Option("--top-k", min=0, metavar="K", help="Draw from the K likeliest tokens; 0: from all.")]
+StopOption = Annotated[list[str] | None, typer.Option("--stop", metavar="TEXT", help=r"End a completion before this text (\n is a new line); may be given several times.")]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, metavar="N", help="Stages that run at once, each with runtime.threads threads.")]
 CheckpointOption = Annotated[
     str,
     typer.Option("--checkpoint", metavar="PLACE", help="A checkpoint folder, an artifact that has checkpoints, a study with one, or hub:OWNER/NAME[@REVISION]."),
 ]
 PromptSuffixOption = Annotated[str, typer.Option("--prompt-suffix", help="Text between question and completion, as the model was trained; by default an empty line.")]
+
+
+def stop_strings(given: list[str] | None) -> list[str]:
+    """The texts of `--stop`, where a shell can hardly write a new line or a tab."""
+    return [text.replace(r"\n", "\n").replace(r"\t", "\t") for text in given or []]

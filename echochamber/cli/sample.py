@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from .options import StopOption, TopKOption, TopPOption, stop_strings
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -17,13 +19,18 @@ def sample(
     form: Annotated[str | None, typer.Option("--format", metavar="NAME", help="Commit the completion to a format by its opening text.")] = None,
     reference: Annotated[str | None, typer.Option(help="The right answer, to grade against.")] = None,
     temperature: Annotated[float, typer.Option(min=0)] = 1.0,
+    top_p: TopPOption = 1.0,
+    top_k: TopKOption = 0,
+    stop: StopOption = None,
     max_new_tokens: Annotated[int, typer.Option(min=1)] = 160,
     seed: int = 0,
 ) -> None:
     """Completions of one question, each with its format, its answer and, given a reference, its grade."""
     from ..study.sample_once import sample_once
 
-    settings = {"temperature": temperature, "max_new_tokens": max_new_tokens}
+    settings = {
+        "temperature": temperature, "top_p": top_p, "top_k": top_k, "stop": stop_strings(stop), "max_new_tokens": max_new_tokens,
+    }  # fmt: skip
     for index, (text, verdict, truncated) in enumerate(sample_once(checkpoint, question, number, form, reference or "", settings, seed)):
         grade = verdict.outcome if reference else "not graded"
         cut = ", cut at the length limit" if truncated else ""

@@ -36,6 +36,8 @@ def _run(kinds: set[str], recipe: str, overrides: list[str] | None, out: Path | 
     loaded = load_recipe(recipe, overrides or [])
     graph, status = open_study(loaded, out or Path("runs") / loaded.name)
     failed = run_study(graph, status, kinds, workers)
+    if failed is None:
+        return
     for node in graph.nodes.values():
         if node.kind in kinds:
             print(f"{status.nodes[node.id].status:8} {node.id}  {graph.store.path(node.spec)}")

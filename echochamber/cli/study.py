@@ -40,9 +40,11 @@ def study(
 
     graph, status = open_study(loaded, folder)
     missing = sum(node.status != "done" for node in status.nodes.values())
+    failed = run_study(graph, status, workers=workers)
+    if failed is None:
+        return
     if not missing and (folder / "report.html").is_file():
         print(f"Nothing to do: all {len(status.nodes)} stages of {loaded.name} are done.")
-    failed = run_study(graph, status, workers=workers)
     summary = finish_study(folder, rebuild=missing > 0)
     print(describe_summary(summary, folder / "report.html"))
     if failed:

@@ -174,6 +174,19 @@ def write_text(path: Path, text: str) -> None:
         raise UserError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file that somebody else may have written and that must hold a mapping; `UserError` names what is wrong."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: is not JSON ({error})") from None
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: holds {type(data).__name__}, expected a mapping of keys to values")
+    return data
+
+
 def write_json(path: Path, data: Any) -> None:
     """`write_text` of indented JSON with sorted keys; NaN is refused."""
     write_text(path, json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n")

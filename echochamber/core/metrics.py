@@ -16,24 +16,33 @@ from .errors import UserError
 class StepLog:
     """One append-only JSON Lines file whose rows have a `step`."""
 
-    def __init__(self, path: Path, resume_after: int | None = None) -> None:
-        """`resume_after`: keep rows up to this step (None: start with an empty file)."""
-        _keep_through(path, resume_after)
-        self.stream = path.open("a", encoding="utf-8")
+    def __init__(self, path: Path | None, resume_after: int | None = None) -> None:
+        """`resume_after`: keep rows up to this step (None: start with an empty file).
+
+        Without a path nothing is written: of several ranks only one keeps the log.
+        """
+        self.stream = None
+        if path is not None:
+            _keep_through(path, resume_after)
+            self.stream = path.open("a", encoding="utf-8")
 
     def write(self, step: int, values: dict[str, Any]) -> None:
         """One row; a NaN or infinity becomes null."""
+        if self.stream is None:
+            return
         row = {"step": step} | {k: None if _is_not_finite(v) else v for k, v in values.items()}
         self.stream.write(json.dumps(row, ensure_ascii=False) + "\n")
         self.stream.flush()
 
     def sync(self) -> None:
         """Flush to disk, before resume state that refers to these rows is written."""
-        os.fsync(self.stream.fileno())
+        if self.stream is not None:
+            os.fsync(self.stream.fileno())
 
     def close(self) -> None:
         """Close the file."""
-        self.stream.close()
+        if self.stream is not None:
+            self.stream.close()
 
     def __enter__(self) -> "StepLog":
         return self
@@ -45,9 +54,10 @@ class StepLog:
 class MetricsLog:
     """Figures of one stage and, apart from them, its wall times."""
 
-    def __init__(self, folder: Path, resume_after: int | None = None) -> None:
-        self.metrics = StepLog(folder / "metrics.jsonl", resume_after)
-        self.timing = StepLog(folder / "timing.jsonl", resume_after)
+    def __init__(self, folder: Path | None, resume_after: int | None = None) -> None:
+        """`folder` None: nothing is written (see `StepLog`)."""
+        self.metrics = StepLog(folder / "metrics.jsonl" if folder else None, resume_after)
+        self.timing = StepLog(folder / "timing.jsonl" if folder else None, resume_after)
 
     def write(self, step: int, values: dict[str, Any]) -> None:
         """One row of reproducible figures."""

@@ -58,3 +58,8 @@ def say(message: str) -> None:
     """One line for the person who is watching."""
     console.print(message, markup=False, soft_wrap=True)
     sys.stderr.flush()
+
+
+def be_quiet() -> None:
+    """No bars and lines from this process: of several ranks only one talks."""
+    console.quiet = True

@@ -1,13 +1,13 @@
 """Checkpoints are Hugging Face folders: `config.json`, `model.safetensors`, `tokenizer.json`."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from ..core.artifacts import make_folder, write_json
+from ..core.artifacts import make_folder, read_json, write_json
 from ..core.errors import UserError
 from .config import ModelConfig
 from .tokenizer import Tokenizer, load_tokenizer
@@ -31,13 +31,10 @@ def save_checkpoint(folder: Path, model: Transformer, tokenizer: Tokenizer) -> N
 
 def load_checkpoint(folder: Path, device: torch.device | None = None) -> tuple[Transformer, Tokenizer]:
     """Load model (float32) and tokenizer; every fault names the file, what was expected and found."""
-    config = _read_config(folder)
+    data = _read_config(folder)
+    config = ModelConfig.from_hf(data, str(folder / "config.json"))
     tokenizer = load_tokenizer(folder)
-    if tokenizer.vocab_size > config.vocab_size:
-        raise UserError(
-            f"{folder}: tokenizer.json has {tokenizer.vocab_size} tokens, config.json says vocab_size {config.vocab_size}; "
-            "this tokenizer is not the model's"
-        )
+    _check_tokenizer(folder, data, tokenizer)
     with torch.device("meta"):
         model = Transformer(config)
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
@@ -51,40 +48,56 @@ def load_checkpoint(folder: Path, device: torch.device | None = None) -> tuple[T
     return model.to(device or torch.device("cpu")), tokenizer
 
 
-def _read_config(folder: Path) -> ModelConfig:
+def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     if not path.is_file():
         raise UserError(f"{folder}: no config.json, so this is not a checkpoint folder")
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: is not JSON ({error})") from None
-    return ModelConfig.from_hf(data, str(path))
+    return read_json(path)
+
+
+def _check_tokenizer(folder: Path, config: dict[str, Any], tokenizer: Tokenizer) -> None:
+    """A model may have more rows than its tokenizer has tokens (padding), never fewer, and both agree on EOS."""
+    if tokenizer.vocab_size > config["vocab_size"]:
+        raise UserError(
+            f"{folder}: tokenizer.json has {tokenizer.vocab_size} tokens, config.json says vocab_size {config['vocab_size']}; "
+            "this tokenizer is not the model's"
+        )
+    told = config.get("eos_token_id")
+    expected = [told] if isinstance(told, int) else told
+    if expected and tokenizer.eos_id not in expected:
+        raise UserError(
+            f"{folder}: the end-of-text token of tokenizer.json has id {tokenizer.eos_id}, config.json says eos_token_id {told}; "
+            "this tokenizer is not the model's"
+        )
 
 
 def _weight_files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        return [folder / Path(name).name for name in sorted(names)]
-    return [folder / "model.safetensors"]
+    if not index.is_file():
+        return [folder / "model.safetensors"]
+    places = read_json(index).get("weight_map")
+    if not isinstance(places, dict) or not places:
+        raise UserError(f"{index}: expected weight_map with the file of every weight, found {places!s:.40}")
+    return [folder / Path(str(name)).name for name in sorted(set(places.values()))]
 
 
 def _read_tensors(folder: Path, expected: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
     """The expected tensors as float32, from one file or from shards."""
     state: dict[str, torch.Tensor] = {}
-    for path in _weight_files(folder):
+    files = _weight_files(folder)
+    for path in files:
         if not path.is_file():
-            raise UserError(f"{path}: weight file is missing")
+            found = ", ".join(sorted(other.name for other in folder.iterdir())[:8])
+            raise UserError(f"{path}: weight file is missing; the folder has {found}")
         try:
             with safe_open(path, framework="pt") as stored:
                 for name in set(stored.keys()) & set(expected):
                     state[name] = stored.get_tensor(name).float()
         except (SafetensorError, OSError) as error:
-            raise UserError(f"{path}: is damaged or not safetensors ({error})") from None
+            raise UserError(f"{path}: expected safetensors, found a damaged or other file of {path.stat().st_size:,} bytes ({error})") from None
     for name, shape in expected.items():
         if name not in state:
-            raise UserError(f"{folder}: weight {name!r} is missing from the weight files")
+            raise UserError(f"{files[0]}: weight {name!r} of shape {shape}, which config.json means, is in none of {len(files)} weight files")
         if tuple(state[name].shape) != shape:
-            raise UserError(f"{folder}: weight {name!r} has shape {tuple(state[name].shape)}, config.json means {shape}")
+            raise UserError(f"{files[0]}: weight {name!r} has shape {tuple(state[name].shape)}, config.json means {shape}")
     return state

@@ -76,10 +76,11 @@ class ModelConfig(Config):
         kind = data.get("model_type")
         if kind not in _HF_CLASS:
             raise UserError(f"{source}: model_type is {kind!r}; this engine runs {', '.join(_HF_CLASS)}")
+        for key in ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"):
+            if not isinstance(data.get(key), int):
+                found = repr(data[key])[:40] if key in data else "no such key"
+                raise UserError(f"{source}: {key}: expected a whole number, found {found}")
         _refuse_unsupported(data, source)
-        missing = [key for key in ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads") if key not in data]
-        if missing:
-            raise UserError(f"{source}: key {missing[0]!r} is missing")
         rope = data.get("rope_parameters") or {}
         values = {
             "architecture": kind,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from ..core.config import Config
@@ -18,6 +18,7 @@ from ..core.errors import UserError
 from ..core.random import uniforms
 from ..core.types import Completion
 from .decode import Cache, DecodeWeights, decode_step, prefill
+from .stop import StopStrings
 from .tokenizer import Tokenizer
 from .transformer import Transformer
 
@@ -37,9 +38,21 @@ class SamplingConfig(Config):
     """Draw from the likeliest tokens that together hold this share (nucleus; Holtzman et al. 2020)."""
     top_k: int = Field(default=0, ge=0)
     """Draw from the k likeliest tokens; 0: from all."""
+    stop: tuple[str, ...] = ()
+    """A completion ends with the token that completes one of these; its text ends before the string.
+
+    That token and its log-probability are kept as EOS is, so a trainer sees what was sampled.
+    """
     max_new_tokens: int = Field(default=160, gt=0)
     max_rows: int = Field(default=512, gt=0)
     """Completions that run at once; bounds memory."""
+
+    @field_validator("stop")
+    @classmethod
+    def _not_empty(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "" in value:
+            raise ValueError("an empty string would end every completion at once")
+        return value
 
 
 @dataclass
@@ -86,18 +99,22 @@ def generate_as_finished(
 ) -> Iterator[tuple[int, list[Completion]]]:
     """Yield (prompt, its G completions) as soon as the last of them has ended; otherwise as `generate`."""
     _check_lengths(prompts, sampling, model.config.max_positions)
-    weights = DecodeWeights.of(model, dtype)
+    weights, stop = DecodeWeights.of(model, dtype), StopStrings(sampling.stop, tokenizer)
     per_wave = max(1, sampling.max_rows // stream_keys.shape[1])
     # Longest prompts first keeps the padding of a wave small.
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
     for start in range(0, len(order), per_wave):
         chosen = sorted(order[start : start + per_wave])
-        wave = _run_wave(weights, [list(prompts[i]) for i in chosen], stream_keys[chosen], sampling, tokenizer)
+        wave = _run_wave(weights, [list(prompts[i]) for i in chosen], stream_keys[chosen], sampling, tokenizer, stop)
         for finished in wave:
-            texts = tokenizer.decode_batch([ids[:-1] if not cut else ids for _, rows in finished for ids, _, cut in rows])
-            following = iter(texts)
+            texts = tokenizer.decode_batch([_without_eos(ids, tokenizer.eos_id) for _, rows in finished for ids, _, _ in rows])
+            following = iter(stop.cut(texts))
             for place, rows in finished:
                 yield chosen[place], [Completion(next(following), tuple(ids), tuple(lps), cut) for ids, lps, cut in rows]
+
+
+def _without_eos(ids: list[int], eos_id: int) -> list[int]:
+    return ids[:-1] if ids[-1] == eos_id else ids
 
 
 def _check_lengths(prompts: Sequence[Sequence[int]], sampling: SamplingConfig, max_positions: int) -> None:
@@ -110,7 +127,7 @@ def _check_lengths(prompts: Sequence[Sequence[int]], sampling: SamplingConfig, m
 
 
 _Row = tuple[list[int], list[float], bool]
-"""Token ids with EOS, log-probabilities, whether the limit cut it."""
+"""Token ids with EOS or the end of a stop string, log-probabilities, whether the limit cut it."""
 
 
 @dataclass
@@ -120,7 +137,7 @@ class _Outputs:
     tokens: Tensor
     logprobs: Tensor
     lengths: Tensor
-    """(P·G,) tokens up to and including EOS; 0 while a row is running."""
+    """(P·G,) tokens up to and including EOS or the end of a stop string; 0 while a row is running."""
     group: int
     limit: int
     taken: Tensor
@@ -140,7 +157,7 @@ class _Outputs:
 
 
 def _run_wave(
-    weights: DecodeWeights, prompts: list[list[int]], stream_keys: np.ndarray, sampling: SamplingConfig, tokenizer: Tokenizer
+    weights: DecodeWeights, prompts: list[list[int]], stream_keys: np.ndarray, sampling: SamplingConfig, tokenizer: Tokenizer, stop: StopStrings
 ) -> Iterator[list[tuple[int, list[_Row]]]]:
     """Decode all prompts together; yields (prompt, its G rows) of those that have just ended."""
     group, limit, count = stream_keys.shape[1], sampling.max_new_tokens, stream_keys.size
@@ -156,6 +173,8 @@ def _run_wave(
         outputs.tokens[wave.rows[live], column] = chosen[live]
         outputs.logprobs[wave.rows[live], column] = chosen_logprobs[live]
         ended = live & (chosen == tokenizer.eos_id)
+        if stop:
+            ended[live] |= stop.completed(outputs.tokens[wave.rows[live], : column + 1])
         outputs.lengths[wave.rows[ended]] = column + 1
         wave.rows[ended] = -1
         live_count = int((wave.rows >= 0).sum())

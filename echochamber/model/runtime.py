@@ -5,13 +5,14 @@ import os
 import shutil
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 
 from ..core.config import Config
 from ..core.errors import UserError
+from .ranks import Ranks, join_ranks
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 """Options of mallopt(3)."""
@@ -37,8 +38,7 @@ class Runtime:
     dtype: torch.dtype
     threads: int
     compile: bool
-    rank: int = 0
-    world_size: int = 1
+    ranks: Ranks = field(default_factory=Ranks)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Context in which matrix products run in `dtype`."""
@@ -46,14 +46,9 @@ class Runtime:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
 
-    @property
-    def is_main(self) -> bool:
-        """True on the rank that writes files."""
-        return self.rank == 0
-
 
 def start_runtime(config: RuntimeConfig) -> Runtime:
-    """Resolve `auto` settings, set the thread count, read the rank from torchrun's environment."""
+    """Resolve `auto` settings, set the thread count, meet the other ranks where torchrun started some."""
     device = _device(config.device)
     torch.set_num_threads(config.threads)
     torch.use_deterministic_algorithms(device.type == "cpu")
@@ -67,8 +62,7 @@ def start_runtime(config: RuntimeConfig) -> Runtime:
         dtype=_dtype(config.dtype, device),
         threads=config.threads,
         compile=compiled,
-        rank=int(os.environ.get("RANK", "0")),
-        world_size=int(os.environ.get("WORLD_SIZE", "1")),
+        ranks=join_ranks(),
     )
 
 
@@ -91,7 +85,7 @@ def _device(name: str) -> torch.device:
         raise UserError("runtime.device is 'cuda', but this torch finds no CUDA device; use 'auto' or 'cpu'")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    return torch.device(name, int(os.environ.get("LOCAL_RANK", "0"))) if name == "cuda" else torch.device(name)
 
 
 def _dtype(name: str, device: torch.device) -> torch.dtype:

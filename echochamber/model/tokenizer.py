@@ -1,13 +1,12 @@
 """Byte-level BPE with single digits, in the standard `tokenizer.json` format."""
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer as _Tokenizer
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from ..core.artifacts import write_json
+from ..core.artifacts import read_json, write_json
 from ..core.errors import UserError
 
 EOS = "<|endoftext|>"
@@ -95,7 +94,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 def _special_ids(folder: Path, tokenizer: _Tokenizer) -> tuple[int, int]:
     """EOS and padding as `tokenizer_config.json` names them; padding falls back to EOS."""
     settings_path = folder / "tokenizer_config.json"
-    settings = json.loads(settings_path.read_text(encoding="utf-8")) if settings_path.is_file() else {}
+    settings = read_json(settings_path) if settings_path.is_file() else {}
     names = [settings.get(key) for key in ("eos_token", "pad_token")]
     texts = [name.get("content") if isinstance(name, dict) else name for name in names]
     eos_id = tokenizer.token_to_id(texts[0] or EOS)

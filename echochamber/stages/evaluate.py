@@ -44,12 +44,20 @@ class EvaluateConfig(Config):
     """Completions per problem at `temperature`, besides the greedy one."""
     temperature: float = Field(default=1.0, gt=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    stop: tuple[str, ...] = ()
+    """Strings before which a completion's text ends."""
     max_new_tokens: int = Field(default=160, gt=0)
     max_rows: int = Field(default=1024, gt=0)
     chunk_completions: int = Field(default=4096, gt=0)
     """Completions between two saves: what a kill can lose, and what memory holds."""
     prompt_suffix: str = "\n\n"
     grader: GraderConfig = GraderConfig()
+
+    def sampling(self, temperature: float) -> SamplingConfig:
+        """How completions are drawn at a temperature; 0 is greedy."""
+        names = ("top_p", "top_k", "stop", "max_new_tokens", "max_rows")
+        return SamplingConfig.parse({name: getattr(self, name) for name in names} | {"temperature": temperature}, "evaluate")
 
 
 @dataclass(frozen=True)
@@ -133,9 +141,8 @@ def _engines(config: EvaluateConfig, target: Target, runtime: Runtime) -> list[t
     model, tokenizer = load_checkpoint(target.folder, runtime.device)
     found = []
     for temperature, samples in ((0.0, [GREEDY]), (config.temperature, list(range(target.samples)))):
-        top_p = config.top_p if temperature else 1.0
-        sampling = SamplingConfig(temperature=temperature, top_p=top_p, max_new_tokens=config.max_new_tokens, max_rows=config.max_rows)
-        found.append((NativeEngine(model, tokenizer, sampling, runtime, config.prompt_suffix), samples))
+        engine = NativeEngine(model, tokenizer, config.sampling(temperature), runtime, config.prompt_suffix)
+        found.append((engine, samples))
     return found
 
 

@@ -4,7 +4,7 @@ Axes: B completions, T tokens, N all completion tokens.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from ..core.random import generator
 from ..formulas.logprobs import KL_ESTIMATORS, kl_exact, kl_k3, token_logprobs
 from ..formulas.losses import value_loss
+from ..model.ranks import Ranks
 from ..model.runtime import Runtime
 from ..rollout.batch import Batch, batches
 from ..rollout.collect import Collection
@@ -40,6 +41,15 @@ class Tally:
         """Add to the named sums."""
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
+
+    def over_ranks(self, ranks: Ranks) -> "Tally":
+        """The tally of all ranks' parts together; updates, norms and the step size are common to them."""
+        parts = [Tally(**data) for data in ranks.gather(asdict(self))]
+        for other in parts[1:]:
+            parts[0].tokens += other.tokens
+            parts[0].ratio_max = max(parts[0].ratio_max, other.ratio_max)
+            parts[0].add(**{name: value for name, value in other.sums.items() if name != "grad_norm"})
+        return parts[0]
 
     def metrics(self, lr: float) -> dict[str, float]:
         """Means per update (losses, norms) and per token of the passes made (ratios, values)."""
@@ -82,19 +92,20 @@ def fit(
         for number, start in enumerate(starts):
             tally.factor = rate(current * len(starts) + number, total)
             if accumulate(learner, collection, targets, np.sort(order[start : start + size]), config, runtime, tally):
+                runtime.ranks.sum_gradients(learner.parameters())
                 norm = learner.step(tally.factor)
                 _check_finite(norm, tally, stream[1])
                 tally.add(grad_norm=norm)
                 tally.updates += 1
-    return tally.metrics(config.optimizer.lr)
+    return tally.over_ranks(runtime.ranks).metrics(config.optimizer.lr)
 
 
 def accumulate(
     learner: Learner, collection: Collection, targets: Targets, chosen: np.ndarray, config: RLConfig, runtime: Runtime, tally: Tally
 ) -> bool:
-    """Add the gradient of one minibatch, microbatch by microbatch; False when nothing in it has a gradient.
+    """Add the gradient of this rank's part of one minibatch; False when nothing in the minibatch has a gradient.
 
-    The denominator counts the whole minibatch, so the split into microbatches changes nothing.
+    The denominator counts the whole minibatch, so the split into ranks and microbatches changes nothing.
     """
     rollouts = [collection.rollouts[i] for i in chosen]
     num_tokens = sum(len(r.completion.token_ids) for r in rollouts)
@@ -102,8 +113,9 @@ def accumulate(
     # Without a penalty or a critic a rollout of zero advantage has zero gradient: skip its forward pass.
     needed = config.kl.in_loss or learner.critic is not None
     active = [i for i in chosen if needed or bool((targets.columns["advantages"][i] != 0).any())]
-    columns = {name: [values[i] for i in active] for name, values in targets.columns.items()}
-    for batch in batches([collection.rollouts[i] for i in active], columns, config.microbatch_tokens, fixed_shape=runtime.compile):
+    mine = active[runtime.ranks.part(len(active))]
+    columns = {name: [values[i] for i in mine] for name, values in targets.columns.items()}
+    for batch in batches([collection.rollouts[i] for i in mine], columns, config.microbatch_tokens, fixed_shape=runtime.compile):
         losses, value_losses = token_losses(learner, batch, config, runtime, tally)
         mask = batch.completion_mask.to(runtime.device)
         loss = average(losses, mask, denominator)
@@ -160,8 +172,9 @@ def _watch_ratio(tally: Tally, ratio: Tensor, difference: Tensor, mask: Tensor, 
 
 
 def _check_finite(norm: float, tally: Tally, step: int) -> None:
-    if not np.isfinite(norm) or not np.isfinite(tally.sums["loss"]):
+    losses = tally.sums.get("loss", 0.0)
+    if not np.isfinite(norm) or not np.isfinite(losses):
         raise FloatingPointError(
-            f"gradient norm is {norm} at step {step}, update {tally.updates + 1} (sum of losses so far {tally.sums['loss']:.4g}, "
+            f"gradient norm is {norm} at step {step}, update {tally.updates + 1} (sum of losses so far {losses:.4g}, "
             f"largest ratio {tally.ratio_max:.4g}, {tally.tokens} tokens fitted)"
         )

@@ -44,12 +44,19 @@ def spread(batch: Batch, values: Tensor) -> Tensor:
 
 @torch.no_grad()
 def over_all(rollouts: Sequence[Rollout], tokens_at_once: int, runtime: Runtime, function: Callable[[Batch], Tensor]) -> list[Tensor]:
-    """`function(batch)` gives one number per token (N,); the result is one tensor (T_i,) per rollout, on the CPU."""
-    results: list[Tensor] = [torch.empty(0)] * len(rollouts)
-    for batch in batches(rollouts, {}, tokens_at_once, fixed_shape=runtime.compile):
+    """`function(batch)` gives one number per token (N,); the result is one tensor (T_i,) per rollout, on the CPU.
+
+    Each rank runs its part of the rollouts; all get the whole.
+    """
+    lengths = [len(r.completion.token_ids) for r in rollouts]
+    results = [torch.zeros(length) for length in lengths]
+    mine = runtime.ranks.part(len(rollouts))
+    for batch in batches(rollouts[mine], {}, tokens_at_once, fixed_shape=runtime.compile):
         parts = function(batch).float().cpu().split(batch.completion_mask.sum(1).tolist())
         for index, part in zip(batch.members, parts, strict=True):
-            results[index] = part
+            results[mine.start + index] = part
+    if runtime.ranks.world_size > 1:
+        return list(runtime.ranks.sum(torch.cat(results)).split(lengths))
     return results
 
 

@@ -36,6 +36,11 @@ class Learner:
         self.policy.load_state_dict(self.reference.state_dict())
         self.optimizer = Optimizer(self.policy, config.optimizer)
 
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """All that an update may change, each once."""
+        parts = [part.model for part in (self.optimizer, self.critic_optimizer) if part is not None]
+        return [parameter for part in parts for parameter in part.parameters()]
+
     def step(self, factor: float) -> float:
         """Update everything that has a gradient; returns the policy's gradient norm before clipping."""
         if self.critic_optimizer is not None:

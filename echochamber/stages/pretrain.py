@@ -27,6 +27,8 @@ from ..model.tokenizer import load_tokenizer
 from ..model.transformer import Transformer, document_layout
 
 VERSION = 1
+LossFunction = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+"""(inputs, targets, documents), each (B, T) -> mean loss."""
 
 
 class PretrainRecipe(Config):
@@ -37,6 +39,8 @@ class PretrainRecipe(Config):
     """Longest prompt and completion that the model can ever read."""
     batch_tokens: Count = Field(default=8192, gt=0)
     """Tokens of one optimizer step over all ranks."""
+    microbatch_tokens: Count | None = Field(default=None, gt=0)
+    """Tokens of one forward pass of a rank; fewer take less memory, the gradient is the same. None: as many as fit."""
     tokens: Count | None = Field(default=None, gt=0)
     """Tokens to train on; None: one pass."""
     optimizer: OptimizerConfig = OptimizerConfig(name="muon", lr=3e-3)
@@ -59,7 +63,7 @@ class PretrainConfig(PretrainRecipe):
 
 def pretrain(config: PretrainConfig, seed: int, shards_folder: Path, tokenizer_folder: Path, folder: Path, runtime: Runtime) -> None:
     """Train from nothing on the shards; writes `checkpoints/step_N`, `metrics.jsonl`, `timing.jsonl`."""
-    shards, tokenizer = TokenShards(shards_folder), load_tokenizer(tokenizer_folder)
+    ranks, shards, tokenizer = runtime.ranks, TokenShards(shards_folder), load_tokenizer(tokenizer_folder)
     total, sequences = _steps(config, shards)
     model = new_model(config, tokenizer.vocab_size, seed).to(runtime.device)
     optimizer = Optimizer(model, config.optimizer)
@@ -67,21 +71,22 @@ def pretrain(config: PretrainConfig, seed: int, shards_folder: Path, tokenizer_f
     state = load_state(resume.state_path, {"model": model, "optimizer": optimizer})
     first = state["step"] + 1 if state else 0
     loss_of = _loss_function(model, runtime)
+    at_once = max(1, (config.microbatch_tokens or config.batch_tokens) // config.sequence_length)
     keep = set(log_spaced_steps(total, config.checkpoints)) - {0} if config.checkpoints > 1 else {total}
     label = f"pretrain {config.size} ({num_parameters(model.config):,} parameters)"
 
     with (
-        MetricsLog(folder, resume_after=first - 1 if state else None) as log,
+        MetricsLog(folder if ranks.is_main else None, resume_after=first - 1 if state else None) as log,
         resume.finish_step_on_interrupt(),
         progress_bar(label, total, first, "steps") as bar,
     ):
         for step in range(first, total):
             started = time.perf_counter()
-            loss = loss_of(*_batch(shards, step, sequences, config, seed, runtime))
-            loss.backward()
+            value = _backward(loss_of, _batch(shards, step, sequences, config, seed, runtime), sequences, at_once)
             factor = warmup_cosine(step, total, round(config.warmup_share * total), config.lr_floor)
+            ranks.sum_gradients(model.parameters())
             grad_norm = optimizer.step(factor)
-            value = float(loss.detach())
+            value = float(ranks.sum(torch.tensor(value, dtype=torch.float64)))
             if value != value or grad_norm != grad_norm:
                 raise UserError(f"pretrain: loss {value}, gradient norm {grad_norm} at step {step}; lower pretrain.optimizer.lr or muon_lr")
             tokens = (step + 1) * sequences * config.sequence_length
@@ -89,11 +94,12 @@ def pretrain(config: PretrainConfig, seed: int, shards_folder: Path, tokenizer_f
             rate = sequences * config.sequence_length / (time.perf_counter() - started)
             log.write_timing(step, {"tokens_per_s": rate, "flops_per_s": rate * flops_per_token(model.config, config.sequence_length)})
             bar.advance(note=f"loss {value:.3f}  {rate:,.0f} tokens/s")
-            if step + 1 in keep:
+            if step + 1 in keep and ranks.is_main:
                 save_checkpoint(make_folder(folder / "checkpoints") / f"step_{step + 1}", model, tokenizer)
-            if resume.due():
-                log.sync()
-                save_state(resume.state_path, step, {"model": model, "optimizer": optimizer})
+            if ranks.any(resume.due()):
+                if ranks.is_main:
+                    log.sync()
+                    save_state(resume.state_path, step, {"model": model, "optimizer": optimizer})
                 resume.saved()
 
 
@@ -117,7 +123,7 @@ def _steps(config: PretrainConfig, shards: TokenShards) -> tuple[int, int]:
 
 def _batch(shards: TokenShards, step: int, sequences: int, config: PretrainConfig, seed: int, runtime: Runtime) -> tuple[Tensor, Tensor, Tensor | None]:
     """Inputs and targets (B, T) of a step, and which document each input is of, where that matters."""
-    where = (step, sequences, config.sequence_length, key("order", seed), runtime.rank, runtime.world_size)
+    where = (step, sequences, config.sequence_length, key("order", seed), runtime.ranks.rank, runtime.ranks.world_size)
     inputs, targets = (torch.from_numpy(part).to(runtime.device) for part in shards.batch(*where))
     if not config.mask_documents:
         return inputs, targets, None
@@ -125,7 +131,23 @@ def _batch(shards: TokenShards, step: int, sequences: int, config: PretrainConfi
     return inputs, targets, torch.from_numpy(documents).to(runtime.device)
 
 
-def _loss_function(model: Transformer, runtime: Runtime) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
+def _backward(loss_of: LossFunction, batch: tuple[Tensor, Tensor, Tensor | None], sequences: int, at_once: int) -> float:
+    """Add the gradient of this rank's part of the batch; returns its part of the batch's mean loss.
+
+    `sequences` counts the batch over all ranks, so the parts of all ranks and microbatches add up to the mean.
+    """
+    inputs, targets, documents = batch
+    total = 0.0
+    for start in range(0, len(inputs), at_once):
+        some = slice(start, start + at_once)
+        loss = loss_of(inputs[some], targets[some], None if documents is None else documents[some])
+        loss = loss * (len(inputs[some]) / sequences)
+        loss.backward()
+        total += float(loss.detach())
+    return total
+
+
+def _loss_function(model: Transformer, runtime: Runtime) -> LossFunction:
     """Mean cross-entropy in nats per token; the blocks are compiled where the runtime says so."""
     if runtime.compile:
         model.compile_blocks()

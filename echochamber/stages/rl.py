@@ -48,17 +48,18 @@ def rl(config: RLConfig, seed: int, base: Path, problems: list[Problem], folder:
     given = read_given(Path(config.completions)) if config.completions else []
     count = len(given or problems)
     total, keep = num_steps(config, count), checkpoint_steps(config, count)
-    if not done:
+    main = runtime.ranks.is_main
+    if not done and main:
         save_checkpoint(checkpoints / "step_0", learner.policy, tokenizer)
 
     with (
         Grader(config.grader) as grader,
-        MetricsLog(folder, resume_after=done) as log,
-        StepLog(resume.folder / "rollouts.jsonl", resume_after=done) as kept,
+        MetricsLog(folder if main else None, resume_after=done) as log,
+        StepLog(resume.folder / "rollouts.jsonl" if main else None, resume_after=done) as kept,
         resume.finish_step_on_interrupt(),
         progress_bar(f"rl {config.algorithm} ({config.reward} reward)", total, done, "steps") as bar,
     ):
-        gather = gatherer(config, seed, problems, given, engine, grader)
+        gather = gatherer(config, seed, problems, given, engine, grader, runtime.ranks)
         for step in range(done + 1, total + 1):
             started = time.perf_counter()
             collection = gather(step)
@@ -81,12 +82,13 @@ def rl(config: RLConfig, seed: int, base: Path, problems: list[Problem], folder:
                 kept.write(step, row)
             for warning in troubles.seen(step, metrics):
                 say(warning)
-            if step in keep:
+            if step in keep and main:
                 save_checkpoint(checkpoints / f"step_{step}", learner.policy, tokenizer)
-            if resume.due():
-                log.sync()
-                kept.sync()
-                learner.save(resume.state_path, step)
+            if runtime.ranks.any(resume.due()):
+                if main:
+                    log.sync()
+                    kept.sync()
+                    learner.save(resume.state_path, step)
                 resume.saved()
             log.write_timing(step, {
                 "sample_s": collection.sample_seconds, "grade_s": collection.grade_seconds,
@@ -94,7 +96,8 @@ def rl(config: RLConfig, seed: int, base: Path, problems: list[Problem], folder:
                 "fit_s": ended - fitting, "save_s": time.perf_counter() - ended, "step_s": time.perf_counter() - started,
             })  # fmt: skip
             bar.advance(note=_note(metrics))
-    write_rollouts(resume.folder / "rollouts.jsonl", folder / "rollouts.parquet")
+    if main:
+        write_rollouts(resume.folder / "rollouts.jsonl", folder / "rollouts.parquet")
 
 
 def _note(metrics: dict[str, Any]) -> str:

@@ -87,6 +87,8 @@ class RLConfig(Config):
     temperature: float = Field(default=1.0, gt=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
     """Below 1 only where no ratio is used (the NLL rows)."""
+    stop: tuple[str, ...] = ()
+    """Strings that end a completion; the token that completes one is trained on as EOS is."""
     max_new_tokens: int = Field(default=160, gt=0)
     overlong_buffer: int = Field(default=0, ge=0)
     """Tokens before the limit over which the reward falls by up to 1 (DAPO's soft punishment)."""
@@ -133,7 +135,9 @@ class RLConfig(Config):
     def sampling(self) -> SamplingConfig:
         """How the policy samples during training."""
         rows = min(self.prompts_per_step * self.samples_per_prompt, 1024)
-        return SamplingConfig(temperature=self.temperature, top_p=self.top_p, max_new_tokens=self.max_new_tokens, max_rows=rows)
+        return SamplingConfig(
+            temperature=self.temperature, top_p=self.top_p, stop=self.stop, max_new_tokens=self.max_new_tokens, max_rows=rows
+        )
 
 
 def num_steps(config: RLConfig, num_problems: int) -> int:

@@ -161,9 +161,8 @@ class Graph:
         samples: dict[str, int], mixture: str, size: str, arm: str | None, seed: int,
     ) -> None:  # fmt: skip
         recipe = self.recipe
-        config = evaluating.EvaluateConfig(
-            temperature=recipe.evaluate.temperature, max_new_tokens=recipe.evaluate.max_new_tokens, prompt_suffix=recipe.prompt_suffix
-        )
+        drawn = {name: getattr(recipe.evaluate, name) for name in ("temperature", "top_p", "top_k", "stop", "max_new_tokens")}
+        config = evaluating.EvaluateConfig(**drawn, prompt_suffix=recipe.prompt_suffix)
         settings = {"evaluate": config.resolved(), "samples": samples, "arm": arm, "seed": seed, "runtime": recipe.runtime.resolved()}
         spec = Spec("evaluate", settings, evaluating.VERSION, self._fingerprints(checkpoint=checkpoint, **tests), self.modules)
 

@@ -39,6 +39,10 @@ class EvaluateRecipe(Config):
     """Problems per set."""
     samples: SampleCounts = SampleCounts()
     temperature: float = Field(default=1.0, gt=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    stop: tuple[str, ...] = ()
+    """Strings before which a completion's text ends."""
     max_new_tokens: int = Field(default=160, gt=0)
 
 
