@@ -13,17 +13,31 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import torch
 
-from echochamber.analysis.runs import find_runs, problem_sets, rl_config
+from echochamber.analysis.runs import Run, find_runs, problem_sets, rl_config
 from echochamber.analysis.study_folder import load_study
 from echochamber.analysis.tables.arms import arm_rows
+from echochamber.core.types import Completion, Problem, Verdict
+from echochamber.formulas.logprobs import token_entropy
+from echochamber.model.checkpoint import load_checkpoint
+from echochamber.model.generate import SamplingConfig
 from echochamber.model.presets import flops_per_token, preset
+from echochamber.model.runtime import RuntimeConfig, start_runtime
+from echochamber.rollout.collect import Rollout
+from echochamber.rollout.engines import NativeEngine
+from echochamber.rollout.given import Given
+from echochamber.stages.forward import all_logprobs, batch_logits, over_all
+from echochamber.study.graph import last_checkpoint
 
 MARKS = re.compile(r"(<!-- table: algorithms -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def floating_point(row: dict, flops: float, critic: bool) -> float:
-    """2 N per generated token and 6 N per fitted one; a critic fits as much again and is read once (2 N) before."""
+    """2 N per generated token and 6 N per fitted one; a critic fits as much again and is read once (2 N) before.
+
+    The monitoring forward passes of every step are left out.
+    """
     forward = flops / 3
     critic_cost = row["fitted_tokens"] * flops + row["generated_tokens"] * forward if critic else 0.0
     return row["generated_tokens"] * forward + row["fitted_tokens"] * flops + critic_cost
@@ -36,6 +50,28 @@ def quiet_seconds(folder: Path | None) -> float | None:
         return None
     steps = [json.loads(line)["step_s"] for line in path.read_text().splitlines()]
     return len(steps) * float(np.quantile(steps, 0.1))
+
+
+def at_the_end(run: Run, temperature: float = 1.0) -> dict[str, float]:
+    """KL to the base (k1, nats per token) and entropy of the last policy, over its own test completions."""
+    assert run.rl
+    assert run.pretrain
+    runtime = start_runtime(RuntimeConfig(compile="off"))
+    base, tokenizer = load_checkpoint(last_checkpoint(run.pretrain.folder))
+    policy, _ = load_checkpoint(last_checkpoint(run.rl.folder))
+    records = pl.scan_parquet([node.folder / "records.parquet" for node in run.evaluations if "rl" in "".join(node.parents)])
+    rows = records.filter((pl.col("sample") >= 0) & (pl.col("step") == pl.col("step").max())).sort("problem_id", "sample").head(512).collect()
+    given = [Given(Problem(str(i), q, ""), text) for i, (q, text) in enumerate(rows.select("question", "text").rows())]
+    engine = NativeEngine(policy, tokenizer, SamplingConfig(), runtime, "\n\n")
+    prompts = engine.encode_prompts([g.problem.question for g in given])
+    nothing = Verdict("other", None, "no_answer")
+    rollouts = [
+        Rollout(g.problem, 0, tuple(prompt), Completion(g.text, (*ids, tokenizer.eos_id), (), False), nothing, 0.0)
+        for g, prompt, ids in zip(given, prompts, tokenizer.encode_batch([g.text for g in given]), strict=True)
+    ]
+    own, other = (torch.cat(all_logprobs(model, rollouts, temperature, 8192, runtime)) for model in (policy, base))
+    entropy = over_all(rollouts, 8192, runtime, lambda batch: token_entropy(batch_logits(policy, batch, runtime), temperature))
+    return {"kl": float((own - other).mean()), "entropy": float(torch.cat(entropy).mean())}
 
 
 def cell(values: list[float | None], digits: int = 2, scale: float = 1.0) -> str:
@@ -52,18 +88,19 @@ def rows_of(folder: Path) -> pl.DataFrame:
     study = load_study(folder)
     runs = find_runs(study)
     table = arm_rows(runs, problem_sets(runs)[0])
-    places = {(run.arm, run.seed): run.rl.folder for run in runs if run.rl}
+    found = {(run.arm, run.seed): run for run in runs if run.rl}
     model = preset(study.recipe["sizes"][0], study.recipe["tokenizer"]["vocab_size"])
     flops = flops_per_token(model, 128)
     extra = [
         {
             "tflop": floating_point(row, flops, rl_config(study, row["arm"]).get("algorithm") == "ppo") / 1e12,
-            "quiet_seconds": quiet_seconds(places[row["arm"], row["seed"]]),
+            "quiet_seconds": quiet_seconds(found[row["arm"], row["seed"]].rl.folder),
             "lr": rl_config(study, row["arm"])["optimizer"]["lr"],
         }
+        | at_the_end(found[row["arm"], row["seed"]])
         for row in table.iter_rows(named=True)
     ]
-    return pl.concat([table, pl.DataFrame(extra)], how="horizontal")
+    return pl.concat([table.drop("kl", "entropy"), pl.DataFrame(extra)], how="horizontal")
 
 
 def markdown(table: pl.DataFrame) -> str:

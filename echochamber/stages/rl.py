@@ -32,7 +32,7 @@ from .rl_config import RLConfig, adapt_kl, checkpoint_steps, num_steps, rate_of
 from .rl_log import compare, rollout_metrics, rollout_rows, write_rollouts
 from .trouble import Troubles, broken_off
 
-VERSION = 2
+VERSION = 3
 
 
 def rl(config: RLConfig, seed: int, base: Path, problems: list[Problem], folder: Path, runtime: Runtime) -> None:
@@ -63,10 +63,10 @@ def rl(config: RLConfig, seed: int, base: Path, problems: list[Problem], folder:
         for step in range(done + 1, total + 1):
             started = time.perf_counter()
             collection = gather(step)
-            if config.restart:
-                learner.restart(config)
             estimating = time.perf_counter()
             compared = compare(learner, collection.rollouts, config, runtime)
+            if config.restart:
+                learner.restart(config)
             targets = estimate(learner, collection, config, runtime)
             fitting = time.perf_counter()
             try:

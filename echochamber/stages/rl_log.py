@@ -48,10 +48,7 @@ def rollout_metrics(collection: Collection, targets: Targets) -> dict[str, Any]:
 
 @torch.no_grad()
 def compare(learner: Learner, rollouts: list[Rollout], config: RLConfig, runtime: Runtime) -> dict[str, float]:
-    """Per completion token, before the update: |trainer - sampler| log-probability, KL to the base (k3), entropy.
-
-    With `restart` the trainer is the base again, and so differs from the sampler by what was learned.
-    """
+    """Per completion token, of the policy that sampled: |trainer - sampler| log-probability, KL to the base (k3), entropy."""
     watched = rollouts[:MONITORED]
     tokens = sum(len(r.prompt_ids) + len(r.completion.token_ids) for r in watched)
     columns = {"old_logprobs": [torch.tensor(r.completion.logprobs) for r in watched]}
