@@ -170,7 +170,7 @@ def how_sure(summary: Row, runs: Sequence[Run], chosen: tuple[str, str]) -> str:
     names = [top_format(final) or "other" for final in found]
     if len(found) < 2:
         share = at(summary, ("final", "intervals", "formats", names[0], "share")) if names else None
-        measured = f"Its share after RL is known to {bounds(share)} in this run" if share else "The run has no interval"
+        measured = f"The winner’s share after RL lies within {bounds(share)} in this run" if share else "The run has no interval"
         return f"{measured}, from one pretraining seed. Whether another seed would end the same way, one seed cannot say."
     shares = [_share(final, name) for final, name in zip(found, names, strict=True)]
     agreed = "the same format won in all" if len(set(names)) == 1 else f"winners differ: {winners(names)}"

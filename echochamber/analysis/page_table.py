@@ -69,7 +69,7 @@ def signed(value: float | None, interval: Sequence[float | None]) -> str:
         return "not estimable"
     low, high = interval
     around = (
-        f" [{100 * low:+.1f} to {100 * high:+.1f}]"
+        f" [{max(100 * low, -100):+.1f} to {min(100 * high, 100):+.1f}]"
         if low is not None and high is not None
         else " (no interval)"
     )

@@ -78,7 +78,7 @@ def selection_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
         else "The gain is split exactly, problem by problem. A format that the model no longer writes has no accuracy after RL: "
         "the estimate assumes it kept the one it had, the last column is the range over every accuracy it could have. "
     )
-    columns = ["Part of the accuracy gain", "Estimate with 95% interval", "Whatever is unmeasured could do"]
+    columns = ["Part of the accuracy gain", "Estimate with 95% interval", "Range if unmeasured"]
     return PageTable("Selection or skill?", columns, rows, note)
 
 
@@ -94,15 +94,15 @@ def coverage_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageT
     gains = over_seeds([t.filter(pl.col("side") == "gain") for t in tables], ["quantity"])
     parts = {row["quantity"]: signed(row["value"], (row["low"], row["high"])) for row in gains.iter_rows(named=True)}
     names = {
-        "coverage": f"coverage: solved within {k} tries (pass@{k})",
-        "precision": f"precision: accuracy divided by pass@{k}",
+        "coverage": f"coverage: pass@{k}",
+        "precision": f"precision: accuracy / pass@{k}",
     }
     goals = (target(inputs[0], step=0), target(inputs[0]), target(inputs[0], change="gained"))
     rows = [
         [label, *(Cell(text, goal) for text, goal in zip((cells[name, "before"], cells[name, "after"], parts[name]), goals, strict=True))]
         for name, label in names.items()
     ]
-    note = "Accuracy is coverage times precision; the last column splits its gain between the two, exactly. "
+    note = f"Coverage: a problem is solved at all within {k} tries. Accuracy is coverage times precision; the last column splits its gain between the two, exactly. "
     return PageTable("More problems, or the same ones more often?", ["Part", "Before", "After", "Of the gain"], rows, note)
 
 
