@@ -1,13 +1,14 @@
 """The analyses as the page shows them: one block per group of runs, each table with a question over it."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import polars as pl
 
 from .forecast_tables import forecasts_table
 from .format_tables import costs_table, dynamics_table, errors_table, style_table
 from .page_data import written_formats
-from .page_table import Inputs, PageTable
+from .page_table import Inputs, PageTable, seeds_note
 from .probe_tables import baselines_table, likelihood_table
 from .runs import Run
 from .score_tables import (
@@ -35,29 +36,37 @@ MAKERS: tuple[Callable[[Study, Sequence[Inputs], str], PageTable | None], ...] =
 )  # fmt: skip
 
 
-def findings(study: Study, runs: Sequence[Run], chosen: tuple[str, str]) -> list[tuple[str, list[PageTable]]]:
-    """For each group of runs its label and those tables for which the study has data."""
+class Group(NamedTuple):
+    """The tables of the runs that differ in their seed alone."""
+
+    label: str
+    note: str
+    tables: list[PageTable]
+
+
+def findings(study: Study, runs: Sequence[Run], chosen: tuple[str, str]) -> list[Group]:
+    """For each group of runs those tables for which the study has data."""
     groups: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault(run.group, []).append(run)
     found = []
     for group, members in groups.items():
         label = " · ".join(part for part in group if part)
-        tables = _tables(study, members, chosen, label)
+        note, tables = _tables(study, members, chosen, label)
         if tables:
-            found.append((label, tables))
+            found.append(Group(label, note, tables))
     return found
 
 
-def _tables(study: Study, members: Sequence[Run], chosen: tuple[str, str], label: str) -> list[PageTable]:
-    """Every table that can be made; a file damaged inside is named and costs the group its tables."""
+def _tables(study: Study, members: Sequence[Run], chosen: tuple[str, str], label: str) -> tuple[str, list[PageTable]]:
+    """Note and every table that can be made; a file damaged inside is named and costs the group its tables."""
     try:
         inputs = [run_inputs(study, run, chosen) for run in members]
         tables = [make(study, inputs, chosen[0]) for make in MAKERS]
     except pl.exceptions.PolarsError as error:
         study.trouble(f"{label}: records or problems cannot be analysed ({str(error).splitlines()[0]})")
-        return []
-    return [table for table in tables if table is not None]
+        return "", []
+    return seeds_note(inputs), [table for table in tables if table is not None]
 
 
 def run_inputs(study: Study, run: Run, chosen: tuple[str, str]) -> Inputs:

@@ -9,7 +9,7 @@ from ..stats.forecast import effective_kl_weight
 from ..stats.intervals import wilson
 from .headline import percent
 from .numbers import seed_interval
-from .page_table import Cell, Inputs, PageTable, seeds_note, share, target
+from .page_table import Cell, Inputs, PageTable, share, target
 from .runs import rl_config, rollout_size
 from .study_folder import Study
 from .tables.forecasts import forecast_table
@@ -35,7 +35,7 @@ def forecasts_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
     rows = [_row(name, tables, inputs[0]) for name in tables[0]["forecast"] if all(name in t["forecast"] for t in tables)]
     note = (
         f"Effective KL weight: {f'{weight:g}' if weight is not None else 'none'}, because {reason}. The bandit sees only base shares and "
-        "accuracies (rate 1): what it reaches needs no language model. “When forced”: accuracies with the format’s opening given. " + seeds_note(inputs)
+        "accuracies (rate 1): what it reaches needs no language model. “When forced”: accuracies with the format’s opening given. "
     )
     columns = ["Forecast from the base", "Winner", "Its share", "Total variation", "Brier", "Right winner"]
     return PageTable("Could the winner be foretold from the base?", columns, rows, note)
@@ -52,7 +52,7 @@ def _row(name: str, tables: Sequence[pl.DataFrame], one: Inputs) -> list[str]:
     hits = sum(row["hit"] for row in found)
     low, high = wilson(hits, len(found))
     hit = ("yes" if hits else "no") if len(found) == 1 else f"{hits} of {len(found)} [{percent(low)} to {percent(high)}]"
-    return [name, ", ".join(winners), *(Cell(text, goal) for text in texts), hit]
+    return [name, ", ".join(winners), *(Cell(text, goal) for text in (*texts, hit))]
 
 
 def _joined(found: Sequence[dict[str, Any]], score: str) -> dict[str, Any]:

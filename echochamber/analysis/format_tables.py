@@ -8,7 +8,7 @@ import polars as pl
 
 from .headline import bounds, percent
 from .numbers import at, seed_interval
-from .page_table import Cell, Inputs, PageTable, seeds_note, share, target
+from .page_table import Cell, Inputs, PageTable, share, target
 from .runs import rl_config, rollout_size
 from .study_folder import Study
 from .summary import ends
@@ -38,7 +38,7 @@ def dynamics_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageT
         "Shares: checkpoints on held-out problems. Steps: training rollouts of one step; the first step at which a format leads, at which it passes the first leader, "
         "and at which it has over 90%. " + ("Over seeds: median and range. " if len(inputs) > 1 else "A step of one run has no interval. ")
     )
-    return PageTable("Who led when?", columns, rows, note + seeds_note(inputs))
+    return PageTable("Who led when?", columns, rows, note)
 
 
 def _checkpoint_share(inputs: Sequence[Inputs], chosen: str, name: str, last: bool) -> str:
@@ -85,7 +85,7 @@ def costs_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTabl
         texts = [(cells.get((name, quantity, last), "not written"), goals[last]) for quantity in quantities for last in (False, True)]
         rows.append([name, *(Cell(text, goal) for text, goal in texts)])
     columns = ["Format", *(f"{label}, {end}" for label in quantities.values() for end in ("base", "after"))]
-    note = f"Samples a step: share of the format times {prompts} x {samples} completions of one training step. " + seeds_note(inputs)
+    note = f"Samples a step: share of the format times {prompts} x {samples} completions of one training step. "
     return PageTable("What does each format cost?", columns, rows, note)
 
 
@@ -118,7 +118,7 @@ def style_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTabl
             habit = f"{str(feature).replace('_', ' ')}: {str(word).replace('_', ' ')}"
             goals = (target(inputs[0], step=0, format=form), target(inputs[0], format=form))
             rows.append([str(form), habit, Cell(share(before), goals[0]), Cell(share(after), goals[1])])
-    note = f"Habits whose two intervals lie apart, in formats written at both ends; {pairs} were compared. " + seeds_note(inputs)
+    note = f"Habits whose two intervals lie apart, in formats written at both ends; {pairs} were compared. "
     return PageTable("What changed inside a format?", ["Format", "Habit", "Before", "After"], rows, note) if rows else None
 
 
@@ -138,7 +138,7 @@ def errors_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTab
         goal = target(inputs[0], change="gained" if row["flip"] == "wrong to right" else "lost")
         rows.append([row["flip"], row["first_error"].replace("_", " "), Cell(str(row["count"]), goal), Cell(share(row), goal)])
     columns = ["Flip", "First error of the wrong side", "Problems", "Share of the flip"]
-    note = "Problems: a count over all seeds. Share: of the flips in that direction. " + seeds_note(inputs, f"Seed {inputs[0].run.seed}; Wilson intervals.")
+    note = "Problems: a count over all seeds. Share: of the flips in that direction. "
     return PageTable("What went wrong first, where the greedy answer flipped?", columns, rows, note)
 
 

@@ -163,6 +163,22 @@ def sentences(found: Sequence[Tile], runs: Sequence[Run] = ()) -> tuple[str, str
     return main, second + "."
 
 
+def how_sure(summary: Row, runs: Sequence[Run], chosen: tuple[str, str]) -> str:
+    """How far the headline can be trusted: over how many seeds, and whether they agree."""
+    group = [run for run in runs if run.group == runs[0].group]
+    found = [final for base, final in (ends(run, chosen) for run in group) if base and final]
+    names = [top_format(final) or "other" for final in found]
+    if len(found) < 2:
+        share = at(summary, ("final", "intervals", "formats", names[0], "share")) if names else None
+        measured = f"The winner’s share after RL lies within {bounds(share)} in this run" if share else "The run has no interval"
+        return f"{measured}, from one pretraining seed. Whether another seed would end the same way, one seed cannot say."
+    shares = [_share(final, name) for final, name in zip(found, names, strict=True)]
+    agreed = "the same format won in all" if len(set(names)) == 1 else f"winners differ: {winners(names)}"
+    spread = f"its share after RL lies between {percent(min(shares))} and {percent(max(shares))}"
+    few = " With so few seeds the intervals are wide, and rare outcomes stay unseen." if len(found) < 5 else ""
+    return f"{len(found)} pretraining seeds; {agreed}; {spread}.{few}"
+
+
 def _so_far(row: Row) -> str:
     """Where training has come to, read off its last logged step."""
     shares = {

@@ -10,7 +10,7 @@ from ..core.formats import FORMAT_NAMES
 from ..stats.forecast import bandit
 from .completions import sample_completions
 from .headline import TITLES
-from .numbers import Row, at
+from .numbers import Row, at, average_rows
 from .runs import Run, problem_sets, rl_config, rollout_size
 from .study_folder import Study, read_log
 
@@ -38,8 +38,29 @@ def page_data(study: Study, runs: Sequence[Run]) -> dict[str, Any]:
         "sets": [list(pair) for pair in problem_sets(list(runs))],
         "diagnostics": DIAGNOSTICS,
         "runs": [_run(study, run, names) for run in runs],
+        "joined": _joined(runs),
         "completions": sample_completions(study, runs),
     }
+
+
+def _joined(runs: Sequence[Run]) -> dict[str, list[Row]]:
+    """Label of a group of several seeds -> its checkpoints averaged, with intervals over seeds."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(_group_label(run), []).append(run)
+    found: dict[str, list[Row]] = {}
+    for label, members in groups.items():
+        for chosen in problem_sets(members) if len(members) > 1 else ():
+            shared = set.intersection(*[set(run.steps(chosen)) for run in members])
+            for step in sorted(shared):
+                rows = [row for run in members if (row := run.row(chosen, step))]
+                where = {"problem_set": chosen[0], "split": chosen[1], "step": step}
+                found.setdefault(label, []).append(where | average_rows(rows))
+    return found
+
+
+def _group_label(run: Run) -> str:
+    return " · ".join(part for part in (run.mixture, run.size, run.arm) if part)
 
 
 def written_formats(runs: Sequence[Run]) -> list[str]:
@@ -63,7 +84,7 @@ def _run(study: Study, run: Run, names: list[str]) -> dict[str, Any]:
     assert node is not None
     return {
         "id": run.id,
-        "label": " · ".join(part for part in (run.mixture, run.size, run.arm) if part),
+        "label": _group_label(run),
         "seed": run.seed,
         "partial": node.partial,
         "status": node.status,

@@ -49,11 +49,18 @@ class Inputs:
     """The probes' tables by name: forced, sweep, likelihood."""
 
 
-def seeds_note(inputs: Sequence["Inputs"], single: str = "") -> str:
-    """What the intervals of a table are over, and where a click leads."""
+def seeds_note(inputs: Sequence["Inputs"]) -> str:
+    """What the intervals of a group's tables are over, and where a click leads."""
     if len(inputs) == 1:
-        return single or f"Seed {inputs[0].run.seed}: intervals are a bootstrap by problem, within this run."
-    return f"Over {len(inputs)} seeds (Student’s t). A click leads to completions of seed {inputs[0].run.seed}."
+        return (
+            f"In brackets: 95% intervals within seed {inputs[0].run.seed} (bootstrap by problem; Wilson for greedy answers and flips). "
+            "They do not say how another seed would end. Click a number for the completions behind it."
+        )
+    seeds = ", ".join(str(one.run.seed) for one in inputs)
+    return (
+        f"Means over {len(inputs)} seeds ({seeds}). In brackets: 95% intervals over seeds (Student’s t; for shares its form that holds near 0 and 1). "
+        f"Click a number for completions of seed {inputs[0].run.seed}."
+    )
 
 
 def signed(value: float | None, interval: Sequence[float | None]) -> str:
@@ -62,7 +69,7 @@ def signed(value: float | None, interval: Sequence[float | None]) -> str:
         return "not estimable"
     low, high = interval
     around = (
-        f" [{100 * low:+.1f} to {100 * high:+.1f}]"
+        f" [{max(100 * low, -100):+.1f} to {min(100 * high, 100):+.1f}]"
         if low is not None and high is not None
         else " (no interval)"
     )

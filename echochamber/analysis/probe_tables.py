@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from .page_table import Cell, Inputs, PageTable, seeds_note, share, target
+from .page_table import Cell, Inputs, PageTable, share, target
 from .study_folder import Study
 from .tables.baselines import forced_accuracies, no_training, temperature_accuracies
 from .tables.common import over_seeds
@@ -22,11 +22,11 @@ def baselines_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
     for row in over_seeds(tables, ["method"], clip=(0, 1)).iter_rows(named=True):
         goal = target(inputs[0], step=0 if row["method"].startswith("base") else inputs[0].last)
         rows.append([row["method"], Cell(share(row), goal)])
-    note = seeds_note(inputs)
+    note = ""
     if not any(one.probed for one in inputs):
-        note += " Forced formats and lower temperatures are measured by the probe stage, which this study does not have (`probe: {}` in the recipe)."
+        note = "Forced formats and lower temperatures are measured by the probe stage, which this study does not have (`probe: {}` in the recipe)."
     elif any("forced" in one.probed for one in inputs):
-        note += " The best format is chosen on one half of the problems and measured on the other. Completions of probes are in their own artifact; a click leads to the base’s free ones."
+        note = "The best format is chosen on one half of the problems and measured on the other. Completions of probes are in their own artifact; a click leads to the base’s free ones."
     return PageTable("How much of it needs no training?", ["Method", "Accuracy with 95% interval"], rows, note)
 
 
@@ -58,7 +58,7 @@ def likelihood_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Pag
         for name in joined["quantity"].unique(maintain_order=True)
     ]
     columns = ["Log-probability (nats) or share of tokens", "Text written by the base", "Text written after RL"]
-    note = "Means over problems. A token moved if its two log-probabilities differ by more than one nat. " + seeds_note(inputs)
+    note = "Means over problems. A token moved if its two log-probabilities differ by more than one nat. "
     return PageTable("Would the base have written it?", columns, rows, note)
 
 

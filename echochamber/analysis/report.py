@@ -11,7 +11,7 @@ import yaml
 from ..core.artifacts import write_text
 from .data_tables import mixture_plans, surface_table
 from .findings import findings
-from .headline import bounds, percent, sentences, tiles, title
+from .headline import bounds, how_sure, percent, sentences, tiles, title
 from .numbers import at, count, top_format
 from .page_data import page_data, script_safe
 from .runs import Run, find_runs, problem_sets
@@ -63,6 +63,7 @@ def render_page(study: Study, runs: list[Run], live: bool = False) -> str:
         summary=summary,
         tiles=found,
         sentences=sentences(found, runs),
+        sure=how_sure(summary, runs, sets[0]) if sets else "",
         findings=findings(study, runs, sets[0]) if sets else [],
         arms=arm_rows(runs, sets[0]) if sets else [],
         plans=mixture_plans(study),

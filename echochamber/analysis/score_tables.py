@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from .page_table import Cell, Inputs, PageTable, seeds_note, share, signed, target
+from .page_table import Cell, Inputs, PageTable, share, signed, target
 from .study_folder import Study
 from .tables.common import over_seeds
 from .tables.coverage import coverage_precision
@@ -38,7 +38,7 @@ def gains_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTabl
         )
     note = "Each problem is its own control. " if len(inputs) == 1 else "Each seed is its own control. "
     columns = ["Problems", "Score", "Before", "After", "Change with 95% interval"]
-    return PageTable("Did the scores really change?", columns, rows, note + seeds_note(inputs))
+    return PageTable("Did the scores really change?", columns, rows, note)
 
 
 def _end(tables: Sequence[pl.DataFrame], keys: list[str], end: str) -> pl.DataFrame:
@@ -78,8 +78,8 @@ def selection_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
         else "The gain is split exactly, problem by problem. A format that the model no longer writes has no accuracy after RL: "
         "the estimate assumes it kept the one it had, the last column is the range over every accuracy it could have. "
     )
-    columns = ["Part of the accuracy gain", "Estimate with 95% interval", "Whatever is unmeasured could do"]
-    return PageTable("Selection or skill?", columns, rows, note + seeds_note(inputs))
+    columns = ["Part of the accuracy gain", "Estimate with 95% interval", "Range if unmeasured"]
+    return PageTable("Selection or skill?", columns, rows, note)
 
 
 def coverage_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
@@ -94,15 +94,15 @@ def coverage_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageT
     gains = over_seeds([t.filter(pl.col("side") == "gain") for t in tables], ["quantity"])
     parts = {row["quantity"]: signed(row["value"], (row["low"], row["high"])) for row in gains.iter_rows(named=True)}
     names = {
-        "coverage": f"coverage: solved within {k} tries (pass@{k})",
-        "precision": f"precision: accuracy divided by pass@{k}",
+        "coverage": f"coverage: pass@{k}",
+        "precision": f"precision: accuracy / pass@{k}",
     }
     goals = (target(inputs[0], step=0), target(inputs[0]), target(inputs[0], change="gained"))
     rows = [
         [label, *(Cell(text, goal) for text, goal in zip((cells[name, "before"], cells[name, "after"], parts[name]), goals, strict=True))]
         for name, label in names.items()
     ]
-    note = "Accuracy is coverage times precision; the last column splits its gain between the two, exactly. " + seeds_note(inputs)
+    note = f"Coverage: a problem is solved at all within {k} tries. Accuracy is coverage times precision; the last column splits its gain between the two, exactly. "
     return PageTable("More problems, or the same ones more often?", ["Part", "Before", "After", "Of the gain"], rows, note)
 
 
@@ -119,7 +119,7 @@ def support_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTa
         [str(k), *(Cell(cells.get((k, kind), "not estimable"), target(inputs[0], change=change)) for kind, change in changes.items())]
         for k in sorted({k for k, _ in cells})
     ]
-    note = "Chance that a problem is solved within k tries by both models, only after RL, only before, or by neither. " + seeds_note(inputs)
+    note = "Chance that a problem is solved within k tries by both models, only after RL, only before, or by neither. "
     return PageTable("Which problems were gained, which were lost?", ["k", *changes], rows, note)
 
 
@@ -134,19 +134,20 @@ def variants_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageT
         return None
     joined = over_seeds(found, ["last", "kind", "k"], clip=(0, 1))
     names = {
-        "answer": "right answer",
-        "steps": "right answer by right steps",
-        "chance": "another problem’s answer (chance floor)",
+        "answer": "Right answer",
+        "steps": "By right steps",
+        "chance": "Chance floor",
     }
-    cells = {(row["kind"], row["k"], row["last"]): share(row) for row in joined.iter_rows(named=True)}
-    kinds = sorted({(kind, k) for kind, k, _ in cells}, key=lambda pair: (list(names).index(pair[0]), pair[1]))
+    cells = {(row["k"], row["kind"], row["last"]): share(row) for row in joined.iter_rows(named=True)}
     goals = {False: target(inputs[0], step=0), True: target(inputs[0])}
+    sides = [(kind, last) for kind in names if any(kind == key[1] for key in cells) for last in goals]
     rows = [
-        [names[kind], str(k), *(Cell(cells.get((kind, k, last), "not estimable"), goal) for last, goal in goals.items())]
-        for kind, k in kinds
+        [str(k), *(Cell(cells.get((k, *side), "not estimable"), goals[side[1]]) for side in sides)]
+        for k in sorted({key[0] for key in cells})
     ]
-    note = "Chance floor: completions held against the answer of another problem of the same family and size. " + seeds_note(inputs)
-    return PageTable("Solved, or guessed?", ["Success", "k", "pass@k before", "after"], rows, note)
+    columns = ["k", *(f"{names[kind]}, {'after' if last else 'before'}" for kind, last in sides)]
+    note = "Chance that at least one of k tries succeeds. Right steps: every step checked and right. Chance floor: completions held against the answer of another problem of the same family and size. "
+    return PageTable("Solved, or guessed?", columns, rows, note)
 
 
 def scorers_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
@@ -166,7 +167,7 @@ def scorers_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTa
         [scorer, quantity, *(Cell(cells.get((scorer, quantity, last), "not estimable"), goal) for last, goal in goals.items())]
         for scorer, quantity in dict.fromkeys(key[:2] for key in cells)
     ]
-    note = "The paper’s scorer labels a completion by the letters “def” or a tag and reads the number from its text where a program fails. " + seeds_note(inputs)
+    note = "The paper’s scorer labels a completion by the letters “def” or a tag and reads the number from its text where a program fails. "
     return PageTable("And under the paper’s own scorer?", ["Scorer", "Quantity", "Before", "After"], rows, note)
 
 

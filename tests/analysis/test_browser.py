@@ -124,12 +124,21 @@ def test_click_on_a_number_opens_its_completions(page: Chromium) -> None:
 
 
 def test_click_on_a_finding_opens_its_completions(page: Chromium) -> None:
-    page.click(".row-link[data-format='tinygsm'][data-step='1']")
-    assert page.run(
-        "return [document.getElementById('browser-right').value, document.getElementById('browser-format').value]"
-    ) == ["0:1", "tinygsm"]
-    page.click(".row-link[data-set='easy']")
+    chosen = "return [document.getElementById('browser-right').value, document.getElementById('browser-format').value]"
+    page.click(".row-link[data-format='tinygsm'][data-step='0']")
+    assert page.run(chosen) == ["0:0", "tinygsm"]
+    page.click(".row-link[data-set='easy'][data-step='48']")
     assert page.run("return document.getElementById('browser-right').value") == "0:48"
+    page.click(".row-link[data-change='lost']")
+    assert page.run("return document.getElementById('browser-change').value") == "lost"
+
+
+def test_every_number_of_every_finding_can_be_clicked(page: Chromium) -> None:
+    """Steps, winners and yes or no aside, a cell with a digit in it is a button."""
+    cells = page.run(
+        "return [...document.querySelectorAll('table.finding td')].filter(c => c.innerText.includes('[') && !c.querySelector('button')).map(c => c.innerText)"
+    )
+    assert cells == []
 
 
 def test_keyboard_reads_values_and_opens_completions(page: Chromium) -> None:
@@ -174,6 +183,10 @@ def test_served_page_reloads_when_the_study_moves_on(chromium: Chromium, copied:
 
 def test_seeds_and_arms_can_be_chosen(chromium: Chromium, grid: Path, tmp_path: Path) -> None:
     chromium.open(build_report(grid, tmp_path / "report.html"))
+    summary = study_summary(grid)["final"]
+    shown = chromium.run("return page.central.checkpointAt(48, (row) => [row.accuracy, row.intervals.accuracy]).slice(0, 2)")
+    assert shown[0] == pytest.approx(summary["accuracy"])
+    assert shown[1] == pytest.approx(summary["intervals"]["accuracy"])
     chromium.run("[...document.querySelectorAll('.toggle')].find(e => e.innerText === 'seed 2').click()")
     assert chromium.run("return page.state.run") == 2
     chromium.click(".run-link[data-run='4']")

@@ -118,3 +118,16 @@ def test_the_report_has_the_figures_inside(smoke):
     page = (smoke / "report.html").read_text()
     assert "src=\"http" not in page
     assert "only shows that every stage runs" in page
+
+
+def test_probes_of_base_and_rl_feed_the_report(smoke):
+    folders = sorted((smoke / "artifacts").glob("probe-*"))
+    assert len(folders) == 2
+    steps = {json.loads((folder / "summary.json").read_text())[0]["step"]: folder for folder in folders}
+    assert set(steps) == {0, 3}
+    assert not (steps[0] / "likelihood.parquet").exists()
+    likely = pl.read_parquet(steps[3] / "likelihood.parquet")
+    assert dict(likely.group_by("writer").len().rows()) == {"checkpoint": 4, "reference": 4}
+    page = (smoke / "report.html").read_text()
+    assert "base, tinygsm forced" in page
+    assert "Would the base have written it?" in page

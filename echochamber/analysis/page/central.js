@@ -36,6 +36,13 @@ class Central {
     return run.checkpoints.filter((row) => row.problem_set === name && row.split === split);
   }
 
+  // The mean of all seeds with its intervals over seeds, where all of a group's seeds are chosen.
+  joined() {
+    const [name, split] = this.page.set();
+    const rows = this.page.state.seeds === null ? this.page.data.joined[this.page.state.group] || [] : [];
+    return rows.filter((row) => row.problem_set === name && row.split === split);
+  }
+
   // Largest k by default that every checkpoint has, so that its curve has no gaps; every k on request.
   ks() {
     const rows = this.runs().flatMap((run) => this.rows(run));
@@ -64,9 +71,10 @@ class Central {
   }
 
   checkpointAt(step, read) {
-    const rows = this.runs().map((run) => this.rows(run).find((row) => row.step === step));
+    const runs = this.runs(), rows = runs.map((run) => this.rows(run).find((row) => row.step === step));
     const cells = rows.map((row) => (row ? read(row) : [null, null]));
-    return [this.mean(cells.map((c) => c[0])), cells.length === 1 ? cells[0][1] : null, cells.map((c) => c[0])];
+    const joined = runs.length > 1 ? this.joined().find((row) => row.step === step) : null;
+    return [this.mean(cells.map((c) => c[0])), joined ? read(joined)[1] : cells.length === 1 ? cells[0][1] : null, cells.map((c) => c[0])];
   }
 
   checkpointSteps() {
@@ -140,6 +148,7 @@ class Central {
       below = above;
     }
     if (this.page.state.null) this.drawNull(svg, y, names);
+    for (const label of svg.querySelectorAll(".on-area")) svg.append(label);
     let stacked = new Map(this.checkpointSteps().map((step) => [step, 0]));
     for (const name of names) {
       if (!this.page.state.formats.has(name)) continue;

@@ -12,6 +12,8 @@ from ..numbers import Row, at, average_rows
 from ..runs import Run
 from .look import COLUMN, PAGE, SETTINGS, legend, pen, share_axis, sheet, step_axis
 
+RARE = 0.02
+"""Share under which a format's accuracy is not drawn: a handful of completions gives intervals from 0 to 1."""
 PASS = (("accuracy", "pass@1", "-", "o"), ("pass@k", "pass@{k}", "--", "s"), ("maj@k", "maj@{k}", ":", "^"))
 
 
@@ -41,9 +43,10 @@ def dynamics(
             draw_null(shares, *null)
             figure.legend(*shares.get_legend_handles_labels(), loc="outside upper right")
         for name in formats:
+            often = [row for row in rows if (at(row, ("formats", name, "share")) or 0.0) >= RARE]
             draw_line(
                 accuracy,
-                rows,
+                often,
                 ("formats", name, "accuracy"),
                 pen(name).colour,
                 pen(name).dash,

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ...core.artifacts import make_folder
 from ..findings import run_inputs
+from ..numbers import average_rows
 from ..page_data import null_path, thin, written_formats
 from ..probe_tables import method_rows
 from ..runs import Run, find_runs, problem_sets
@@ -22,6 +23,7 @@ from ..tables.gains import paired_gains
 from ..tables.gains import support as support_rows
 from ..tables.selection import selection_or_skill
 from . import figures
+from .doses import copies_series
 from .look import SETTINGS
 
 DOTS_PER_INCH = 300
@@ -63,6 +65,7 @@ def study_figures(study: Study) -> Iterator[tuple[str, Figure]]:
         for name, figure in analysis_figures(study, members, sets[0]):
             yield f"{name}-{label}", figure
     if len(groups) > 1:
+        yield from dose_figures(study, runs, sets[0], k)
         yield "arms", figures.arms(dict(list(groups.items())[:MOST_ARMS]), sets[0], formats, k)
 
 
@@ -87,6 +90,21 @@ def _group_figures(
     styles = style_shares(pl.concat(known, how="diagonal"), chosen[0])
     for name, feature in styles.select("format", "feature").unique(maintain_order=True).rows():
         yield f"style-{name}-{feature}-{label}", figures.style(styles, name, feature)
+
+
+def dose_figures(study: Study, runs: list[Run], chosen: tuple[str, str], k: str) -> Iterator[tuple[str, Figure]]:
+    """Pass rates after RL against the copies of one source, for each size and arm that has them."""
+    mixtures = study.recipe.get("mixtures")
+    for source, series in copies_series(mixtures if isinstance(mixtures, dict) else {}).items():
+        for size, arm in dict.fromkeys((run.size, run.arm) for run in runs if run.arm):
+            finals = {}
+            for copies, mixture in series.items():
+                members = [run for run in runs if run.group == (mixture, size, arm)]
+                rows = [final for run in members if (final := ends(run, chosen)[1])]
+                if rows and len(rows) == len(members):
+                    finals[copies] = average_rows(rows)
+            if len(finals) > 1:
+                yield f"copies-{source}-{size}-{arm}", figures.dose(finals, f"copies of {source}", k)
 
 
 def null_of(study: Study, runs: list[Run], formats: list[str]) -> tuple[list[int], dict[str, list[float]]] | None:
