@@ -16,12 +16,15 @@ from .transformer import Transformer
 TIED_NAME = "lm_head.weight"
 
 
-def save_checkpoint(folder: Path, model: Transformer, tokenizer: Tokenizer) -> None:
-    """Write a folder that `AutoModelForCausalLM` and `AutoTokenizer` load with no code of ours."""
+def save_checkpoint(folder: Path, model: Transformer, tokenizer: Tokenizer, weights: dict[str, torch.Tensor] | None = None) -> None:
+    """Write a folder that `AutoModelForCausalLM` and `AutoTokenizer` load with no code of ours.
+
+    `weights`: the model's, where it does not hold them whole itself.
+    """
     make_folder(folder)
-    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    state = {name: value.detach().cpu().contiguous() for name, value in (weights or model.state_dict()).items()}
     if model.config.tie_embeddings:
-        state.pop(TIED_NAME)
+        state.pop(TIED_NAME, None)
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
     special = {"eos_token_id": tokenizer.eos_id, "pad_token_id": tokenizer.pad_id}
     write_json(folder / "config.json", model.config.to_hf(None, tokenizer.eos_id, tokenizer.pad_id))

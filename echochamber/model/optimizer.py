@@ -45,7 +45,9 @@ class Optimizer:
 
         Where the norm is not finite nothing is changed, so that the weights stay as good as they were.
         """
-        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm))
+        total = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        # Split weights (model.shard) have a norm that is spread over the ranks.
+        norm = float(total.full_tensor() if hasattr(total, "full_tensor") else total)
         if not math.isfinite(norm):
             return norm
         for optimizer, peak in self.parts:
@@ -54,6 +56,11 @@ class Optimizer:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         return norm
+
+    @property
+    def torch_parts(self) -> list[torch.optim.Optimizer]:
+        """The optimizers that step together."""
+        return [optimizer for optimizer, _ in self.parts]
 
     def state_dict(self) -> list[dict[str, object]]:
         """State of every part, for resuming."""

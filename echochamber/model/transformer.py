@@ -170,9 +170,11 @@ class Transformer(nn.Module):
             x = block(x, cos, sin, mask)
         return self.model.norm(x)
 
-    def forward(self, token_ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
-        """Logits for the token after each position."""
-        return self.lm_head(self.hidden(token_ids))
+    def forward(
+        self, token_ids: Int[Tensor, "B T"], positions: Int[Tensor, "B T"] | None = None, mask: Bool[Tensor, "B 1 T T"] | None = None
+    ) -> Float[Tensor, "B T V"]:
+        """Logits for the token after each position; arguments as `hidden`."""
+        return self.lm_head(self.hidden(token_ids, positions, mask))
 
     @property
     def blocks(self) -> list[Block]:

@@ -14,6 +14,9 @@ from torch import Tensor
 
 from .collect import Rollout
 
+LEAST_WIDTH = 256
+"""Tokens of the narrowest row."""
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -48,7 +51,7 @@ class Rows:
         return (earlier & same_prompt & visible)[:, None]
 
 
-def row_width(rollouts: Sequence[Rollout], multiple: int = 64, least: int = 256) -> int:
+def row_width(rollouts: Sequence[Rollout], multiple: int = 64, least: int = LEAST_WIDTH) -> int:
     """A width that holds the longest rollout, rounded so that shapes repeat from step to step."""
     longest = max(len(r.prompt_ids) + len(r.completion.token_ids) - 1 for r in rollouts)
     return max(least, -(-longest // multiple) * multiple)

@@ -31,6 +31,7 @@ from ..verify.grade import Grader, GraderConfig
 from ..verify.legacy import LegacyGrader
 from .graded import Graders, Labels, graded_rows
 from .pieces import Pieces, join_pieces
+from .room import sampling_that_fits
 
 VERSION = 2
 GREEDY = -1
@@ -106,7 +107,8 @@ def evaluate(
     ):
         for target in targets:
             missing = [(part, index) for part in parts if part.target is target for index in part.pieces.missing]
-            engines = _engines(config, target, runtime) if missing else []
+            waiting = [problem for part, index in missing for problem in part.chunk(index)]
+            engines = _engines(config, target, waiting, folder, runtime) if missing else []
             for part, index in missing:
                 rows: list[dict[str, Any]] = []
                 for engine, samples in engines:
@@ -136,12 +138,17 @@ def check_problems(name: str, problems: Sequence[Problem]) -> None:
         raise UserError(f"{name}: {len(repeated)} problem ids occur more than once, the first is {repeated[0]!r}; ids must be unique")
 
 
-def _engines(config: EvaluateConfig, target: Target, runtime: Runtime) -> list[tuple[NativeEngine, list[int]]]:
-    """The greedy and the sampling engine of one checkpoint, each with its sample numbers."""
+def _engines(
+    config: EvaluateConfig, target: Target, problems: Sequence[Problem], folder: Path, runtime: Runtime
+) -> list[tuple[NativeEngine, list[int]]]:
+    """The greedy and the sampling engine of one checkpoint, each with its sample numbers, and rows that fit beside these problems."""
     model, tokenizer = load_checkpoint(target.folder, runtime.device)
+    prompts = tokenizer.encode_batch([problem.question + config.prompt_suffix for problem in problems])
+    max_rows = sampling_that_fits(config.sampling(0), model.config, prompts, folder, runtime).max_rows
     found = []
     for temperature, samples in ((0.0, [GREEDY]), (config.temperature, list(range(target.samples)))):
-        engine = NativeEngine(model, tokenizer, config.sampling(temperature), runtime, config.prompt_suffix)
+        sampling = config.sampling(temperature).model_copy(update={"max_rows": max_rows})
+        engine = NativeEngine(model, tokenizer, sampling, runtime, config.prompt_suffix)
         found.append((engine, samples))
     return found
 

@@ -21,10 +21,12 @@ from ..formulas.schedules import log_spaced_steps, warmup_cosine
 from ..model.checkpoint import save_checkpoint
 from ..model.optimizer import Optimizer, OptimizerConfig
 from ..model.presets import flops_per_token, num_parameters, preset
+from ..model.ranks import Ranks
 from ..model.runtime import Runtime
 from ..model.state import load_state, save_state
 from ..model.tokenizer import load_tokenizer
 from ..model.transformer import Transformer, document_layout
+from .room import tokens_that_fit
 
 VERSION = 1
 LossFunction = Callable[[Tensor, Tensor, Tensor | None], Tensor]
@@ -50,6 +52,8 @@ class PretrainRecipe(Config):
     """Last step size as a share of the peak."""
     mask_documents: bool = False
     """Keep attention inside each document and count positions from its start."""
+    shard: bool = False
+    """Split weights and optimizer state over the ranks (FSDP2), for models that one rank cannot hold."""
     checkpoints: int = Field(default=1, ge=1)
     """Log-spaced checkpoints besides the last; 1 keeps the last alone."""
 
@@ -66,27 +70,35 @@ def pretrain(config: PretrainConfig, seed: int, shards_folder: Path, tokenizer_f
     ranks, shards, tokenizer = runtime.ranks, TokenShards(shards_folder), load_tokenizer(tokenizer_folder)
     total, sequences = _steps(config, shards)
     model = new_model(config, tokenizer.vocab_size, seed).to(runtime.device)
+    if config.shard:
+        from ..model.shard import shard, whole_state  # its imports take most of a second
+
+        shard(model, ranks, runtime.device.type)
+    # Split weights receive the mean over ranks of what each computed for its own part, others the sum.
+    parts = ranks.world_size if config.shard else 1
     optimizer = Optimizer(model, config.optimizer)
     resume = ResumePoint(folder)
-    state = load_state(resume.state_path, {"model": model, "optimizer": optimizer})
-    first = state["step"] + 1 if state else 0
-    loss_of = _loss_function(model, runtime)
-    at_once = max(1, (config.microbatch_tokens or config.batch_tokens) // config.sequence_length)
+    done = _load(config, resume, model, optimizer, ranks)
+    first = 0 if done is None else done + 1
+    loss_of = loss_function(model, runtime, compiled=runtime.compile and parts == 1)
+    asked = config.microbatch_tokens or config.batch_tokens // ranks.world_size
+    at_once = max(1, tokens_that_fit(asked, config.sequence_length, model.config, folder, runtime) // config.sequence_length)
     keep = set(log_spaced_steps(total, config.checkpoints)) - {0} if config.checkpoints > 1 else {total}
     label = f"pretrain {config.size} ({num_parameters(model.config):,} parameters)"
 
     with (
-        MetricsLog(folder if ranks.is_main else None, resume_after=first - 1 if state else None) as log,
+        MetricsLog(folder if ranks.is_main else None, resume_after=done) as log,
         resume.finish_step_on_interrupt(),
         progress_bar(label, total, first, "steps") as bar,
     ):
         for step in range(first, total):
             started = time.perf_counter()
-            value = _backward(loss_of, _batch(shards, step, sequences, config, seed, runtime), sequences, at_once)
+            value = backward(loss_of, _batch(shards, step, sequences, config, seed, runtime), sequences // parts, at_once)
             factor = warmup_cosine(step, total, round(config.warmup_share * total), config.lr_floor)
-            ranks.sum_gradients(model.parameters())
+            if not config.shard:
+                ranks.sum_gradients(model.parameters())
             grad_norm = optimizer.step(factor)
-            value = float(ranks.sum(torch.tensor(value, dtype=torch.float64)))
+            value = float(ranks.sum(torch.tensor(value, dtype=torch.float64))) / parts
             if value != value or grad_norm != grad_norm:
                 raise UserError(f"pretrain: loss {value}, gradient norm {grad_norm} at step {step}; lower pretrain.optimizer.lr or muon_lr")
             tokens = (step + 1) * sequences * config.sequence_length
@@ -94,13 +106,33 @@ def pretrain(config: PretrainConfig, seed: int, shards_folder: Path, tokenizer_f
             rate = sequences * config.sequence_length / (time.perf_counter() - started)
             log.write_timing(step, {"tokens_per_s": rate, "flops_per_s": rate * flops_per_token(model.config, config.sequence_length)})
             bar.advance(note=f"loss {value:.3f}  {rate:,.0f} tokens/s")
-            if step + 1 in keep and ranks.is_main:
-                save_checkpoint(make_folder(folder / "checkpoints") / f"step_{step + 1}", model, tokenizer)
-            if ranks.any(resume.due()):
+            if step + 1 in keep:
+                weights = whole_state(model) if config.shard else None
                 if ranks.is_main:
-                    log.sync()
-                    save_state(resume.state_path, step, {"model": model, "optimizer": optimizer})
+                    save_checkpoint(make_folder(folder / "checkpoints") / f"step_{step + 1}", model, tokenizer, weights)
+            if ranks.any(resume.due()):
+                log.sync()
+                _save(config, resume, step, model, optimizer, ranks)
                 resume.saved()
+
+
+def _load(config: PretrainConfig, resume: ResumePoint, model: Transformer, optimizer: Optimizer, ranks: Ranks) -> int | None:
+    """Put saved state back; the last finished step, None where nothing was saved."""
+    if config.shard:
+        from ..model.shard import load_sharded
+
+        return load_sharded(resume.folder, model, optimizer, ranks)
+    state = load_state(resume.state_path, {"model": model, "optimizer": optimizer})
+    return None if state is None else int(state["step"])
+
+
+def _save(config: PretrainConfig, resume: ResumePoint, step: int, model: Transformer, optimizer: Optimizer, ranks: Ranks) -> None:
+    if config.shard:
+        from ..model.shard import save_sharded
+
+        save_sharded(resume.folder, step, model, optimizer, ranks)
+    elif ranks.is_main:
+        save_state(resume.state_path, step, {"model": model, "optimizer": optimizer})
 
 
 def new_model(config: PretrainConfig, vocab_size: int, seed: int) -> Transformer:
@@ -131,7 +163,7 @@ def _batch(shards: TokenShards, step: int, sequences: int, config: PretrainConfi
     return inputs, targets, torch.from_numpy(documents).to(runtime.device)
 
 
-def _backward(loss_of: LossFunction, batch: tuple[Tensor, Tensor, Tensor | None], sequences: int, at_once: int) -> float:
+def backward(loss_of: LossFunction, batch: tuple[Tensor, Tensor, Tensor | None], sequences: int, at_once: int) -> float:
     """Add the gradient of this rank's part of the batch; returns its part of the batch's mean loss.
 
     `sequences` counts the batch over all ranks, so the parts of all ranks and microbatches add up to the mean.
@@ -147,15 +179,15 @@ def _backward(loss_of: LossFunction, batch: tuple[Tensor, Tensor, Tensor | None]
     return total
 
 
-def _loss_function(model: Transformer, runtime: Runtime) -> LossFunction:
-    """Mean cross-entropy in nats per token; the blocks are compiled where the runtime says so."""
-    if runtime.compile:
+def loss_function(model: Transformer, runtime: Runtime, compiled: bool) -> LossFunction:
+    """Mean cross-entropy in nats per token."""
+    if compiled:
         model.compile_blocks()
 
     def loss_of(inputs: Tensor, targets: Tensor, documents: Tensor | None) -> Tensor:
         layout = (None, None) if documents is None else document_layout(documents)
         with runtime.autocast():
-            logits = model.lm_head(model.hidden(inputs, *layout))
+            logits = model(inputs, *layout)
         return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
 
     return loss_of

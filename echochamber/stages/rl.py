@@ -23,6 +23,7 @@ from ..model.checkpoint import save_checkpoint
 from ..model.runtime import Runtime
 from ..rollout.engines import NativeEngine
 from ..rollout.given import read_given
+from ..rollout.pack import LEAST_WIDTH
 from ..verify.grade import Grader
 from .estimate import estimate
 from .fit import fit
@@ -30,6 +31,7 @@ from .gather import gatherer
 from .learner import start_learner
 from .rl_config import RLConfig, adapt_kl, checkpoint_steps, num_steps, rate_of
 from .rl_log import compare, rollout_metrics, rollout_rows, write_rollouts
+from .room import sampling_that_fits, tokens_that_fit
 from .trouble import Troubles, broken_off
 
 VERSION = 3
@@ -43,6 +45,7 @@ def rl(config: RLConfig, seed: int, base: Path, problems: list[Problem], folder:
     """
     learner, tokenizer = start_learner(config, base, runtime)
     engine = NativeEngine(learner.policy, tokenizer, config.sampling, runtime, config.prompt_suffix)
+    config = _that_fits(config, engine, problems, folder)
     checkpoints, resume, troubles = make_folder(folder / "checkpoints"), ResumePoint(folder), Troubles(config)
     done = learner.load(resume.state_path)
     given = read_given(Path(config.completions)) if config.completions else []
@@ -98,6 +101,14 @@ def rl(config: RLConfig, seed: int, base: Path, problems: list[Problem], folder:
             bar.advance(note=_note(metrics))
     if main:
         write_rollouts(resume.folder / "rollouts.jsonl", folder / "rollouts.parquet")
+
+
+def _that_fits(config: RLConfig, engine: NativeEngine, problems: list[Problem], folder: Path) -> RLConfig:
+    """Sizes that change memory and not what is computed, made smaller where memory is short."""
+    model, prompts = engine.model.config, engine.encode_prompts([problem.question for problem in problems])
+    engine.sampling = sampling_that_fits(engine.sampling, model, prompts, folder, engine.runtime)
+    tokens = tokens_that_fit(config.microbatch_tokens, LEAST_WIDTH, model, folder, engine.runtime)
+    return config.model_copy(update={"microbatch_tokens": tokens})
 
 
 def _note(metrics: dict[str, Any]) -> str:

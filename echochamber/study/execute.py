@@ -3,6 +3,7 @@
 import multiprocessing
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ def run_node(node: Node, graph: Graph) -> float | None:
         start_sitting(folder, time.time())
         if node.kind in TRAINING:
             runtime.ranks.from_main([node.id, str(folder)])
+        else:
+            # The others are waiting for a training stage and answer nothing else.
+            runtime = replace(runtime, ranks=Ranks())
         node.run(folder, runtime)
         end_sittings(folder, time.time())
     return read_seconds(graph.store.path(node.spec))

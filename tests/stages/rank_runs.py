@@ -1,18 +1,24 @@
 """Small pretraining and RL runs for any number of ranks: `python -m tests.stages.rank_runs DATA OUT`."""
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from echochamber.core.numbers import format_number
+from echochamber.core.resume import ResumePoint
 from echochamber.core.types import Problem
 from echochamber.data.mixture import MixtureConfig
 from echochamber.data.world import WorldConfig
 from echochamber.model.checkpoint import save_checkpoint
 from echochamber.model.runtime import Runtime, RuntimeConfig, start_runtime
 from echochamber.model.tokenizer import train_tokenizer
+from echochamber.stages import pretrain as stage
 from echochamber.stages.prepare import TokenizerConfig, prepare_shards, prepare_tokenizer
 from echochamber.stages.pretrain import PretrainConfig, pretrain
 from echochamber.stages.rl import rl
@@ -26,6 +32,8 @@ PRETRAIN = {
     "adamw": PretrainConfig(**_TRAINING, optimizer={"name": "adamw", "lr": 1e-3}),
     "muon": PretrainConfig(**_TRAINING, optimizer={"name": "muon", "lr": 3e-3}, microbatch_tokens=256, mask_documents=True),
 }
+SHARDED = PretrainConfig(**_TRAINING, optimizer={"name": "adamw", "lr": 1e-3}, shard=True)
+SHARDED_MUON = PretrainConfig(**_TRAINING | {"tokens": 1024}, optimizer={"name": "muon", "lr": 3e-3}, shard=True)
 _ARM = {
     # Three problems for two ranks: shares are uneven.
     "reward": "random", "steps": 3, "prompts_per_step": 3, "samples_per_prompt": 4, "max_new_tokens": 10, "rollouts_kept": 8,
@@ -58,10 +66,26 @@ def run_all(data: Path, out: Path) -> None:
         rl(config, 0, data / "base", PROBLEMS, _folder(out / name, runtime), runtime)
 
 
+def run_sharded(data: Path, out: Path, config: PretrainConfig = SHARDED, cut_at: int | None = None) -> None:
+    """Pretraining with split weights; with `cut_at` it saves after every step and breaks off in that one."""
+    runtime = start_runtime(RuntimeConfig(threads=1, compile="off", dtype="float32"))
+    schedule = stage.warmup_cosine
+
+    def cut(step: int, *rest: Any) -> float:
+        if step == cut_at:
+            raise KeyboardInterrupt
+        return schedule(step, *rest)
+
+    with pytest.MonkeyPatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        patch.setattr(ResumePoint, "due", lambda self: cut_at is not None)
+        patch.setattr(stage, "warmup_cosine", cut)
+        stage.pretrain(config, 0, data / "shards", data / "tokenizer", _folder(out, runtime), runtime)
+
+
 def _folder(path: Path, runtime: Runtime) -> Path:
     """Made by rank 0, as the study does."""
     if runtime.ranks.is_main:
-        path.mkdir(parents=True)
+        path.mkdir(parents=True, exist_ok=True)
     return Path(runtime.ranks.from_main(str(path)))
 
 
@@ -81,4 +105,10 @@ def start_ranks(count: int, *command: str) -> None:
 
 
 if __name__ == "__main__":
-    run_all(Path(sys.argv[1]), Path(sys.argv[2]))
+    place = Path(sys.argv[1]), Path(sys.argv[2])
+    if "sharded" in sys.argv:
+        run_sharded(*place)
+        run_sharded(place[0], place[1].with_name("sharded-muon"), SHARDED_MUON)
+        run_sharded(place[0], place[1].with_name("cut"), cut_at=7)
+    else:
+        run_all(*place)

@@ -1,0 +1,27 @@
+"""Batch sizes that fit this machine: asked for in the config, made smaller where memory is short (see `model.memory`)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..model.config import ModelConfig
+from ..model.generate import SamplingConfig
+from ..model.memory import fitting_rows, fitting_tokens, free_bytes, settle
+from ..model.runtime import Runtime
+
+
+def sampling_that_fits(
+    sampling: SamplingConfig, model: ModelConfig, prompts: Sequence[Sequence[int]], folder: Path, runtime: Runtime
+) -> SamplingConfig:  # fmt: skip
+    """`sampling` with as many rows at once as fit beside the longest prompt; a fallback is recorded in `folder`."""
+    longest = max((len(ids) for ids in prompts), default=0)
+
+    def fits() -> float:
+        return fitting_rows(model, longest, sampling.max_new_tokens, free_bytes(runtime.device))
+
+    rows = settle(folder, "max_rows", sampling.max_rows, 1, fits, runtime.ranks)
+    return sampling.model_copy(update={"max_rows": rows})
+
+
+def tokens_that_fit(asked: int, width: int, model: ModelConfig, folder: Path, runtime: Runtime) -> int:
+    """Tokens of one forward and backward pass, in rows of `width`: what was asked, or what fits."""
+    return settle(folder, "microbatch_tokens", asked, width, lambda: fitting_tokens(model, free_bytes(runtime.device)), runtime.ranks)
