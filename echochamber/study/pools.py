@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
 
+from ..core.artifacts import Store
 from ..core.errors import UserError
 from .graph import Graph, Node
 from .recipe import Recipe
@@ -82,7 +83,8 @@ class LocalPool:
 class RayPool:
     """Tasks of a Ray cluster: that of `RAY_ADDRESS`, or one of this machine's cores.
 
-    The study's folder must be the same path on every node, and this package installed there.
+    The study's folder must be the same path on every node, this package installed there, and files
+    that the recipe names given by absolute paths.
     """
 
     slots = 10_000
@@ -102,6 +104,7 @@ class RayPool:
         self._ray.init(log_to_driver=False, ignore_reinit_error=True, configure_logging=False)
         has_gpu = self._ray.cluster_resources().get("GPU", 0) > 0
         self._gpus = 1 if self._device == "cuda" or (self._device == "auto" and has_gpu) else 0
+        self._remote = self._ray.remote(run_named)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -110,7 +113,7 @@ class RayPool:
     def submit(self, node: Node) -> Any:
         """A task with the stage's threads as CPUs; stages that train or sample ask for the GPU."""
         gpus = self._gpus if node.kind in ("pretrain", "rl", "evaluate") else 0
-        task = self._ray.remote(num_cpus=self._cpus, num_gpus=gpus, max_retries=RETRIES, scheduling_strategy="SPREAD")(run_named)
+        task = self._remote.options(num_cpus=self._cpus, num_gpus=gpus, max_retries=RETRIES, scheduling_strategy="SPREAD")
         return task.remote(*self._task, node.id, LOST_LOCK_SECONDS)
 
     def wait(self, handles: Iterable[Any]) -> list[Ended]:
@@ -132,7 +135,5 @@ class RayPool:
 
 def run_named(data: dict[str, Any], root: Path, node_id: str, patience: float = 0.0) -> float | None:
     """Build one stage in this process, from plain data."""
-    from ..core.artifacts import Store
-
     graph = Graph(Recipe.parse(data, "recipe"), Store(root))
     return run_node(graph.nodes[node_id], graph, patience)

@@ -92,6 +92,6 @@ CLAIMS = (
             Criterion("pass@1", "pass@1 at the end, Expert Iteration minus PPO", "below", 0.0),
         ),
         "Expert Iteration shifts more, or ends more accurate", _claim_15,
-        choices=("the rate is that of highest mean pass@1 on dev over all seeds, one rate for all", "matched samples: within 1% of PPO's completions"),
+        choices=("the rate is that of highest mean pass@1 on dev over all seeds, one rate for all", f"matched samples: within {MATCHED_SAMPLES:.0%} of PPO's completions"),
     ),
 )  # fmt: skip

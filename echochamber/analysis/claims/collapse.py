@@ -134,13 +134,13 @@ CLAIMS = (
     Claim(
         1, "PPO moves a model trained on three formats to one of them within the first epoch", "3.1, Fig. 2", ("tg_omi1_omi2/ppo", "twins/ppo"),
         (
-            Criterion("share", "largest format share in the training rollouts of the last 4 steps of the first epoch", "above", 0.90),
+            Criterion("share", f"largest format share in the training rollouts of the last {LAST_STEPS} steps of the first epoch", "above", 0.90),
             Criterion("beyond twins", "the same share, against the upper end of the neutral twins' interval", "above", None),
         ),
         "a top share below 0.90 after one epoch, or one that neutral twins reach too", _claim_1,
         nulls=("twins/ppo", "tg_omi1_omi2/ppo_random", "bandit"), sensitivity=SENSITIVITY,
         choices=(
-            "within one epoch: the share at its end, over the rollouts of its last 4 steps, never the largest on the way",
+            f"within one epoch: the share at its end, over the rollouts of its last {LAST_STEPS} steps, never the largest on the way",
             "the twins' interval is Student's 95% interval over their seeds, of the same statistic",
         ),
     ),

@@ -82,7 +82,7 @@ CLAIMS = (
         7, "The winner need not be the base's most frequent format", "3.2, Fig. 4a", ("tg_4xomi1/ppo",),
         (Criterion("lead", "share of tinygsm at the end minus the largest other share", "above", 0.0),),
         "where the base writes over half omi1, another format than tinygsm wins", _claim_7,
-        choices=("a winner is measured by its lead over the strongest rival, which is above 0 exactly when it wins", "seeds whose base writes over 0.5 omi1 are the evidence; fewer than three make it not testable"),
+        choices=("a winner is measured by its lead over the strongest rival, which is above 0 exactly when it wins", f"seeds whose base writes over {OVER_HALF:g} omi1 are the evidence; fewer than three make it not testable"),
     ),
     Claim(
         8, "With 8 copies of omi1 RL ends at omi1, less accurate than with 4 copies, and degrades late", "3.2, Fig. 4b", ("tg_8xomi1/ppo", "tg_4xomi1/ppo"),

@@ -103,7 +103,7 @@ CLAIMS = (
         "in more than half of the mixtures another format wins", _claim_9,
         choices=(
             "all mixtures: those with a PPO arm at the first size whose base writes at least two known formats in every seed; null models and the phase map are no mixtures of the paper, and its equal-token, equal-length and planted controls would count one mixture twice",
-            "formats with less than 1% of the base's completions are not ranked by accuracy",
+            f"formats with less than {WRITTEN:.0%} of the base's completions are not ranked by accuracy",
         ),
         otherwise="more mixtures",
     ),
@@ -112,7 +112,7 @@ CLAIMS = (
         (Criterion("differ", "1 where the two sizes have different winners, else 0", "above", 0.5),),
         "at matched base accuracy the winners agree in more than half of the seeds", _claim_13, holds="somewhere",
         choices=(
-            "matched: mean base accuracies within 0.05 of each other, by from_step",
+            f"matched: mean base accuracies within {MATCHED:g} of each other, by from_step",
             "winners differ: in more than half of the seeds; with several mixtures or pairs of sizes one must, with Holm",
         ),
         otherwise="a size farther away, matched again",
