@@ -36,8 +36,9 @@ def collect(folder: Path) -> Tables:
         rows["halves"] += _halves(study, node)
     headline = _headline_set(study, runs)
     for run in runs:
-        if run.rl is not None and run.dense and run.steps(_test(runs, headline)):
-            rows["runs"].append(_run(study, run, _test(runs, headline)))
+        chosen = _test(runs, headline)
+        if run.rl is not None and run.dense and max(run.steps(chosen), default=0) > 0:
+            rows["runs"].append(_run(study, run, chosen))
             rows["training"] += _training(run)
             rows["forecasts"] += _forecasts(study, run, headline)
         rows["styles"] += _styles(study, run, headline)

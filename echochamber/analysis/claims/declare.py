@@ -25,7 +25,7 @@ class Criterion:
     """What is computed per seed, in words."""
     rule: Rule
     margin: float | None
-    """None: measured beside it, as the upper end of the neutral twins' interval."""
+    """None: measured beside it, as the neutral twins' interval."""
     unit: str = ""
 
 
@@ -39,6 +39,8 @@ class Measured:
     """Mixture, coefficient or feature, where one criterion is measured at several."""
     margin: float | None = None
     """The measured margin of a criterion that declares none."""
+    short: float | None = None
+    """Where such a margin is an interval: the end that an estimate must lie wholly short of to be contradicted."""
 
 
 @dataclass(frozen=True)

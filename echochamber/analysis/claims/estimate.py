@@ -56,13 +56,16 @@ class Estimate:
         return None
 
 
-def estimate(seeds: Seeds, rule: Rule, margin: float) -> Estimate:
-    """Student's t over seeds; an interval that touches the margin does not clear it."""
+def estimate(seeds: Seeds, rule: Rule, margin: float, short: float | None = None) -> Estimate:
+    """Student's t over seeds; an interval that touches the margin does not clear it.
+
+    `short`: what the interval must lie wholly short of to contradict, where that is not the margin itself.
+    """
     values = np.array(list(seeds.values()), dtype=float)
     mean = float(values.mean()) if values.size else float("nan")
     low, high = t_interval(values)
     enough = values.size >= FEWEST_SEEDS and bool(np.isfinite(values).all())
-    supported, contradicted = _p_values(values, rule, margin) if enough else (1.0, 1.0)
+    supported, contradicted = _p_values(values, rule, margin, margin if short is None else short) if enough else (1.0, 1.0)
     return Estimate(dict(seeds), rule, margin, mean, low, high, supported, contradicted)
 
 
@@ -70,7 +73,7 @@ def _bounds(rule: Rule, margin: float) -> tuple[float, ...]:
     return (-margin, margin) if rule == "within" else (margin,)
 
 
-def _p_values(values: np.ndarray, rule: Rule, margin: float) -> tuple[float, float]:
+def _p_values(values: np.ndarray, rule: Rule, margin: float, short: float) -> tuple[float, float]:
     """(supported, contradicted) as `Estimate` defines them."""
     error = float(values.std(ddof=1)) / sqrt(values.size)
 
@@ -82,9 +85,9 @@ def _p_values(values: np.ndarray, rule: Rule, margin: float) -> tuple[float, flo
 
     mean = float(values.mean())
     if rule == "above":
-        return past(mean - margin), past(margin - mean)
+        return past(mean - margin), past(short - mean)
     if rule == "below":
-        return past(margin - mean), past(mean - margin)
+        return past(margin - mean), past(mean - short)
     return max(past(mean + margin), past(margin - mean)), min(past(mean - margin), past(-margin - mean))
 
 

@@ -57,7 +57,7 @@ def _part(claim: Claim, measured: Measured) -> Part:
     criterion = claim.criterion(measured.criterion)
     margin = measured.margin if criterion.margin is None else criterion.margin
     assert margin is not None, f"claim {claim.number}: {criterion.name} has no margin"
-    found = estimate(measured.seeds, criterion.rule, margin)
+    found = estimate(measured.seeds, criterion.rule, margin, measured.short)
     return Part(criterion, measured.where, found, found.p_supported, found.p_contradicted)
 
 

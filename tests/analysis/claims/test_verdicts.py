@@ -123,6 +123,12 @@ def test_neutral_twins_that_collapse_as_well_take_the_claim_away():
     assert [part.verdict for part in line.parts] == ["supported", "contradicted"]
 
 
+def test_twins_whose_seeds_differ_widely_decide_nothing():
+    line = judge(CLAIMS[1], tables(effects(), seeds=range(3), wild={f"twins/ppo/{SMALL}:training": 0.3}))
+    assert line.verdict == "inconclusive"
+    assert [part.verdict for part in line.parts] == ["supported", "inconclusive"]
+
+
 def test_one_mixture_of_five_is_corrected_for_by_holm(holding):
     line = judge(CLAIMS[16], holding)
     assert len(line.parts) == 5
