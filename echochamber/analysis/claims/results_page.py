@@ -9,6 +9,7 @@ from .declare import Aside
 from .estimate import estimate
 from .judge import Line
 from .ledger import Ledger, criterion_text, measured_text
+from .phase import phase_rows
 from .registry import CLAIMS
 from .stability import check_stability, overall
 from .tables import BASE, Tables
@@ -33,6 +34,8 @@ def results_page(ledger: Ledger, command: str) -> str:
         _stability(tables),
         "## Forecasts from the base alone",
         _forecasts(tables),
+        "## Phase map",
+        _phase(tables),
         "## Base models",
         _bases(tables),
     ]
@@ -119,6 +122,13 @@ def _forecasts(tables: Tables) -> str:
     return "Over all PPO runs; lower is better but for the last column.\n\n" + table(
         ["forecast", "runs", "Brier score", "total variation", "winner hit rate"], rows
     )
+
+
+def _phase(tables: Tables) -> str:
+    """Two formats of equal length from several base shares and accuracy gaps."""
+    columns = ["mixture", "seeds", "base share of the first", "its lead in base accuracy", "final share of the first", "winner", "foretold by the replicator flow"]
+    rows = phase_rows(tables)
+    return table(columns, rows) if rows else "No arm of the map has finished."
 
 
 def _bases(tables: Tables) -> str:

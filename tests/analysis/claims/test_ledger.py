@@ -9,6 +9,7 @@ import pytest
 from echochamber.analysis.claims import registry
 from echochamber.analysis.claims.estimate import estimate
 from echochamber.analysis.claims.ledger import criteria_note, make_ledger, open_ledger, save_ledger
+from echochamber.analysis.claims.phase import phase_rows
 from echochamber.analysis.claims.registry import CLAIMS, criteria_hash
 from echochamber.analysis.claims.results_page import results_page
 from echochamber.analysis.claims.stability import check_stability, halves, overall, stability
@@ -72,6 +73,15 @@ def test_torn_or_foreign_tables_are_refused_by_name(ledger, tmp_path):
     (tmp_path / "runs.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(UserError, match="Parquet"):
         open_ledger(tmp_path)
+
+
+def test_the_phase_map_says_who_wins_from_where():
+    shares = {"share/tinygsm": (0.3, 0.95), "share/tinygsm_single": (0.7, 0.05), "right/tinygsm": (0.24, 0.9), "right/tinygsm_single": (0.42, 0.0)}
+    found = tables({f"phase_s30_g15/ppo/{SMALL}": shares | {"accuracy": (0.66, 0.9)}}, seeds=(0,), noise=0.0)
+    (row,) = phase_rows(found)
+    assert row[:2] == ["phase_s30_g15", "1"]
+    assert (row[2], row[3], row[4], row[5]) == ("0.30", "+0.20", "0.95", "tinygsm")
+    assert phase_rows(tables(effects(), seeds=(0,))) == []
 
 
 def test_six_seeds_have_ten_splits_of_three():
