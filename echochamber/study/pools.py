@@ -101,7 +101,7 @@ class RayPool:
         self._device = graph.recipe.runtime.device
 
     def __enter__(self) -> Self:
-        self._ray.init(log_to_driver=False, ignore_reinit_error=True, configure_logging=False)
+        self._ray.init(include_dashboard=False, log_to_driver=False, ignore_reinit_error=True, configure_logging=False)
         has_gpu = self._ray.cluster_resources().get("GPU", 0) > 0
         self._gpus = 1 if self._device == "cuda" or (self._device == "auto" and has_gpu) else 0
         self._remote = self._ray.remote(run_named)
