@@ -79,7 +79,8 @@ class Graph:
 
     def _arms(self, place: "Place", base: str, tests: dict[str, str]) -> None:
         """A base, its RL arms, and the evaluations of both."""
-        recipe, point = self.recipe, {"mixture": place.mixture, "size": place.size, "seed": place.seed}
+        recipe = self.recipe
+        point: dict[str, Any] = {"mixture": place.mixture, "size": place.size, "seed": place.seed}
         self._evaluate_base(place, base, recipe.evaluate, tests)
         self._probe(place, base, None, tests)
         for arm, config in recipe.rl.items():

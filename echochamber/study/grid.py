@@ -22,9 +22,9 @@ def matches(rule: Rule, point: dict[str, Any], partial: bool = False) -> bool:
     return all(met(key, wanted) for key, wanted in rule.items())
 
 
-def named(rule: Rule, key: Key) -> tuple[str | int, ...]:
+def named(rule: Rule, key: str) -> tuple[str | int, ...]:
     """The values a rule gives for a key."""
-    found = rule.get(key, ())
+    found = next((value for name, value in rule.items() if name == key), ())
     return found if isinstance(found, tuple) else (found,)
 
 

@@ -8,7 +8,6 @@ import multiprocessing
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
 
 from ..core.artifacts import Store
@@ -63,7 +62,7 @@ class LocalPool:
         self._pool = ProcessPoolExecutor(self.slots, mp_context=multiprocessing.get_context("spawn"))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._pool.shutdown()
 
     def submit(self, node: Node) -> Future[float | None]:
@@ -107,7 +106,7 @@ class RayPool:
         self._remote = self._ray.remote(run_named)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ray.shutdown()
 
     def submit(self, node: Node) -> Any:

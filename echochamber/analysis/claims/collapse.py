@@ -79,7 +79,8 @@ def _winners(label: str, tables: Tables, one: Arm) -> str:
 def interval_distance(tables: Tables, one: Arm) -> tuple[Seeds, int]:
     """seed -> checkpoints between the interval of most share change and that of most pass@1 gain; number of intervals."""
     accuracy, written = curve(tables, one, "accuracy"), shares(tables, one)
-    found, count = {}, 0
+    found: dict[int, float] = {}
+    count = 0
     for seed in sorted(set(accuracy) & set(written)):
         steps = [step for step in sorted(accuracy[seed]) if step in written[seed]]
         moved = [variation(written[seed][a], written[seed][b]) for a, b in pairwise(steps)]

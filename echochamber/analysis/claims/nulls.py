@@ -13,7 +13,8 @@ RATE, REPEATS, MOST_STEPS = 1.0, 5, 2000
 
 def bandit_top_share(tables: Tables, one: Arm) -> Seeds:
     """seed -> the bandit's largest share after the first epoch's steps (mean of `REPEATS` runs)."""
-    how, found = settings(tables, one), {}
+    how = settings(tables, one)
+    found: dict[int, float] = {}
     steps = min(round(how["steps_per_epoch"]), MOST_STEPS)
     start = base_shares(tables, one)
     accuracy = {name: base(tables, one, f"right/{name}") for name in sorted({name for of in start.values() for name in of})}

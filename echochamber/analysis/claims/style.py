@@ -18,7 +18,8 @@ def feature_moves(tables: Tables, one: Arm, feature: str) -> Seeds:
     frame = tables.frames["styles"].filter(
         (pl.col("mixture") == one.mixture) & (pl.col("size") == one.size) & (pl.col("format") == FORMAT) & (pl.col("feature") == feature)
     )
-    how, found = settings(tables, one), {}
+    how = settings(tables, one)
+    found: dict[int, float] = {}
     start = pl.col("from_step").eq_missing(pl.lit(how["from_step"], pl.Int64))
     base = frame.filter((pl.col("arm") == BASE) & start & (pl.col("step") == 0))
     last = frame.filter((pl.col("arm") == one.arm) & (pl.col("step") == how["steps"]))
@@ -31,7 +32,9 @@ def feature_moves(tables: Tables, one: Arm, feature: str) -> Seeds:
 
 def _claim_12(tables: Tables) -> Evidence:
     one, null = arm(tables, MIXTURE, "ppo"), arm(tables, MIXTURE, "ppo_random")
-    measured, asides, remarks = [], [], []
+    measured: list[Measured] = []
+    asides: list[Aside] = []
+    remarks: list[str] = []
     for feature in FEATURES:
         moved, drift = feature_moves(tables, one, feature), feature_moves(tables, null, feature)
         beyond = {seed: moved[seed] - drift[seed] for seed in moved if seed in drift}

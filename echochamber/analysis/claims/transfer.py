@@ -39,7 +39,8 @@ def _claim_19(tables: Tables) -> Evidence:
 
 
 def _claim_20(tables: Tables) -> Evidence:
-    measured, asides = [], []
+    measured: list[Measured] = []
+    asides: list[Aside] = []
     for mixture in THREE:
         hard = gain(tables, arm(tables, mixture, "ppo_hard"), "accuracy", HARD)
         easy = gain(tables, arm(tables, mixture, "ppo"), "accuracy", HARD)

@@ -1,6 +1,6 @@
 """Claims 9 and 13: which format wins, over mixtures and over sizes."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from itertools import combinations
 
 import polars as pl
@@ -28,13 +28,15 @@ def accuracies(tables: Tables, one: Arm) -> dict[int, dict[str, float]]:
     return found
 
 
-def hits(tables: Tables, one: Arm, pick: Callable[[int], str | None]) -> Seeds:
-    """seed -> 1 where the winner at the end is what `pick` names from the base."""
-    return {s: float(winner(of) == pick(s)) for s, of in end_shares(tables, one).items() if pick(s) is not None}
+def hits(tables: Tables, one: Arm, ranked: Mapping[int, Mapping[str, float]]) -> Seeds:
+    """seed -> 1 where the winner at the end is the first of what `ranked` knows of the base, else 0."""
+    return {s: float(winner(of) == winner(ranked[s])) for s, of in end_shares(tables, one).items() if s in ranked}
 
 
 def _claim_9(tables: Tables) -> Evidence:
-    accurate, frequent, left_out = {}, {}, []
+    accurate: dict[str, Seeds] = {}
+    frequent: dict[str, Seeds] = {}
+    left_out: list[str] = []
     for (mixture, size, name), runs in tables.runs.items():
         if name != "ppo" or size != tables.size or mixture.startswith(NULLS) or mixture.endswith(CONTROLS) or not runs:
             continue
@@ -43,8 +45,7 @@ def _claim_9(tables: Tables) -> Evidence:
         if any(len(of) < 2 for of in known.values()):
             left_out.append(mixture)
             continue
-        accurate[mixture] = hits(tables, one, lambda s, known=known: winner(known[s]) if s in known else None)  # type: ignore[misc]
-        frequent[mixture] = hits(tables, one, lambda s, start=start: winner(start[s]) if s in start else None)  # type: ignore[misc]
+        accurate[mixture], frequent[mixture] = hits(tables, one, known), hits(tables, one, start)
     if len(accurate) < 2:
         raise NotTestableError("fewer than two mixtures whose base writes at least two formats have a finished PPO arm")
     remarks = [f"{len(accurate)} mixtures: " + ", ".join(sorted(accurate))]
@@ -54,14 +55,16 @@ def _claim_9(tables: Tables) -> Evidence:
 
 
 def _claim_13(tables: Tables) -> Evidence:
-    found = {}
+    found: dict[str, list[str]] = {}
     for mixture, size, name in tables.runs:
         if name == SIZE_ARM:
             found.setdefault(mixture, []).append(size)
     pairs = [(m, a, b) for m, sizes in found.items() for a, b in combinations(sorted(sizes, key=tables.sizes.index), 2)]
     if not pairs:
         raise NotTestableError(f"no mixture has arm {SIZE_ARM} at two sizes")
-    measured, asides, remarks = [], [], []
+    measured: list[Measured] = []
+    asides: list[Aside] = []
+    remarks: list[str] = []
     for mixture, small, large in pairs:
         first, second = arm(tables, mixture, SIZE_ARM, small), arm(tables, mixture, SIZE_ARM, large)
         apart = minus(base(tables, first, "accuracy"), base(tables, second, "accuracy"))
