@@ -23,7 +23,7 @@ def forecasts_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
     if not one.run.arm or any(each.counted is None for each in inputs):
         return None
     config = rl_config(study, one.run.arm)
-    weight, reason = _kl_weight(config)
+    weight, reason = kl_weight(config)
     prompts, samples = rollout_size(config)
     tables = [
         forecast_table(each.counted, each.last, each.formats, weight, prompts, samples, forced=each.forced)
@@ -71,7 +71,7 @@ def _plain(cell: dict[str, Any]) -> str:
     return f"{cell['value']:.2f}{around}"
 
 
-def _kl_weight(config: dict[str, Any]) -> tuple[float | None, str]:
+def kl_weight(config: dict[str, Any]) -> tuple[float | None, str]:
     """The weight that the arm really optimises; None where the recipe does not say enough."""
     kl, algorithm = config.get("kl"), config.get("algorithm")
     if not isinstance(kl, dict) or not isinstance(kl.get("coef"), int | float):

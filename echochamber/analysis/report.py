@@ -14,6 +14,7 @@ from .findings import findings
 from .headline import bounds, how_sure, percent, sentences, tiles, title
 from .numbers import at, count, top_format
 from .page_data import page_data, script_safe
+from .page_ledger import page_ledger
 from .runs import Run, find_runs, problem_sets
 from .study_folder import KINDS, Study, load_study, read_json
 from .summary import ends, stage_seconds, study_summary, summarise_study
@@ -65,6 +66,7 @@ def render_page(study: Study, runs: list[Run], live: bool = False) -> str:
         sentences=sentences(found, runs),
         sure=how_sure(summary, runs, sets[0]) if sets else "",
         findings=findings(study, runs, sets[0]) if sets else [],
+        ledger=page_ledger(study),
         arms=arm_rows(runs, sets[0]) if sets else [],
         plans=mixture_plans(study),
         surface=surface_table(study),

@@ -77,7 +77,8 @@ def _parent(study: Study, node: Node, kind: str) -> Node | None:
 def _run(study: Study, rl: Node | None, pretrain: Node | None) -> Run:
     place = rl or pretrain
     assert place is not None
-    evaluations = [*_of_checkpoints(study, pretrain, "evaluate"), *_of_checkpoints(study, rl, "evaluate")]
+    start = rl.from_step if rl else None
+    evaluations = [*_of_checkpoints(study, pretrain, "evaluate", start), *_of_checkpoints(study, rl, "evaluate", start)]
     rows = [row for node in evaluations for row in _rows(study, node)]
     return Run(
         mixture=place.mixture,
@@ -87,17 +88,19 @@ def _run(study: Study, rl: Node | None, pretrain: Node | None) -> Run:
         pretrain=pretrain,
         rl=rl,
         evaluations=evaluations,
-        probes=[*_of_checkpoints(study, pretrain, "probe"), *_of_checkpoints(study, rl, "probe")],
+        probes=[*_of_checkpoints(study, pretrain, "probe", start), *_of_checkpoints(study, rl, "probe", start)],
         rows=sorted(rows, key=lambda row: row["step"]),
         dense=read_log(study, rl, "metrics.jsonl") if rl else [],
     )
 
 
-def _of_checkpoints(study: Study, node: Node | None, kind: str) -> Iterator[Node]:
-    """Evaluate or probe stages of `node` itself (one of an RL stage may name its pretraining as well)."""
+def _of_checkpoints(study: Study, node: Node | None, kind: str, from_step: int | None) -> Iterator[Node]:
+    """The study's own evaluate or probe stages of `node` itself (one of an RL stage may name its pretraining as well)."""
     if node is None:
         return
     for candidate in study.of_kind(kind):
+        if candidate.evaluation or candidate.from_step != from_step:
+            continue
         through_rl = _parent(study, candidate, "rl")
         if (node.kind == "rl" and through_rl is node) or (
             node.kind == "pretrain" and through_rl is None and node.id in candidate.parents

@@ -40,6 +40,10 @@ class Node:
     seconds: float | None
     error: str
     code_version: str
+    evaluation: str = ""
+    """Name of a further evaluation (`also_evaluate` in the recipe); empty for the study's own."""
+    from_step: int | None = None
+    """Pretraining step that RL starts from; None: the last."""
 
 
 @dataclass
@@ -53,6 +57,8 @@ class Study:
     recipe: dict[str, Any]
     code_version: str
     nodes: list[Node]
+    criteria: dict[str, Any] = field(default_factory=dict)
+    """Hash of the claims' criteria as it was when RL first started, with the time."""
     troubles: list[str] = field(default_factory=list)
 
     def node(self, node_id: str) -> Node | None:
@@ -89,6 +95,7 @@ def load_study(folder: Path) -> Study:
         notes=[str(note) for note in data.get("notes") or []],
         recipe=data.get("recipe") or {},
         code_version=str(data.get("code_version") or ""),
+        criteria=data["criteria"] if isinstance(data.get("criteria"), dict) else {},
         nodes=[_node(folder, row) for row in data["nodes"] if isinstance(row, dict) and row.get("id")],
     )
     _note_unfinished(study)
@@ -116,6 +123,8 @@ def _node(root: Path, row: Mapping[str, Any]) -> Node:
         seconds=float(seconds) if isinstance(seconds, int | float) else None,
         error=str(row.get("error") or ""),
         code_version=str(_read_object(finished / "manifest.json").get("code_version") or ""),
+        evaluation=str(row.get("evaluation") or ""),
+        from_step=row["from_step"] if isinstance(row.get("from_step"), int) else None,
     )
 
 

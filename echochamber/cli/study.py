@@ -19,7 +19,7 @@ def study(
     overrides: Overrides = None,
     out: OutOption = None,
     workers: WorkersOption = 1,
-    executor: Annotated[str, typer.Option(help="Where stages run: local (processes on this machine).")] = "local",
+    executor: Annotated[str, typer.Option(help="Where stages run: local (processes on this machine) or ray (the cluster of RAY_ADDRESS; extra [ray]).")] = "local",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the graph: each stage, whether done, estimated cost.")] = False,
 ) -> None:
     """Run a study from its recipe, or go on where it was cut; what is done already is not done again."""
@@ -27,8 +27,8 @@ def study(
     from ..study.recipe import load_recipe
 
     loaded = load_recipe(recipe, overrides or [])
-    if executor != "local":
-        raise UserError(f"--executor {executor!r} is not known; there is local")
+    if executor not in ("local", "ray"):
+        raise UserError(f"--executor {executor!r} is not known; there are local and ray")
     folder = out or Path("runs") / loaded.name
     if dry_run:
         from ..study.dry_run import describe_plan
@@ -40,7 +40,7 @@ def study(
 
     graph, status = open_study(loaded, folder)
     missing = sum(node.status != "done" for node in status.nodes.values())
-    failed = run_study(graph, status, workers=workers)
+    failed = run_study(graph, status, workers=workers, executor="ray" if executor == "ray" else "local")
     if failed is None:
         return
     if not missing and (folder / "report.html").is_file():

@@ -96,16 +96,17 @@ class Store:
         return self.partial_root / spec.name
 
     @contextmanager
-    def build(self, spec: Spec, seeds: Mapping[str, int] | None = None) -> Iterator[Path]:
+    def build(self, spec: Spec, seeds: Mapping[str, int] | None = None, patience: float = 0.0) -> Iterator[Path]:
         """Own the partial folder of `spec` under a lock; publish it when the block ends without error.
 
+        `patience` is how many seconds to wait for another process that holds the lock.
         On an error or a kill the partial folder stays, with its resume state, for the next run.
         """
         partial = self.partial(spec)
         make_folder(partial)
         lock = FileLock(self.partial_root / f"{spec.name}.lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=patience)
         except Timeout:
             raise UserError(f"{partial}: another process is building this artifact; wait for it or stop it") from None
         try:

@@ -5,7 +5,8 @@ is right), how it opens (for forced decoding) and by which rule its answer is re
 registers the shipped rows; a user's module registers its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .errors import UserError
@@ -28,6 +29,8 @@ class Format:
     join a line break with the indentation after it, so a break that is given would be one no training text has."""
     title: str = ""
     """What a reader sees: `Python function`."""
+    twin_of: str = ""
+    """The format that this one is a marked part of; its style and steps are read by that one's rules."""
 
 
 _REGISTRY: dict[str, Format] = {}
@@ -39,6 +42,17 @@ def register_format(row: Format) -> Format:
         raise UserError(f"format {row.name!r} is registered already; choose another name")
     _REGISTRY[row.name] = row
     return row
+
+
+@contextmanager
+def extra_formats(rows: Iterable[Format]) -> Iterator[None]:
+    """Track further behaviours while the block runs, and no longer: a study's own do not leak into another."""
+    added = [register_format(row) for row in rows if row.name not in _REGISTRY]
+    try:
+        yield
+    finally:
+        for row in added:
+            del _REGISTRY[row.name]
 
 
 def registered_formats() -> dict[str, Format]:

@@ -1,23 +1,22 @@
-"""Run the stages that are missing: in order, several processes at once, or with several ranks per training stage."""
+"""Run the stages that are missing: in order, several at once in a pool, or with several ranks per training stage."""
 
-import multiprocessing
-import time
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..core.artifacts import Store, make_folder
 from ..core.errors import UserError
+from ..core.formats import extra_formats
 from ..core.progress import be_quiet, say
 from ..model.ranks import Ranks, join_ranks
 from ..model.runtime import start_runtime
+from ..verify.twins import twin_formats
 from .graph import Graph, Node
+from .pools import LocalPool, Pool, RayPool
 from .recipe import Recipe
-from .status import NodeStatus, StudyStatus, end_sittings, read_seconds, start_sitting
+from .run_node import TRAINING, run_node
+from .status import NodeStatus, StudyStatus
 
-TRAINING = ("pretrain", "rl")
-"""Stages that all ranks work on; the others are rank 0's, while the rest wait."""
+Executor = Literal["local", "ray"]
 
 
 def open_study(recipe: Recipe, out: Path) -> tuple[Graph, StudyStatus]:
@@ -27,26 +26,7 @@ def open_study(recipe: Recipe, out: Path) -> tuple[Graph, StudyStatus]:
     return graph, StudyStatus(out, graph)
 
 
-def run_node(node: Node, graph: Graph) -> float | None:
-    """Build one artifact, in this process; returns its wall seconds over all sittings.
-
-    Where several ranks train, this is rank 0: it owns the folder, the others read it and write nothing.
-    """
-    runtime = start_runtime(graph.recipe.runtime)
-    seeds = {"seed": node.seed} if node.seed is not None else {}
-    with graph.store.build(node.spec, seeds) as folder:
-        start_sitting(folder, time.time())
-        if node.kind in TRAINING:
-            runtime.ranks.from_main([node.id, str(folder)])
-        else:
-            # The others are waiting for a training stage and answer nothing else.
-            runtime = replace(runtime, ranks=Ranks())
-        node.run(folder, runtime)
-        end_sittings(folder, time.time())
-    return read_seconds(graph.store.path(node.spec))
-
-
-def run_study(graph: Graph, status: StudyStatus, kinds: set[str] | None = None, workers: int = 1) -> int | None:
+def run_study(graph: Graph, status: StudyStatus, kinds: set[str] | None = None, workers: int = 1, executor: Executor = "local") -> int | None:
     """Run what is missing (of some kinds and what they need); returns how many stages failed.
 
     A failed stage stops what rests on it and nothing else; where several ranks train, a failed
@@ -54,18 +34,23 @@ def run_study(graph: Graph, status: StudyStatus, kinds: set[str] | None = None, 
     writes, and returns the count; the others only take part in training and return None.
     """
     ranks = join_ranks()
-    if ranks.world_size > 1 and workers > 1:
-        raise UserError(f"--workers {workers} under torchrun: {ranks.world_size} ranks work on one stage at a time; use one or the other")
+    if ranks.world_size > 1 and (workers > 1 or executor != "local"):
+        asked = f"--workers {workers}" if workers > 1 else f"--executor {executor}"
+        raise UserError(f"{asked} under torchrun: {ranks.world_size} ranks work on one stage at a time; use one or the other")
     if not ranks.is_main:
         _follow(graph, ranks)
         return None
     wanted = [node for node in graph.nodes.values() if node.id in _needed(graph, kinds)]
     missing = [node for node in wanted if status.nodes[node.id].status != "done"]
     status.write()
-    if workers == 1:
-        _run_in_order(missing, graph, status, ranks)
+    if executor == "ray" and missing:
+        with RayPool(graph) as pool:
+            _run_in_pool(missing, status, pool)
+    elif workers > 1 and missing:
+        with LocalPool(graph, workers) as pool:
+            _run_in_pool(missing, status, pool)
     else:
-        _run_in_processes(missing, graph, status, workers)
+        _run_in_order(missing, graph, status, ranks)
     ranks.from_main(None)
     return sum(status.nodes[node.id].status == "failed" for node in missing)
 
@@ -102,36 +87,35 @@ def _follow(graph: Graph, ranks: Ranks) -> None:
     be_quiet()
     while stage := ranks.from_main(None):
         node_id, folder = stage
-        graph.nodes[node_id].run(Path(folder), start_runtime(graph.recipe.runtime))
+        with extra_formats(twin_formats(graph.recipe.behaviours)):
+            graph.nodes[node_id].run(Path(folder), start_runtime(graph.recipe.runtime))
 
 
-def _run_in_processes(missing: list[Node], graph: Graph, status: StudyStatus, workers: int) -> None:
-    """Stages as tasks of a process pool; the recipe and a node's name are all that travels."""
-    data, root = graph.recipe.resolved(), graph.store.root
-    running: dict[Future[float | None], Node] = {}
+def _run_in_pool(missing: list[Node], status: StudyStatus, pool: Pool) -> None:
+    """Hand over every stage whose parents are done, as far as the pool has room.
+
+    Stages with equal content share one artifact, so they never run at once.
+    """
+    running: dict[Any, Node] = {}
     waiting = list(missing)
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        while waiting or running:
-            for node in [node for node in waiting if _ready(node, status)][: workers - len(running)]:
+    while waiting or running:
+        for node in [node for node in waiting if _ready(node, status)]:
+            if len(running) >= pool.slots:
+                break
+            if node.spec.name not in {other.spec.name for other in running.values()}:
                 waiting.remove(node)
                 say(f"start {node.id}")
                 status.set(node.id, NodeStatus("running"))
-                running[pool.submit(_run_named, data, root, node.id)] = node
-            if not running:
-                break
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                node = running.pop(future)
-                error = future.exception()
-                if isinstance(error, UserError):
-                    _note_failure(node, str(error), status)
-                else:
-                    status.set(node.id, NodeStatus("done", future.result()))
-                    say(f"done  {node.id}")
-
-
-def _run_named(data: dict[str, Any], root: Path, node_id: str) -> float | None:
-    graph = Graph(Recipe.parse(data, "recipe"), Store(root))
-    return run_node(graph.nodes[node_id], graph)
+                running[pool.submit(node)] = node
+        if not running:
+            break
+        for ended in pool.wait(running):
+            node = running.pop(ended.handle)
+            if ended.error is not None:
+                _note_failure(node, ended.error, status)
+            else:
+                status.set(node.id, NodeStatus("done", ended.seconds))
+                say(f"done  {node.id}")
 
 
 def _note_failure(node: Node, message: str, status: StudyStatus) -> None:

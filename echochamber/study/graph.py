@@ -1,8 +1,9 @@
 """A recipe becomes a graph of stages: what is shared is one node, keyed by content."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..core.artifacts import Spec, Store, hash_file, hash_path
 from ..core.errors import UserError
@@ -12,7 +13,8 @@ from ..stages import evaluate as evaluating
 from ..stages import prepare, pretrain, probe, rl
 from ..stages.graded import Labels
 from ..stages.rl_config import RLConfig
-from .recipe import Recipe
+from .grid import matches
+from .recipe import EvaluateRecipe, Recipe
 from .user_modules import load_user_modules
 
 Run = Callable[[Path, Runtime], None]
@@ -32,6 +34,10 @@ class Node:
     size: str | None = None
     arm: str | None = None
     seed: int | None = None
+    evaluation: str | None = None
+    """Name in `also_evaluate`; None: the study's own evaluation."""
+    from_step: int | None = None
+    """Pretraining step that RL starts from, or that a base is evaluated at; None: the last."""
 
     @property
     def kind(self) -> str:
@@ -63,21 +69,41 @@ class Graph:
     def _build(self) -> None:
         recipe = self.recipe
         tokenizer = self._tokenizer()
-        tests = {name: self._problems(name, recipe.evaluate.split, recipe.evaluate.count) for name in recipe.evaluate.sets}
+        tests = self._tests(recipe.evaluate)
         for mixture in recipe.mixtures:
-            shards = self._shards(mixture, tokenizer, tests)
-            for size in recipe.sizes:
-                for seed in recipe.seeds:
-                    if recipe.grid.skips(mixture=mixture, size=size, seed=seed):
-                        continue
-                    base = self._pretrain(mixture, size, seed, shards, tokenizer)
-                    self._evaluate_base(mixture, size, seed, base, tests)
-                    self._probe(mixture, size, None, seed, base, None, tests)
-                    for arm, config in recipe.rl.items():
-                        if not recipe.grid.skips(mixture=mixture, size=size, seed=seed, rl=arm):
-                            trained = self._rl(mixture, size, arm, seed, base, config)
-                            self._evaluate_rl(mixture, size, arm, seed, trained, tests)
-                            self._probe(mixture, size, arm, seed, trained, base, tests)
+            places = [(size, seed) for size in recipe.sizes for seed in recipe.seeds]
+            wanted = [(z, s) for z, s in places if not recipe.grid.skips(mixture=mixture, size=z, seed=s)]
+            shards = self._shards(mixture, tokenizer, tests) if wanted else ""
+            for size, seed in wanted:
+                self._arms(Place(mixture, size, seed), self._pretrain(mixture, size, seed, shards, tokenizer), tests)
+
+    def _arms(self, place: "Place", base: str, tests: dict[str, str]) -> None:
+        """A base, its RL arms, and the evaluations of both."""
+        recipe = self.recipe
+        point: dict[str, Any] = {"mixture": place.mixture, "size": place.size, "seed": place.seed}
+        self._evaluate_base(place, base, recipe.evaluate, tests)
+        self._probe(place, base, None, tests)
+        for arm, config in recipe.rl.items():
+            if recipe.grid.skips(**point, rl=arm):
+                continue
+            start = recipe.grid.start(**point, rl=arm)
+            here = replace(place, from_step=start)
+            if start is not None:
+                self._evaluate_base(here, base, recipe.evaluate, tests)
+                self._probe(here, base, None, tests)
+            here = replace(here, arm=arm)
+            trained = self._rl(here, base, config)
+            self._evaluate_rl(here, trained, recipe.evaluate, tests)
+            self._probe(here, trained, base, tests)
+            for name, extra in recipe.also_evaluate.items():
+                if matches(extra.where, {**point, "rl": arm}):
+                    sets = self._tests(extra)
+                    self._evaluate_base(replace(here, arm=None, evaluation=name), base, extra, sets)
+                    self._evaluate_rl(replace(here, evaluation=name), trained, extra, sets)
+
+    def _tests(self, settings: EvaluateRecipe) -> dict[str, str]:
+        """Problem set -> node that holds its problems."""
+        return {name: self._problems(name, settings.split, settings.count) for name in settings.sets}
 
     def _tokenizer(self) -> str:
         config, world = self.recipe.tokenizer, self.recipe.world
@@ -125,75 +151,110 @@ class Graph:
 
         return self._add(Node(f"pretrain/{mixture}/{size}/seed{seed}", spec, (shards, tokenizer), run, mixture, size, None, seed))
 
-    def _rl(self, mixture: str, size: str, arm: str, seed: int, base: str, config: RLConfig) -> str:
+    def _rl(self, place: "Place", base: str, config: RLConfig) -> str:
         config = config.model_copy(update={"prompt_suffix": self.recipe.prompt_suffix})
         problems = self._problems(config.problems.set, "train", config.problems.count)
-        settings = {"rl": config.resolved(), "seed": seed, "runtime": self.recipe.runtime.resolved()}
+        settings = {"rl": config.resolved(), "seed": place.seed, "runtime": self.recipe.runtime.resolved()} | self._tracked()
+        settings |= {"from_step": place.from_step} if place.from_step is not None else {}
         inputs = {"completions": hash_file(_existing(config.completions))} if config.completions else {}
         inputs |= self.modules
         spec = Spec("rl", settings, rl.VERSION, self._fingerprints(base=base, problems=problems), inputs)
 
         def run(folder: Path, runtime: Runtime) -> None:
             chosen = prepare.read_problems(self.folder(problems))
-            rl.rl(config, seed, last_checkpoint(self.folder(base)), chosen, folder, runtime)
+            rl.rl(config, place.seed, checkpoint_at(self.folder(base), place.from_step), chosen, folder, runtime)
 
-        return self._add(Node(f"rl/{mixture}/{size}/{arm}/seed{seed}", spec, (base, problems), run, mixture, size, arm, seed))
+        return self._add(place.node("rl", spec, (base, problems), run))
 
-    def _evaluate_base(self, mixture: str, size: str, seed: int, base: str, tests: dict[str, str]) -> None:
-        ends = self.recipe.evaluate.samples.ends
-        self._evaluate(
-            f"{mixture}/{size}/base/seed{seed}", base, tests, lambda: [evaluating.Target(0, last_checkpoint(self.folder(base)), ends)],
-            {"ends": ends}, mixture, size, None, seed,
-        )  # fmt: skip
+    def _tracked(self) -> dict[str, Any]:
+        """The study's own behaviours; in a fingerprint only where there are some."""
+        twins = {name: twin.resolved() for name, twin in self.recipe.behaviours.items()}
+        return {"behaviours": twins} if twins else {}
 
-    def _evaluate_rl(self, mixture: str, size: str, arm: str, seed: int, trained: str, tests: dict[str, str]) -> None:
-        samples = self.recipe.evaluate.samples
+    def _evaluate_base(self, place: "Place", base: str, how: EvaluateRecipe, tests: dict[str, str]) -> None:
+        ends = how.samples.ends
+
+        def targets() -> list[evaluating.Target]:
+            return [evaluating.Target(0, checkpoint_at(self.folder(base), place.from_step), ends)]
+
+        self._evaluate(place, base, how, tests, targets, {"ends": ends})
+
+    def _evaluate_rl(self, place: "Place", trained: str, how: EvaluateRecipe, tests: dict[str, str]) -> None:
+        samples = how.samples
 
         def targets() -> list[evaluating.Target]:
             # Step 0 is the base, scored once for all arms.
             found = {step: folder for step, folder in checkpoints_of(self.folder(trained)).items() if step > 0}
-            return [evaluating.Target(s, f, samples.ends if s == max(found) else samples.between) for s, f in sorted(found.items())]
+            counted = {step: samples.ends if step == max(found) else samples.between for step in sorted(found)}
+            return [evaluating.Target(step, found[step], count) for step, count in counted.items() if count]
 
-        self._evaluate(f"{mixture}/{size}/{arm}/seed{seed}", trained, tests, targets, samples.resolved(), mixture, size, arm, seed)
+        self._evaluate(place, trained, how, tests, targets, samples.resolved())
 
     def _evaluate(
-        self, name: str, checkpoint: str, tests: dict[str, str], targets: Callable[[], list[evaluating.Target]],
-        samples: dict[str, int], mixture: str, size: str, arm: str | None, seed: int,
+        self, place: "Place", checkpoint: str, how: EvaluateRecipe, tests: dict[str, str],
+        targets: Callable[[], list[evaluating.Target]], samples: dict[str, int],
     ) -> None:  # fmt: skip
         recipe = self.recipe
-        drawn = {name: getattr(recipe.evaluate, name) for name in ("temperature", "top_p", "top_k", "stop", "max_new_tokens")}
+        drawn = {name: getattr(how, name) for name in ("temperature", "top_p", "top_k", "stop", "max_new_tokens")}
         config = evaluating.EvaluateConfig(**drawn, prompt_suffix=recipe.prompt_suffix)
-        settings = {"evaluate": config.resolved(), "samples": samples, "arm": arm, "seed": seed, "runtime": recipe.runtime.resolved()}
+        settings = {"evaluate": config.resolved(), "samples": samples, "arm": place.arm, "seed": place.seed, "runtime": recipe.runtime.resolved()}
+        settings |= self._tracked() | ({"from_step": place.from_step} if place.from_step is not None and place.arm is None else {})
         spec = Spec("evaluate", settings, evaluating.VERSION, self._fingerprints(checkpoint=checkpoint, **tests), self.modules)
 
         def run(folder: Path, runtime: Runtime) -> None:
             sets: dict[str, list[Problem]] = {label: prepare.read_problems(self.folder(node)) for label, node in tests.items()}
-            evaluating.evaluate(config, targets(), sets, folder, runtime, Labels(arm or "base", seed))
+            evaluating.evaluate(config, targets(), sets, folder, runtime, Labels(place.arm or "base", place.seed))
 
-        self._add(Node(f"evaluate/{name}", spec, (checkpoint, *tests.values()), run, mixture, size, arm, seed))
+        self._add(place.node("evaluate", spec, (checkpoint, *tests.values()), run))
 
-
-    def _probe(
-        self, mixture: str, size: str, arm: str | None, seed: int, checkpoint: str, reference: str | None, tests: dict[str, str]
-    ) -> None:
+    def _probe(self, place: "Place", checkpoint: str, reference: str | None, tests: dict[str, str]) -> None:
         """Probe of a last checkpoint, compared with the base it came from; nothing where the recipe does not ask for it."""
         recipe = self.recipe
         if recipe.probe is None:
             return
         config = probe.ProbeConfig(**dict(recipe.probe), max_new_tokens=recipe.evaluate.max_new_tokens, prompt_suffix=recipe.prompt_suffix)
-        settings = {"probe": config.resolved(), "openings": config.forced(), "arm": arm, "seed": seed, "runtime": recipe.runtime.resolved()}
+        settings = {"probe": config.resolved(), "openings": config.forced(), "arm": place.arm, "seed": place.seed, "runtime": recipe.runtime.resolved()}
+        settings |= self._tracked() | ({"from_step": place.from_step} if place.from_step is not None else {})
         roles = {"checkpoint": checkpoint} | ({"reference": reference} if reference else {})
         spec = Spec("probe", settings, probe.VERSION, self._fingerprints(**roles, **tests))
 
         def run(folder: Path, runtime: Runtime) -> None:
             sets = {label: prepare.read_problems(self.folder(node)) for label, node in tests.items()}
-            place = last_checkpoint(self.folder(checkpoint))
-            base = probe.Checkpoint(0, last_checkpoint(self.folder(reference))) if reference else None
-            step = 0 if arm is None else max(checkpoints_of(self.folder(checkpoint)))
-            probe.probe(config, probe.Checkpoint(step, place), base, [], sets, folder, runtime, Labels(arm or "base", seed))
+            step = 0 if place.arm is None else max(checkpoints_of(self.folder(checkpoint)))
+            chosen = checkpoint_at(self.folder(checkpoint), place.from_step if place.arm is None else None)
+            base = probe.Checkpoint(0, checkpoint_at(self.folder(reference), place.from_step)) if reference else None
+            probe.probe(config, probe.Checkpoint(step, chosen), base, [], sets, folder, runtime, Labels(place.arm or "base", place.seed))
 
-        name = f"probe/{mixture}/{size}/{arm or 'base'}/seed{seed}"
-        self._add(Node(name, spec, (*roles.values(), *tests.values()), run, mixture, size, arm, seed))
+        self._add(place.node("probe", spec, (*roles.values(), *tests.values()), run))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the grid a stage stands."""
+
+    mixture: str
+    size: str
+    seed: int
+    arm: str | None = None
+    from_step: int | None = None
+    evaluation: str | None = None
+
+    def node(self, kind: str, spec: Spec, parents: tuple[str, ...], run: Run) -> Node:
+        """A node named after this place: `evaluate@cold/tg/nano-0.8m/base@400/seed0`."""
+        label = self.arm or ("base" if self.from_step is None else f"base@{self.from_step}")
+        name = kind + (f"@{self.evaluation}" if self.evaluation else "")
+        where = (self.mixture, self.size, self.arm, self.seed, self.evaluation, self.from_step)
+        return Node(f"{name}/{self.mixture}/{self.size}/{label}/seed{self.seed}", spec, parents, run, *where)
+
+
+def checkpoint_at(folder: Path, step: int | None) -> Path:
+    """A pretraining's checkpoint at a step, or its last."""
+    if step is None:
+        return last_checkpoint(folder)
+    found = checkpoints_of(folder)
+    if step not in found:
+        raise UserError(f"grid.from_step: pretraining kept steps {', '.join(map(str, sorted(found)))}, not {step}; choose one, or raise pretrain.checkpoints")
+    return found[step]
 
 
 def last_checkpoint(folder: Path) -> Path:

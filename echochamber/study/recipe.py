@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ..core.config import Config, Count, apply_overrides, read_yaml
 from ..core.errors import UserError
+from ..core.formats import FORMAT_NAMES
 from ..data.mixture import MixtureConfig
 from ..data.world import WorldConfig
 from ..model.presets import SIZES
@@ -17,6 +18,9 @@ from ..stages.pretrain import PretrainRecipe
 from ..stages.probe import ProbeRecipe
 from ..stages.rl_config import RLConfig
 from ..stages.rl_presets import rl_preset
+from ..verify.twins import TwinConfig
+from .grid import GridConfig, Rule, named
+from .scopes import lay_scope, merge, take_scope
 from .user_modules import load_user_modules
 
 DEFAULT_SUFFIX = "\n\n"
@@ -26,7 +30,8 @@ class SampleCounts(Config):
     """Completions per problem at the base and the last checkpoint, and at those between."""
 
     ends: int = Field(default=16, gt=0)
-    between: int = Field(default=8, gt=0)
+    between: int = Field(default=8, ge=0)
+    """0: only the ends are scored."""
 
 
 class EvaluateRecipe(Config):
@@ -46,14 +51,11 @@ class EvaluateRecipe(Config):
     max_new_tokens: int = Field(default=160, gt=0)
 
 
-class GridConfig(Config):
-    """Which combinations of mixture, size, arm and seed are left out."""
+class AlsoEvaluate(EvaluateRecipe):
+    """A further evaluation of some arms and of the bases they start from: other sets, split, temperature or samples."""
 
-    exclude: tuple[dict[Literal["mixture", "size", "rl", "seed"], str | int], ...] = ()
-
-    def skips(self, **point: str | int) -> bool:
-        """True when one of the exclusions matches the point in every key it names."""
-        return any(all(point.get(key) == value for key, value in rule.items()) for rule in self.exclude)
+    where: Rule = {}
+    """Which arms; empty: all."""
 
 
 class Recipe(Config):
@@ -83,6 +85,11 @@ class Recipe(Config):
     rl: dict[str, RLConfig] = {}
     grid: GridConfig = GridConfig()
     evaluate: EvaluateRecipe = EvaluateRecipe()
+    also_evaluate: dict[str, AlsoEvaluate] = {}
+    behaviours: dict[str, TwinConfig] = {}
+    """Twins of known formats, tracked as formats of their own."""
+    scope: str | None = None
+    """Which of the recipe's `scopes` this is."""
     probe: ProbeRecipe | None = None
     """Forced formats, temperatures and likelihoods of every last checkpoint; None: no such stages, `{}`: all defaults."""
     claims: tuple[int, ...] = ()
@@ -103,6 +110,14 @@ class Recipe(Config):
         for name, arm in self.rl.items():
             if arm.prompt_suffix not in (DEFAULT_SUFFIX, self.prompt_suffix):
                 raise ValueError(f"rl.{name}.prompt_suffix differs from the study's; set 'prompt_suffix' once, at the top")
+        rules = [*self.grid.rules, *(extra.where for extra in self.also_evaluate.values())]
+        for key, known in (("mixture", self.mixtures), ("rl", self.rl), ("size", SIZES)):
+            wrong = [str(value) for rule in rules for value in named(rule, key) if value not in known]
+            if wrong:
+                raise ValueError(f"a rule of grid or also_evaluate names {key} {wrong[0]!r}; there are {', '.join(known)}")
+        taken = [name for name in self.behaviours if name in FORMAT_NAMES]
+        if taken:
+            raise ValueError(f"behaviours.{taken[0]}: the name is a shipped format's; choose another")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds {list(self.seeds)} repeat")
         return self
@@ -111,7 +126,8 @@ class Recipe(Config):
 def load_recipe(name_or_path: str, overrides: list[str]) -> Recipe:
     """A shipped recipe by name or a YAML file by path, with dotted overrides laid over it."""
     path = find_recipe(name_or_path)
-    data = apply_overrides(read_yaml(path), overrides)
+    scope, rest = take_scope(overrides)
+    data = apply_overrides(lay_scope(read_yaml(path), scope, str(path)), rest)
     if isinstance(data.get("rl"), dict):
         data["rl"] = resolve_inheritance(data["rl"], str(path))
     return Recipe.parse(data, str(path) if path.parent != shipped_folder() else f"recipe {name_or_path}")
@@ -146,7 +162,7 @@ def resolve_inheritance(arms: dict[str, Any], source: str) -> dict[str, Any]:
     def resolved(name: str, below: tuple[str, ...]) -> Any:
         arm = arms[name]
         if isinstance(arm, dict) and "preset" in arm:
-            arm = _merge(rl_preset(arm["preset"], f"{source}: rl.{name}.preset"), {k: v for k, v in arm.items() if k != "preset"})
+            arm = merge(rl_preset(arm["preset"], f"{source}: rl.{name}.preset"), {k: v for k, v in arm.items() if k != "preset"})
         if not isinstance(arm, dict) or "inherits" not in arm:
             return arm
         parent = arm["inherits"]
@@ -154,14 +170,6 @@ def resolve_inheritance(arms: dict[str, Any], source: str) -> dict[str, Any]:
             allowed = ", ".join(key for key in arms if key not in below)
             raise UserError(f"{source}: rl.{name}.inherits is {parent!r}; allowed are {allowed or 'none'}")
         own = {key: value for key, value in arm.items() if key != "inherits"}
-        return _merge(resolved(parent, (*below, parent)), own)
+        return merge(resolved(parent, (*below, parent)), own)
 
     return {name: resolved(name, (name,)) for name in arms}
-
-
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if nested else value
-    return merged

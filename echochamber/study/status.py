@@ -2,10 +2,12 @@
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..analysis.claims.registry import criteria_hash
 from ..core.artifacts import write_json
 from .graph import Graph, Node
 
@@ -26,13 +28,18 @@ class StudyStatus:
 
     def __init__(self, folder: Path, graph: Graph) -> None:
         self.path, self.graph = folder / "study.json", graph
+        self.criteria = _recorded_criteria(self.path)
         self.nodes = {name: NodeStatus() for name in graph.nodes}
         for name, node in graph.nodes.items():
             if graph.store.has(node.spec):
                 self.nodes[name] = NodeStatus("done", read_seconds(graph.store.path(node.spec)))
 
     def set(self, node_id: str, status: NodeStatus) -> None:
-        """Change one node and write the file."""
+        """Change one node and write the file; the first RL stage to start fixes the hash of the claims' criteria."""
+        if self.graph.nodes[node_id].kind == "rl" and not self.criteria:
+            untouched = not any(s.status == "done" and self.graph.nodes[name].kind == "rl" for name, s in self.nodes.items())
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            self.criteria = {"hash": criteria_hash(), "recorded": now, "before_first_rl": untouched}
         self.nodes[node_id] = status
         self.write()
 
@@ -50,6 +57,7 @@ class StudyStatus:
             "seeds": list(recipe.seeds),
             "recipe": recipe.resolved(),
             "code_version": __version__,
+            "criteria": self.criteria,
             "nodes": [self._node(node) for node in self.graph.nodes.values()],
         }
 
@@ -58,8 +66,19 @@ class StudyStatus:
         return {
             "id": node.id, "kind": node.kind, "fingerprint": node.spec.fingerprint, "folder": f"artifacts/{node.spec.name}",
             "mixture": node.mixture, "size": node.size, "arm": node.arm, "seed": node.seed, "parents": list(node.parents),
+            "evaluation": node.evaluation, "from_step": node.from_step,
             "status": status.status, "seconds": status.seconds, "error": status.error,
         }  # fmt: skip
+
+
+def _recorded_criteria(path: Path) -> dict[str, Any]:
+    """What an earlier sitting recorded; {} in a new study."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    found = data.get("criteria") if isinstance(data, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 SITTINGS = "sittings.json"

@@ -149,10 +149,11 @@ class Grader:
         """What does not depend on the program's run: style features and written steps."""
         if not item.described:
             return
+        form = format_row(item.form).twin_of or item.form
         if self.config.style:
-            item.style = style_features(item.form, item.text)
+            item.style = style_features(form, item.text)
         if self.config.process and item.problem.graph is not None:
-            item.written = read_steps(item.form, item.text, item.reading.program)
+            item.written = read_steps(form, item.text, item.reading.program)
 
     def _decide(self, item: _Item) -> None:
         """The verdict, with the process verdict where the problem's solution is known."""

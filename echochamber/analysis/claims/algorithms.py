@@ -1,0 +1,97 @@
+"""Claims 14 and 15: GRPO and Expert Iteration beside PPO."""
+
+from .declare import Aside, Claim, Criterion, Evidence, Measured, NotTestableError, Seeds
+from .select import (
+    DEV,
+    Arm,
+    arm,
+    base_shares,
+    curve,
+    end,
+    end_shares,
+    lead,
+    minus,
+    settings,
+    variation,
+    winner,
+)
+from .tables import Tables
+
+MIXTURE, EI_MIXTURE = "tg_omi1_omi2", "8xtg"
+EI_RATES = ("ei_lr_low", "ei", "ei_lr_high")
+MATCHED_SAMPLES = 0.01
+
+
+def largest_drop(tables: Tables, one: Arm) -> Seeds:
+    """seed -> largest fall of the step's mean reward from its running maximum, over the whole run."""
+    found = {}
+    for seed, steps in tables.training.get((one.mixture, one.size, one.arm, "reward"), {}).items():
+        peak = drop = float("-inf")
+        for _, reward in sorted(steps.items()):
+            peak = max(peak, reward)
+            drop = max(drop, peak - reward)
+        found[seed] = drop
+    if not found:
+        raise NotTestableError(f"{one} has no training log")
+    return found
+
+
+def _claim_14(tables: Tables) -> Evidence:
+    ppo, grpo = arm(tables, MIXTURE, "ppo"), arm(tables, MIXTURE, "grpo")
+    winners = {seed: winner(of) for seed, of in end_shares(tables, ppo).items()}
+    ahead = {seed: lead(of, winners[seed]) for seed, of in end_shares(tables, grpo).items() if seed in winners}
+    drops = largest_drop(tables, grpo), largest_drop(tables, ppo)
+    asides = (Aside("largest drop of reward", drops[0], "GRPO"), Aside("largest drop of reward", drops[1], "PPO"))
+    return Evidence((Measured("same winner", ahead), Measured("drop", minus(*drops))), asides)
+
+
+def shift(tables: Tables, one: Arm) -> Seeds:
+    """seed -> total variation between the shares of base and end."""
+    start, last = base_shares(tables, one), end_shares(tables, one)
+    return {seed: variation(start[seed], last[seed]) for seed in last if seed in start}
+
+
+def best_on_dev(tables: Tables) -> tuple[Arm, list[str]]:
+    """Expert Iteration at the rate of highest mean pass@1 on dev, and what each rate had there."""
+    scores: dict[Arm, float] = {}
+    for name in EI_RATES:
+        one = arm(tables, EI_MIXTURE, name)
+        ends = [steps[max(steps)] for steps in curve(tables, one, "accuracy", split=DEV).values()]
+        scores[one] = sum(ends) / len(ends)
+    return max(scores, key=lambda one: scores[one]), [f"{one.arm}: pass@1 {score:.3f} on dev" for one, score in scores.items()]
+
+
+def _claim_15(tables: Tables) -> Evidence:
+    ppo = arm(tables, EI_MIXTURE, "ppo")
+    ei, remarks = best_on_dev(tables)
+    samples = settings(tables, ei)["samples"], settings(tables, ppo)["samples"]
+    if abs(samples[0] / samples[1] - 1) > MATCHED_SAMPLES:
+        raise NotTestableError(f"samples are not matched: {samples[0]:,} in Expert Iteration, {samples[1]:,} in PPO")
+    shifts = shift(tables, ei), shift(tables, ppo)
+    measured = (
+        Measured("shift", minus(*shifts)),
+        Measured("pass@1", minus(end(tables, ei, "accuracy"), end(tables, ppo, "accuracy"))),
+    )
+    return Evidence(measured, (Aside("shift", shifts[0], ei.arm), Aside("shift", shifts[1], "ppo")), (*remarks, f"judged: {ei.arm}"))
+
+
+CLAIMS = (
+    Claim(
+        14, "GRPO converges like PPO but less stably", "3.5, Fig. 14", ("tg_omi1_omi2/ppo", "tg_omi1_omi2/grpo"),
+        (
+            Criterion("same winner", "GRPO's share of PPO's winner (same seed) at the end minus its largest other share", "above", 0.0),
+            Criterion("drop", "largest fall of the training reward from its running maximum, GRPO minus PPO", "above", 0.0),
+        ),
+        "GRPO ends at another format, or its reward falls less than PPO's", _claim_14,
+        choices=("reward is the mean over each step's rollouts, unsmoothed, both arms at the same size of batch",),
+    ),
+    Claim(
+        15, "Expert Iteration shifts formats less than PPO and ends below it", "App. F.2, Fig. 20", tuple(f"8xtg/{name}" for name in ("ppo", *EI_RATES)),
+        (
+            Criterion("shift", "total variation between base and final shares, Expert Iteration minus PPO", "below", 0.0),
+            Criterion("pass@1", "pass@1 at the end, Expert Iteration minus PPO", "below", 0.0),
+        ),
+        "Expert Iteration shifts more, or ends more accurate", _claim_15,
+        choices=("the rate is that of highest mean pass@1 on dev over all seeds, one rate for all", f"matched samples: within {MATCHED_SAMPLES:.0%} of PPO's completions"),
+    ),
+)  # fmt: skip

@@ -1,0 +1,181 @@
+"""Claims 1 to 4 and 22: the collapse onto one format in the mixture of three, and what it costs."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from .crossfit import dev_best, drop_from_maximum
+from .declare import Aside, Claim, Criterion, Evidence, Measured, NotTestableError, Seeds
+from .estimate import estimate
+from .nulls import bandit_top_share
+from .select import (
+    Arm,
+    arm,
+    base_shares,
+    curve,
+    end_shares,
+    gain,
+    settings,
+    shares,
+    variation,
+    winner,
+)
+from .tables import Tables
+
+MIXTURE, TWINS = "tg_omi1_omi2", "twins"
+LAST_STEPS = 4
+"""Training steps whose rollouts together stand for the share at the end of an epoch."""
+SENSITIVITY = (
+    "tg_omi1_omi2/ppo_other_average", "tg_omi1_omi2_matched/ppo", "tg_omi1_omi2/ppo_box", "tg_omi1_omi2/ppo_cold", "tg_omi1_omi2/ppo_lr_low",
+    "tg_omi1_omi2/ppo_lr_high",
+)  # fmt: skip
+"""Loss averaged the other way; formats matched in length; omi1 graded by its box; temperature 0.7; rate x 1/3 and x 3."""
+
+
+def epoch_top_share(tables: Tables, one: Arm) -> Seeds:
+    """seed -> largest format share in the training rollouts at the end of the first epoch."""
+    epoch = round(settings(tables, one)["steps_per_epoch"])
+    found: dict[int, dict[str, float]] = {}
+    for (mixture, size, name, quantity), by_seed in tables.training.items():
+        if (mixture, size, name) == (one.mixture, one.size, one.arm) and quantity.startswith("share/"):
+            for seed, steps in by_seed.items():
+                wanted = [share for step, share in steps.items() if epoch - LAST_STEPS < step <= epoch]
+                if wanted and max(steps) >= epoch:
+                    found.setdefault(seed, {})[quantity] = sum(wanted) / len(wanted)
+    if not found:
+        raise NotTestableError(f"{one} has no training rollouts up to the end of its first epoch (step {epoch})")
+    return {seed: max(of.values()) for seed, of in sorted(found.items())}
+
+
+def _claim_1(tables: Tables) -> Evidence:
+    one, twins = arm(tables, MIXTURE, "ppo"), arm(tables, TWINS, "ppo")
+    top, twin_top = epoch_top_share(tables, one), epoch_top_share(tables, twins)
+    twin = estimate(twin_top, "above", 0.0)
+    if len(twin_top) < 2:
+        raise NotTestableError("the neutral twins have fewer than two seeds, so no interval to be above")
+    asides = [Aside("neutral twins: top share after one epoch", twin_top, kind="null")]
+    asides.append(Aside("bandit on base shares and accuracies: top share", bandit_top_share(tables, one), kind="null"))
+    for name in ("ppo_random",):
+        if (MIXTURE, one.size, name) in tables.runs:
+            asides.append(Aside("random reward: top share after one epoch", epoch_top_share(tables, arm(tables, MIXTURE, name)), kind="null"))
+    remarks = [_winners("ppo", tables, one)]
+    for place in SENSITIVITY:
+        mixture, name = place.split("/")
+        if (mixture, one.size, name) in tables.runs:
+            other = arm(tables, mixture, name)
+            asides.append(Aside("top share after one epoch", epoch_top_share(tables, other), place, "sensitivity"))
+            remarks.append(_winners(place, tables, other))
+        else:
+            remarks.append(f"sensitivity arm {place} has not been run")
+    measured = (Measured("share", top), Measured("beyond twins", top, margin=twin.high, short=twin.low))
+    return Evidence(measured, tuple(asides), tuple(remarks))
+
+
+def _winners(label: str, tables: Tables, one: Arm) -> str:
+    names = [winner(of) for of in end_shares(tables, one).values()]
+    return f"winner of {label}: " + ", ".join(f"{name} in {names.count(name)}" for name in sorted(set(names)))
+
+
+def interval_distance(tables: Tables, one: Arm) -> tuple[Seeds, int]:
+    """seed -> checkpoints between the interval of most share change and that of most pass@1 gain; number of intervals."""
+    accuracy, written = curve(tables, one, "accuracy"), shares(tables, one)
+    found: dict[int, float] = {}
+    count = 0
+    for seed in sorted(set(accuracy) & set(written)):
+        steps = [step for step in sorted(accuracy[seed]) if step in written[seed]]
+        moved = [variation(written[seed][a], written[seed][b]) for a, b in pairwise(steps)]
+        gained = [accuracy[seed][b] - accuracy[seed][a] for a, b in pairwise(steps)]
+        if len(moved) >= 3:
+            found[seed], count = float(abs(int(np.argmax(moved)) - int(np.argmax(gained)))), len(moved)
+    if not found:
+        raise NotTestableError(f"{one} has fewer than three intervals between evaluated checkpoints")
+    return found, count
+
+
+def _claim_2(tables: Tables) -> Evidence:
+    distance, count = interval_distance(tables, arm(tables, MIXTURE, "ppo"))
+    chance = (3 * count - 2) / count**2
+    hits = sum(d <= 1 for d in distance.values())
+    remark = (
+        f"{hits} of {len(distance)} seeds within one of {count} intervals; two intervals drawn blindly are so near with probability "
+        f"{chance:.2f}, all seeds with {chance ** len(distance):.3f}"
+    )
+    return Evidence((Measured("distance", distance),), (), (remark,))
+
+
+def _claim_3(tables: Tables) -> Evidence:
+    one = arm(tables, MIXTURE, "ppo")
+    beside = (Aside("pass@1", gain(tables, one, "accuracy")),)
+    return Evidence((Measured("maj@64", gain(tables, one, "maj@64")),), beside)
+
+
+def _claim_4(tables: Tables) -> Evidence:
+    one = arm(tables, MIXTURE, "ppo")
+    heat = settings(tables, one)["temperature"]
+    fixed = drop_from_maximum(tables, one, 64, lambda seed, step: heat)
+    best = dev_best(tables, one, "pass@64")
+    freed = drop_from_maximum(tables, one, 64, best.at)
+    return Evidence(
+        (Measured("training temperature", fixed), Measured("dev-best temperature", freed)), (),
+        (f"best temperatures on dev: {best.summary()}",),
+    )  # fmt: skip
+
+
+def _claim_22(tables: Tables) -> Evidence:
+    measured = []
+    for name in ("ppo", "grpo"):
+        measured.append(Measured(name, {s: max(of.values()) for s, of in end_shares(tables, arm(tables, MIXTURE, name)).items()}))
+    ei = arm(tables, MIXTURE, "ei")
+    measured.append(Measured("expert iteration", {s: max(of.values()) for s, of in end_shares(tables, ei).items()}))
+    start = {s: max(of.values()) for s, of in base_shares(tables, arm(tables, MIXTURE, "ppo")).items()}
+    return Evidence(tuple(measured), (Aside("top share of the base", start),))
+
+
+CLAIMS = (
+    Claim(
+        1, "PPO moves a model trained on three formats to one of them within the first epoch", "3.1, Fig. 2", ("tg_omi1_omi2/ppo", "twins/ppo"),
+        (
+            Criterion("share", f"largest format share in the training rollouts of the last {LAST_STEPS} steps of the first epoch", "above", 0.90),
+            Criterion("beyond twins", "the same share, against the interval of the neutral twins", "above", None),
+        ),
+        "a top share below 0.90 after one epoch, or one that neutral twins reach too", _claim_1,
+        nulls=("twins/ppo", "tg_omi1_omi2/ppo_random", "bandit"), sensitivity=SENSITIVITY,
+        choices=(
+            f"within one epoch: the share at its end, over the rollouts of its last {LAST_STEPS} steps, never the largest on the way",
+            "the twins' interval is Student's 95% interval over their seeds, of the same statistic; past its upper end is beyond them, wholly short of its lower end contradicts",
+        ),
+    ),
+    Claim(
+        2, "The shift of format coincides with the largest gain in pass@1", "3.1, Fig. 2", ("tg_omi1_omi2/ppo",),
+        (Criterion("distance", "intervals between that of the largest share change (total variation) and that of the largest pass@1 gain", "below", 1.5),),
+        "the two intervals lie two or more apart", _claim_2,
+        choices=(
+            "intervals are those between evaluated checkpoints, log-spaced from step 0; adjoining is a distance of 1, so the margin is 1.5",
+        ),
+        otherwise="a denser grid of checkpoints",
+    ),
+    Claim(
+        3, "maj@64 rises in that run", "3.1, Fig. 2", ("tg_omi1_omi2/ppo",),
+        (Criterion("maj@64", "maj@64 at the end minus at the base", "above", 0.02),),
+        "maj@64 rises by less than 0.02, or falls", _claim_3,
+    ),
+    Claim(
+        4, "pass@64 falls towards the end of that run", "3.1, Fig. 2", ("tg_omi1_omi2/ppo",),
+        (
+            Criterion("training temperature", "pass@64 at its earlier maximum minus at the end, at the training temperature", "above", 0.02),
+            Criterion("dev-best temperature", "the same with every checkpoint at its own best temperature on dev", "above", 0.02),
+        ),
+        "pass@64 ends within 0.02 of its earlier maximum, or the fall vanishes at a better temperature", _claim_4,
+        choices=(
+            "the maximum over the base and all checkpoints before the last is picked on one half of the samples and measured on the other, both ways, averaged",
+            "pass@64 of one half needs 64 samples in each: 128 completions per problem",
+            "the best temperature is the one of highest pass@64 on dev, per seed and checkpoint",
+        ),
+        otherwise="128 samples at more checkpoints",
+    ),
+    Claim(
+        22, "PPO, GRPO and Expert Iteration all converge to one dominant format", "abstract", ("tg_omi1_omi2/ppo", "tg_omi1_omi2/grpo", "tg_omi1_omi2/ei"),
+        tuple(Criterion(name, "largest format share at the last checkpoint", "above", 0.90) for name in ("ppo", "grpo", "expert iteration")),
+        "one of the three algorithms ends with a top share below 0.90", _claim_22,
+    ),
+)  # fmt: skip

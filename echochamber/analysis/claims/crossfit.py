@@ -1,0 +1,86 @@
+"""A maximum over checkpoints without its bias: picked on one half of the samples, measured on the other."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .declare import NotTestableError, Seeds
+from .select import DEV, TEST, Arm, curve, settings
+from .tables import BASE, Tables
+
+
+def half_curves(tables: Tables, one: Arm, k: int) -> dict[tuple[float, int], dict[int, dict[int, float]]]:
+    """(temperature, half) -> seed -> step -> pass@k of that half of the samples, the base at step 0.
+
+    On the headline set's test split; where several evaluations have it at one temperature, the first by name.
+    """
+    found: dict[tuple[float, int], dict[int, dict[int, float]]] = {}
+    for key in sorted((key for key in tables.halves if key[:3] == (one.mixture, one.size, one.arm)), key=str):
+        _, _, _, start, problems, split, heat, _, size, half = key
+        mine = (start, problems, split, size) == (settings(tables, one)["from_step"], tables.headline_set, TEST, k)
+        if mine and (heat, half) not in found:
+            bases = tables.halves.get((one.mixture, one.size, BASE, *key[3:]), {})
+            found[heat, half] = {seed: bases.get(seed, {}) | steps for seed, steps in tables.halves[key].items()}
+    return found
+
+
+def drop_from_maximum(tables: Tables, one: Arm, k: int, temperature: Callable[[int, int], float | None]) -> Seeds:
+    """seed -> pass@k at its maximum before the end, minus at the end.
+
+    `temperature` (seed, step) -> where that checkpoint is measured. The step of the maximum is chosen
+    on one half, the difference taken on the other; the mean of both ways round.
+    """
+    last = settings(tables, one)["steps"]
+    curves = half_curves(tables, one, k)
+    heats = {heat for heat, _ in curves}
+    found: dict[int, float] = {}
+    for seed in sorted({seed for by_seed in curves.values() for seed in by_seed}):
+        halves: list[dict[int, float]] = [{}, {}]
+        for half in (0, 1):
+            steps = {step for heat in heats for step in curves.get((heat, half), {}).get(seed, {})}
+            for step in steps:
+                heat = temperature(seed, step)
+                value = None if heat is None else curves.get((heat, half), {}).get(seed, {}).get(step)
+                if value is not None:
+                    halves[half][step] = value
+        steps = set(halves[0]) & set(halves[1])
+        earlier = sorted(step for step in steps if step < last)
+        if last in steps and 0 in steps and len(earlier) >= 2:
+            peaks = [max(earlier, key=lambda step: half[step]) for half in halves]
+            found[seed] = sum(halves[1 - h][peaks[h]] - halves[1 - h][last] for h in (0, 1)) / 2
+    if not found:
+        raise NotTestableError(
+            f"pass@{k} of {one} was not measured on two halves of the samples ({2 * k} completions per problem) "
+            "at the base, the last checkpoint and one between, at the temperature asked for"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class DevBest:
+    """The temperature that each checkpoint does best at on dev."""
+
+    chosen: dict[tuple[int, int], float]
+
+    def at(self, seed: int, step: int) -> float | None:
+        """None where dev was not measured."""
+        return self.chosen.get((seed, step))
+
+    def summary(self) -> str:
+        """`0.7 in 5, 1 in 3 checkpoints`."""
+        counted = Counter(self.chosen.values())
+        return ", ".join(f"{heat:g} in {number}" for heat, number in sorted(counted.items())) + " checkpoints"
+
+
+def dev_best(tables: Tables, one: Arm, quantity: str) -> DevBest:
+    """(seed, step) -> the temperature of highest `quantity` on dev, the lower one among equals."""
+    heats = sorted({heat for heat, _ in tables.measured.get((one.mixture, one.size, one.arm, tables.headline_set, DEV, quantity), [])})
+    if len(heats) < 2:
+        raise NotTestableError(f"{quantity} of {one} was measured on dev at {len(heats)} temperatures; at least two are needed")
+    curves = {heat: curve(tables, one, quantity, split=DEV, temperature=heat) for heat in heats}
+    places = {(seed, step) for by_seed in curves.values() for seed, steps in by_seed.items() for step in steps}
+
+    def score(heat: float, seed: int, step: int) -> float:
+        return curves[heat].get(seed, {}).get(step, -1.0)
+
+    return DevBest({(seed, step): max(heats, key=lambda heat: score(heat, seed, step)) for seed, step in sorted(places)})

@@ -1,0 +1,64 @@
+"""Claim 12: inside one format RL still changes style."""
+
+import polars as pl
+
+from .declare import Aside, Claim, Criterion, Evidence, Measured, NotTestableError, Seeds
+from .select import Arm, arm, settings, variation
+from .tables import BASE, Tables
+
+MIXTURE, FORMAT = "tg", "tinygsm"
+FEATURES = ("docstring", "quotes", "type_hint", "comments", "names", "givens")
+"""Habits of a Python function that do not touch what it computes; docstring is the paper's."""
+FEW = 20
+"""Completions under which a share is not known."""
+
+
+def feature_moves(tables: Tables, one: Arm, feature: str) -> Seeds:
+    """seed -> total variation of a feature's words inside `FORMAT`, base against end; seeds with too few are left out."""
+    frame = tables.frames["styles"].filter(
+        (pl.col("mixture") == one.mixture) & (pl.col("size") == one.size) & (pl.col("format") == FORMAT) & (pl.col("feature") == feature)
+    )
+    how = settings(tables, one)
+    found: dict[int, float] = {}
+    start = pl.col("from_step").eq_missing(pl.lit(how["from_step"], pl.Int64))
+    base = frame.filter((pl.col("arm") == BASE) & start & (pl.col("step") == 0))
+    last = frame.filter((pl.col("arm") == one.arm) & (pl.col("step") == how["steps"]))
+    for seed in sorted(set(base["seed"]) & set(last["seed"])):
+        sides = [side.filter(pl.col("seed") == seed) for side in (base, last)]
+        if min(int(side["completions"].sum()) for side in sides) >= FEW:
+            found[seed] = variation(*(dict(side.select("word", "share").rows()) for side in sides))
+    return found
+
+
+def _claim_12(tables: Tables) -> Evidence:
+    one, null = arm(tables, MIXTURE, "ppo"), arm(tables, MIXTURE, "ppo_random")
+    measured: list[Measured] = []
+    asides: list[Aside] = []
+    remarks: list[str] = []
+    for feature in FEATURES:
+        moved, drift = feature_moves(tables, one, feature), feature_moves(tables, null, feature)
+        beyond = {seed: moved[seed] - drift[seed] for seed in moved if seed in drift}
+        if beyond:
+            measured += [Measured("movement", {s: moved[s] for s in beyond}, feature), Measured("beyond random", beyond, feature)]
+            asides.append(Aside("movement under random reward", drift, feature, "null"))
+        else:
+            remarks.append(f"{feature}: not measured in both arms (fewer than {FEW} completions of {FORMAT} on a side)")
+    if not measured:
+        raise NotTestableError(f"no style feature of {FORMAT} was measured in both arms")
+    return Evidence(tuple(measured), tuple(asides), tuple(remarks))
+
+
+CLAIMS = (
+    Claim(
+        12, "Inside one format RL still changes style", "3.3, Fig. 6", ("tg/ppo", "tg/ppo_random"),
+        (
+            Criterion("movement", "total variation of the feature's values inside tinygsm, base against end (for yes and no: change of the share)", "above", 0.10),
+            Criterion("beyond random", "the same minus that of the random-reward arm", "above", 0.0),
+        ),
+        "no feature moves by more than 0.10 beyond what random reward does", _claim_12, holds="somewhere", nulls=("tg/ppo_random",),
+        choices=(
+            f"features: {', '.join(FEATURES)}; one of them must meet both conditions, with Holm over the features",
+            "movement without a sign, so that seeds may move either way; random reward has the same upward bias and is subtracted",
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,123 @@
+"""Claims 9 and 13: which format wins, over mixtures and over sizes."""
+
+from collections.abc import Mapping
+from itertools import combinations
+
+import polars as pl
+
+from .declare import Aside, Claim, Criterion, Evidence, Measured, NotTestableError, Seeds
+from .select import Arm, arm, base, base_shares, end_shares, mean_over, minus, winner
+from .tables import Tables
+
+WRITTEN = 0.01
+"""Share of the base's completions under which a format's accuracy is not known well enough to rank it."""
+MATCHED = 0.05
+SIZE_ARM = "ppo_matched"
+NULLS, CONTROLS = ("twins", "phase_"), ("_equal", "_matched", "_planted")
+"""How the names of mixtures begin that are no mixture of the paper's formats, and how those end that repeat another one."""
+
+
+def accuracies(tables: Tables, one: Arm) -> dict[int, dict[str, float]]:
+    """seed -> format -> accuracy at the base, of formats with at least `WRITTEN` of the completions."""
+    found: dict[int, dict[str, float]] = {}
+    for seed, of in base_shares(tables, one).items():
+        for name, share in of.items():
+            if share >= WRITTEN and name != "other":
+                right = base(tables, one, f"right/{name}").get(seed, 0.0)
+                found.setdefault(seed, {})[name] = right / share
+    return found
+
+
+def hits(tables: Tables, one: Arm, ranked: Mapping[int, Mapping[str, float]]) -> Seeds:
+    """seed -> 1 where the winner at the end is the first of what `ranked` knows of the base, else 0."""
+    return {s: float(winner(of) == winner(ranked[s])) for s, of in end_shares(tables, one).items() if s in ranked}
+
+
+def _claim_9(tables: Tables) -> Evidence:
+    accurate: dict[str, Seeds] = {}
+    frequent: dict[str, Seeds] = {}
+    left_out: list[str] = []
+    for (mixture, size, name), runs in tables.runs.items():
+        if name != "ppo" or size != tables.size or mixture.startswith(NULLS) or mixture.endswith(CONTROLS) or not runs:
+            continue
+        one = arm(tables, mixture, name)
+        known, start = accuracies(tables, one), base_shares(tables, one)
+        if any(len(of) < 2 for of in known.values()):
+            left_out.append(mixture)
+            continue
+        accurate[mixture], frequent[mixture] = hits(tables, one, known), hits(tables, one, start)
+    if len(accurate) < 2:
+        raise NotTestableError("fewer than two mixtures whose base writes at least two formats have a finished PPO arm")
+    remarks = [f"{len(accurate)} mixtures: " + ", ".join(sorted(accurate))]
+    remarks += [f"left out, since some base writes a single format: {', '.join(sorted(left_out))}"] if left_out else []
+    rate = mean_over(accurate, "the mixtures")
+    return Evidence((Measured("rate", rate),), (Aside("most frequent format wins, rate", mean_over(frequent, "the mixtures")),), tuple(remarks))
+
+
+def _claim_13(tables: Tables) -> Evidence:
+    found: dict[str, list[str]] = {}
+    for mixture, size, name in tables.runs:
+        if name == SIZE_ARM:
+            found.setdefault(mixture, []).append(size)
+    pairs = [(m, a, b) for m, sizes in found.items() for a, b in combinations(sorted(sizes, key=tables.sizes.index), 2)]
+    if not pairs:
+        raise NotTestableError(f"no mixture has arm {SIZE_ARM} at two sizes")
+    measured: list[Measured] = []
+    asides: list[Aside] = []
+    remarks: list[str] = []
+    for mixture, small, large in pairs:
+        first, second = arm(tables, mixture, SIZE_ARM, small), arm(tables, mixture, SIZE_ARM, large)
+        apart = minus(base(tables, first, "accuracy"), base(tables, second, "accuracy"))
+        where = f"{mixture}, {small} against {large}"
+        gap = sum(apart.values()) / len(apart)
+        if abs(gap) > MATCHED:
+            remarks.append(f"{where}: base accuracies differ by {gap:+.3f}, more than {MATCHED}; choose another from_step")
+            continue
+        ends = end_shares(tables, first), end_shares(tables, second)
+        differ = {s: float(winner(ends[0][s]) != winner(ends[1][s])) for s in ends[0] if s in ends[1]}
+        measured.append(Measured("differ", differ, where))
+        asides.append(Aside("base accuracy, small minus large", apart, where))
+        remarks.append(f"{where}: {_forecast(tables, first, second)}")
+    if not measured:
+        raise NotTestableError("; ".join(remarks))
+    return Evidence(tuple(measured), tuple(asides), tuple(remarks))
+
+
+def _forecast(tables: Tables, first: Arm, second: Arm) -> str:
+    """Whether each forecast from the base says that the winners differ."""
+    frame, said = tables.frames["forecasts"], []
+    for name in frame["forecast"].unique(maintain_order=True):
+        picks = []
+        for one in (first, second):
+            rows = frame.filter(
+                (pl.col("mixture") == one.mixture) & (pl.col("size") == one.size) & (pl.col("arm") == one.arm) & (pl.col("forecast") == name)
+            )
+            picks.append(dict(rows.select("seed", "winner").rows()))
+        shared = sorted(set(picks[0]) & set(picks[1]))
+        if shared and name != "what happened":
+            said.append(f"{name} in {sum(picks[0][s] != picks[1][s] for s in shared)} of {len(shared)} seeds")
+    return "different winners are forecast by " + ", ".join(said) if said else "no forecasts"
+
+
+CLAIMS = (
+    Claim(
+        9, "The winner is usually the base's most accurate format", "3.1-3.2", ("*/ppo",),
+        (Criterion("rate", "share of mixtures in which PPO's winner is the base's most accurate format", "above", 0.5),),
+        "in more than half of the mixtures another format wins", _claim_9,
+        choices=(
+            "all mixtures: those with a PPO arm at the first size whose base writes at least two known formats in every seed; null models and the phase map are no mixtures of the paper, and its equal-token, equal-length and planted controls would count one mixture twice",
+            f"formats with less than {WRITTEN:.0%} of the base's completions are not ranked by accuracy",
+        ),
+        otherwise="more mixtures",
+    ),
+    Claim(
+        13, "The same mixture at another size ends at another format", "3.4, Fig. 7, App. E", ("*/ppo_matched at two sizes",),
+        (Criterion("differ", "1 where the two sizes have different winners, else 0", "above", 0.5),),
+        "at matched base accuracy the winners agree in more than half of the seeds", _claim_13, holds="somewhere",
+        choices=(
+            f"matched: mean base accuracies within {MATCHED:g} of each other, by from_step",
+            "winners differ: in more than half of the seeds; with several mixtures or pairs of sizes one must, with Holm",
+        ),
+        otherwise="a size farther away, matched again",
+    ),
+)  # fmt: skip

@@ -1,0 +1,36 @@
+"""`echochamber ledger`: verdicts on the paper's claims, from a study or from its small tables."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("ledger", epilog="Example: echochamber ledger runs/paper-nano --tables results/paper-nano --page docs/RESULTS.md")(ledger)
+
+
+def ledger(
+    folder: Annotated[Path, typer.Argument(metavar="STUDY_OR_TABLES", help="A study's folder, or a folder of tables that --tables wrote.")],
+    tables: Annotated[Path | None, typer.Option("--tables", metavar="DIR", help="Write the small tables, ledger.csv and estimates.csv there.")] = None,
+    page: Annotated[Path | None, typer.Option("--page", metavar="FILE", help="Write the results as Markdown there.")] = None,
+) -> None:
+    """Judge every claim by its criterion; from committed tables alone as well as from a study."""
+    from ..analysis.claims.ledger import measured_text, open_ledger, save_ledger
+    from ..analysis.claims.results_page import results_page
+    from ..core.artifacts import make_folder, write_text
+
+    found = open_ledger(folder)
+    written = save_ledger(found, tables) if tables else []
+    if page is not None:
+        make_folder(page.parent)
+        source = tables or folder
+        write_text(page, results_page(found, f"echochamber ledger {source} --page {page}"))
+        written.append(page)
+    for line in found.lines:
+        about = "; ".join(f"{part.criterion.name}{f' ({part.where})' if part.where else ''} {measured_text(part)}" for part in line.parts)
+        print(f"{line.claim.number:2}  {line.verdict:17} {about or line.reason}")
+    print(found.criteria_note)
+    for path in written:
+        print(path)

@@ -1,0 +1,59 @@
+"""Which combinations of mixture, size, arm and seed a study runs, and where an arm starts."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ..core.config import Config
+
+Key = Literal["mixture", "size", "rl", "seed"]
+Rule = dict[Key, str | int | tuple[str | int, ...]]
+"""`{rl: ppo, seed: [0, 1]}`: a point matches when each named key has (one of) the value(s)."""
+
+
+def matches(rule: Rule, point: dict[str, Any], partial: bool = False) -> bool:
+    """Whether a point meets a rule; `partial`: keys that the point does not have are taken as met."""
+
+    def met(key: str, wanted: Any) -> bool:
+        if key not in point:
+            return partial
+        return point[key] in (wanted if isinstance(wanted, tuple) else (wanted,))
+
+    return all(met(key, wanted) for key, wanted in rule.items())
+
+
+def named(rule: Rule, key: str) -> tuple[str | int, ...]:
+    """The values a rule gives for a key."""
+    found = next((value for name, value in rule.items() if name == key), ())
+    return found if isinstance(found, tuple) else (found,)
+
+
+class StartRule(Config):
+    """Arms that start from an earlier pretraining checkpoint."""
+
+    where: Rule
+    step: int = Field(gt=0)
+    """A step that pretraining keeps (`pretrain.checkpoints`)."""
+
+
+class GridConfig(Config):
+    """All combinations, unless `include` names those that are run; less what `exclude` names."""
+
+    include: tuple[Rule, ...] = ()
+    exclude: tuple[Rule, ...] = ()
+    from_step: tuple[StartRule, ...] = ()
+
+    def skips(self, **point: str | int) -> bool:
+        """True when the point is not run. A base (no `rl` in the point) is run where some arm of it may be."""
+        if any(matches(rule, point) for rule in self.exclude):
+            return True
+        return bool(self.include) and not any(matches(rule, point, partial=True) for rule in self.include)
+
+    def start(self, **point: str | int) -> int | None:
+        """The pretraining step that an arm starts from; None: the last."""
+        return next((rule.step for rule in self.from_step if matches(rule.where, point)), None)
+
+    @property
+    def rules(self) -> list[Rule]:
+        """Every rule, for checking the names in them."""
+        return [*self.include, *self.exclude, *(rule.where for rule in self.from_step)]

@@ -1,0 +1,35 @@
+"""One stage of a graph, built in this process."""
+
+import time
+from dataclasses import replace
+
+from ..core.formats import extra_formats
+from ..model.ranks import Ranks
+from ..model.runtime import start_runtime
+from ..verify.twins import twin_formats
+from .graph import Graph, Node
+from .status import end_sittings, read_seconds, start_sitting
+
+TRAINING = ("pretrain", "rl")
+"""Stages that all ranks work on; the others are rank 0's, while the rest wait."""
+
+
+def run_node(node: Node, graph: Graph, patience: float = 0.0) -> float | None:
+    """Build one artifact; returns its wall seconds over all sittings.
+
+    Where several ranks train, this is rank 0: it owns the folder, the others read it and write nothing.
+    `patience`: seconds to wait for another process that holds the artifact's lock.
+    """
+    runtime = start_runtime(graph.recipe.runtime)
+    seeds = {"seed": node.seed} if node.seed is not None else {}
+    with graph.store.build(node.spec, seeds, patience) as folder:
+        start_sitting(folder, time.time())
+        if node.kind in TRAINING:
+            runtime.ranks.from_main([node.id, str(folder)])
+        else:
+            # The others are waiting for a training stage and answer nothing else.
+            runtime = replace(runtime, ranks=Ranks())
+        with extra_formats(twin_formats(graph.recipe.behaviours)):
+            node.run(folder, runtime)
+        end_sittings(folder, time.time())
+    return read_seconds(graph.store.path(node.spec))

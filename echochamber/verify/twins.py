@@ -1,0 +1,41 @@
+"""Neutral twins: one format split in two by a mark that means nothing, to see what RL does between equals."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from ..core.config import Config
+from ..core.errors import UserError
+from ..core.formats import Format, format_row
+
+
+class TwinConfig(Config):
+    """A behaviour that is another format plus a mark: `{of: tinygsm, contains: "'''"}`."""
+
+    of: str
+    """The format it is a part of."""
+    contains: str = Field(min_length=1)
+    """Text that marks it, anywhere in the completion."""
+
+
+@dataclass(frozen=True)
+class _Marked:
+    """Recognises a twin; equal settings are equal rules."""
+
+    of: Format
+    mark: str
+
+    def __call__(self, text: str) -> bool:
+        return self.mark in text and self.of.matches(text)
+
+
+def twin_formats(twins: Mapping[str, TwinConfig]) -> list[Format]:
+    """Rows to register while a study runs; asked before the shipped ones, so that the rest stays the plain format."""
+    rows = []
+    for name, twin in twins.items():
+        if not name.isidentifier():
+            raise UserError(f"behaviours.{name}: a behaviour's name is letters, digits and underscores")
+        of = format_row(twin.of)
+        rows.append(Format(name, _Marked(of, twin.contains), of.answer_rule, "", f"{of.title}, with {twin.contains}", of.name))
+    return rows

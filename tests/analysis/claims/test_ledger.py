@@ -1,0 +1,163 @@
+"""The ledger from tables alone, its page, its stability under other seeds, and what is said of changed criteria."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from echochamber.analysis.claims import registry
+from echochamber.analysis.claims.estimate import estimate
+from echochamber.analysis.claims.ledger import criteria_note, make_ledger, open_ledger, save_ledger
+from echochamber.analysis.claims.phase import phase_rows
+from echochamber.analysis.claims.registry import CLAIMS, criteria_hash
+from echochamber.analysis.claims.results_page import results_page
+from echochamber.analysis.claims.stability import check_stability, halves, overall, stability
+from echochamber.core.errors import UserError
+from echochamber.stats.intervals import t_interval
+
+from .paperlike import SMALL, effects, tables
+
+MIXED = f"tg_omi1_omi2/ppo/{SMALL}:maj@64"
+
+
+@pytest.fixture(scope="module")
+def holding():
+    return tables(effects())
+
+
+@pytest.fixture(scope="module")
+def ledger(holding):
+    return make_ledger(holding)
+
+
+def test_the_ledger_is_rebuilt_from_its_tables_alone(ledger, tmp_path):
+    first = ledger
+    save_ledger(first, tmp_path / "a")
+    again = open_ledger(tmp_path / "a")
+    assert [line.verdict for line in again.lines] == [line.verdict for line in first.lines]
+    save_ledger(again, tmp_path / "b")
+    for name in ("ledger.csv", "estimates.csv"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_every_interval_of_the_ledger_follows_from_the_seeds_beside_it(ledger, tmp_path):
+    save_ledger(ledger, tmp_path)
+    lines, seeds = pl.read_csv(tmp_path / "ledger.csv"), pl.read_csv(tmp_path / "estimates.csv")
+    assert sorted(lines["claim"].unique()) == list(range(1, 23))
+    checked = 0
+    for row in lines.filter(pl.col("mean").is_not_null()).iter_rows(named=True):
+        values = seeds.filter(
+            (pl.col("claim") == row["claim"]) & (pl.col("kind") == "criterion") & (pl.col("name") == row["criterion"])
+            & (pl.col("where").fill_null("") == (row["where"] or ""))
+        )["value"]  # fmt: skip
+        assert len(values) == row["seeds"]
+        assert np.allclose(t_interval(values.to_numpy()), (row["low"], row["high"]))
+        checked += 1
+    assert checked > 40
+
+
+def test_the_page_has_a_line_and_a_section_for_every_claim(ledger):
+    page = results_page(ledger, "echochamber ledger x")
+    assert "**22 supported, 0 contradicted, 0 inconclusive, 0 not testable here**" in page
+    assert all(f"### {number}. {claim.statement}" in page for number, claim in CLAIMS.items())
+    assert "Six seeds, all 10 splits three against three" in page
+    assert "supported turns contradicted in 0" in page
+
+
+def test_torn_or_foreign_tables_are_refused_by_name(ledger, tmp_path):
+    save_ledger(ledger, tmp_path)
+    pl.DataFrame({"arm": ["ppo"]}).write_parquet(tmp_path / "runs.parquet")
+    with pytest.raises(UserError, match=r"runs\.parquet"):
+        open_ledger(tmp_path)
+    (tmp_path / "runs.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(UserError, match="Parquet"):
+        open_ledger(tmp_path)
+
+
+def test_the_phase_map_says_who_wins_from_where():
+    shares = {"share/tinygsm": (0.3, 0.95), "share/tinygsm_single": (0.7, 0.05), "right/tinygsm": (0.24, 0.9), "right/tinygsm_single": (0.42, 0.0)}
+    found = tables({f"phase_s30_g15/ppo/{SMALL}": shares | {"accuracy": (0.66, 0.9)}}, seeds=(0,), noise=0.0)
+    (row,) = phase_rows(found)
+    assert row[:2] == ["phase_s30_g15", "1"]
+    assert (row[2], row[3], row[4], row[5]) == ("0.30", "+0.20", "0.95", "tinygsm")
+    assert phase_rows(tables(effects(), seeds=(0,))) == []
+
+
+def test_six_seeds_have_ten_splits_of_three():
+    splits = halves(range(6))
+    assert len(splits) == 10
+    assert all(len(a) == len(b) == 3 and not set(a) & set(b) for a, b in splits)
+    assert len({frozenset(map(frozenset, split)) for split in splits}) == 10
+
+
+def test_a_steady_claim_keeps_its_verdict_and_a_torn_one_does_not(holding):
+    steady = stability(holding, CLAIMS[3], range(6))
+    assert steady.kept == 1
+    assert steady.turned == 0
+    assert {v for pair in steady.verdicts for v in pair} == {"supported"}
+
+    torn = tables(effects(), wild={MIXED: 0.0})
+    column, value = pl.col("quantity"), pl.col("value")
+    mine = (column == "maj@64") & (pl.col("mixture") == "tg_omi1_omi2") & (pl.col("arm") == "ppo") & (pl.col("step") == 64)
+    # Half of the seeds gain 0.12, half lose as much: the split 012 | 345 turns the verdict.
+    bent = torn.frames["scores"].with_columns(value=pl.when(mine & (pl.col("seed") > 2)).then(value - 0.24).otherwise(value))
+    found = stability(replace(torn, frames=torn.frames | {"scores": bent}), CLAIMS[3], range(6))
+    assert found.turned == 1
+    # The other nine mix the two kinds, two to one on either side.
+    assert found.kept == 0.9
+    assert sum(set(pair) == {"inconclusive"} for pair in found.verdicts) == 9
+
+
+def test_only_claims_with_six_seeds_are_checked():
+    three = tables(effects(), seeds=range(3))
+    assert check_stability(three, [CLAIMS[3]]) == []
+    kept, turned = overall([])
+    assert np.isnan(kept)
+    assert turned == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "rule", "margin", "verdict"),
+    [
+        ((0.95, 0.96, 0.97), "above", 0.9, "supported"),
+        ((0.5, 0.6, 0.7), "above", 0.9, "contradicted"),
+        ((0.8, 0.9, 1.0), "above", 0.9, "inconclusive"),
+        ((0.01, -0.01, 0.0), "within", 0.03, "supported"),
+        ((0.2, 0.21, 0.19), "within", 0.03, "contradicted"),
+        ((-0.2, -0.21, -0.19), "within", 0.03, "contradicted"),
+        ((1.0, 1.0, 1.0), "above", 0.5, "supported"),
+        ((0.5, 0.5, 0.5), "above", 0.5, "inconclusive"),
+        ((0.95, 0.96), "above", 0.9, "inconclusive"),
+    ],
+)  # fmt: skip
+def test_a_verdict_is_where_the_interval_lies(values, rule, margin, verdict):
+    found = estimate(dict(enumerate(values)), rule, margin)
+    assert found.verdict() == verdict
+    past = {"above": found.low > margin, "below": found.high < margin, "within": -margin < found.low and found.high < margin}[rule]
+    assert (found.verdict() == "supported") == (past and len(values) >= 3)
+
+
+def test_the_number_of_seeds_that_would_settle_it_does():
+    values = (0.80, 0.95, 0.99)
+    found = estimate(dict(enumerate(values)), "above", 0.85)
+    needed = found.seeds_to_settle
+    assert needed is not None
+    assert needed > 3
+    spread = np.std(values, ddof=1)
+    resampled = np.mean(values) + spread * np.sqrt((needed - 1) / needed) * np.resize([1.0, -1.0], needed) if needed % 2 == 0 else None
+    if resampled is not None:
+        assert estimate(dict(enumerate(resampled)), "above", 0.85).verdict() == "supported"
+    assert estimate({0: 0.1, 1: 0.9, 2: 0.5001}, "above", 0.5).seeds_to_settle is None
+
+
+def test_a_changed_margin_changes_the_hash_and_is_said(monkeypatch):
+    before = criteria_hash()
+    assert before in criteria_note({"hash": before, "recorded": "2026-01-01"})
+    assert "unchanged" in criteria_note({"hash": before, "recorded": "2026-01-01"})
+    claim = CLAIMS[3]
+    weaker = replace(claim, criteria=(replace(claim.criteria[0], margin=0.0),))
+    monkeypatch.setattr(registry, "CLAIMS", CLAIMS | {3: weaker})
+    assert registry.criteria_hash() != before
+    assert "CHANGED" in criteria_note({"hash": before}, registry.criteria_hash())
+    assert "no record" in criteria_note({})

@@ -1,0 +1,135 @@
+"""Every claim on tables whose answer is known: supported, contradicted, inconclusive, not testable."""
+
+import pytest
+
+from echochamber.analysis.claims.judge import judge
+from echochamber.analysis.claims.registry import CLAIMS
+
+from .paperlike import LARGE, SMALL, effects, tables
+
+HEADLINE = f"tg_omi1_omi2/ppo/{SMALL}"
+CONTRADICTING = {
+    1: {HEADLINE: {"training": (0.5, 0.7)}},
+    2: {HEADLINE: {"share/tinygsm": (0.45, 0.45), "share/omi1": (0.35, 0.35), "share/omi2": (0.2, 0.2)}},
+    3: {HEADLINE: {"maj@64": (0.6, 0.58)}},
+    4: {HEADLINE: {"peak@64": 0.0}},
+    5: {HEADLINE: {"share/omi1": (0.35, 0.2), "share/tinygsm": (0.45, 0.78)}},
+    6: {f"tg_omi1_omi2/ppo_kl_0/{SMALL}": {"accuracy": (0.5, 0.7)}},
+    7: {f"tg_4xomi1/ppo/{SMALL}": {"share/omi1": (0.6, 0.96), "share/tinygsm": (0.3, 0.02)}},
+    8: {f"tg_8xomi1/ppo/{SMALL}": {"accuracy": (0.5, 0.9)}},
+    9: {f"{m}/ppo/{SMALL}": {"right/omi2": (0.19, 0.2), "right/tinygsm": (0.02, 0.1)} for m in ("tg_omi1_omi2", "tg_omi2", "omi2_mmqa")},
+    10: {f"{m}/ppo/{SMALL}": {"accuracy": (0.4, 0.8 - 0.05 * i)} for i, m in enumerate(("tg", "2xtg", "4xtg", "8xtg"))},
+    11: {f"2xtg/ppo/{SMALL}": {"pass@64": (0.8, 0.9)}},
+    12: {f"tg/ppo/{SMALL}": {"docstring": (0.5, 0.52)}},
+    13: {f"tg_omi1_omi2/ppo_matched/{LARGE}": {"share/tinygsm": (0.2, 0.96), "share/omi2": (0.45, 0.02)}},
+    14: {f"tg_omi1_omi2/grpo/{SMALL}": {"reward drop": 0.0}},
+    15: {f"8xtg/ei/{SMALL}": {"accuracy": (0.4, 0.9), "accuracy/dev": (0.4, 0.9)}},
+    16: {f"tg/ppo/{SMALL}": {"accuracy@hard": (0.2, 0.15)}},
+    17: {f"{m}/ppo/{SMALL}": {"accuracy@hard": (0.2, 0.5)} for m in ("tg", "tg_4xomi1")},
+    18: {f"tg_omi2/ppo/{SMALL}": {"accuracy@beyond": (0.05, 0.15)}},
+    19: {f"tg_omi2_planted/ppo/{SMALL}": {"accuracy@overlap": (0.4, 0.5)}},
+    20: {f"tg/ppo_hard/{SMALL}": {"accuracy@hard": (0.2, 0.5)}},
+    21: {f"tg_omi1_omi2/ppo_kl_3e-1/{SMALL}": {"tv": 0.3}},
+    22: {f"tg_omi1_omi2/ei/{SMALL}": {"share/tinygsm": (0.45, 0.7), "share/omi1": (0.35, 0.28)}},
+}  # fmt: skip
+"""Claim -> effects that turn it over."""
+NOISY = {
+    1: (HEADLINE, "training"), 3: (HEADLINE, "maj@64"), 4: (HEADLINE, "peak@64"), 6: (f"tg_omi1_omi2/ppo_kl_0/{SMALL}", "accuracy"),
+    7: (f"tg_4xomi1/ppo/{SMALL}", "share/tinygsm"), 8: (f"tg_8xomi1/ppo/{SMALL}", "accuracy"), 10: (f"8xtg/ppo/{SMALL}", "pass@64"),
+    11: (f"2xtg/ppo/{SMALL}", "maj@64"), 12: (f"tg/ppo/{SMALL}", "docstring"), 14: (f"tg_omi1_omi2/grpo/{SMALL}", "reward drop"),
+    15: (f"8xtg/ei/{SMALL}", "accuracy"), 16: (f"tg/ppo/{SMALL}", "accuracy@hard"), 18: (f"tg_omi2/ppo/{SMALL}", "pass@64@beyond"),
+    19: (f"tg_omi2_planted/ppo/{SMALL}", "accuracy@overlap"), 20: (f"tg/ppo_hard/{SMALL}", "accuracy@hard"),
+    21: (f"tg_omi1_omi2/ppo_kl_1/{SMALL}", "tv"), 22: (f"tg_omi1_omi2/ei/{SMALL}", "share/tinygsm"),
+}  # fmt: skip
+"""Claim -> a quantity that a wide spread over seeds leaves undecided."""
+
+
+@pytest.fixture(scope="module")
+def holding():
+    return tables(effects())
+
+
+@pytest.mark.parametrize("number", CLAIMS)
+def test_supported_where_the_effect_is_there(holding, number):
+    line = judge(CLAIMS[number], holding)
+    assert line.verdict == "supported", line
+    assert all(part.estimate.low <= part.estimate.mean <= part.estimate.high for part in line.parts)
+
+
+@pytest.mark.parametrize("number", CLAIMS)
+def test_contradicted_where_it_is_the_other_way(number):
+    found = effects()
+    for place, changed in CONTRADICTING[number].items():
+        found[place] |= changed
+    line = judge(CLAIMS[number], _late_shift(tables(found)) if number == 2 else tables(found))
+    assert line.verdict == "contradicted", line
+    assert line.reason == ""
+
+
+def _late_shift(found):
+    """The headline run's shares jump between the last two checkpoints, while accuracy rose in the middle."""
+    for (mixture, _, arm, *_, quantity), seeds in found.scores.items():
+        if (mixture, arm) == ("tg_omi1_omi2", "ppo") and quantity == "share/tinygsm":
+            for steps in seeds.values():
+                steps[64] = 0.95
+    return found
+
+
+@pytest.mark.parametrize("number", NOISY)
+def test_inconclusive_where_seeds_disagree_and_says_what_would_settle_it(number):
+    place, quantity = NOISY[number]
+    line = judge(CLAIMS[number], tables(effects(), seeds=range(3), wild={f"{place}:{quantity}": 0.6}))
+    assert line.verdict == "inconclusive", line
+    assert "seeds" in line.reason
+
+
+@pytest.mark.parametrize("number", CLAIMS)
+def test_not_testable_without_its_arms(number):
+    found = effects()
+    gone = {"13": "ppo_matched"}.get(str(number), CLAIMS[number].arms[0].split("/")[1])
+    mixture = CLAIMS[number].arms[0].split("/")[0]
+    kept = {place: arm for place, arm in found.items() if not (place.split("/")[1] == gone and mixture in ("*", place.split("/")[0]))}
+    line = judge(CLAIMS[number], tables(kept))
+    assert line.verdict == "not testable here"
+    assert gone in line.reason or "PPO arm" in line.reason
+    assert line.parts == ()
+
+
+@pytest.mark.parametrize("number", CLAIMS)
+def test_two_seeds_carry_no_verdict(number):
+    line = judge(CLAIMS[number], tables(effects(), seeds=range(2)))
+    assert line.verdict in ("inconclusive", "not testable here")
+    assert "3" in line.reason or "three" in line.reason
+
+
+def test_unmatched_sizes_unmatched_samples_and_undefined_weights_are_not_judged():
+    found = effects()
+    found[f"tg_omi1_omi2/ppo_matched/{LARGE}"] |= {"accuracy": (0.8, 0.9)}
+    found[f"8xtg/ei/{SMALL}"] |= {"samples": 9000}
+    found[f"tg_omi1_omi2/ppo_kl_1/{SMALL}"] |= {"kl_weight": None}
+    found[f"tg_4xomi1/ppo/{SMALL}"] |= {"share/omi1": (0.4, 0.02), "share/tinygsm": (0.5, 0.96)}
+    bent = tables(found)
+    for number, words in {13: "from_step", 15: "9,000", 21: "effective", 7: "over half"}.items():
+        line = judge(CLAIMS[number], bent)
+        assert line.verdict == "not testable here"
+        assert words in line.reason
+
+
+def test_neutral_twins_that_collapse_as_well_take_the_claim_away():
+    found = effects()
+    found[f"twins/ppo/{SMALL}"] |= {"training": (0.5, 0.99)}
+    line = judge(CLAIMS[1], tables(found))
+    assert line.verdict == "contradicted"
+    assert [part.verdict for part in line.parts] == ["supported", "contradicted"]
+
+
+def test_twins_whose_seeds_differ_widely_decide_nothing():
+    line = judge(CLAIMS[1], tables(effects(), seeds=range(3), wild={f"twins/ppo/{SMALL}:training": 0.3}))
+    assert line.verdict == "inconclusive"
+    assert [part.verdict for part in line.parts] == ["supported", "inconclusive"]
+
+
+def test_one_mixture_of_five_is_corrected_for_by_holm(holding):
+    line = judge(CLAIMS[16], holding)
+    assert len(line.parts) == 5
+    assert max(part.p_supported / max(part.estimate.p_supported, 1e-300) for part in line.parts) > 1

@@ -1,0 +1,89 @@
+"""Estimates: the arithmetic of measured rates, and a machine whose speed is known."""
+
+import json
+
+import pytest
+
+from echochamber.core.artifacts import Store
+from echochamber.study import dry_run
+from echochamber.study.dry_run import describe_plan, estimate_seconds, measured_rates
+from echochamber.study.graph import Graph
+from echochamber.study.rates import Rates, Timed, train_tokens_per_s
+from echochamber.study.recipe import load_recipe
+
+RL, PLAIN = ("rl", "nano-0.8m", "ppo on easy"), ("rl", "nano-0.8m")
+
+
+def _finish(graph, node, seconds):
+    folder = graph.store.path(node.spec)
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    (folder / "sittings.json").write_text(json.dumps([[0.0, seconds / 2], [100.0, 100.0 + seconds / 2]]))
+
+
+def test_the_ratio_is_that_of_the_most_similar_finished_stages():
+    rates = Rates([
+        Timed([RL, PLAIN, ("rl",), ()], estimated=100, taken=150),
+        Timed([RL, PLAIN, ("rl",), ()], estimated=300, taken=650),
+        Timed([("pretrain", "nano-3m", ""), ("pretrain", "nano-3m"), ("pretrain",), ()], estimated=100, taken=50),
+    ])  # fmt: skip
+    assert rates.ratio([RL, PLAIN, ("rl",), ()]) == 2.0
+    assert rates.ratio([("rl", "nano-3m", "grpo on hard"), ("rl", "nano-3m"), ("rl",), ()]) == 2.0
+    assert rates.ratio([("pretrain", "nano-0.8m", ""), ("pretrain", "nano-0.8m"), ("pretrain",), ()]) == 0.5
+    assert rates.ratio([("evaluate", "nano-0.8m", ""), ("evaluate", "nano-0.8m"), ("evaluate",), ()]) == 850 / 500
+    assert Rates([]).ratio([()]) is None
+
+
+def test_a_machine_half_as_fast_is_priced_within_a_quarter(tmp_path):
+    """Seed 0 took twice its estimate, give or take 20%; seed 1 is priced from it."""
+    recipe = load_recipe("paper-nano", ["scope=core", "seeds=[0,1]"])
+    graph = Graph(recipe, Store(tmp_path / "artifacts"))
+    noise = [0.9, 1.2, 0.85, 1.1, 0.95]
+    to_do = 0.0
+    for number, node in enumerate(graph.nodes.values()):
+        truth = 2 * estimate_seconds(node, recipe)
+        if node.seed == 1:
+            to_do += truth
+        else:
+            _finish(graph, node, truth * noise[number % 5])
+    rates = measured_rates(graph)
+    assert rates.count > 20
+    text = describe_plan(recipe, tmp_path)
+    minutes = float(text.splitlines()[-1].split("to go: ")[1].split()[0])
+    assert minutes * 60 == pytest.approx(to_do, rel=0.25)
+    assert "finished stages here" in text
+
+
+def test_an_empty_folder_is_priced_by_a_timed_step(tmp_path, monkeypatch):
+    recipe = load_recipe("quickstart", [])
+
+    def minutes(rate):
+        monkeypatch.setattr(dry_run, "train_tokens_per_s", lambda *_: rate)
+        return float(describe_plan(recipe, tmp_path).splitlines()[-1].split("to go: ")[1].split()[0])
+
+    assert minutes(dry_run.TRAIN_TOKENS_PER_S / 2) == pytest.approx(2 * minutes(dry_run.TRAIN_TOKENS_PER_S), abs=0.11)
+    assert minutes(None) == minutes(dry_run.TRAIN_TOKENS_PER_S)
+
+
+def test_training_is_timed_for_small_models_only():
+    runtime = load_recipe("smoke", []).runtime
+    assert train_tokens_per_s("nano-0.2m", 320, runtime) > 0
+    assert train_tokens_per_s("paper-150m", 32_000, runtime) is None
+
+
+@pytest.mark.parametrize(("scope", "stages"), [("smoke", 40), ("core", 138), ("full", 646)])
+def test_every_scope_of_paper_nano_has_a_plan(tmp_path, monkeypatch, scope, stages):
+    monkeypatch.setattr(dry_run, "train_tokens_per_s", lambda *_: None)
+    text = describe_plan(load_recipe("paper-nano", [f"scope={scope}"]), tmp_path)
+    assert text.startswith(f"paper-nano, scope {scope}: {stages} stages")
+    assert text.count("to do, about") == stages
+
+
+def test_more_samples_and_checkpoints_cost_more(tmp_path):
+    cheap, dear = (load_recipe("quickstart", [f"evaluate.samples.between={n}"]) for n in (0, 8))
+    costs = []
+    for recipe in (cheap, dear):
+        graph = Graph(recipe, Store(tmp_path))
+        (node,) = [n for n in graph.nodes.values() if n.kind == "evaluate" and n.arm]
+        costs.append(estimate_seconds(node, recipe))
+    assert costs[0] < costs[1]

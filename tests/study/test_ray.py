@@ -1,0 +1,85 @@
+"""A real Ray cluster of two nodes on this machine, one of them killed in the middle of a study."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from .test_killed import _payload
+
+ray = pytest.importorskip("ray")
+SEEDS = "seeds=[0,1]"
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class _Cluster:
+    """Head and workers, each a `ray start --block` in a process group of its own."""
+
+    def __init__(self, folder):
+        self.folder, self.port, self.processes = folder, _free_port(), []
+        self.address = f"127.0.0.1:{self.port}"
+
+    def start(self, *arguments):
+        ray_command = Path(sys.executable).with_name("ray")
+        log = (self.folder / f"node{len(self.processes)}.log").open("w")
+        process = subprocess.Popen(
+            [str(ray_command), "start", *arguments, "--num-cpus=1", "--object-store-memory=80000000", "--disable-usage-stats", "--block"],
+            stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        self.processes.append(process)
+        return process
+
+    def kill(self, process):
+        """The whole node at once, without a word to anybody."""
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def __enter__(self):
+        self.start("--head", f"--port={self.port}", "--include-dashboard=false", "--node-ip-address=127.0.0.1")
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                self.kill(process)
+
+
+def _study(out, *arguments, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", "echochamber", "study", "smoke", SEEDS, "--out", str(out), *arguments], env=os.environ | environment
+    )
+
+
+def _wait_for(condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened in time"
+        time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_a_killed_node_changes_no_byte(tmp_path):
+    assert _study(tmp_path / "local").wait(timeout=1200) == 0
+    with _Cluster(tmp_path) as cluster:
+        _wait_for(lambda: socket.socket().connect_ex(("127.0.0.1", cluster.port)) == 0, 300)
+        worker = cluster.start(f"--address={cluster.address}")
+        ray.init(address=cluster.address, log_to_driver=False)
+        _wait_for(lambda: ray.cluster_resources().get("CPU", 0) == 2, 300)
+        ray.shutdown()
+        process = _study(tmp_path / "ray", "--executor", "ray", RAY_ADDRESS=cluster.address)
+        partial = tmp_path / "ray" / "artifacts" / ".partial"
+        # Both nodes are at work when two bases are being trained.
+        _wait_for(lambda: sum(p.is_dir() for p in partial.glob("pretrain-*")) == 2, 600)
+        cluster.kill(worker)
+        assert process.wait(timeout=1200) == 0
+    assert _payload(tmp_path / "ray") == _payload(tmp_path / "local")
