@@ -12,7 +12,9 @@ def copies_series(mixtures: Mapping[str, Any]) -> dict[str, dict[float, str]]:
     found: dict[tuple[str, str], dict[float, str]] = {}
     for name, mixture in mixtures.items():
         sources = mixture.get("sources") if isinstance(mixture, dict) else None
-        for source, settings in (sources or {}).items():
+        if not isinstance(sources, dict):
+            continue
+        for source, settings in sources.items():
             copies = settings.get("copies") if isinstance(settings, dict) else None
             if not isinstance(copies, int | float):
                 continue
