@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import CheckpointOption, PromptSuffixOption, StopOption, TopKOption, TopPOption, stop_strings
+from .options import CheckpointOption, ModuleOption, PromptSuffixOption, StopOption, TopKOption, TopPOption, load_modules, stop_strings
 
 
 def register(app: typer.Typer) -> None:
@@ -28,10 +28,12 @@ def evaluate(
     max_new_tokens: Annotated[int, typer.Option(min=1)] = 160,
     prompt_suffix: PromptSuffixOption = "\n\n",
     tier2: Annotated[bool, typer.Option("--tier2", help="Run programs that need sympy or other libraries in a locked-down process.")] = False,
+    module: ModuleOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many problems.")] = None,
     seed: int = 0,
 ) -> None:
     """Greedy and sampled completions, graded: records.parquet, problems.parquet, summary.json."""
+    load_modules(module)
     from ..study.evaluate_once import evaluate_once
 
     settings = {

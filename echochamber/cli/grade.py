@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from .options import ModuleOption, load_modules
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -15,16 +17,15 @@ def grade(
     source: Annotated[Path, typer.Option("--in", metavar="F.jsonl", help='Lines {"id", "completion", "reference"}; .gz is read too.')],
     target: Annotated[Path, typer.Option("--out", metavar="F.jsonl", help="Verdicts, one line per completion, in the same order.")],
     tier2: Annotated[bool, typer.Option("--tier2", help="Run programs that need sympy or other libraries in a locked-down process.")] = False,
-    module: Annotated[list[Path] | None, typer.Option("--module", metavar="F.py", help="Your own Python file that registers formats; may be repeated.")] = None,
+    module: ModuleOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="End at the first bad line instead of reporting and skipping it.")] = False,
 ) -> None:
     """Format, answer and outcome of every completion; programs run in a sandbox."""
     from ..core.progress import say
-    from ..study.user_modules import load_user_modules
     from ..verify.grade import GraderConfig
     from ..verify.grade_file import grade_lines
 
-    load_user_modules([str(path) for path in module or ()])
+    load_modules(module)
     counts = grade_lines(source, target, strict, GraderConfig(tier2=tier2), on_bad_line=say)
     correct = counts.outcomes.get("correct", 0)
     print(f"{counts.rows} completions graded, {correct} correct; {counts.bad_lines} bad lines skipped")

@@ -11,6 +11,7 @@ OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Ou
 TopPOption = Annotated[float, typer.Option("--top-p", min=0.0001, max=1, metavar="SHARE", help="Draw from the likeliest tokens that together hold this share.")]
 TopKOption = Annotated[int, typer.Option("--top-k", min=0, metavar="K", help="Draw from the K likeliest tokens; 0: from all.")]
 StopOption = Annotated[list[str] | None, typer.Option("--stop", metavar="TEXT", help=r"End a completion before this text (\n is a new line); may be given several times.")]
+ModuleOption = Annotated[list[Path] | None, typer.Option("--module", metavar="F.py", help="Your own Python file that registers formats or rewards; may be repeated.")]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, metavar="N", help="Stages that run at once, each with runtime.threads threads.")]
 CheckpointOption = Annotated[
     str,
@@ -22,3 +23,10 @@ PromptSuffixOption = Annotated[str, typer.Option("--prompt-suffix", help="Text b
 def stop_strings(given: list[str] | None) -> list[str]:
     """The texts of `--stop`, where a shell can hardly write a new line or a tab."""
     return [text.replace(r"\n", "\n").replace(r"\t", "\t") for text in given or []]
+
+
+def load_modules(paths: list[Path] | None) -> None:
+    """Import the files of `--module`."""
+    from ..study.user_modules import load_user_modules
+
+    load_user_modules([str(path) for path in paths or ()])

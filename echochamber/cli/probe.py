@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import CheckpointOption, PromptSuffixOption
+from .options import CheckpointOption, ModuleOption, PromptSuffixOption, load_modules
 
 
 def register(app: typer.Typer) -> None:
@@ -28,10 +28,12 @@ def probe(
     max_new_tokens: Annotated[int, typer.Option(min=1)] = 160,
     prompt_suffix: PromptSuffixOption = "\n\n",
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Output folder; runs/probe-PROBLEMS if not given.")] = None,
+    module: ModuleOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many problems.")] = None,
     seed: int = 0,
 ) -> None:
     """Accuracy per forced format and per temperature, and likelihoods under one or two checkpoints."""
+    load_modules(module)
     from ..study.probe_once import probe_once
 
     settings = {

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from .options import StopOption, TopKOption, TopPOption, stop_strings
+from .options import ModuleOption, StopOption, TopKOption, TopPOption, load_modules, stop_strings
 
 
 def register(app: typer.Typer) -> None:
@@ -23,9 +23,11 @@ def sample(
     top_k: TopKOption = 0,
     stop: StopOption = None,
     max_new_tokens: Annotated[int, typer.Option(min=1)] = 160,
+    module: ModuleOption = None,
     seed: int = 0,
 ) -> None:
     """Completions of one question, each with its format, its answer and, given a reference, its grade."""
+    load_modules(module)
     from ..study.sample_once import sample_once
 
     settings = {

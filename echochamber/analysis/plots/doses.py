@@ -11,7 +11,9 @@ def copies_series(mixtures: Mapping[str, Any]) -> dict[str, dict[float, str]]:
     """
     found: dict[tuple[str, str], dict[float, str]] = {}
     for name, mixture in mixtures.items():
-        sources: dict[str, Any] = (mixture.get("sources") if isinstance(mixture, dict) else None) or {}
+        sources = mixture.get("sources") if isinstance(mixture, dict) else None
+        if not isinstance(sources, dict):
+            continue
         for source, settings in sources.items():
             copies = settings.get("copies") if isinstance(settings, dict) else None
             if not isinstance(copies, int | float):
