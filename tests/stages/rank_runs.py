@@ -97,10 +97,11 @@ def start_ranks(count: int, *command: str) -> None:
     shared = os.environ | {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
     started = [subprocess.Popen([sys.executable, *command], env=shared | {"RANK": str(rank)}) for rank in range(count)]
     try:
-        statuses = [process.wait(timeout=600) for process in started]
+        statuses = [process.wait(timeout=1800) for process in started]
     finally:
         for process in started:
             process.kill()
+            process.wait()
     assert statuses == [0] * count
 
 
