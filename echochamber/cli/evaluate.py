@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from .options import CheckpointOption, ModuleOption, PromptSuffixOption, StopOption, TopKOption, TopPOption, load_modules, stop_strings
+from .options import (
+    CheckpointOption,
+    ModuleOption,
+    PromptSuffixOption,
+    StopOption,
+    TopKOption,
+    TopPOption,
+    load_modules,
+    stop_strings,
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -89,6 +89,8 @@ def test_every_kind_of_arm_continues_to_the_same_bytes(base, tmp_path, monkeypat
     """Critic and its optimizer, the adapted coefficient, several passes and fresh starts survive a cut by Ctrl-C."""
     config = RLConfig.model_validate(CONFIG.model_dump() | {"algorithm": arm, "kl": {}} | ARMS[arm])
     whole = _run(base, tmp_path / "whole", config=config)
+    # A process that was started in the background ignores the signal until told otherwise.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     collect, calls = gather.collect, []
 
     def interrupted(*args):
