@@ -29,6 +29,7 @@ def test_contract_of_the_file(study: Path) -> None:
         assert sum(cell["share"] for cell in summary[end]["formats"].values()) == pytest.approx(1)
     assert summary["stages"] == {
         "tokenizer": 2.0,
+        "problems": 1.0,
         "shards": 8.5,
         "pretrain": 170.2,
         "rl": 140.9,

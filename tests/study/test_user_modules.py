@@ -47,7 +47,7 @@ def test_a_recipe_brings_its_own_format_and_reward(own: Path, tmp_path: Path) ->
     assert rewards.reward_row("format:shout").function(verdict, 0.0) == 1.0
     plain = Graph(load_recipe("smoke", ["rl.grpo.reward=loud"]), Store(tmp_path / "artifacts"))
     changed = {name.split("/")[0] for name in graph.nodes if graph.nodes[name].spec.fingerprint != plain.nodes[name].spec.fingerprint}
-    assert changed == {"rl", "evaluate"}
+    assert changed == {"rl", "evaluate", "probe"}
 
 
 @pytest.mark.parametrize(("text", "said"), [("1 / 0", "ZeroDivisionError"), ("def", "SyntaxError")])
