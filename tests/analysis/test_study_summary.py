@@ -35,7 +35,7 @@ def test_contract_of_the_file(study: Path) -> None:
         "rl": 140.9,
         "evaluate": 81.0,
     }
-    assert summary["total_seconds"] == pytest.approx(402.6)
+    assert summary["total_seconds"] == pytest.approx(403.6)
     assert (summary["base"]["step"], summary["final"]["step"]) == (0, 48)
     assert summary["missing"] == []
     json.dumps(summary, allow_nan=False)
