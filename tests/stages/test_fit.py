@@ -7,16 +7,17 @@ import torch
 from echochamber.core.types import Completion, Problem, Verdict
 from echochamber.model.generate import SamplingConfig
 from echochamber.model.runtime import RuntimeConfig, start_runtime
+from echochamber.rollout.batch import batches
 from echochamber.rollout.collect import Collection, Rollout, stream_keys
 from echochamber.rollout.engines import NativeEngine
 from echochamber.stages.algorithms import ALGORITHMS, algorithm_row
 from echochamber.stages.estimate import estimate, first_of_equal
-from echochamber.stages.fit import Tally, accumulate, fit
+from echochamber.stages.fit import Tally, accumulate, fit, token_losses
 from echochamber.stages.forward import all_logprobs
 from echochamber.stages.rl_config import RLConfig, adapt_kl, rate_of
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
 
-from .enumerated import learner_for, runtime, small_model
+from .enumerated import gradient, learner_for, runtime, small_model
 
 SAMPLED = [name for name in ALGORITHMS if name != "sft"]
 
@@ -71,14 +72,26 @@ def test_one_pass_equals_many_small_ones(algorithm, kl, monkeypatch):
     assert float(whole.norm()) > 1e-4
 
 
-@pytest.mark.parametrize("algorithm", SAMPLED)
+@pytest.mark.parametrize(("algorithm", "denominator"), [("dapo", "tokens"), ("dr_grpo", "constant"), ("rloo", "sum")])
+def test_sums_are_divided_by_the_count_over_the_whole_minibatch(algorithm, denominator):
+    """The split test alone would not see a wrong divisor: it is wrong in both halves alike."""
+    config = _config(algorithm, microbatch_tokens=64)
+    rollouts = _sampled_logprobs(config, _rollouts())
+    counts = {"tokens": sum(len(r.completion.token_ids) for r in rollouts), "constant": 64 * 6, "sum": 64}
+    learner = learner_for(config)
+    targets = estimate(learner, Collection(rollouts, 8), config, runtime())
+    (batch,) = batches(rollouts, targets.columns, 10**6)
+    losses, _ = token_losses(learner, batch, config, runtime(), Tally())
+    expected = gradient(learner.policy, (losses * batch.completion_mask).sum() / counts[denominator])
+    torch.testing.assert_close(_gradients(config, rollouts, 8), expected, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("algorithm", [name for name in SAMPLED if name != "best_of_n"])  # the *first* best is order's business
 def test_the_order_of_samples_changes_nothing(algorithm):
     rollouts = _sampled_logprobs(_config(algorithm), _rollouts())
     order = np.concatenate([8 * p + np.random.default_rng(p).permutation(8) for p in np.random.default_rng(9).permutation(8)])
     config = _config(algorithm, microbatch_tokens=512)
     found, expected = (_gradients(config, rows, 8) for rows in ([rollouts[i] for i in order], rollouts))
-    if algorithm == "best_of_n":  # the *first* best is order's business
-        return
     torch.testing.assert_close(found, expected, atol=2e-6, rtol=1e-4)
 
 
