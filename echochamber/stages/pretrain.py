@@ -74,13 +74,15 @@ def pretrain(config: PretrainConfig, seed: int, shards_folder: Path, tokenizer_f
         from ..model.shard import shard, whole_state  # its imports take most of a second
 
         shard(model, ranks, runtime.device.type)
+    else:
+        speed_up(model, runtime)
     # Split weights receive the mean over ranks of what each computed for its own part, others the sum.
     parts = ranks.world_size if config.shard else 1
     optimizer = Optimizer(model, config.optimizer)
     resume = ResumePoint(folder)
     done = _load(config, resume, model, optimizer, ranks)
     first = 0 if done is None else done + 1
-    loss_of = loss_function(model, runtime, whole=parts == 1)
+    loss_of = loss_function(model, runtime)
     asked = config.microbatch_tokens or config.batch_tokens // ranks.world_size
     at_once = max(1, tokens_that_fit(asked, config.sequence_length, model.config, folder, runtime) // config.sequence_length)
     keep = set(log_spaced_steps(total, config.checkpoints)) - {0} if config.checkpoints > 1 else {total}
@@ -179,10 +181,8 @@ def backward(loss_of: LossFunction, batch: tuple[Tensor, Tensor, Tensor | None],
     return total
 
 
-def loss_function(model: Transformer, runtime: Runtime, whole: bool) -> LossFunction:
-    """Mean cross-entropy in nats per token. `whole`: the weights are not split over ranks."""
-    if whole:
-        speed_up(model, runtime)
+def loss_function(model: Transformer, runtime: Runtime) -> LossFunction:
+    """Mean cross-entropy in nats per token."""
 
     def loss_of(inputs: Tensor, targets: Tensor, documents: Tensor | None) -> Tensor:
         with runtime.autocast():

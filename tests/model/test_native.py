@@ -10,6 +10,7 @@ from echochamber.core.random import key
 from echochamber.formulas.logprobs import token_logprobs
 from echochamber.model.generate import generate
 from echochamber.model.native.library import why_not
+from echochamber.model.native.muon import NativeMuon, orthogonalise
 from echochamber.model.native.trunk import assign
 from echochamber.model.native.weights import pack
 from echochamber.model.sampling import SamplingConfig
@@ -192,3 +193,38 @@ def test_float32_stays_in_pytorch(tokenizer):
         assert model.hidden(ids).dtype == torch.float32
         expected = token_logprobs(model(ids)[:, :-1], ids[:, 1:])[0]
         torch.testing.assert_close(model.logprobs(model.hidden(ids)[0, :-1], ids[0, 1:])[0], expected)
+
+
+def test_muon_equals_torch_up_to_rounding():
+    shapes = [(64, 96), (96, 64), (64, 64), (32, 64)]
+    generator = torch.Generator().manual_seed(0)
+    start = [torch.randn(shape, generator=generator) for shape in shapes]
+    gradients = [[torch.randn(shape, generator=generator) for shape in shapes] for _ in range(4)]
+
+    def trained(optimizer_class):
+        parameters = [torch.nn.Parameter(value.clone()) for value in start]
+        optimizer = optimizer_class(parameters, lr=0.1, weight_decay=0.1, adjust_lr_fn="original")
+        for some in gradients:
+            for parameter, gradient in zip(parameters, some, strict=True):
+                parameter.grad = gradient
+            optimizer.step()
+        return parameters, optimizer.state_dict()
+
+    ours, our_state = trained(NativeMuon)
+    theirs, their_state = trained(torch.optim.Muon)
+    for before, mine, other in zip(start, ours, theirs, strict=True):
+        mine, other = mine.detach(), other.detach()
+        assert float((mine - other).norm() / (other - before).norm()) < 0.02
+    assert our_state["param_groups"] == their_state["param_groups"]
+    for index, state in their_state["state"].items():
+        torch.testing.assert_close(our_state["state"][index]["momentum_buffer"], state["momentum_buffer"])
+
+
+def test_orthogonal_factor_has_singular_values_near_one():
+    matrices = [torch.randn(64, 160, generator=torch.Generator().manual_seed(1)), torch.randn(160, 32, generator=torch.Generator().manual_seed(2))]
+    expected = [u @ vh for u, _, vh in (torch.linalg.svd(m, full_matrices=False) for m in matrices)]
+    orthogonalise(matrices, 5, (3.4445, -4.7750, 2.0315), 1e-7, 2)
+    for factor, exact in zip(matrices, expected, strict=True):
+        values = torch.linalg.svdvals(factor)
+        assert 0.6 < float(values.min()) <= float(values.max()) < 1.3
+        assert float((factor * exact).sum() / (factor.norm() * exact.norm())) > 0.98

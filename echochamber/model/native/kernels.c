@@ -1,2 +1,2 @@
 /* One compilation unit; see library.py for how it is built and called. */
-#include "decode.h"
+#include "muon.h"

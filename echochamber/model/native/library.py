@@ -122,6 +122,7 @@ def _declare(library: ctypes.CDLL) -> None:
     }
     signatures |= {
         "echo_store_prompts": (_VOID,) * 5,
+        "echo_orthogonalise": (_VOID, _VOID, _LONG, _LONG, _DOUBLE, _DOUBLE, _DOUBLE, _DOUBLE, _LONG),
         "echo_decode_logits": (_VOID, _VOID, _VOID, _VOID, _LONG, _VOID, _LONG),
         "echo_decode": (_VOID, _VOID, _VOID, _VOID, _LONG, _LONG, _LONG, _DOUBLE, ctypes.c_int64, _LONG),
     }
