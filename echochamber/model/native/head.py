@@ -36,7 +36,7 @@ class _HeadFunction(torch.autograd.Function):
             ctypes.byref(head.weights.struct), hidden.data_ptr(), targets.data_ptr(), len(targets), temperature,
             logprobs.data_ptr(), entropies.data_ptr(), lse.data_ptr(), head.threads,
         )  # fmt: skip
-        ctx.head, ctx.temperature, ctx.versions = head, temperature, head.weights.seen
+        ctx.head, ctx.temperature, ctx.packed = head, temperature, head.weights.times_packed
         ctx.save_for_backward(hidden, targets, lse)
         ctx.mark_non_differentiable(entropies)
         return logprobs, entropies
@@ -45,10 +45,11 @@ class _HeadFunction(torch.autograd.Function):
     def backward(ctx: Any, upstream: Tensor, _: Tensor) -> Any:
         hidden, targets, lse = ctx.saved_tensors
         head, struct = ctx.head, ctx.head.weights.struct
-        assert head.weights.seen == ctx.versions, "weights changed between forward and backward"
+        assert head.weights.times_packed == ctx.packed, "weights changed between forward and backward"
+        upstream = upstream.float().contiguous()  # a name, or the copy would be gone before C reads it
         dhidden, dweight = torch.empty(hidden.shape), torch.zeros(head.threads, struct.Vp, struct.D)
         c.load().echo_head_backward(
-            ctypes.byref(struct), hidden.data_ptr(), targets.data_ptr(), lse.data_ptr(), upstream.float().contiguous().data_ptr(), len(targets),
+            ctypes.byref(struct), hidden.data_ptr(), targets.data_ptr(), lse.data_ptr(), upstream.data_ptr(), len(targets),
             ctx.temperature, dhidden.data_ptr(), dweight.data_ptr(), head.threads,
         )  # fmt: skip
         for thread in range(1, head.threads):

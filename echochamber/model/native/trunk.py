@@ -83,13 +83,13 @@ class _TrunkFunction(torch.autograd.Function):
         hidden, structure, tensors, where = run_forward(trunk.weights, x, spans, trunk.threads, keep)
         if keep:
             ctx.trunk, ctx.structure, ctx.tensors, ctx.where = trunk, structure, tensors, where
-            ctx.versions = trunk.weights.seen
+            ctx.packed = trunk.weights.times_packed
         return hidden
 
     @staticmethod
     def backward(ctx: Any, dhidden: Tensor) -> Any:
         weights, threads = ctx.trunk.weights, ctx.trunk.threads
-        assert weights.seen == ctx.versions, "weights changed between forward and backward"
+        assert weights.times_packed == ctx.packed, "weights changed between forward and backward"
         dx = torch.zeros(dhidden.shape)
         flat = torch.zeros(threads, sum(p.numel() for p in weights.parameters))
         dnorm = torch.zeros(threads, dhidden.shape[-1])

@@ -34,18 +34,22 @@ def pack(parts: list[Tensor], transposed: bool, width: int | None = None) -> Ten
 
 
 class Packed:
-    """Packed copies of one set of parameters; `renew` packs again if any of them has changed."""
+    """Packed copies of one set of parameters; `renew` packs again if any of them has changed.
+
+    Values are compared, not version counters: torch's fused optimizers change a tensor without counting.
+    """
 
     def __init__(self, parameters: list[Tensor]) -> None:
         self.parameters = parameters
-        self.seen: list[tuple[int, int]] | None = None
+        self.seen: list[Tensor] = []
+        self.times_packed = 0
 
     def stale(self) -> bool:
         """True once after every change of a parameter."""
-        now = [(p.data_ptr(), p._version) for p in self.parameters]
-        if now == self.seen:
+        if self.seen and all(torch.equal(old, now) for old, now in zip(self.seen, self.parameters, strict=True)):
             return False
-        self.seen = now
+        self.seen = [p.detach().clone() for p in self.parameters]
+        self.times_packed += 1
         return True
 
 
