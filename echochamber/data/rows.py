@@ -37,7 +37,7 @@ class BadRows:
     def refuse(self, reason: str) -> None:
         """Raise, or count the row as skipped."""
         if self.policy == "error":
-            raise UserError(f"{reason}; set on_bad_row: skip to leave such rows out")
+            raise UserError(f"{reason}; set on_bad_row: skip (evaluate and probe: --on-bad-row skip) to leave such rows out")
         self.skipped += 1
         if len(self.reasons) < 5:
             self.reasons.append(reason)
