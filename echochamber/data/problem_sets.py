@@ -95,8 +95,9 @@ def normalise_reference(value: Any) -> str:
     bare = text.removeprefix("$").strip()
     if re.fullmatch(r"-?\d{1,3}(,\d{3})+(\.\d+)?", bare):
         bare = bare.replace(",", "")
-    if re.fullmatch(r"-?\d+", bare):
-        return str(int(bare)) if len(bare) < 400 else bare
+    if re.fullmatch(r"-?\d+(\.0+)?", bare):  # SVAMP's 51.0, which is text where the file is CSV
+        whole = bare.partition(".")[0]
+        return str(int(whole)) if len(whole) < 400 else whole
     return bare if re.fullmatch(r"-?\d+\.\d+", bare) else text
 
 

@@ -105,6 +105,11 @@ class Graph:
                     self._evaluate_base(replace(here, arm=None, evaluation=name), base, extra, sets)
                     self._evaluate_rl(replace(here, evaluation=name), trained, extra, sets)
 
+    def _world(self) -> dict[str, Any]:
+        """The world's settings, and the versions of those of its families whose texts were changed."""
+        world = self.recipe.world
+        return {"world": world.resolved()} | ({"families": world.revised_families} if world.revised_families else {})
+
     def _tests(self, settings: EvaluateRecipe) -> dict[str, str]:
         """Problem set -> node that holds its problems."""
         return {name: self._problems(name, settings.split, settings.count) for name in settings.sets}
@@ -112,7 +117,7 @@ class Graph:
     def _tokenizer(self) -> str:
         config, world = self.recipe.tokenizer, self.recipe.world
         inputs = {} if config.corpus == "reference" else {"corpus": hash_file(_existing(config.corpus) / "tokenizer.json")}
-        spec = Spec("tokenizer", {"tokenizer": config.resolved(), "world": world.resolved()}, prepare.TOKENIZER_VERSION, inputs=inputs)
+        spec = Spec("tokenizer", {"tokenizer": config.resolved()} | self._world(), prepare.TOKENIZER_VERSION, inputs=inputs)
         return self._add(Node("tokenizer", spec, (), lambda folder, _: prepare.prepare_tokenizer(config, world, folder)))
 
     def _problems(self, name: str, split: str, count: int) -> str:
@@ -124,7 +129,7 @@ class Graph:
             return self._problem_file(_existing(name), count)
         config = prepare.ProblemSetConfig(set=name, split=split, count=count, seed=self.recipe.data_seed)
         world = self.recipe.world
-        spec = Spec("problems", {"problems": config.resolved(), "world": world.resolved()}, prepare.PROBLEMS_VERSION)
+        spec = Spec("problems", {"problems": config.resolved()} | self._world(), prepare.PROBLEMS_VERSION)
         return self._add(Node(f"problems/{split}/{name}/{count}", spec, (), lambda folder, _: prepare.prepare_problems(config, world, folder)))
 
     def _problem_file(self, path: Path, count: int) -> str:
@@ -149,7 +154,7 @@ class Graph:
         # The world's splits part by structure; only real rows can contain a test problem by accident.
         real = any(source.path or source.hub for source in config.sources.values())
         checked = tests if real else {}
-        settings = {"mixture": config.resolved(), "world": recipe.world.resolved(), "prompt_suffix": recipe.prompt_suffix, "seed": recipe.data_seed}
+        settings = {"mixture": config.resolved(), "prompt_suffix": recipe.prompt_suffix, "seed": recipe.data_seed} | self._world()
         settings |= {"checked": prepare.CHECKED_VERSION} if checked else {}
         spec = Spec("shards", settings, prepare.SHARDS_VERSION, self._fingerprints(tokenizer=tokenizer, **checked), inputs)
 
