@@ -101,7 +101,8 @@ def training_files(path: Path) -> list[Path]:
 
 
 def refuse_test_split(path: Path) -> None:
-    """Test splits are for scores; pretraining or RL on a file or folder that is called one is an error."""
+    """Test splits are for scores; pretraining or RL on a folder called `test`, or a file called like one, is an error."""
     stem = path.name.lower().split(".")[0]
-    if stem == "test" or stem.startswith(("test-", "test_")) or stem.endswith(("_test", "-test")):
+    like_one = stem.startswith(("test-", "test_")) or stem.endswith(("_test", "-test"))
+    if stem == "test" or (like_one and not path.is_dir()):
         raise UserError(f"{path}: is a test split; it may be evaluated on, never trained on")
