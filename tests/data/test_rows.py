@@ -117,7 +117,7 @@ def test_text_that_is_not_unicode_is_named_by_its_column(tmp_path: Path, name: s
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(UserError) as caught:
-        list(text_of(row, ("question",), where, BadRows()) for where, row in read_rows(path, BadRows()))
+        [text_of(row, ("question",), where, BadRows()) for where, row in read_rows(path, BadRows())]
     assert f"{path}, {place}: column 'question' is not UTF-8" in str(caught.value)
     bad = BadRows("skip")
     assert [text_of(row, ("question",), where, bad) for where, row in read_rows(path, bad)] == ["ok", "fine", None]
