@@ -15,7 +15,7 @@ from .local_sources import RowSource
 from .plan import MixturePlan, SourcePlan, plan_table
 from .pool import EncodeBatch, Pool
 from .source_config import CoverageConfig, MixtureConfig, NoiseConfig, SourceConfig, mixture_from_name
-from .sources import Document, Source, open_generated
+from .sources import Document, Source, WorldSource, open_generated
 from .surface_scores import TRAIN_QUESTIONS, Reservoir, mixed_questions
 from .world import WorldConfig
 
@@ -33,11 +33,10 @@ def open_sources(mixture: MixtureConfig, world: WorldConfig, seed: int) -> list[
 def drawn_questions(mixture: MixtureConfig, world: WorldConfig, seed: int) -> list[Problem]:
     """A sample of the questions of a mixture's generated sources: the first documents of each, as many of one as of another."""
     found: list[Document] = []
-    sources = open_sources(mixture, world, seed)
-    part = -(-TRAIN_QUESTIONS // len(sources))
-    for source, config in zip(sources, mixture.sources.values(), strict=True):
-        if not source.limited:
-            found += islice(source.documents(), min(part, config.documents or part))
+    sources = [source for source in open_sources(mixture, world, seed) if isinstance(source, WorldSource)]
+    for source in sources:
+        part = -(-TRAIN_QUESTIONS // len(sources))
+        found += islice(source.documents(), min(part, source.config.documents or part))
     return mixed_questions(found, seed)
 
 

@@ -109,8 +109,8 @@ def test_a_program_of_the_world_has_a_known_answer_right_or_wrong(style: str) ->
 def test_questions_of_a_mixture_come_from_each_of_its_sources_and_are_the_ones_it_holds() -> None:
     mixture = MixtureConfig.parse({"sources": {"tinygsm": {"documents": 30}, "omi2": {"copies": 2}, "prose": {"share": 0.5}}}, "mixture")
     found = drawn_questions(mixture, WORLD, 3)
-    held = {document.question for source in open_sources(mixture, WORLD, 3) for document in islice(source.documents(), 700)}
-    assert len(found) == 30 + 667
+    held = {document.question for source in open_sources(mixture, WORLD, 3) for document in islice(source.documents(), 1000)}
+    assert len(found) == 30 + 1000
     assert {item.question for item in found} <= held
     assert found == drawn_questions(mixture, WORLD, 3)
     assert drawn_questions(MixtureConfig.parse({"sources": {"prose": {"copies": 1}}}, "mixture"), WORLD, 3) == []
