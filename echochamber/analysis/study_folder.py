@@ -16,7 +16,7 @@ from ..core.errors import UserError
 from ..core.metrics import read_metrics
 from ..core.records import RECORD_SCHEMA
 
-KINDS = ("tokenizer", "problems", "shards", "pretrain", "rl", "evaluate", "probe")
+KINDS = ("tokenizer", "problems", "shards", "surface", "pretrain", "rl", "evaluate", "probe")
 """Stage kinds in the order in which data flows."""
 
 
