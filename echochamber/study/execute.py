@@ -19,11 +19,11 @@ from .status import NodeStatus, StudyStatus
 Executor = Literal["local", "ray"]
 
 
-def open_study(recipe: Recipe, out: Path) -> tuple[Graph, StudyStatus]:
-    """The graph over the artifacts in `out` and what is done of it; creates the folder."""
+def open_study(recipe: Recipe, out: Path, command: str = "") -> tuple[Graph, StudyStatus]:
+    """The graph over the artifacts in `out` and what is done of it; creates the folder. `command` is kept in `study.json`."""
     make_folder(out / "artifacts" / ".partial")
     graph = Graph(recipe, Store(out / "artifacts"))
-    return graph, StudyStatus(out, graph)
+    return graph, StudyStatus(out, graph, command)
 
 
 def run_study(graph: Graph, status: StudyStatus, kinds: set[str] | None = None, workers: int = 1, executor: Executor = "local") -> int | None:

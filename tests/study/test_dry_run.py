@@ -71,7 +71,7 @@ def test_training_is_timed_for_small_models_only():
     assert train_tokens_per_s("paper-150m", 32_000, runtime) is None
 
 
-@pytest.mark.parametrize(("scope", "stages"), [("smoke", 40), ("core", 138), ("full", 646)])
+@pytest.mark.parametrize(("scope", "stages"), [("smoke", 46), ("core", 136), ("full", 721)])
 def test_every_scope_of_paper_nano_has_a_plan(tmp_path, monkeypatch, scope, stages):
     monkeypatch.setattr(dry_run, "train_tokens_per_s", lambda *_: None)
     text = describe_plan(load_recipe("paper-nano", [f"scope={scope}"]), tmp_path)

@@ -7,6 +7,8 @@ from .declare import NotTestableError, Seeds
 from .tables import BASE, Tables
 
 TEST, DEV = "test", "dev"
+OTHER = "other"
+"""Label of completions in no known format."""
 
 
 class Arm(NamedTuple):
@@ -115,6 +117,17 @@ def end_shares(tables: Tables, one: Arm, problem_set: str | None = None) -> dict
 def base_shares(tables: Tables, one: Arm, problem_set: str | None = None) -> dict[int, dict[str, float]]:
     """seed -> format -> share at the base."""
     return {seed: steps[0] for seed, steps in shares(tables, one, problem_set).items()}
+
+
+def top_share(of: Mapping[str, float]) -> float:
+    """Largest share of a known format; completions that are none of them (`other`) are no behaviour to collapse onto."""
+    return max((share for name, share in of.items() if name != OTHER), default=0.0)
+
+
+def second_share(of: Mapping[str, float]) -> float:
+    """Second largest share of a known format; 0 where fewer than two were written."""
+    known = sorted(share for name, share in of.items() if name != OTHER)
+    return known[-2] if len(known) > 1 else 0.0
 
 
 def winner(of: Mapping[str, float]) -> str:

@@ -77,7 +77,7 @@ def test_torn_or_foreign_tables_are_refused_by_name(ledger, tmp_path):
 
 def test_the_phase_map_says_who_wins_from_where():
     shares = {"share/tinygsm": (0.3, 0.95), "share/tinygsm_single": (0.7, 0.05), "right/tinygsm": (0.24, 0.9), "right/tinygsm_single": (0.42, 0.0)}
-    found = tables({f"phase_s30_g15/ppo/{SMALL}": shares | {"accuracy": (0.66, 0.9)}}, seeds=(0,), noise=0.0)
+    found = tables({f"phase_s30_g15/ppo_map/{SMALL}": shares | {"accuracy": (0.66, 0.9)}}, seeds=(0,), noise=0.0)
     (row,) = phase_rows(found)
     assert row[:2] == ["phase_s30_g15", "1"]
     assert (row[2], row[3], row[4], row[5]) == ("0.30", "+0.20", "0.95", "tinygsm")
@@ -141,14 +141,14 @@ def test_a_verdict_is_where_the_interval_lies(values, rule, margin, verdict):
 def test_the_number_of_seeds_that_would_settle_it_does():
     values = (0.80, 0.95, 0.99)
     found = estimate(dict(enumerate(values)), "above", 0.85)
-    needed = found.seeds_to_settle
+    needed = found.seeds_to_settle()
     assert needed is not None
     assert needed > 3
     spread = np.std(values, ddof=1)
     resampled = np.mean(values) + spread * np.sqrt((needed - 1) / needed) * np.resize([1.0, -1.0], needed) if needed % 2 == 0 else None
     if resampled is not None:
         assert estimate(dict(enumerate(resampled)), "above", 0.85).verdict() == "supported"
-    assert estimate({0: 0.1, 1: 0.9, 2: 0.5001}, "above", 0.5).seeds_to_settle is None
+    assert estimate({0: 0.1, 1: 0.9, 2: 0.5001}, "above", 0.5).seeds_to_settle() is None
 
 
 def test_a_changed_margin_changes_the_hash_and_is_said(monkeypatch):
