@@ -34,7 +34,7 @@ def study(
     if dry_run:
         from ..study.dry_run import describe_plan
 
-        print(describe_plan(loaded, folder))
+        print(describe_plan(loaded, folder, workers))
         return
     from ..study.execute import open_study, run_study
     from ..study.results import finish_study

@@ -1,7 +1,6 @@
 """One progress bar with rate and time left, on everything that takes over a few seconds."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -57,7 +56,7 @@ class Bar:
         rate = (self.done - self.done_before) / max(now - self.started, 1e-9)
         beside = path.with_name(f"{path.name}.new")
         beside.write_text(json.dumps({"label": self.label, "done": self.done, "total": self.total, "rate": rate, "note": note}), encoding="utf-8")
-        os.replace(beside, path)
+        beside.replace(path)
 
     def _time_left(self) -> str:
         """`h:mm:ss` at the rate since the start of this sitting."""

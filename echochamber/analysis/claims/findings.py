@@ -38,7 +38,8 @@ def _found(one: Inputs, chosen: tuple[str, str], samples_per_step: int) -> Itera
     name = chosen[0]
     split = selection_or_skill(one.counted, one.last, one.formats)
     for row in split.iter_rows(named=True):
-        yield from (("selection", row["part"] + label, row[column]) for label, column in (("", "value"), (", at least", "at_least"), (", at most", "at_most")))
+        bounds = ((", at least", "at_least"), (", at most", "at_most")) if row["part"] != "gain" else ()
+        yield from (("selection", row["part"] + label, row[column]) for label, column in (("", "value"), *bounds))
     yield from _from_problems(one, name)
     base = one.run.row(chosen, 0)
     if base is not None:

@@ -5,11 +5,20 @@ from statistics import mean
 
 import polars as pl
 
+from .collapse import (
+    MIXTURE,
+    RANDOM,
+    SENSITIVITY,
+    TWINS,
+    epoch_top_share,
+    winners,
+)
+from .declare import NotTestableError
 from .estimate import estimate
-from .judge import judge
+from .nulls import bandit_top_share
 from .phase import phase_rows
 from .registry import CLAIMS
-from .select import OTHER
+from .select import OTHER, arm
 from .stability import check_stability, overall
 from .tables import BASE, Tables
 from .winners import MIXTURES
@@ -39,13 +48,23 @@ def spread(seeds: Mapping[int, float] | None, digits: int = 3) -> str:
 
 
 def nulls(tables: Tables) -> str:
-    """Claim 1's share beside its null models and sensitivity arms."""
-    line = judge(CLAIMS[1], tables)
-    if not line.parts:
-        return f"Not measured: {line.reason}."
-    rows = [["PPO", "the claim", spread(line.parts[0].estimate.seeds), str(len(line.parts[0].estimate.seeds))]]
-    rows += [[f"{aside.name}{f' ({aside.where})' if aside.where else ''}", aside.kind, spread(aside.seeds), str(len(aside.seeds))] for aside in line.asides]
-    return table(["top format share after one epoch", "kind", "mean over seeds", "seeds"], rows) + "\n\n" + "\n".join(f"- {r}" for r in line.remarks)
+    """The share that claim 1 judges, of every algorithm, null model and sensitivity arm that is finished."""
+    places = [("PPO", "the claim", MIXTURE, "ppo"), ("GRPO", "beside", MIXTURE, "grpo"), ("neutral twins", "null", TWINS, "ppo"), ("random reward", "null", MIXTURE, RANDOM)]
+    places += [(place, "sensitivity", *place.split("/")) for place in SENSITIVITY]
+    rows, waiting = [], []
+    for label, kind, mixture, name in places:
+        try:
+            one = arm(tables, mixture, name)
+            found = epoch_top_share(tables, one)
+        except NotTestableError as error:
+            waiting.append(f"- {label}: {error}")
+            continue
+        rows.append([label, kind, spread(found), str(len(found)), winners(name, tables, one).partition(": ")[2]])
+        if label == "PPO":
+            forecast = bandit_top_share(tables, one)
+            rows.append(["bandit on its base shares and accuracies", "null", spread(forecast), str(len(forecast)), ""])
+    shown = table(["top format share at the end of the first epoch", "kind", "mean over seeds", "seeds", "winner on test"], rows) if rows else ""
+    return "\n\n".join(part for part in (shown, "\n".join(waiting)) if part)
 
 
 def analysis(tables: Tables, name: str, note: str = "", arms: Sequence[str] = ("ppo", "grpo", "ei"), mixtures: Sequence[str] = ()) -> str:

@@ -26,8 +26,17 @@ def arm(tables: Tables, mixture: str, name: str, size: str | None = None) -> Arm
     """An arm that has finished runs with evaluations; `NotTestableError` names one that does not exist here."""
     found = Arm(mixture, name, size or tables.size)
     if not tables.runs.get((mixture, found.size, name)):
-        raise NotTestableError(f"arm {found} at {found.size or 'any size'} has no finished run in this study")
+        raise NotTestableError(f"arm {found} at {found.size or 'any size'} has no finished run: {_planned(tables, found)}")
     return found
+
+
+def _planned(tables: Tables, one: Arm) -> str:
+    """Whether an arm without a finished run is still to come."""
+    rows = [row for row in tables.about.get("arms") or [] if (row["mixture"], row["arm"], row["size"]) == one]
+    if rows:
+        return f"planned on seeds {', '.join(map(str, rows[0]['planned']))}, none of them done yet"
+    scope = tables.about.get("scope")
+    return "not part of " + (f"scope {scope}" if scope else "this study")
 
 
 def settings(tables: Tables, one: Arm) -> dict[str, Any]:
