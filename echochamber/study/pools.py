@@ -5,6 +5,9 @@ the placing of tasks the pool's. All that travels is the recipe, the folder and 
 """
 
 import multiprocessing
+import os
+import threading
+import time
 import traceback
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -84,7 +87,8 @@ class LocalPool:
         self._pool.shutdown()
 
     def _open(self) -> None:
-        self._pool = ProcessPoolExecutor(self.slots, mp_context=multiprocessing.get_context("spawn"))
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(self.slots, mp_context=context, initializer=_end_with, initargs=(os.getpid(),))
 
     def submit(self, node: Node) -> _Job:
         """A task of the process pool."""
@@ -116,6 +120,17 @@ class LocalPool:
             say(f"again {job.node.id}: a process was killed")
             job.future, job.tries = self.submit(job.node).future, job.tries + 1
         return lost
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the study that started it is gone: it would go on holding its artifact's lock."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _ended(job: _Job) -> Ended:

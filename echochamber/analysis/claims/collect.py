@@ -27,8 +27,8 @@ BANDIT_SEEDS = 5
 Row = dict[str, Any]
 
 
-def collect(folder: Path) -> Tables:
-    """Tables of the study in `folder`, as far as its stages are finished."""
+def collect(folder: Path, findings: bool = True) -> Tables:
+    """Tables of the study in `folder`, as far as its stages are finished; no verdict needs the `findings`."""
     study = load_study(folder)
     study = replace(study, nodes=[node for node in study.nodes if node.folder is not None and not node.partial])
     runs = [run for run in find_runs(study) if run.evaluations]
@@ -43,7 +43,7 @@ def collect(folder: Path) -> Tables:
             rows["runs"].append(_run(study, run, chosen))
             rows["training"] += _training(run)
             rows["forecasts"] += _forecasts(study, run, headline)
-            rows["findings"] += (_identity(run) | row for row in run_findings(study, run, chosen))
+            rows["findings"] += (_identity(run) | row for row in run_findings(study, run, chosen)) if findings else ()
         rows["styles"] += _styles(study, run, headline)
     frames = {name: frame_of(name, found) for name, found in rows.items()}
     frames |= {name: frames[name].unique(maintain_order=True) for name in ("scores", "halves", "styles")}

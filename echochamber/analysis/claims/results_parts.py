@@ -50,7 +50,7 @@ def spread(seeds: Mapping[int, float] | None, digits: int = 3) -> str:
 def nulls(tables: Tables) -> str:
     """The share that claim 1 judges, of every algorithm, null model and sensitivity arm that is finished."""
     places = [("PPO", "the claim", MIXTURE, "ppo"), ("GRPO", "beside", MIXTURE, "grpo"), ("neutral twins", "null", TWINS, "ppo"), ("random reward", "null", MIXTURE, RANDOM)]
-    places += [(place, "sensitivity", *place.split("/")) for place in SENSITIVITY]
+    places += [(place, "sensitivity", place.split("/")[0], place.split("/")[1]) for place in SENSITIVITY]
     rows, waiting = [], []
     for label, kind, mixture, name in places:
         try:
@@ -174,13 +174,15 @@ def phase(tables: Tables) -> str:
 
 def bases(tables: Tables) -> str:
     """Mean over seeds of the base's pass@1, pass@64 and shares, so that the bands can be checked."""
-    groups: dict[tuple[str, str, str], dict[str, list[float]]] = {}
-    for (mixture, size, arm, start, problems, split, _, evaluation, quantity), seeds in tables.scores.items():
-        if arm == BASE and start is None and split == "test" and not evaluation:
-            cells = groups.setdefault((mixture, size, problems), {})
+    groups: dict[tuple[str, str, str], dict[tuple[float, str], dict[str, list[float]]]] = {}
+    for (mixture, size, name, start, problems, split, heat, evaluation, quantity), seeds in tables.scores.items():
+        if name == BASE and start is None and split == "test":
+            cells = groups.setdefault((mixture, size, problems), {}).setdefault((abs(heat - 1), evaluation), {})
             cells[quantity] = [steps[0] for steps in seeds.values() if 0 in steps]
     rows = []
-    for (mixture, size, problems), cells in sorted(groups.items()):
+    for (mixture, size, problems), found in sorted(groups.items()):
+        # Of several evaluations of one base on one set, that at temperature 1, the study's own first.
+        cells = found[min(found)]
         written = {q.removeprefix("share/"): mean(v) for q, v in cells.items() if q.startswith("share/") and mean(v) >= 0.005}
         right = {name: mean(cells[f"right/{name}"]) for name in written if cells.get(f"right/{name}")}
         formats = ", ".join(f"{name} {share:.2f} ({right.get(name, 0.0) / share:.2f})" for name, share in sorted(written.items(), key=lambda i: -i[1]))
