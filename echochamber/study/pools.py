@@ -26,6 +26,8 @@ from .run_node import run_node
 
 RETRIES = 3
 """How often a stage is started anew whose node or process was lost; it goes on from its resume state."""
+THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "POLARS_MAX_THREADS")
+"""Set to `runtime.threads` in every process of a local pool where the user has not set them."""
 LOST_LOCK_SECONDS = 120.0
 """How long a restarted stage waits for what is left of its lost predecessor to let go of the artifact."""
 
@@ -78,13 +80,20 @@ class LocalPool:
     def __init__(self, graph: Graph, workers: int) -> None:
         self.slots = workers
         self._task = (graph.recipe.resolved(), graph.store.root)
+        self._threads = graph.recipe.runtime.threads
 
     def __enter__(self) -> Self:
+        # Read by libraries when they are loaded, in each process before anything of ours runs.
+        self._before = {name: os.environ.get(name) for name in THREAD_SETTINGS}
+        os.environ.update({name: value or str(self._threads) for name, value in self._before.items()})
         self._open()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown()
+        for name, value in self._before.items():
+            if value is None:
+                del os.environ[name]
 
     def _open(self) -> None:
         context = multiprocessing.get_context("spawn")

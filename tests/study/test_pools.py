@@ -16,7 +16,7 @@ from echochamber.core.progress import progress_bar, reported_to
 from echochamber.study.board import Board, progress_path
 from echochamber.study.dry_run import estimate_seconds
 from echochamber.study.execute import open_study, run_study
-from echochamber.study.pools import Ended, LocalPool
+from echochamber.study.pools import THREAD_SETTINGS, Ended, LocalPool
 from echochamber.study.recipe import load_recipe
 from echochamber.study.status import NodeStatus
 
@@ -153,6 +153,21 @@ def test_a_killed_process_starts_its_stages_anew_and_an_error_is_one_stage_s(tmp
     assert "killed 2 times" in _work_off(graph, tmp_path, "killed always")["killed always"].error
     assert ended["bad input"].error == "number: got 3, allowed are 1 and 2"
     assert "ZeroDivisionError" in ended["bug"].error
+
+
+def test_every_process_of_a_pool_has_the_threads_of_the_recipe(tmp_path, monkeypatch):
+    for name in THREAD_SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RAYON_NUM_THREADS", "7")
+    graph, _ = open_study(load_recipe("smoke", ["runtime.threads=1"]), tmp_path)
+    with LocalPool(graph, 2) as pool:
+        found = pool._pool.submit(_threads).result()
+    assert found == {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "RAYON_NUM_THREADS": "7", "POLARS_MAX_THREADS": "1"}
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+def _threads():
+    return {name: os.environ.get(name) for name in THREAD_SETTINGS}
 
 
 def _pretend(folder, _, name, patience):

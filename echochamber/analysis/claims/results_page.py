@@ -79,7 +79,7 @@ def _made(tables: Tables) -> str:
     about = tables.about
     done, stages = about.get("stages_done"), about.get("stages")
     seconds, wall = about.get("seconds") or {}, about.get("machine_seconds")
-    times = ", ".join(f"{kind} {value / 3600:.2f}" for kind, value in seconds.items() if value)
+    times = ", ".join(f"{kind} {value / 3600:.2f}" for kind, value in sorted(seconds.items()) if value)
     libraries = ", ".join(f"{name} {version}" for name, version in (about.get("libraries") or {}).items())
     rows = [
         ["run by", "; ".join(f"`{command}`" for command in about.get("commands") or []) or "not recorded"],
@@ -122,5 +122,5 @@ def _claim(line: Line) -> str:
 
 
 def _aside(aside: Aside) -> list[str]:
-    found = f"{parts.spread(aside.seeds)}, {len(aside.seeds)} seeds" if aside.seeds else "not measured"
+    found = f"{parts.spread(aside.seeds)}, {len(aside.seeds)} {'seed' if len(aside.seeds) == 1 else 'seeds'}" if aside.seeds else "not measured"
     return [aside.name, aside.where, aside.kind, found]

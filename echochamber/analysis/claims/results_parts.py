@@ -94,7 +94,7 @@ def errors(tables: Tables) -> str:
                 text = ", ".join(f"{kind} {count:.0f}" for kind, count in sorted(kinds.items(), key=lambda pair: -pair[1]))
                 rows.append([f"{group[0]}/{group[2]}", flip, f"{sum(kinds.values()):.0f}", text or "–"])
     note = "Kind of the first wrong step on the wrong side of each greedy answer that changed between base and end; counts over all seeds."
-    return note + "\n\n" + table(["arm", "flip", "answers", "first errors"], rows) if rows else "No RL arm has finished."
+    return note + "\n\n" + table(["arm", "flip", "answers", "first errors"], rows) if rows else "No greedy answer of a finished arm has changed."
 
 
 def forecasts(tables: Tables) -> str:
