@@ -26,10 +26,10 @@ REFERENCE_SIZE = "nano-0.8m"
 TRAIN_TOKENS_PER_S = 24_000.0
 SAMPLE_TOKENS_PER_S = 20_000.0
 PACK_TOKENS_PER_S = 300_000.0
-TOKENS_PER_COMPLETION = 60.0
-TOKENS_PER_PROMPT = 50.0
+TOKENS_PER_COMPLETION = 80.0
+TOKENS_PER_PROMPT = 40.0
 FIXED_SECONDS = {"tokenizer": 3.0, "problems": 2.0, "shards": 3.0, "pretrain": 20.0, "rl": 2.0, "evaluate": 2.0, "probe": 2.0}
-TOKENS_PER_DOCUMENT = 110.0
+TOKENS_PER_DOCUMENT = 115.0
 DEFAULT_DOCUMENTS = 20_000
 TIMED = ("shards", "pretrain", "rl", "evaluate", "probe")
 """Kinds whose time grows with their work; the others take seconds."""
