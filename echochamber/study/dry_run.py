@@ -181,8 +181,9 @@ def _rl(node: Node, recipe: Recipe) -> Parts:
     # With a critic every completion is fitted, by policy and critic, and both are asked once more before; else about
     # half the groups (or completions, where only right ones are kept) carry signal.
     fits = 8 / 3 if algorithm_row(config.algorithm).critic else config.passes / 2
-    tokens = completions * (TOKENS_PER_PROMPT + TOKENS_PER_COMPLETION) * fits
-    return Parts(0, tokens / TRAIN_TOKENS_PER_S, completions * TOKENS_PER_COMPLETION / SAMPLE_TOKENS_PER_S, 0)
+    length = min(TOKENS_PER_COMPLETION, config.max_new_tokens)
+    tokens = completions * (TOKENS_PER_PROMPT + length) * fits
+    return Parts(0, tokens / TRAIN_TOKENS_PER_S, completions * length / SAMPLE_TOKENS_PER_S, 0)
 
 
 def _evaluate(node: Node, recipe: Recipe) -> Parts:
@@ -192,7 +193,8 @@ def _evaluate(node: Node, recipe: Recipe) -> Parts:
         arm = recipe.rl[node.arm]
         between = len(checkpoint_steps(arm, arm.problems.count)) - 2  # neither step 0 nor the last
         samples += between * (settings.samples.between + 1)
-    return Parts(0, 0, len(settings.sets) * settings.count * samples * TOKENS_PER_COMPLETION / SAMPLE_TOKENS_PER_S, 0)
+    tokens = len(settings.sets) * settings.count * samples * min(TOKENS_PER_COMPLETION, settings.max_new_tokens)
+    return Parts(0, 0, tokens / SAMPLE_TOKENS_PER_S, 0)
 
 
 def _probe(node: Node, recipe: Recipe) -> Parts:
@@ -200,4 +202,5 @@ def _probe(node: Node, recipe: Recipe) -> Parts:
     formats = len(ProbeConfig(**dict(recipe.probe)).forced())
     per_problem = recipe.probe.samples * (formats + len(recipe.probe.temperatures)) + 2 * recipe.probe.likelihood_samples
     problems = len(recipe.evaluate.sets) * min(recipe.evaluate.count, recipe.probe.count or recipe.evaluate.count)
-    return Parts(0, 0, problems * per_problem * TOKENS_PER_COMPLETION / SAMPLE_TOKENS_PER_S, 0)
+    tokens = problems * per_problem * min(TOKENS_PER_COMPLETION, recipe.evaluate.max_new_tokens)
+    return Parts(0, 0, tokens / SAMPLE_TOKENS_PER_S, 0)
