@@ -65,10 +65,15 @@ class Board:
         return f"{counted['done']} of {len(self.missing)} done, {counted['running']} running{failed}" + (f", about {_clock(left)} left" if left else "")
 
     def seconds_left(self) -> float | None:
-        """By the estimates of `--dry-run`, at the pace since the start; None until a stage is done."""
-        done = sum(self._cost[node.id] for node in self.missing if self.status.nodes[node.id].status == "done")
-        to_do = sum(self._cost[node.id] for node in self.missing if self.status.nodes[node.id].status in ("pending", "running"))
+        """By the estimates of `--dry-run`, at the pace since the start, running stages by what they say; None before anything is done."""
+        share = {"done": 1.0, "pending": 0.0}
+        known = [(self._cost[n.id], share.get(state, self._progress(n.id))) for n in self.missing if (state := self.status.nodes[n.id].status) != "failed"]
+        done, to_do = sum(cost * part for cost, part in known), sum(cost * (1 - part) for cost, part in known)
         return (time.monotonic() - self.started) * to_do / done if done > 0 else None
+
+    def _progress(self, node_id: str) -> float:
+        found = self.read(node_id)
+        return found["done"] / max(found["total"], 1) if found else 0.0
 
     def __rich__(self) -> Group:
         grid = Table.grid(padding=(0, 2))
