@@ -290,7 +290,7 @@ def checkpoint_at(folder: Path, step: int | None) -> Path:
         return last_checkpoint(folder)
     found = checkpoints_of(folder)
     if step not in found:
-        raise UserError(f"grid.from_step: pretraining kept steps {', '.join(map(str, sorted(found)))}, not {step}; choose one, or raise pretrain.checkpoints")
+        raise UserError(f"grid.from_step: pretraining kept steps {', '.join(map(str, sorted(found)))}, not {step}; choose one, or name it in pretrain.keep_steps")
     return found[step]
 
 
