@@ -25,5 +25,6 @@ SHARING = Family(
             "{a} children take {b} {items} each. How many {items} remain?"),
         row("/c", "divisor share", "{She} keeps {half} of the {items}. How many {items} is that?", "{half} of the {items} go to {friend}. How many {items} does {friend} get?"),
     ),
-    asides=("The oldest child is {n}.", "The table has {n} chairs.", "{friend} brings {n} candles."),
+    asides=("There are {n} pictures on the wall.", "The table has {n} chairs.", "{friend} brings {n} candles."),
+    version=2,
 )
