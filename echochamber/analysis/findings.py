@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from .changes import problem_table
 from .forecast_tables import forecasts_table
 from .format_tables import costs_table, dynamics_table, errors_table, style_table
 from .page_data import written_formats
@@ -22,7 +23,6 @@ from .score_tables import (
 from .study_folder import Study, scan_table
 from .tables.common import counts, forced_counts
 
-PROBLEM_COLUMNS = ("problem_set", "step", "problem_id", "num_samples", "num_correct", "greedy_correct")
 RECORD_NEEDS = ("problem_set", "problem_id", "step", "sample", "temperature", "format", "outcome", "correct")
 PROBE_TABLES = {
     "forced": (*RECORD_NEEDS, "forced_format"),
@@ -75,9 +75,8 @@ def run_inputs(study: Study, run: Run, chosen: tuple[str, str]) -> Inputs:
     formats = written_formats([run])
     scans = [scan_table(study, node, "records.parquet") for node in run.evaluations]
     known = [scan for scan in scans if scan is not None]
-    tables = [scan_table(study, node, "problems.parquet", PROBLEM_COLUMNS) for node in run.evaluations]
-    problems = [table.collect() for table in tables if table is not None]
-    records = pl.concat(known, how="diagonal") if known else None
+    # What the grader could not decide is in no score (`evaluate` leaves it out of its own as well).
+    records = pl.concat(known, how="diagonal").filter(pl.col("outcome").ne_missing("infrastructure")) if known else None
     counted = counts(records, chosen[0], [0, last]) if records is not None and last and formats else None
     probed = {name: table for name in PROBE_TABLES if (table := _probed(study, run, name)) is not None}
     return Inputs(
@@ -85,7 +84,7 @@ def run_inputs(study: Study, run: Run, chosen: tuple[str, str]) -> Inputs:
         last,
         formats,
         records,
-        pl.concat(problems, how="diagonal_relaxed") if problems else None,
+        problem_table(study, run),
         counted,
         forced_counts(probed["forced"], chosen[0]) if "forced" in probed else None,
         probed,

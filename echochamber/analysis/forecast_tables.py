@@ -46,7 +46,8 @@ def _row(name: str, tables: Sequence[pl.DataFrame], one: Inputs) -> list[str]:
     winners = list(dict.fromkeys(row["winner"] for row in found))
     goal = target(one, step=one.last if name == "what happened" else 0)
     cells = [_joined(found, score) for score in ("share", "total_variation", "brier")]
-    texts = [share(cells[0]), _plain(cells[1]), _plain(cells[2])]
+    certain = name != "what happened" and all(row["share_low"] is None for row in found)
+    texts = [f"{percent(cells[0]['value'])} by construction" if certain else share(cells[0]), _plain(cells[1]), _plain(cells[2])]
     if name == "what happened":
         return [name, ", ".join(winners), Cell(texts[0], goal), "–", "–", "–"]
     hits = sum(row["hit"] for row in found)

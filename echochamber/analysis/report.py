@@ -9,6 +9,7 @@ import jinja2
 import yaml
 
 from ..core.artifacts import write_text
+from .changes import paired_changes
 from .data_tables import mixture_plans, surface_table
 from .findings import findings
 from .headline import bounds, how_sure, percent, sentences, tiles, title
@@ -46,7 +47,7 @@ def render_page(study: Study, runs: list[Run], live: bool = False) -> str:
     data = page_data(study, runs)
     summary = summarise_study(study, runs)
     sets = problem_sets(runs)
-    found = tiles(summary, runs, sets[0]) if sets else []
+    found = tiles(summary, runs, sets[0], paired_changes(study, runs, sets[0])) if sets else []
     page = files("echochamber.analysis") / "page"
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True

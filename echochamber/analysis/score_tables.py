@@ -108,7 +108,7 @@ def coverage_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageT
 
 def support_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
     """Problems kept, gained, lost and never solved within k tries."""
-    tables = [support(one.problems, chosen) for one in inputs if one.problems is not None]
+    tables = [support(one.records, chosen, one.last) for one in inputs if one.records is not None]
     tables = [table for table in tables if len(table)]
     if not tables or len(tables) < len(inputs):
         return None
@@ -119,7 +119,10 @@ def support_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTa
         [str(k), *(Cell(cells.get((k, kind), "not estimable"), target(inputs[0], change=change)) for kind, change in changes.items())]
         for k in sorted({k for k, _ in cells})
     ]
-    note = "Chance that a problem is solved within k tries by both models, only after RL, only before, or by neither. "
+    note = (
+        "Chance that a problem is solved within k tries by both models, only after RL, only before, or by neither. "
+        "Each model’s tries are other samples than the other’s, so k ends at half of them. "
+    )
     return PageTable("Which problems were gained, which were lost?", ["k", *changes], rows, note)
 
 
@@ -175,4 +178,6 @@ def _with_unwritten(table: pl.DataFrame, all_tables: Sequence[pl.DataFrame]) -> 
     """`table` with a share of 0, without an interval of its own, for each label that only other seeds or steps have."""
     wanted = pl.concat([other.select("scorer", "quantity") for other in all_tables]).unique(maintain_order=True)
     grid = wanted.join(pl.DataFrame({"last": [False, True]}), how="cross")
-    return grid.join(table, on=["scorer", "quantity", "last"], how="left", maintain_order="left").with_columns(pl.col("value").fill_null(0.0))
+    return grid.join(table, on=["scorer", "quantity", "last"], how="left", maintain_order="left").with_columns(
+        value=pl.when(pl.col("quantity").str.starts_with("share of ")).then(pl.col("value").fill_null(0.0)).otherwise(pl.col("value"))
+    )

@@ -101,25 +101,30 @@ def dose(finals: Mapping[float, Row], label: str, k: str) -> Figure:
 
 
 def style(table: pl.DataFrame, name: str, feature: str) -> Figure:
-    """The paper's Figure 6: shares of a style feature's values inside one format over RL steps."""
+    """The paper's Figure 6: shares of a style feature's words inside one format over RL steps.
+
+    `table` has the columns of `tables.dynamics.style_estimates`; a step without estimate is a gap.
+    """
     figure, (axes,) = sheet(COLUMN, 2.0)
     wanted = table.filter((pl.col("format") == name) & (pl.col("feature") == feature)).sort("step")
     with mpl.rc_context(SETTINGS):
-        for i, (value,) in enumerate(wanted.select("value").unique(maintain_order=True).sort("value").rows()):
-            part = wanted.filter(pl.col("value") == value)
-            axes.plot(
-                part["step"],
-                part["share"],
-                ["-", "--", ":", "-."][i % 4],
-                marker="os^D"[i % 4],
-                color="black",
-                label=f"{feature}: {value}",
-            )
+        for i, (word,) in enumerate(wanted.select("word").unique(maintain_order=True).sort("word").rows()):
+            rows = [
+                {"step": row["step"], "share": row["value"], "intervals": {"share": _known(row)}}
+                for row in wanted.filter(pl.col("word") == word).iter_rows(named=True)
+            ]
+            look = str(0.62 * (i % 3) / 2), ["-", "--", ":", "-."][i % 4], "os^Dvx"[i % 6]
+            draw_line(axes, rows, ("share",), *look, f"{feature.replace('_', ' ')}: {word}")
         share_axis(axes, f"of {name}")
         step_axis(axes, int(wanted["step"].to_numpy().max()) if len(wanted) else 1)
         axes.set_xlabel("RL step")
-        legend(axes)
+        if axes.get_legend_handles_labels()[0]:
+            figure.legend(ncols=2, loc="outside upper center")
     return figure
+
+
+def _known(row: Mapping[str, Any]) -> list[float] | None:
+    return [row["low"], row["high"]] if row["low"] is not None else None
 
 
 def pass_curves(base: Row, final: Row) -> Figure:
@@ -159,7 +164,7 @@ def transfer(gains: pl.DataFrame, quantity: str = "accuracy") -> Figure:
 def support(table: pl.DataFrame) -> Figure:
     """Problems kept, gained, lost and never solved within k tries."""
     figure, (axes,) = sheet(COLUMN, 2.2)
-    ks = table["k"].unique().sort().to_list()
+    ks = table.filter(pl.col("value").is_not_null())["k"].unique().sort().to_list()
     below = [0.0] * len(ks)
     with mpl.rc_context(SETTINGS):
         for kind, shade, hatch in (
@@ -169,7 +174,7 @@ def support(table: pl.DataFrame) -> Figure:
             ("never", "1.0", ""),
         ):
             heights = [
-                table.filter((pl.col("k") == k) & (pl.col("kind") == kind))["value"][0] or 0.0 for k in ks
+                table.filter((pl.col("k") == k) & (pl.col("kind") == kind))["value"][0] for k in ks
             ]
             axes.bar(
                 range(len(ks)),

@@ -11,13 +11,14 @@ from ...core.artifacts import make_folder
 from ..findings import run_inputs
 from ..numbers import average_rows
 from ..page_data import null_path, thin, written_formats
+from ..page_table import Inputs
 from ..probe_tables import method_rows
 from ..runs import Run, find_runs, problem_sets
-from ..study_folder import Study, load_study, scan_table
+from ..study_folder import Study, load_study
 from ..summary import ends
 from ..tables.common import over_seeds
 from ..tables.coverage import coverage_precision
-from ..tables.dynamics import style_shares
+from ..tables.dynamics import style_estimates
 from ..tables.errors import flip_errors
 from ..tables.gains import paired_gains
 from ..tables.gains import support as support_rows
@@ -61,33 +62,49 @@ def study_figures(study: Study) -> Iterator[tuple[str, Figure]]:
     k = shared_k(runs, sets[0])
     for label, members in groups.items():
         yield f"dynamics-{label}", figures.dynamics(members, sets[0], formats, k, null_of(study, members, formats))
-        yield from _group_figures(study, label, members, sets[0])
-        for name, figure in analysis_figures(study, members, sets[0]):
+        inputs = [run_inputs(study, run, sets[0]) for run in members]
+        yield from _group_figures(label, inputs, sets[0])
+        for name, figure in analysis_figures(inputs, sets[0]):
             yield f"{name}-{label}", figure
     if len(groups) > 1:
         yield from dose_figures(study, runs, sets[0], k)
-        yield "arms", figures.arms(dict(list(groups.items())[:MOST_ARMS]), sets[0], formats, k)
+        yield from side_by_side(runs, sets[0], formats, k)
 
 
-def _group_figures(
-    study: Study, label: str, runs: list[Run], chosen: tuple[str, str]
-) -> Iterator[tuple[str, Figure]]:
-    base, final = ends(runs[0], chosen)
-    if base and final:
-        yield f"pass-curves-{label}", figures.pass_curves(base, final)
-    tables = [table for run in runs if (table := problem_table(study, run)) is not None]
+def side_by_side(runs: list[Run], chosen: tuple[str, str], formats: list[str], k: str) -> Iterator[tuple[str, Figure]]:
+    """What differs in one thing alone: the arms of one base, the mixtures of one arm, the sizes of one mixture."""
+    parts = ("mixture", "size", "arm")
+    for i, varied in enumerate(("mixtures", "sizes", "arms")):
+        sheets: dict[str, dict[str, list[Run]]] = {}
+        for run in runs:
+            rest = "-".join(getattr(run, part) for part in parts if part != parts[i] and getattr(run, part))
+            sheets.setdefault(rest, {}).setdefault(getattr(run, parts[i]) or "no RL", []).append(run)
+        for rest, members in sheets.items():
+            found = list(members.items())
+            for start in range(0, len(found) if len(found) > 1 else 0, MOST_ARMS):
+                name = f"{varied}-{rest}" + (f"-{start // MOST_ARMS + 1}" if len(found) > MOST_ARMS else "")
+                yield name, figures.arms(dict(found[start : start + MOST_ARMS]), chosen, formats, k)
+
+
+def _group_figures(label: str, inputs: list[Inputs], chosen: tuple[str, str]) -> Iterator[tuple[str, Figure]]:
+    runs = [one.run for one in inputs]
+    base, final = ([row for run in runs if (row := ends(run, chosen)[i])] for i in (0, 1))
+    if len(base) == len(final) == len(runs):
+        yield f"pass-curves-{label}", figures.pass_curves(average_rows(base), average_rows(final))
+    tables = [one.problems for one in inputs if one.problems is not None]
     if len(tables) == len(runs):
         gains = over_seeds([paired_gains(table) for table in tables], ["problem_set", "quantity"])
         if len(gains):
             yield f"transfer-{label}", figures.transfer(gains)
-        found = over_seeds([support_rows(table, chosen[0]) for table in tables], ["k", "kind"])
-        if len(found):
-            yield f"support-{label}", figures.support(found)
-    scans = [scan_table(study, node, "records.parquet") for node in runs[0].evaluations]
-    known = [scan for scan in scans if scan is not None]
-    if not known:
+    known = [one.records for one in inputs if one.records is not None]
+    if len(known) < len(runs):
         return
-    styles = style_shares(pl.concat(known, how="diagonal"), chosen[0])
+    found = over_seeds([support_rows(one.records, chosen[0], one.last) for one in inputs if one.records is not None], ["k", "kind"], clip=(0, 1))
+    if found["value"].drop_nulls().len():
+        yield f"support-{label}", figures.support(found)
+    steps = sorted(set.intersection(*[set(run.steps(chosen)) for run in runs]))
+    keys = ["format", "feature", "word", "step"]
+    styles = over_seeds([style_estimates(table, chosen[0], steps) for table in known], keys, clip=(0, 1))
     for name, feature in styles.select("format", "feature").unique(maintain_order=True).rows():
         yield f"style-{name}-{feature}-{label}", figures.style(styles, name, feature)
 
@@ -117,9 +134,8 @@ def null_of(study: Study, runs: list[Run], formats: list[str]) -> tuple[list[int
     return steps[0], {name: [sum(shares) / len(known) for shares in zip(*(path[name] for path in known), strict=True)] for name in formats}
 
 
-def analysis_figures(study: Study, runs: list[Run], chosen: tuple[str, str]) -> Iterator[tuple[str, Figure]]:
+def analysis_figures(inputs: list[Inputs], chosen: tuple[str, str]) -> Iterator[tuple[str, Figure]]:
     """Dots with intervals for the analyses that are no curves: selection, baselines, coverage, errors."""
-    inputs = [run_inputs(study, run, chosen) for run in runs]
     if any(one.counted is None or one.problems is None or one.records is None or not one.last for one in inputs):
         return
     name = chosen[0]
@@ -139,14 +155,6 @@ def analysis_figures(study: Study, runs: list[Run], chosen: tuple[str, str]) -> 
     if all(len(table) for table in flips) and not set(pl.concat(flips)["first_error"]) <= {"not checked"}:
         rows = over_seeds(flips, ["flip", "first_error"], clip=(0, 1)).to_dicts()
         yield "errors", figures.estimates(rows, [f"{row['flip']}: {row['first_error']}" for row in rows], "share of the flip (%)", shares=True)
-
-
-def problem_table(study: Study, run: Run) -> pl.DataFrame | None:
-    """`problems.parquet` of all evaluations of one run, None when none is readable."""
-    needed = ("problem_set", "step", "problem_id", "num_samples", "num_correct", "greedy_correct")
-    scans = [scan_table(study, node, "problems.parquet", needed) for node in run.evaluations]
-    known = [scan.collect() for scan in scans if scan is not None]
-    return pl.concat(known, how="diagonal_relaxed") if known else None
 
 
 def shared_k(runs: list[Run], chosen: tuple[str, str]) -> str:
