@@ -67,11 +67,30 @@ def percent(value: float | None) -> str:
 
 
 def bounds(interval: Sequence[float] | None) -> str:
-    """`54–60%`, or words where there is no interval."""
+    """`54–60%`, with decimals where both ends would read alike; words where there is no interval.
+
+    >>> bounds((0.54, 0.601)), bounds((0.0, 0.0021)), bounds((0.9981, 1.0)), bounds((0.99999, 1.0)), bounds(None)
+    ('54–60%', '0–0.2%', '99.8–100%', '>99.9–100%', 'no interval')
+    """
     if not interval:
         return "no interval"
-    low, high = (percent(round(bound, 3)) for bound in interval)
-    return f"{low.rstrip('%')}–{high}"
+    low, high = interval
+    texts = [percent(round(low, 4)), percent(round(high, 4))]
+    if texts[0] == texts[1] and high - low > 5e-4:
+        texts = [f"{100 * bound:.1f}%" for bound in (low, high)]
+    if texts[0] == texts[1] == "100%":
+        texts[0] = ">99.9%"
+    if texts[0] == texts[1] == "0%":
+        texts[1] = "<0.1%"
+    return f"{texts[0].rstrip('%')}–{texts[1]}"
+
+
+def change(tile: Tile) -> str:
+    """`+31.5 points [26.2 to 36.8]`, the paired change of the table of gains; empty where it is not known."""
+    if tile.before is None or tile.after is None or tile.change_interval is None:
+        return ""
+    low, high = (max(min(100 * bound, 100), -100) for bound in tile.change_interval)
+    return f"{100 * (tile.after - tile.before):+.1f} points [{low:.1f} to {high:.1f}]"
 
 
 def title(name: str) -> str:

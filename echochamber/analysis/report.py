@@ -12,7 +12,7 @@ from ..core.artifacts import write_text
 from .changes import paired_changes
 from .data_tables import mixture_plans, surface_table
 from .findings import findings
-from .headline import bounds, how_sure, percent, sentences, tiles, title
+from .headline import bounds, change, how_sure, percent, sentences, tiles, title
 from .numbers import at, count, top_format
 from .page_data import page_data, script_safe
 from .page_ledger import page_ledger
@@ -55,6 +55,7 @@ def render_page(study: Study, runs: list[Run], live: bool = False) -> str:
     environment.filters |= {
         "percent": percent,
         "bounds": bounds,
+        "change": change,
         "format_title": title,
         "duration": duration,
         "count": count,

@@ -117,6 +117,9 @@ def test_pure_selection_is_found_and_bounded(pure_selection: pl.LazyFrame) -> No
     assert parts["selection"]["at_least"] == pytest.approx(0.375 - 1.25 / 4)
     assert parts["selection"]["at_most"] == pytest.approx(0.375 - 0.25 / 4)
     assert parts["skill"]["at_most"] == pytest.approx(0.25 - (0.375 - 1.25 / 4))
+    assert parts["gain"]["at_least"] == parts["gain"]["at_most"]
+    assert parts["selection"]["at_least_low"] <= parts["selection"]["at_least"]
+    assert parts["selection"]["at_most_high"] >= parts["selection"]["at_most"]
 
 
 def test_forecasts_score_what_happened_as_perfect(pure_selection: pl.LazyFrame) -> None:

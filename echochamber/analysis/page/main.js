@@ -168,6 +168,10 @@ class Page {
       button.textContent = `Theme: ${theme}`;
     };
     button.addEventListener("click", () => apply(order[(order.indexOf(button.textContent.slice(7)) + 1) % 3]));
+    // Paper cannot be unfolded: tables of other arms and the lineage are printed open.
+    const folded = () => [...document.querySelectorAll("details.arm, details.lineage")];
+    addEventListener("beforeprint", () => folded().forEach((one) => ((one.dataset.was = one.open), (one.open = true))));
+    addEventListener("afterprint", () => folded().forEach((one) => (one.open = one.dataset.was === "true")));
     let width = innerWidth;
     addEventListener("resize", () => innerWidth !== width && ((width = innerWidth), this.drawSmall()));
   }
