@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ...core.artifacts import make_folder
 from ..findings import run_inputs
+from ..forecast_tables import forecast_tables, over_runs, shared_forecasts
 from ..numbers import average_rows
 from ..page_data import null_path, thin, written_formats
 from ..page_table import Inputs
@@ -19,9 +20,11 @@ from ..summary import ends
 from ..tables.common import over_seeds
 from ..tables.coverage import coverage_precision
 from ..tables.dynamics import style_estimates
-from ..tables.errors import flip_errors
+from ..tables.errors import flip_errors, two_scorers
+from ..tables.floors import pass_variants
 from ..tables.gains import paired_gains
 from ..tables.gains import support as support_rows
+from ..tables.likelihood import likelihood_changes
 from ..tables.selection import selection_or_skill
 from . import figures
 from .doses import copies_series
@@ -64,7 +67,7 @@ def study_figures(study: Study) -> Iterator[tuple[str, Figure]]:
         yield f"dynamics-{label}", figures.dynamics(members, sets[0], formats, k, null_of(study, members, formats))
         inputs = [run_inputs(study, run, sets[0]) for run in members]
         yield from _group_figures(label, inputs, sets[0])
-        for name, figure in analysis_figures(inputs, sets[0]):
+        for name, figure in (*analysis_figures(inputs, sets[0]), *record_figures(study, inputs, sets[0][0])):
             yield f"{name}-{label}", figure
     if len(groups) > 1:
         yield from dose_figures(study, runs, sets[0], k)
@@ -162,3 +165,25 @@ def shared_k(runs: list[Run], chosen: tuple[str, str]) -> str:
     rows = [row for run in runs for row in ends(run, chosen) if row]
     known = [{int(k) for k, value in row["pass@k"].items() if value is not None} for row in rows]
     return str(max(set.intersection(*known), default=1)) if known else "1"
+
+
+def record_figures(study: Study, inputs: list[Inputs], chosen: str) -> Iterator[tuple[str, Figure]]:
+    """Figures of the analyses that read every completion or a probe: forecasts, chance floor, scorers, likelihood."""
+    if forecasts := forecast_tables(study, inputs):
+        names = [name for name in shared_forecasts(forecasts) if name != "what happened"]
+        rows = [over_runs(forecasts, name, "brier") for name in names]
+        yield "forecasts", figures.estimates(rows, names, "Brier score (lower is better)", scale=1)
+    found = [(one.records, one.last) for one in inputs if one.records is not None and one.last]
+    if len(found) == len(inputs):
+        last = pl.col("step") > 0
+        variants = [pass_variants(records, chosen, (0, step)).with_columns(last=last) for records, step in found]
+        yield "floors", figures.floors(over_seeds(variants, ["last", "kind", "k"], clip=(0, 1)))
+        scored = [two_scorers(records, chosen, (0, step)).with_columns(last=last) for records, step in found]
+        if all(len(table) for table in scored):
+            rows = over_seeds(scored, ["quantity", "scorer", "last"], clip=(0, 1)).filter(~pl.col("quantity").str.contains(" of ")).to_dicts()
+            labels = [f"{row['quantity']}, {row['scorer']}, {'after' if row['last'] else 'before'}" for row in rows]
+            yield "scorers", figures.estimates(rows, labels, "right (%)", shares=True)
+    likely = [likelihood_changes(one.probed["likelihood"], chosen) for one in inputs if "likelihood" in one.probed]
+    if len(likely) == len(inputs) and all(len(table) for table in likely):
+        rows = over_seeds(likely, ["writer", "quantity", "unit"]).filter(pl.col("quantity").str.starts_with("per token")).to_dicts()
+        yield "likelihood", figures.estimates(rows, [f"by {row['writer']}, {row['quantity'][10:]}" for row in rows], "nats per token", scale=1)

@@ -44,5 +44,5 @@ def selection_or_skill(
     for part, (values, least, most) in parts.items():
         outer = paired_interval(weights, zero, least)[0], paired_interval(weights, zero, most)[1]
         ends = dict(zip(RANGE, (float(least.mean()), float(most.mean()), *outer), strict=True))
-        rows.append({"part": part} | estimate(float(values.mean()), paired_interval(weights, zero, values)) | ends)
+        rows.append({"part": part, **estimate(float(values.mean()), paired_interval(weights, zero, values)), **ends})
     return pl.DataFrame(rows, schema=schema)
