@@ -1,6 +1,7 @@
 """Analyses of scores as tables of text: gains, selection or skill, coverage, support, guesses, scorers."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
@@ -66,7 +67,7 @@ def selection_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
         [
             names[row["part"]],
             Cell(signed(row["value"], (row["low"], row["high"])), target(inputs[0], change="gained")),
-            _range(tables, row["part"]),
+            _range(tables, row["part"], target(inputs[0], change="gained")),
         ]
         for row in joined.iter_rows(named=True)
     ]
@@ -82,7 +83,7 @@ def selection_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
     return PageTable("Selection or skill?", columns, rows, note)
 
 
-def _range(tables: Sequence[pl.DataFrame], part: str) -> str:
+def _range(tables: Sequence[pl.DataFrame], part: str, goal: dict[str, Any]) -> str:
     """`+7.8 to +38.2 [+5.1 to +41.0]`: the mean range over seeds, and the outer ends of the intervals of its two ends."""
     rows = [table.row(by_predicate=pl.col("part") == part, named=True) for table in tables]
     least, most = ([row[end] for row in rows] for end in ("at_least", "at_most"))
@@ -90,7 +91,7 @@ def _range(tables: Sequence[pl.DataFrame], part: str) -> str:
         return "nothing unmeasured"
     low, high = (rows[0]["at_least_low"], rows[0]["at_most_high"]) if len(rows) == 1 else (t_interval(least)[0], t_interval(most)[1])
     ends = (max(100 * low, -100), min(100 * high, 100))
-    return f"{100 * sum(least) / len(least):+.1f} to {100 * sum(most) / len(most):+.1f} [{ends[0]:+.1f} to {ends[1]:+.1f}]"
+    return Cell(f"{100 * sum(least) / len(least):+.1f} to {100 * sum(most) / len(most):+.1f} [{ends[0]:+.1f} to {ends[1]:+.1f}]", goal)
 
 
 def coverage_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:

@@ -82,8 +82,9 @@ class Central {
   }
 
   draw() {
-    const width = this.host.clientWidth;
-    if (!width) return;
+    const { paddingLeft, paddingRight } = getComputedStyle(this.host);
+    const width = this.host.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+    if (!(width > 0)) return;
     const steps = this.steps();
     if (!steps.length) {
       this.host.replaceChildren(node("p", { class: "none" }, "No step has been trained or evaluated yet."));
