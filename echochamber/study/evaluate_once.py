@@ -38,11 +38,12 @@ def evaluate_once(
     runtime = RuntimeConfig()
     ids = [[p.id, p.question, p.reference] for p in kept]
     spec = Spec("evaluate", {"evaluate": config.resolved(), "problems": ids, "seed": seed, "runtime": runtime.resolved()}, evaluating.VERSION, {}, {"checkpoint": hash_checkpoint(folder)})
-    with store.build(spec, {"seed": seed}) as partial:
-        start_sitting(partial, time.time())
-        target = evaluating.Target(step_of(folder), folder, config.samples)
-        evaluating.evaluate(config, [target], {name: kept}, partial, start_runtime(runtime), Labels("checkpoint", seed))
-        end_sittings(partial, time.time())
+    if not store.has(spec):
+        with store.build(spec, {"seed": seed}) as partial:
+            start_sitting(partial, time.time())
+            target = evaluating.Target(step_of(folder), folder, config.samples)
+            evaluating.evaluate(config, [target], {name: kept}, partial, start_runtime(runtime), Labels("checkpoint", seed))
+            end_sittings(partial, time.time())
     artifact = store.path(spec)
     return artifact, json.loads((artifact / "summary.json").read_text(encoding="utf-8")), len(chosen) - len(kept)
 

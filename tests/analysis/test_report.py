@@ -188,7 +188,7 @@ def test_same_study_same_bytes(study: Path, tmp_path: Path) -> None:
         ),
         (
             lambda f: rewrite(f, pl.lit(2, dtype=pl.Int16).alias("schema_version")),
-            "records of schema version 2 to 2, this program reads 1",
+            "records.parquet is of schema version 2, this program reads 1; it is left out",
         ),
         (lambda f: scratch(find(f, "evaluate-*") / "records.parquet"), "completions cannot be read"),
         (lambda f: (find(f, "rl-*") / "rollouts.parquet").unlink(), "rollouts.parquet is missing"),
