@@ -6,6 +6,7 @@ import polars as pl
 
 from .runs import Run
 from .study_folder import Study, scan_table
+from .summary import complete_runs
 from .tables.common import over_seeds
 from .tables.gains import paired_gains
 
@@ -21,7 +22,7 @@ def problem_table(study: Study, run: Run) -> pl.DataFrame | None:
 
 def paired_changes(study: Study, runs: Sequence[Run], chosen: tuple[str, str]) -> dict[str, tuple[float, float]]:
     """Score (accuracy, pass@8 ...) -> interval of its change in the first group, as in the table of gains; unknown ones are left out."""
-    members = [run for run in runs if run.group == runs[0].group] if runs else []
+    members = complete_runs([run for run in runs if run.group == runs[0].group], chosen) if runs else []
     try:
         tables = [problem_table(study, run) for run in members]
     except pl.exceptions.PolarsError:  # named by the findings, which read the same files

@@ -21,6 +21,7 @@ from .score_tables import (
     variants_table,
 )
 from .study_folder import Study, scan_table
+from .summary import complete_runs
 from .tables.common import counts, forced_counts
 
 RECORD_NEEDS = ("problem_set", "problem_id", "step", "sample", "temperature", "format", "outcome", "correct")
@@ -60,13 +61,16 @@ def findings(study: Study, runs: Sequence[Run], chosen: tuple[str, str]) -> list
 
 def _tables(study: Study, members: Sequence[Run], chosen: tuple[str, str], label: str) -> tuple[str, list[PageTable]]:
     """Note and every table that can be made; a file damaged inside is named and costs the group its tables."""
+    done = complete_runs(members, chosen)
+    left_out = ", ".join(str(run.seed) for run in members if run not in done)
     try:
-        inputs = [run_inputs(study, run, chosen) for run in members]
+        inputs = [run_inputs(study, run, chosen) for run in done]
         tables = [make(study, inputs, chosen[0]) for make in MAKERS]
     except pl.exceptions.PolarsError as error:
         study.trouble(f"{label}: records or problems cannot be analysed ({str(error).splitlines()[0]})")
         return "", []
-    return seeds_note(inputs), [table for table in tables if table is not None]
+    note = f" Not finished yet and left out: seed {left_out}." if left_out else ""
+    return seeds_note(inputs) + note, [table for table in tables if table is not None]
 
 
 def run_inputs(study: Study, run: Run, chosen: tuple[str, str]) -> Inputs:

@@ -95,7 +95,8 @@ if __name__ == "__main__":
     else:
         begin = time.perf_counter()
         page = build_report(target / "synthetic")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        peak = used.ru_maxrss / 2**20
         print(
-            f"{PROBLEMS * SAMPLES * len(STEPS) * number:,} completions: {time.perf_counter() - begin:.0f} s, {peak:.2f} GB, {page.stat().st_size / 1e6:.1f} MB"
+            f"{PROBLEMS * SAMPLES * len(STEPS) * number:,} completions: {time.perf_counter() - begin:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processor time, {peak:.2f} GB, {page.stat().st_size / 1e6:.1f} MB"
         )

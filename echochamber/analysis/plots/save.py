@@ -16,7 +16,7 @@ from ..page_table import Inputs
 from ..probe_tables import method_rows
 from ..runs import Run, find_runs, problem_sets
 from ..study_folder import Study, load_study
-from ..summary import ends
+from ..summary import complete_runs, ends
 from ..tables.common import over_seeds
 from ..tables.coverage import coverage_precision
 from ..tables.dynamics import style_estimates
@@ -63,6 +63,7 @@ def study_figures(study: Study) -> Iterator[tuple[str, Figure]]:
     for run in runs:
         groups.setdefault("-".join(part for part in run.group if part), []).append(run)
     k = shared_k(runs, sets[0])
+    groups = {label: complete_runs(members, sets[0]) for label, members in groups.items()}
     for label, members in groups.items():
         yield f"dynamics-{label}", figures.dynamics(members, sets[0], formats, k, null_of(study, members, formats))
         inputs = [run_inputs(study, run, sets[0]) for run in members]
@@ -71,7 +72,7 @@ def study_figures(study: Study) -> Iterator[tuple[str, Figure]]:
             yield f"{name}-{label}", figure
     if len(groups) > 1:
         yield from dose_figures(study, runs, sets[0], k)
-        yield from side_by_side(runs, sets[0], formats, k)
+        yield from side_by_side([run for members in groups.values() for run in members], sets[0], formats, k)
 
 
 def side_by_side(runs: list[Run], chosen: tuple[str, str], formats: list[str], k: str) -> Iterator[tuple[str, Figure]]:

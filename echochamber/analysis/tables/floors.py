@@ -66,13 +66,13 @@ def chance_matches(part: pl.DataFrame) -> pl.DataFrame:
     kinds = part.select("problem_id", "family", "reference").unique("problem_id").with_columns(
         family=pl.col("family").fill_null(""),
         size=pl.col("reference").fill_null("").str.strip_chars_start("-").str.len_chars(),
-        said=_plain(pl.col("reference")),
+        said=_plain(part["reference"]),
     )  # fmt: skip
     kind = ["family", "size"]
     held = kinds.group_by([*kind, "said"]).agg(holders=pl.len().cast(pl.Int64))
     kinds = kinds.with_columns(others=pl.len().over(kind).cast(pl.Int64) - 1).filter(pl.col("others") > 0)
     totals = part.group_by("problem_id").agg(n=pl.len())
-    answers = part.with_columns(given=_plain(pl.col("answer"))).group_by("problem_id", "given").agg(c=pl.len())
+    answers = part.with_columns(given=_plain(part["answer"])).group_by("problem_id", "given").agg(c=pl.len())
     matched = (
         kinds.join(answers, on="problem_id")
         .join(held.rename({"said": "given"}), on=[*kind, "given"])
@@ -84,9 +84,10 @@ def chance_matches(part: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([base.select(columns), found.select(columns)], how="vertical_relaxed").sort("problem_id")
 
 
-def _plain(text: pl.Expr) -> pl.Expr:
-    """One spelling per number, so that `18.0` and `1,000` meet `18` and `1000`; other texts as they are."""
-    return text.map_elements(_canonical, return_dtype=pl.String)
+def _plain(column: pl.Series) -> pl.Expr:
+    """The column with one spelling per number, so that `18.0` and `1,000` meet `18` and `1000`; other texts as they are."""
+    spelled = column.drop_nulls().unique().to_list()
+    return pl.col(column.name).replace_strict(spelled, [_canonical(text) for text in spelled], default=None, return_dtype=pl.String)
 
 
 def _canonical(text: str) -> str:
