@@ -6,7 +6,6 @@ from typing import Any
 
 import polars as pl
 
-from ..core.records import SCHEMA_VERSION
 from .runs import Run
 from .study_folder import Node, Study, scan_table
 
@@ -39,7 +38,6 @@ def sample_completions(study: Study, runs: Sequence[Run]) -> dict[str, Any]:
                 for node in run.evaluations
                 if (scan := scan_table(study, node, "records.parquet")) is not None
             ]
-            _check_version(study, run, scans)
             drawn, rollouts = _evaluated(scans, quota * 3 // 4), _rollouts(study, run.rl, quota // 4)
             counts += [[index, *row] for scan in scans for row in _counts(scan)]
         except pl.exceptions.PolarsError as error:
@@ -53,20 +51,6 @@ def sample_completions(study: Study, runs: Sequence[Run]) -> dict[str, Any]:
         "rows": rows,
         "counts": counts,
     }
-
-
-def _check_version(study: Study, run: Run, scans: list[pl.LazyFrame]) -> None:
-    """Name records that another version of the schema wrote; equal columns may mean other things there."""
-    for scan in scans:
-        low, high = (
-            scan.select(low=pl.col("schema_version").min(), high=pl.col("schema_version").max())
-            .collect()
-            .row(0)
-        )
-        if low is not None and (low, high) != (SCHEMA_VERSION, SCHEMA_VERSION):
-            study.trouble(
-                f"{run.id}: records of schema version {low} to {high}, this program reads {SCHEMA_VERSION}"
-            )
 
 
 def _evaluated(scans: list[pl.LazyFrame], quota: int) -> pl.DataFrame | None:

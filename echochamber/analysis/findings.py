@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from .changes import problem_table
 from .forecast_tables import forecasts_table
 from .format_tables import costs_table, dynamics_table, errors_table, style_table
 from .page_data import written_formats
@@ -20,9 +21,9 @@ from .score_tables import (
     variants_table,
 )
 from .study_folder import Study, scan_table
+from .summary import complete_runs
 from .tables.common import counts, forced_counts
 
-PROBLEM_COLUMNS = ("problem_set", "step", "problem_id", "num_samples", "num_correct", "greedy_correct")
 RECORD_NEEDS = ("problem_set", "problem_id", "step", "sample", "temperature", "format", "outcome", "correct")
 PROBE_TABLES = {
     "forced": (*RECORD_NEEDS, "forced_format"),
@@ -60,13 +61,16 @@ def findings(study: Study, runs: Sequence[Run], chosen: tuple[str, str]) -> list
 
 def _tables(study: Study, members: Sequence[Run], chosen: tuple[str, str], label: str) -> tuple[str, list[PageTable]]:
     """Note and every table that can be made; a file damaged inside is named and costs the group its tables."""
+    done = complete_runs(members, chosen)
+    left_out = ", ".join(str(run.seed) for run in members if run not in done)
     try:
-        inputs = [run_inputs(study, run, chosen) for run in members]
+        inputs = [run_inputs(study, run, chosen) for run in done]
         tables = [make(study, inputs, chosen[0]) for make in MAKERS]
     except pl.exceptions.PolarsError as error:
         study.trouble(f"{label}: records or problems cannot be analysed ({str(error).splitlines()[0]})")
         return "", []
-    return seeds_note(inputs), [table for table in tables if table is not None]
+    note = f" Not finished yet and left out: seed {left_out}." if left_out else ""
+    return seeds_note(inputs) + note, [table for table in tables if table is not None]
 
 
 def run_inputs(study: Study, run: Run, chosen: tuple[str, str]) -> Inputs:
@@ -75,9 +79,8 @@ def run_inputs(study: Study, run: Run, chosen: tuple[str, str]) -> Inputs:
     formats = written_formats([run])
     scans = [scan_table(study, node, "records.parquet") for node in run.evaluations]
     known = [scan for scan in scans if scan is not None]
-    tables = [scan_table(study, node, "problems.parquet", PROBLEM_COLUMNS) for node in run.evaluations]
-    problems = [table.collect() for table in tables if table is not None]
-    records = pl.concat(known, how="diagonal") if known else None
+    # What the grader could not decide is in no score (`evaluate` leaves it out of its own as well).
+    records = pl.concat(known, how="diagonal").filter(pl.col("outcome").ne_missing("infrastructure")) if known else None
     counted = counts(records, chosen[0], [0, last]) if records is not None and last and formats else None
     probed = {name: table for name in PROBE_TABLES if (table := _probed(study, run, name)) is not None}
     return Inputs(
@@ -85,7 +88,7 @@ def run_inputs(study: Study, run: Run, chosen: tuple[str, str]) -> Inputs:
         last,
         formats,
         records,
-        pl.concat(problems, how="diagonal_relaxed") if problems else None,
+        problem_table(study, run),
         counted,
         forced_counts(probed["forced"], chosen[0]) if "forced" in probed else None,
         probed,

@@ -19,20 +19,11 @@ _DIVIDE_BY_SPREAD = ("grpo", "dapo", "gspo")
 
 def forecasts_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
     """Every forecast with its winner, its scores and how often the winner was right."""
-    one = inputs[0]
-    if not one.run.arm or any(each.counted is None for each in inputs):
+    tables = forecast_tables(study, inputs)
+    if not tables:
         return None
-    config = rl_config(study, one.run.arm)
-    weight, reason = kl_weight(config)
-    prompts, samples = rollout_size(config)
-    tables = [
-        forecast_table(each.counted, each.last, each.formats, weight, prompts, samples, forced=each.forced)
-        for each in inputs
-        if each.counted is not None
-    ]
-    if not all(len(table) for table in tables):
-        return None
-    rows = [_row(name, tables, inputs[0]) for name in tables[0]["forecast"] if all(name in t["forecast"] for t in tables)]
+    weight, reason = kl_weight(rl_config(study, inputs[0].run.arm))
+    rows = [_row(name, tables, inputs[0]) for name in shared_forecasts(tables)]
     note = (
         f"Effective KL weight: {f'{weight:g}' if weight is not None else 'none'}, because {reason}. The bandit sees only base shares and "
         "accuracies (rate 1): what it reaches needs no language model. “When forced”: accuracies with the format’s opening given. "
@@ -41,12 +32,39 @@ def forecasts_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
     return PageTable("Could the winner be foretold from the base?", columns, rows, note)
 
 
+def forecast_tables(study: Study, inputs: Sequence[Inputs]) -> list[pl.DataFrame]:
+    """`forecast_table` of every run; empty where one of them has none."""
+    one = inputs[0]
+    if not one.run.arm or any(each.counted is None for each in inputs):
+        return []
+    config = rl_config(study, one.run.arm)
+    weight, _ = kl_weight(config)
+    prompts, samples = rollout_size(config)
+    tables = [
+        forecast_table(each.counted, each.last, each.formats, weight, prompts, samples, forced=each.forced)
+        for each in inputs
+        if each.counted is not None
+    ]
+    return tables if all(len(table) for table in tables) else []
+
+
+def shared_forecasts(tables: Sequence[pl.DataFrame]) -> list[str]:
+    """Names of the forecasts that every run has, in their order."""
+    return [name for name in tables[0]["forecast"] if all(name in table["forecast"] for table in tables)]
+
+
+def over_runs(tables: Sequence[pl.DataFrame], name: str, score: str) -> dict[str, Any]:
+    """value, low, high of one score of one forecast over seeds."""
+    return _joined([table.row(by_predicate=pl.col("forecast") == name, named=True) for table in tables], score)
+
+
 def _row(name: str, tables: Sequence[pl.DataFrame], one: Inputs) -> list[str]:
     found = [table.row(by_predicate=pl.col("forecast") == name, named=True) for table in tables]
     winners = list(dict.fromkeys(row["winner"] for row in found))
     goal = target(one, step=one.last if name == "what happened" else 0)
     cells = [_joined(found, score) for score in ("share", "total_variation", "brier")]
-    texts = [share(cells[0]), _plain(cells[1]), _plain(cells[2])]
+    certain = name != "what happened" and all(row["share_low"] is None for row in found)
+    texts = [f"{percent(cells[0]['value'])} by construction" if certain else share(cells[0]), _plain(cells[1]), _plain(cells[2])]
     if name == "what happened":
         return [name, ", ".join(winners), Cell(texts[0], goal), "–", "–", "–"]
     hits = sum(row["hit"] for row in found)

@@ -1,7 +1,7 @@
 """The finding in words: what a stranger should know after ten seconds."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +34,15 @@ class Tile:
     after_interval: list[float] | None
     target: dict[str, Any]
     """What the completion browser shows when the number is clicked."""
+    change_interval: tuple[float, float] | None = None
+    """Of after - before, each problem or seed its own control, where it is known."""
 
     @property
     def direction(self) -> str:
-        """`up`, `down`, or `unclear` where the intervals overlap or are not known."""
+        """`up`, `down`, or `unclear`: by the paired interval, else by whether the two intervals overlap."""
+        if self.change_interval:
+            low, high = self.change_interval
+            return "up" if low > 0 else "down" if high < 0 else "unclear"
         if self.before is None or self.after is None or not self.before_interval or not self.after_interval:
             return "unclear"
         if self.after_interval[0] > self.before_interval[1]:
@@ -62,11 +67,30 @@ def percent(value: float | None) -> str:
 
 
 def bounds(interval: Sequence[float] | None) -> str:
-    """`54–60%`, or words where there is no interval."""
+    """`54–60%`, with decimals where both ends would read alike; words where there is no interval.
+
+    >>> bounds((0.54, 0.601)), bounds((0.0, 0.0021)), bounds((0.9981, 1.0)), bounds((0.99999, 1.0)), bounds(None)
+    ('54–60%', '0–0.2%', '99.8–100%', '>99.9–100%', 'no interval')
+    """
     if not interval:
         return "no interval"
-    low, high = (percent(round(bound, 3)) for bound in interval)
-    return f"{low.rstrip('%')}–{high}"
+    low, high = interval
+    texts = [percent(round(low, 4)), percent(round(high, 4))]
+    if texts[0] == texts[1] and high - low > 5e-4:
+        texts = [f"{100 * bound:.1f}%" for bound in (low, high)]
+    if texts[0] == texts[1] == "100%":
+        texts[0] = ">99.9%"
+    if texts[0] == texts[1] == "0%":
+        texts[1] = "<0.1%"
+    return f"{texts[0].rstrip('%')}–{texts[1]}"
+
+
+def change(tile: Tile) -> str:
+    """`+31.5 points [26.2 to 36.8]`, the paired change of the table of gains; empty where it is not known."""
+    if tile.before is None or tile.after is None or tile.change_interval is None:
+        return ""
+    low, high = (max(min(100 * bound, 100), -100) for bound in tile.change_interval)
+    return f"{100 * (tile.after - tile.before):+.1f} points [{low:.1f} to {high:.1f}]"
 
 
 def title(name: str) -> str:
@@ -74,25 +98,33 @@ def title(name: str) -> str:
     return f"{TITLES[name]} ({name})" if name in TITLES else name
 
 
-def tiles(summary: Row, runs: Sequence[Run], chosen: tuple[str, str]) -> list[Tile]:
-    """Share of the winner, accuracy, and pass@k and maj@k at the largest k that both ends have."""
+def tiles(
+    summary: Row, runs: Sequence[Run], chosen: tuple[str, str], changes: Mapping[str, tuple[float, float]] | None = None
+) -> list[Tile]:
+    """Share of the winner, accuracy, and pass@k and maj@k at the largest k that both ends have.
+
+    `changes`: score -> paired interval of its change (`changes.paired_changes`).
+    """
+    changes = changes or {}
     base, final = summary["base"], summary["final"]
     if base is None or final is None:
         return []
     found = [_winner_tile([run for run in runs if run.group == runs[0].group], chosen)]
     found.append(
-        _tile("Right at the first try", "pass@1: accuracy of one sampled answer", base, final, "accuracy")
+        _tile("Right at the first try", "pass@1: accuracy of one sampled answer", base, final, "accuracy", change=changes.get("accuracy"))
     )
     largest = max((int(k) for k in base["pass@k"] if final["pass@k"].get(k) is not None), default=1)
     if largest > 1:
         meaning = f"pass@{largest}: at least one of {largest} sampled answers is right"
-        found.append(_tile(f"Right within {largest} tries", meaning, base, final, "pass@k", str(largest)))
+        found.append(_tile(f"Right within {largest} tries", meaning, base, final, "pass@k", str(largest), changes.get(f"pass@{largest}")))
         meaning = f"maj@{largest}: the most frequent of {largest} sampled answers is right"
-        found.append(_tile(f"Right by vote of {largest}", meaning, base, final, "maj@k", str(largest)))
+        found.append(_tile(f"Right by vote of {largest}", meaning, base, final, "maj@k", str(largest), changes.get(f"maj@{largest}")))
     return found
 
 
-def _tile(label: str, meaning: str, base: Row, final: Row, name: str, k: str | None = None) -> Tile:
+def _tile(
+    label: str, meaning: str, base: Row, final: Row, name: str, k: str | None = None, change: tuple[float, float] | None = None
+) -> Tile:
     path = (name,) if k is None else (name, k)
     return Tile(
         label,
@@ -102,6 +134,7 @@ def _tile(label: str, meaning: str, base: Row, final: Row, name: str, k: str | N
         before_interval=at(base, ("intervals", *path)),
         after_interval=at(final, ("intervals", *path)),
         target={"step": final["step"], "format": ""},
+        change_interval=change,
     )
 
 

@@ -13,6 +13,7 @@ from .headline import TITLES
 from .numbers import Row, at, average_rows
 from .runs import Run, problem_sets, rl_config, rollout_size
 from .study_folder import Study, read_log
+from .summary import complete_runs, ends
 
 DIAGNOSTICS = {
     "reward/mean": "Mean reward",
@@ -37,7 +38,7 @@ def page_data(study: Study, runs: Sequence[Run]) -> dict[str, Any]:
         "formats": [{"name": name, "title": TITLES.get(name, "")} for name in names],
         "sets": [list(pair) for pair in problem_sets(list(runs))],
         "diagnostics": DIAGNOSTICS,
-        "runs": [_run(study, run, names) for run in runs],
+        "runs": [_run(study, run, names) | {"complete": [all(ends(run, pair)) for pair in problem_sets(list(runs))]} for run in runs],
         "joined": _joined(runs),
         "completions": sample_completions(study, runs),
     }
@@ -51,9 +52,10 @@ def _joined(runs: Sequence[Run]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     for label, members in groups.items():
         for chosen in problem_sets(members) if len(members) > 1 else ():
-            shared = set.intersection(*[set(run.steps(chosen)) for run in members])
+            done = complete_runs(members, chosen)
+            shared = set.intersection(*[set(run.steps(chosen)) for run in done])
             for step in sorted(shared):
-                rows = [row for run in members if (row := run.row(chosen, step))]
+                rows = [row for run in done if (row := run.row(chosen, step))]
                 where = {"problem_set": chosen[0], "split": chosen[1], "step": step}
                 found.setdefault(label, []).append(where | average_rows(rows))
     return found

@@ -24,7 +24,7 @@ def baselines_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
         rows.append([row["method"], Cell(share(row), goal)])
     note = ""
     if not any(one.probed for one in inputs):
-        note = "Forced formats and lower temperatures are measured by the probe stage, which this study does not have (`probe: {}` in the recipe)."
+        note = "Forced formats and lower temperatures are measured by the probe stage, which this study does not have (probe: {} in the recipe adds it)."
     elif any("forced" in one.probed for one in inputs):
         note = "The best format is chosen on one half of the problems and measured on the other. Completions of probes are in their own artifact; a click leads to the base’s free ones."
     return PageTable("How much of it needs no training?", ["Method", "Accuracy with 95% interval"], rows, note)

@@ -9,9 +9,10 @@ import jinja2
 import yaml
 
 from ..core.artifacts import write_text
+from .changes import paired_changes
 from .data_tables import mixture_plans, surface_table
 from .findings import findings
-from .headline import bounds, how_sure, percent, sentences, tiles, title
+from .headline import bounds, change, how_sure, percent, sentences, tiles, title
 from .numbers import at, count, top_format
 from .page_data import page_data, script_safe
 from .page_ledger import page_ledger
@@ -46,7 +47,7 @@ def render_page(study: Study, runs: list[Run], live: bool = False) -> str:
     data = page_data(study, runs)
     summary = summarise_study(study, runs)
     sets = problem_sets(runs)
-    found = tiles(summary, runs, sets[0]) if sets else []
+    found = tiles(summary, runs, sets[0], paired_changes(study, runs, sets[0])) if sets else []
     page = files("echochamber.analysis") / "page"
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -54,6 +55,7 @@ def render_page(study: Study, runs: list[Run], live: bool = False) -> str:
     environment.filters |= {
         "percent": percent,
         "bounds": bounds,
+        "change": change,
         "format_title": title,
         "duration": duration,
         "count": count,

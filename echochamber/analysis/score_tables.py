@@ -1,9 +1,11 @@
 """Analyses of scores as tables of text: gains, selection or skill, coverage, support, guesses, scorers."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
+from ..stats.intervals import t_interval
 from .page_table import Cell, Inputs, PageTable, share, signed, target
 from .study_folder import Study
 from .tables.common import over_seeds
@@ -60,13 +62,12 @@ def selection_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
         "selection": "choosing more accurate formats",
         "skill": "being right more often within a format",
     }
-    ranges = pl.concat(tables).group_by("part").agg(pl.col("at_least").min(), pl.col("at_most").max())
-    joined = over_seeds(tables, ["part"]).join(ranges, on="part", how="left", maintain_order="left")
+    joined = over_seeds(tables, ["part"])
     rows: list[list[str]] = [
         [
             names[row["part"]],
             Cell(signed(row["value"], (row["low"], row["high"])), target(inputs[0], change="gained")),
-            f"{100 * row['at_least']:+.1f} to {100 * row['at_most']:+.1f}",
+            _range(tables, row["part"], target(inputs[0], change="gained")),
         ]
         for row in joined.iter_rows(named=True)
     ]
@@ -78,8 +79,19 @@ def selection_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
         else "The gain is split exactly, problem by problem. A format that the model no longer writes has no accuracy after RL: "
         "the estimate assumes it kept the one it had, the last column is the range over every accuracy it could have. "
     )
-    columns = ["Part of the accuracy gain", "Estimate with 95% interval", "Range if unmeasured"]
+    columns = ["Part of the accuracy gain", "Estimate with 95% interval", "Range over what is unmeasured"]
     return PageTable("Selection or skill?", columns, rows, note)
+
+
+def _range(tables: Sequence[pl.DataFrame], part: str, goal: dict[str, Any]) -> str:
+    """`+7.8 to +38.2 [+5.1 to +41.0]`: the mean range over seeds, and the outer ends of the intervals of its two ends."""
+    rows = [table.row(by_predicate=pl.col("part") == part, named=True) for table in tables]
+    least, most = ([row[end] for row in rows] for end in ("at_least", "at_most"))
+    if least == most:
+        return "nothing unmeasured"
+    low, high = (rows[0]["at_least_low"], rows[0]["at_most_high"]) if len(rows) == 1 else (t_interval(least)[0], t_interval(most)[1])
+    ends = (max(100 * low, -100), min(100 * high, 100))
+    return Cell(f"{100 * sum(least) / len(least):+.1f} to {100 * sum(most) / len(most):+.1f} [{ends[0]:+.1f} to {ends[1]:+.1f}]", goal)
 
 
 def coverage_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
@@ -108,7 +120,7 @@ def coverage_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageT
 
 def support_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
     """Problems kept, gained, lost and never solved within k tries."""
-    tables = [support(one.problems, chosen) for one in inputs if one.problems is not None]
+    tables = [support(one.records, chosen, one.last) for one in inputs if one.records is not None]
     tables = [table for table in tables if len(table)]
     if not tables or len(tables) < len(inputs):
         return None
@@ -119,7 +131,10 @@ def support_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTa
         [str(k), *(Cell(cells.get((k, kind), "not estimable"), target(inputs[0], change=change)) for kind, change in changes.items())]
         for k in sorted({k for k, _ in cells})
     ]
-    note = "Chance that a problem is solved within k tries by both models, only after RL, only before, or by neither. "
+    note = (
+        "Chance that a problem is solved within k tries by both models, only after RL, only before, or by neither. "
+        "Each model’s tries are other samples than the other’s, so k ends at half of them. "
+    )
     return PageTable("Which problems were gained, which were lost?", ["k", *changes], rows, note)
 
 
@@ -175,4 +190,6 @@ def _with_unwritten(table: pl.DataFrame, all_tables: Sequence[pl.DataFrame]) -> 
     """`table` with a share of 0, without an interval of its own, for each label that only other seeds or steps have."""
     wanted = pl.concat([other.select("scorer", "quantity") for other in all_tables]).unique(maintain_order=True)
     grid = wanted.join(pl.DataFrame({"last": [False, True]}), how="cross")
-    return grid.join(table, on=["scorer", "quantity", "last"], how="left", maintain_order="left").with_columns(pl.col("value").fill_null(0.0))
+    return grid.join(table, on=["scorer", "quantity", "last"], how="left", maintain_order="left").with_columns(
+        value=pl.when(pl.col("quantity").str.starts_with("share of ")).then(pl.col("value").fill_null(0.0)).otherwise(pl.col("value"))
+    )

@@ -14,7 +14,7 @@ import polars as pl
 
 from ..core.errors import UserError
 from ..core.metrics import read_metrics
-from ..core.records import RECORD_SCHEMA
+from ..core.records import RECORD_SCHEMA, SCHEMA_VERSION
 
 KINDS = ("tokenizer", "problems", "shards", "surface", "pretrain", "rl", "evaluate", "probe")
 """Stage kinds in the order in which data flows."""
@@ -211,4 +211,20 @@ def scan_table(
             f"{node.id}: {name} has column {wrong[0]!r} as {columns[wrong[0]]}, expected {RECORD_SCHEMA[wrong[0]]}"
         )
         return None
+    if required == RECORD_COLUMNS and not _this_version(study, node, name, frame):
+        return None
     return frame
+
+
+def _this_version(study: Study, node: Node, name: str, frame: pl.LazyFrame) -> bool:
+    """False, with a note, for records of another schema version: equal columns may mean other things there."""
+    try:
+        found = frame.select(pl.col("schema_version").unique().sort()).collect()["schema_version"].to_list()
+    except pl.exceptions.PolarsError as error:
+        study.trouble(f"{node.id}: {name} is damaged ({str(error).splitlines()[0]})")
+        return False
+    if set(found) <= {SCHEMA_VERSION}:
+        return True
+    versions = " and ".join(str(version) for version in found)
+    study.trouble(f"{node.id}: {name} is of schema version {versions}, this program reads {SCHEMA_VERSION}; it is left out")
+    return False

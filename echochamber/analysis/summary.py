@@ -24,7 +24,7 @@ def summarise_study(study: Study, runs: Sequence[Run]) -> dict[str, Any]:
     """`study_summary` of a study that is read already."""
     sets = problem_sets(list(runs))
     chosen = sets[0] if sets else ("", "")
-    group = [run for run in runs if run.group == runs[0].group] if runs else []
+    group = complete_runs([run for run in runs if run.group == runs[0].group], chosen) if runs else []
     return {
         "name": study.name,
         "base": _averaged(group, chosen, first=True),
@@ -41,6 +41,11 @@ def ends(run: Run, chosen: tuple[str, str]) -> tuple[Row | None, Row | None]:
     """Rows of the base (step 0) and of the last evaluated checkpoint after it."""
     steps = [step for step in run.steps(chosen) if step > 0]
     return run.row(chosen, 0), run.row(chosen, steps[-1]) if steps else None
+
+
+def complete_runs(group: Sequence[Run], chosen: tuple[str, str]) -> list[Run]:
+    """The seeds of a group that have both ends; before and after must be of the same seeds. All of them where none has."""
+    return [run for run in group if all(ends(run, chosen))] or list(group)
 
 
 def stage_seconds(study: Study) -> dict[str, float]:

@@ -54,22 +54,44 @@ def bandit(
     and moves the logits by `rate` times the mean of advantage x grad log-probability. It knows the
     base's shares and accuracies and nothing else: the null model of every collapse.
     """
+    a, p = np.atleast_2d(np.asarray(shares, dtype=float)), np.atleast_2d(np.asarray(accuracies, dtype=float))
+    return bandits(a, p, steps, prompts_per_step, samples_per_prompt, rate, seed, normalise)[:, 0]
+
+
+def bandits(
+    shares: np.ndarray,
+    accuracies: np.ndarray,
+    steps: int,
+    prompts_per_step: int,
+    samples_per_prompt: int,
+    rate: float,
+    seed: int,
+    normalise: bool = True,
+) -> np.ndarray:
+    """R independent `bandit` runs at once, each from its own shares and accuracies: (R, F), (R, F) -> (steps + 1, R, F)."""
     a, p = np.asarray(shares, dtype=float), np.nan_to_num(np.asarray(accuracies, dtype=float))
     present = a > 0
     logits = np.where(present, np.log(np.where(present, a, 1.0)), -np.inf)
-    stream, path = generator("bandit", seed), [a / a.sum()]
+    stream, policy = generator("bandit", seed), a / a.sum(axis=1, keepdims=True)
+    path = [policy]
     for _ in range(steps):
-        policy = np.exp(logits - logits.max())
-        policy /= policy.sum()
-        arms = stream.choice(a.size, p=policy, size=(prompts_per_step, samples_per_prompt))
-        rewards = (stream.random(arms.shape) < p[arms]).astype(float)
-        advantages = rewards - rewards.mean(axis=1, keepdims=True)
+        policy = _softmax(logits)
+        edges = np.cumsum(policy, axis=1)[:, :-1, None, None]
+        arms = (stream.random((len(a), prompts_per_step, samples_per_prompt))[:, None] >= edges).sum(axis=1)
+        paid = np.take_along_axis(p, arms.reshape(len(a), -1), axis=1).reshape(arms.shape)
+        rewards = (stream.random(arms.shape) < paid).astype(float)
+        advantages = rewards - rewards.mean(axis=2, keepdims=True)
         if normalise:
-            advantages /= rewards.std(axis=1, keepdims=True) + 1e-6
-        push = np.bincount(arms.ravel(), advantages.ravel(), minlength=a.size) / arms.size
-        logits = logits + rate * np.where(present, push - policy * push.sum(), 0.0)
-        path.append(np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum())
+            advantages /= rewards.std(axis=2, keepdims=True) + 1e-6
+        push = np.stack([(advantages * (arms == form)).mean(axis=(1, 2)) for form in range(a.shape[1])], axis=1)
+        logits = logits + rate * np.where(present, push - policy * push.sum(axis=1, keepdims=True), 0.0)
+        path.append(_softmax(logits))
     return np.array(path)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    weight = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
 
 def naive_forecasts(shares: ArrayLike, accuracies: ArrayLike, constant: int) -> dict[str, np.ndarray]:

@@ -56,12 +56,13 @@ def evaluate_once(
     ids = [[p.id, p.question, p.reference] for p in kept]
     inputs = {"checkpoint": hash_checkpoint(folder), "surface": hashlib.sha256(canonical_json(surface).encode()).hexdigest()}
     spec = Spec("evaluate", {"evaluate": config.resolved(), "problems": ids, "seed": seed, "runtime": runtime.resolved()}, evaluating.VERSION, {}, inputs)
-    with store.build(spec, {"seed": seed}) as partial:
-        start_sitting(partial, time.time())
-        target = evaluating.Target(step_of(folder), folder, config.samples)
-        evaluating.evaluate(config, [target], {name: kept}, partial, start_runtime(runtime), Labels("checkpoint", seed))
-        write_json(partial / "surface.json", surface)
-        end_sittings(partial, time.time())
+    if not store.has(spec):
+        with store.build(spec, {"seed": seed}) as partial:
+            start_sitting(partial, time.time())
+            target = evaluating.Target(step_of(folder), folder, config.samples)
+            evaluating.evaluate(config, [target], {name: kept}, partial, start_runtime(runtime), Labels("checkpoint", seed))
+            write_json(partial / "surface.json", surface)
+            end_sittings(partial, time.time())
     artifact = store.path(spec)
     rows = json.loads((artifact / "summary.json").read_text(encoding="utf-8"))
     return Scored(artifact, rows, len(chosen) - len(kept), line)

@@ -38,10 +38,11 @@ def probe_once(
     what = {"probe": config.resolved(), "openings": openings, "problems": ids, "seed": seed, "runtime": runtime.resolved()}
     store = Store(make_folder(out or Path("runs") / f"probe-{name}"))
     spec = Spec("probe", what, probing.VERSION, {}, inputs)
-    with store.build(spec, {"seed": seed}) as partial:
-        start_sitting(partial, time.time())
-        first, *rest = [probing.Checkpoint(step_of(place), place) for place in places]
-        probing.probe(config, first, rest[0] if rest else None, given, {name: chosen}, partial, start_runtime(runtime), Labels("checkpoint", seed))
-        end_sittings(partial, time.time())
+    if not store.has(spec):
+        with store.build(spec, {"seed": seed}) as partial:
+            start_sitting(partial, time.time())
+            first, *rest = [probing.Checkpoint(step_of(place), place) for place in places]
+            probing.probe(config, first, rest[0] if rest else None, given, {name: chosen}, partial, start_runtime(runtime), Labels("checkpoint", seed))
+            end_sittings(partial, time.time())
     artifact = store.path(spec)
     return artifact, json.loads((artifact / "summary.json").read_text(encoding="utf-8"))

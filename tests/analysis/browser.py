@@ -72,6 +72,13 @@ class Chromium:
         self._call("POST", f"{self.session}/url", {"url": address})
         self.wait(ready)
 
+    def show_as(self, width: int, height: int, scheme: str = "light") -> None:
+        """A viewport of that size (smaller than a window can be, such as a phone's) in a colour scheme."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        for name, arguments in (("setDeviceMetricsOverride", size), ("setEmulatedMedia", media)):
+            self._call("POST", f"{self.session}/goog/cdp/execute", {"cmd": f"Emulation.{name}", "params": arguments})
+
     def run(self, script: str, *arguments: Any) -> Any:
         """The value of a script's `return`."""
         return self._call("POST", f"{self.session}/execute/sync", {"script": script, "args": list(arguments)})

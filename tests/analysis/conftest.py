@@ -20,7 +20,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two mixtures, three seeds. Read only."""
     folder = tmp_path_factory.mktemp("grid")
-    return make_study(folder, seeds=(0, 1, 2), mixtures=("tg_omi1_omi2", "tg_4xomi1"), problems=8, samples=4)
+    return make_study(folder, seeds=(0, 1, 2), mixtures=("tg_omi1_omi2", "tg_4xomi1"), problems=16, samples=4)
 
 
 @pytest.fixture

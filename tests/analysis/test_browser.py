@@ -157,10 +157,61 @@ def test_theme_button_cycles(page: Chromium) -> None:
     assert page.text("#theme") == "Theme: auto"
 
 
-def test_narrow_screen_does_not_scroll_sideways(study: Path, tmp_path: Path) -> None:
-    with Chromium(width=500, height=900) as phone:
-        phone.open(build_report(study, tmp_path / "report.html"))
-        assert phone.run("return document.documentElement.scrollWidth <= innerWidth")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_labels_stay_inside_the_figure_and_apart(grid: Path, tmp_path: Path, width: int) -> None:
+    """At the width of a phone and of a desk: nothing scrolls sideways, no label is cut, none hides another."""
+    with Chromium() as browser:
+        browser.show_as(width, 900)
+        browser.open(build_report(grid, tmp_path / "report.html"))
+        assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+        box = browser.run("const r = document.querySelector('#central').getBoundingClientRect(); return [r.left, r.right]")
+        labels = browser.run(
+            "return [...document.querySelectorAll('#central .series-label, #central .tick')].map(e => { const r = e.getBoundingClientRect(); return [e.textContent, r.left, r.right, r.top, r.bottom]; })"
+        )
+        assert len(labels) > 8
+        assert [text for text, left, right, *_ in labels if left < box[0] or right > box[1]] == []
+        hidden = [
+            (one[0], other[0])
+            for i, one in enumerate(labels)
+            for other in labels[:i]
+            if one[1] < other[2] - 1 and other[1] < one[2] - 1 and one[3] < other[4] - 4 and other[3] < one[4] - 4
+        ]
+        assert hidden == []
+
+
+CONTRAST = """
+const light = ([r, g, b]) => { const f = (v) => ((v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * f(r) + 0.7152 * f(g) + 0.0722 * f(b); };
+const parse = (text) => (text.match(/[0-9.]+/g) || []).map(Number);
+const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c.length === 3 || c[3] > 0.9) return c; } return [255, 255, 255]; };
+const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
+const bad = [];
+for (const e of document.querySelectorAll('h1, h2, h3, p, th, td, small, button, .label, .meaning, .interval, .outcome, .answer, footer, figcaption'))
+  if (e.offsetParent && e.innerText.trim()) { const r = ratio(parse(getComputedStyle(e).color), ground(e)); if (r < 4.5) bad.push([e.className || e.tagName, e.innerText.slice(0, 20), r]); }
+for (const e of document.querySelectorAll('#central .on-area')) {
+  const area = [...document.querySelectorAll('#central .area')].find((a) => a.dataset.format === e.textContent);
+  const r = ratio(parse(getComputedStyle(e).fill), parse(getComputedStyle(area).fill)); if (r < 4.5) bad.push(['on-area', e.textContent, r]);
+}
+for (const e of document.querySelectorAll('#central .series-label, #central .tick')) { const r = ratio(parse(getComputedStyle(e).fill), ground(document.querySelector('#central'))); if (r < 4.5) bad.push(['label', e.textContent, r]); }
+for (const e of document.querySelectorAll('#central .line:not(.faint)')) { const r = ratio(parse(getComputedStyle(e).stroke), ground(document.querySelector('#central'))); if (r < 3) bad.push(['line', '', r]); }
+return bad;
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_and_lines_stand_out_from_their_ground(study: Path, tmp_path: Path, scheme: str) -> None:
+    """WCAG 2.2, 1.4.3 and 1.4.11: 4.5 to 1 for text, 3 to 1 for lines."""
+    with Chromium() as browser:
+        browser.show_as(1280, 900, scheme)
+        browser.open(build_report(study, tmp_path / "report.html"))
+        assert browser.run("return matchMedia('(prefers-color-scheme: dark)').matches") == (scheme == "dark")
+        assert browser.run(CONTRAST) == []
+
+
+def test_focus_can_be_seen(page: Chromium) -> None:
+    page.press("#central", "\ue004")
+    style = page.run("const s = getComputedStyle(document.activeElement); return [s.outlineStyle, parseFloat(s.outlineWidth)]")
+    assert style[0] == "solid"
+    assert style[1] >= 2
 
 
 def test_served_page_reloads_when_the_study_moves_on(chromium: Chromium, copied: Path) -> None:

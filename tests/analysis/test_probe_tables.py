@@ -58,7 +58,10 @@ def test_forecasts_from_forced_accuracies_can_name_another_winner(free: pl.LazyF
     assert winners["KL optimum, weight 1, accuracies when forced"] == "tinygsm"
     for row in table.to_dicts():
         for score in ("share", "total_variation", "brier"):
-            assert row[f"{score}_low"] <= row[score] <= row[f"{score}_high"]
+            if score == "share" and row["share_low"] is None:
+                assert row["share"] == pytest.approx(1.0)  # all on one format by construction
+            else:
+                assert row[f"{score}_low"] <= row[score] <= row[f"{score}_high"]
 
 
 def test_best_forced_format_is_chosen_and_measured_on_different_problems() -> None:
@@ -95,6 +98,14 @@ def test_coverage_times_precision_is_accuracy_and_their_gains_add_up() -> None:
     assert found["coverage", "gain"] == pytest.approx(0.25 * (5 / 8 + 9 / 12) / 2)
 
 
+def test_a_coverage_that_nothing_moved_is_not_certain() -> None:
+    table = pl.concat([problem_rows(0, [1, 2, 4, 3]), problem_rows(9, [2, 3, 4, 4])])
+    part = coverage_precision(table, "easy").filter(quantity="coverage", side="gain").row(0, named=True)
+    assert part["value"] == 0
+    assert part["low"] < -0.1
+    assert part["high"] > 0.1
+
+
 def test_coverage_of_nothing_is_empty() -> None:
     assert coverage_precision(problem_rows(0, [1, 2]), "easy").is_empty()
 
@@ -110,6 +121,7 @@ def test_likelihoods_by_hand() -> None:
     assert found["per token after RL"]["value"] == -1.0
     assert found["first 8 tokens that moved"]["value"] == pytest.approx(2 / 8)
     assert found["later tokens that moved"]["value"] == 0.0
+    assert found["later tokens that moved"]["low"] == 0.0
     assert all(row["low"] <= row["value"] <= row["high"] for row in found.values())
 
 

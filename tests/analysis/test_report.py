@@ -188,9 +188,9 @@ def test_same_study_same_bytes(study: Path, tmp_path: Path) -> None:
         ),
         (
             lambda f: rewrite(f, pl.lit(2, dtype=pl.Int16).alias("schema_version")),
-            "records of schema version 2 to 2, this program reads 1",
+            "records.parquet is of schema version 2, this program reads 1; it is left out",
         ),
-        (lambda f: scratch(find(f, "evaluate-*") / "records.parquet"), "completions cannot be read"),
+        (lambda f: scratch(find(f, "evaluate-*") / "records.parquet"), "records.parquet is damaged"),
         (lambda f: (find(f, "rl-*") / "rollouts.parquet").unlink(), "rollouts.parquet is missing"),
         (lambda f: (find(f, "rl-*") / "metrics.jsonl").write_text('{"step": 1, "rew'), ""),
         (lambda f: (find(f, "shards-*") / "plan.json").write_text("null"), ""),
@@ -238,3 +238,23 @@ def test_without_evaluations_the_headline_says_how_far_training_is(copied: Path,
         path.unlink()
     page = read(copied, tmp_path / "r.html")
     assert "No answer yet: at step 48 of RL, code block with output (omi1) has" in page.text
+
+
+def test_seeds_that_are_not_finished_do_not_hide_those_that_are(grid: Path, tmp_path: Path) -> None:
+    """One seed of three is done: the page is that of its run, before and after of the same seed, and says who is missing."""
+    folder = Path(shutil.copytree(grid, tmp_path / "going"))
+    content = json.loads((folder / "study.json").read_text())
+    for node in content["nodes"]:
+        if node["seed"] in (1, 2) and (node["kind"] == "rl" or node["id"].startswith("evaluate/rl")):
+            node["status"] = "pending"
+            shutil.rmtree(folder / node["folder"])
+            node["folder"] = None
+    (folder / "study.json").write_text(json.dumps(content))
+    summary = study_summary(folder)
+    assert summary["averaged_over"]["seeds"] == [0]
+    assert summary["averaged_over"]["interval"].startswith("bootstrap")
+    assert summary["base"]["accuracy"] == summary["arms"][0]["base"]["accuracy"]
+    text = build_report(folder, tmp_path / "report.html").read_text()
+    assert "Not finished yet and left out: seed 1, 2." in text
+    assert "Did the scores really change?" in text
+    assert "evaluate/rl/tg_omi1_omi2/nano-0.8m/grpo/seed1 is pending" in text

@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 
 from echochamber.analysis import study_summary
-from echochamber.analysis.headline import Tile, bounds, percent, sentences, winners
+from echochamber.analysis.changes import paired_changes
+from echochamber.analysis.headline import Tile, bounds, percent, sentences, tiles, winners
+from echochamber.analysis.runs import find_runs, problem_sets
+from echochamber.analysis.study_folder import load_study
+from echochamber.analysis.summary import summarise_study
 from echochamber.stats.intervals import t_interval
 
 from .synthetic import ACCURACY, FORMATS, START, shares_at
@@ -68,10 +72,27 @@ def test_a_format_that_died_in_one_seed_has_no_mean_accuracy(grid: Path) -> None
 )
 def test_headline_claims_no_more_than_happened(before: float, after: float, said: str) -> None:
     cells = {"before_interval": [before, before], "after_interval": [after, after], "target": {}}
-    tiles = [
+    shown = [
         Tile(label, "", before, after, **cells) for label in ("Written as omi1", "Right at the first try")
     ]
-    assert said in sentences(tiles)[0]
+    assert said in sentences(shown)[0]
+
+
+def test_the_headline_and_the_table_of_gains_judge_a_change_alike(study: Path, grid: Path) -> None:
+    """Each problem (or seed) is its own control: two intervals that overlap may belong to a clear change."""
+    for folder in (study, grid):
+        loaded = load_study(folder)
+        runs = find_runs(loaded)
+        chosen = problem_sets(runs)[0]
+        changes = paired_changes(loaded, runs, chosen)
+        found = {tile.label: tile for tile in tiles(summarise_study(loaded, runs), runs, chosen, changes)}
+        assert found["Right at the first try"].change_interval == changes["accuracy"]
+        assert found["Right at the first try"].direction == "up"
+    overlapping = {"before_interval": [0.1, 0.4], "after_interval": [0.3, 0.6], "target": {}}
+    assert Tile("", "", 0.2, 0.4, **overlapping).direction == "unclear"
+    assert Tile("", "", 0.2, 0.4, **overlapping, change_interval=(0.1, 0.3)).direction == "up"
+    assert Tile("", "", 0.4, 0.2, **overlapping, change_interval=(-0.3, -0.1)).direction == "down"
+    assert Tile("", "", 0.4, 0.2, **overlapping, change_interval=(-0.3, 0.1)).direction == "unclear"
 
 
 def test_words_for_numbers() -> None:

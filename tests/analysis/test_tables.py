@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -15,11 +16,12 @@ from echochamber.analysis.tables.dynamics import (
     style_shares,
 )
 from echochamber.analysis.tables.errors import flip_errors, two_scorers
-from echochamber.analysis.tables.floors import pass_variants, swapped_references
+from echochamber.analysis.tables.floors import pass_variants
 from echochamber.analysis.tables.forecasts import forecast_table
 from echochamber.analysis.tables.gains import paired_gains, support
 from echochamber.analysis.tables.selection import selection_or_skill
 from echochamber.core.records import RECORD_SCHEMA
+from echochamber.stats.pass_at_k import pass_at_k
 
 FORMATS = ["tinygsm", "omi1"]
 
@@ -115,6 +117,9 @@ def test_pure_selection_is_found_and_bounded(pure_selection: pl.LazyFrame) -> No
     assert parts["selection"]["at_least"] == pytest.approx(0.375 - 1.25 / 4)
     assert parts["selection"]["at_most"] == pytest.approx(0.375 - 0.25 / 4)
     assert parts["skill"]["at_most"] == pytest.approx(0.25 - (0.375 - 1.25 / 4))
+    assert parts["gain"]["at_least"] == parts["gain"]["at_most"]
+    assert parts["selection"]["at_least_low"] <= parts["selection"]["at_least"]
+    assert parts["selection"]["at_most_high"] >= parts["selection"]["at_most"]
 
 
 def test_forecasts_score_what_happened_as_perfect(pure_selection: pl.LazyFrame) -> None:
@@ -125,6 +130,9 @@ def test_forecasts_score_what_happened_as_perfect(pure_selection: pl.LazyFrame) 
     assert rows["always tinygsm"]["brier"] == pytest.approx(2.0)
     tilt = [1 - p + p * math.e for p in (0.25, 0.75)]
     assert rows["KL optimum, weight 1"]["share"] == pytest.approx(tilt[1] / sum(tilt))
+    assert rows["always tinygsm"]["share_low"] is None  # by construction, whatever the data
+    null = rows["bandit on formats alone (null model)"]
+    assert null["share_low"] <= null["share"] <= null["share_high"]
 
 
 def problem_rows(step: int, rights: list[int], num: int = 4, problem_set: str = "easy") -> pl.DataFrame:
@@ -154,16 +162,37 @@ def test_gains_pair_the_same_problems_in_every_set() -> None:
     assert rows["easy", "greedy_accuracy"]["value"] == pytest.approx(0.0)
 
 
+def outcomes(step: int, rights: list[list[int]]) -> list[dict[str, object]]:
+    """Completions of problems p0, p1 ... whose sample i is right where the list says 1."""
+    return [
+        {"step": step, "problem_id": f"p{p}", "sample": i, "correct": bool(right), "format": "omi1", "outcome": "correct" if right else "wrong"}
+        for p, row in enumerate(rights)
+        for i, right in enumerate(row)
+    ]
+
+
 def test_support_kinds_add_up() -> None:
-    table = pl.concat([problem_rows(0, [0, 1, 4, 0]), problem_rows(9, [2, 3, 0, 0])])
-    found = support(table, "easy").filter(k=4)
-    assert dict(zip(found["kind"], found["value"], strict=True)) == {
-        "kept": 0.25,
-        "gained": 0.25,
-        "lost": 0.25,
-        "never": 0.25,
-    }
-    assert support(table.filter(step=0), "easy").is_empty()
+    rows = outcomes(0, [[0, 0, 0, 0], [1, 0, 0, 1], [1, 1, 1, 1], [0, 0, 0, 0]])
+    rows += outcomes(9, [[1, 1, 0, 1], [1, 1, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0]])
+    found = support(completions(rows), "easy", 9).filter(k=2)
+    assert dict(zip(found["kind"], found["value"], strict=True)) == {"kept": 0.25, "gained": 0.25, "lost": 0.25, "never": 0.25}
+    assert found["k"].max() == 2
+    assert support(completions(outcomes(0, [[0, 1], [1, 1]])), "easy", 0).is_empty()
+
+
+@pytest.mark.parametrize("common", [True, False])
+def test_support_is_unbiased_under_common_random_numbers(common: bool) -> None:
+    """A policy that RL did not change: gained is E[(1 - s) s], s = 1 - (1 - p)^k, whether or not both draw the same numbers."""
+    stream, rows, k = np.random.default_rng(0), [], 2
+    chances = stream.beta(0.5, 1.0, 3000)
+    draws = stream.random((2, 3000, 8))
+    for step, numbers in ((0, draws[0]), (9, draws[0 if common else 1])):
+        rows += outcomes(step, (numbers < chances[:, None]).astype(int).tolist())
+    solved = 1 - (1 - chances) ** k
+    found = support(completions(rows), "easy", 9).filter(k=k)
+    truth = {"kept": solved**2, "gained": (1 - solved) * solved, "lost": (1 - solved) * solved, "never": (1 - solved) ** 2}
+    for row in found.iter_rows(named=True):
+        assert row["value"] == pytest.approx(float(truth[row["kind"]].mean()), abs=0.012)
 
 
 def test_k_that_one_side_lacks_is_left_out() -> None:
@@ -213,6 +242,9 @@ def test_two_scorers_side_by_side_or_not_at_all() -> None:
     assert cells[0, "ours", "accuracy"] == 0.25
     assert cells[0, "the paper's", "accuracy"] == 1.0
     assert cells[7, "the paper's", "share of text"] == 1.0
+    assert cells[0, "the paper's", "accuracy of text"] == 1.0
+    assert (cells[0, "ours", "pass@4"], cells[0, "the paper's", "pass@4"]) == (1.0, 1.0)
+    assert cells[0, "ours", "accuracy of omi1"] == 0.25
     assert two_scorers(completions(written(0, "a", "omi1", 4, 1)), "easy", (0, 7)).is_empty()
 
 
@@ -252,8 +284,38 @@ def test_guessing_is_told_from_solving() -> None:
     assert cells["steps", 1] == pytest.approx(0.5 / 3)
     assert cells["steps", 4] == pytest.approx(1 / 3)
     assert cells["chance", 1] == pytest.approx(0.5)
-    other = swapped_references(completions(rows).collect(), seed=0)
-    assert dict(other.sort("problem_id").rows()) == {"a": "8", "b": "7", "c": None}
+
+
+def test_chance_floor_is_the_mean_over_all_permutations() -> None:
+    """Against a loop over every ordered pair of problems of one kind; `8.0` is 8."""
+    stream, rows = np.random.default_rng(3), []
+    references = {f"p{i}": (f"f{i % 2}", str(stream.integers(6, 13))) for i in range(12)}
+    for problem, (family, reference) in references.items():
+        for i in range(4):
+            said = [reference, "8", "8.0", str(stream.integers(6, 13)), None][stream.integers(5)]
+            rows.append({"step": 0, "problem_id": problem, "family": family, "reference": reference, "sample": i, "answer": said, "correct": False})
+    table = pass_variants(completions(rows), "easy", (0,)).filter(kind="chance")
+    for k in (1, 2, 4):
+        expected = []
+        for problem, (family, reference) in references.items():
+            others = [r for p, (f, r) in references.items() if p != problem and f == family and len(r) == len(reference)]
+            given = [str(row["answer"]).removesuffix(".0") for row in rows if row["problem_id"] == problem]
+            if others:
+                expected.append(np.mean([pass_at_k(4, given.count(other), k) for other in others]))
+        assert table.filter(k=k)["value"][0] == pytest.approx(np.mean(expected))
+
+
+def test_a_guesser_is_no_better_than_the_chance_floor() -> None:
+    """One who says 7 to every question of a kind in which a fifth of the answers are 7."""
+    rows = [
+        {"step": 0, "problem_id": f"p{p}", "family": "pens", "reference": "7" if p % 5 == 0 else str(1 + p % 6), "answer": "7", "correct": p % 5 == 0, "sample": i}
+        for p in range(200)
+        for i in range(2)
+    ]
+    values = pass_variants(completions(rows), "easy", (0,)).filter(k=1)
+    cells = dict(zip(values["kind"], values["value"], strict=True))
+    assert cells["answer"] == pytest.approx(0.2)
+    assert cells["chance"] == pytest.approx(0.2, abs=1e-9)
 
 
 def test_unchecked_process_is_left_out() -> None:

@@ -7,12 +7,14 @@ completions a problem. Within a seed the target is the seed's own share, over se
 
 import numpy as np
 
-from echochamber.stats.bootstrap import mean_interval, problem_weights
+from echochamber.stats.bootstrap import mean_interval, paired_interval, problem_weights
 from echochamber.stats.intervals import share_interval, t_interval
 
 SHARES = (0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98)
 PROBLEMS = (50, 200, 1000)
 SEEDS = (3, 5, 10)
+WORLDS = {50: 2000, 200: 2000, 1000: 600}
+"""Simulated worlds over seeds, by number of problems."""
 CLUSTERING, COMPLETIONS = 0.3, 16
 
 
@@ -37,6 +39,18 @@ def within_seed(share: float, problems: int, worlds: int = 600, seed: int = 0) -
     stream, weights = np.random.default_rng([seed, problems]), problem_weights(problems, seed, resamples=600)
     observed = estimates(stream, np.full(worlds, share), problems)
     return covered(share, [mean_interval(weights, values) for values in observed])
+
+
+def paired_change(share: float, problems: int, change: float = 0.1, worlds: int = 400, seed: int = 2) -> float:
+    """Coverage of the paired bootstrap for a mean change whose size differs by problem."""
+    stream, weights = np.random.default_rng([seed, problems]), problem_weights(problems, seed, resamples=600)
+    found = []
+    for _ in range(worlds):
+        before = beta(stream, np.full(problems, share), CLUSTERING, (problems,))
+        after = before + (1 - before) * change / (1 - share)  # mean change: `change`
+        first, second = (stream.binomial(COMPLETIONS, own) / COMPLETIONS for own in (before, after))
+        found.append(paired_interval(weights, first, second))
+    return covered(change, found)
 
 
 def over_seeds(
@@ -68,8 +82,10 @@ def table(title: str, columns: list[str], rows: list[tuple[str, list[float]]]) -
 def main() -> None:
     shares = [str(share) for share in SHARES]
     print(table("problems", shares, [(str(p), [within_seed(s, p) for s in SHARES]) for p in PROBLEMS]))
+    changed = SHARES[:-2]
+    print(table("paired change of 0.1", shares[:-2], [(f"{p} problems", [paired_change(s, p) for s in changed]) for p in PROBLEMS]))
     for spread in (0.1, 0.4):
-        cells = {(n, p): [over_seeds(s, n, p, spread) for s in SHARES] for n in SEEDS for p in PROBLEMS[:2]}
+        cells = {(n, p): [over_seeds(s, n, p, spread, worlds=WORLDS[p]) for s in SHARES] for n in SEEDS for p in PROBLEMS}
         for i, name in enumerate(("Student t", "as shown")):
             rows = [
                 (f"{n} seeds, {p} problems", [pair[i] for pair in pairs]) for (n, p), pairs in cells.items()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .coverage import over_seeds, within_seed
+from .coverage import over_seeds, paired_change, within_seed
 
 
 @pytest.mark.slow
@@ -28,3 +28,9 @@ def test_student_alone_fails_near_an_end_where_seeds_differ() -> None:
     plain, shown = over_seeds(0.02, 3, problems=50, spread=0.4)
     assert plain < 0.7
     assert shown > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_paired_change(share: float) -> None:
+    assert 0.92 <= paired_change(share, 200, worlds=400) <= 0.98

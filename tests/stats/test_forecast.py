@@ -5,6 +5,7 @@ import pytest
 
 from echochamber.stats.forecast import (
     bandit,
+    bandits,
     brier,
     effective_kl_weight,
     kl_optimum,
@@ -60,6 +61,14 @@ def test_bandit_collapses_onto_the_most_accurate_and_drifts_between_equals() -> 
     assert min(ends) < 0.2
     assert max(ends) > 0.8
     assert np.mean(ends) == pytest.approx(0.5, abs=0.25)
+
+
+def test_many_bandits_at_once_are_independent_runs_of_one() -> None:
+    many = bandits(np.tile(A, (200, 1)), np.tile(P, (200, 1)), 40, 8, 8, 1.0, seed=0)[-1]
+    each = np.array([bandit(A, P, 40, 8, 8, 1.0, seed)[-1] for seed in range(200)])
+    assert many.mean(0) == pytest.approx(each.mean(0), abs=0.03)
+    assert many.std(0) == pytest.approx(each.std(0), rel=0.25)
+    assert bandits(np.array([A]), np.array([P]), 5, 8, 8, 1.0, seed=3)[:, 0] == pytest.approx(bandit(A, P, 5, 8, 8, 1.0, seed=3))
 
 
 def test_bandit_never_revives_what_the_base_never_wrote() -> None:

@@ -82,15 +82,16 @@ class Central {
   }
 
   draw() {
-    const width = this.host.clientWidth;
-    if (!width) return;
+    const { paddingLeft, paddingRight } = getComputedStyle(this.host);
+    const width = this.host.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+    if (!(width > 0)) return;
     const steps = this.steps();
     if (!steps.length) {
       this.host.replaceChildren(node("p", { class: "none" }, "No step has been trained or evaluated yet."));
       return;
     }
     const narrow = width < 560;
-    this.box = { width, left: 40, right: width - (narrow ? 8 : 128), narrow };
+    this.box = { width, left: 40, right: width - (narrow ? 8 : 144), narrow };
     this.x = scaleX(Math.max(...steps), this.box.left, this.box.right, this.page.state.log);
     const heights = narrow ? [210, 160, 160] : [250, 190, 190];
     const gap = narrow ? 56 : 34;
@@ -167,10 +168,13 @@ class Central {
     const runs = this.runs();
     if (!runs.every((run) => run.null)) return;
     const steps = runs[0].dense.step.filter((step) => runs.every((run) => run.dense.step.includes(step)));
-    let below = steps.map(() => 0);
+    const base = (name) => this.checkpointAt(0, (row) => [(row.formats[name] || {}).share ?? 0, null])[0];
+    const start = names.every((name) => known(base(name))) ? [0] : [];
+    let below = [...start, ...steps].map(() => 0);
     for (const name of names.filter((one) => this.page.state.formats.has(one))) {
-      below = below.map((sum, i) => sum + this.mean(runs.map((run) => run.null[name][run.dense.step.indexOf(steps[i])])));
-      if (below.some((sum) => sum < 0.985)) svg.append(node("path", { class: "null", d: linePath(steps.map((step, i) => [this.x(step), y(below[i])])) }));
+      const shares = steps.map((step) => this.mean(runs.map((run) => run.null[name][run.dense.step.indexOf(step)])));
+      below = [...start.map(() => base(name)), ...shares].map((share, i) => below[i] + share);
+      if (below.some((sum) => sum < 0.985)) svg.append(node("path", { class: "null", d: linePath([...start, ...steps].map((step, i) => [this.x(step), y(below[i])])) }));
     }
   }
 
@@ -180,7 +184,9 @@ class Central {
     const end = above[last] - below[last];
     if (!narrow && end > 0.04) {
       const middle = y((above[last] + below[last]) / 2);
-      svg.append(node("text", { class: "series-label", x: right + 8, y: middle + 4 }, `${name} ${percent(end)}`));
+      // The evaluated share where the last step has one: the number of the tiles and tables.
+      const evaluated = this.checkpointAt(columns[last], (row) => [(row.formats[name] || {}).share, null])[0];
+      svg.append(node("text", { class: "series-label", x: right + 8, y: middle + 4 }, `${name} ${percent(known(evaluated) ? evaluated : end)}`));
     }
     let best = -1, thickest = 0;
     columns.forEach((_, i) => {
@@ -233,29 +239,36 @@ class Central {
       svg.append(node("circle", { class: "dot", cx: this.x(step), cy: y(value), r: 3.6, style: `fill:${colour}`, "data-step": step, "data-format": target.format || "" }));
     }
     const final = cells[cells.length - 1];
-    if (final && final[0] === steps[steps.length - 1]) labels.push({ y: y(final[1]), text: `${label} ${percent(final[1])}`, colour });
+    if (final && final[0] === steps[steps.length - 1]) labels.push({ y: y(final[1]), text: `${label} ${percent(final[1])}`, colour, dash });
+    // A format that died out is named where its line ends.
+    else if (final && target.format) {
+      const room = this.x(final[0]) + 8 + 7.4 * label.length < this.box.width;
+      svg.append(node("text", { class: "series-label", x: this.x(final[0]) + (room ? 8 : -8), y: y(final[1]) - 7, "text-anchor": room ? "start" : "end" }, label));
+    }
   }
 
-  // Labels at the right edge, pushed apart so that none hides another.
+  // Labels at the right edge, pushed apart so that none hides another; below the panel on a narrow page.
   endLabels(svg, labels, panel) {
     if (this.box.narrow) {
-      let x = this.box.left;
+      let x = this.box.left, y = panel.bottom + 19;
       for (const label of labels) {
-        const text = node("text", { class: "series-label", x, y: panel.bottom + 19 }, label.text);
-        text.style.fill = label.colour;
-        svg.append(text);
-        x += label.text.length * 7.2 + 16;
+        const width = label.text.length * 7.8 + 22;
+        if (x + width > this.box.width && x > this.box.left) (x = this.box.left), (y += 15);
+        this.endLabel(svg, label, x, y);
+        x += width + 10;
       }
       return;
     }
     labels.sort((a, b) => a.y - b.y);
     labels.forEach((label, i) => (label.y = Math.max(label.y, i ? labels[i - 1].y + 15 : panel.top + 4)));
     for (let i = labels.length - 1; i >= 0; i--) labels[i].y = Math.min(labels[i].y, i === labels.length - 1 ? panel.bottom : labels[i + 1].y - 15);
-    for (const label of labels) {
-      const text = node("text", { class: "series-label", x: this.box.right + 8, y: label.y + 4 }, label.text);
-      text.style.fill = label.colour;
-      svg.append(text);
-    }
+    for (const label of labels) this.endLabel(svg, label, this.box.right + 8, label.y + 4);
+  }
+
+  // A piece of the line and its name in ink: legible on every ground, told apart without colour.
+  endLabel(svg, { text, colour, dash }, x, y) {
+    svg.append(node("line", { x1: x, x2: x + 15, y1: y - 4, y2: y - 4, style: `stroke:${colour};stroke-width:3;stroke-dasharray:${dash || "none"}` }));
+    svg.append(node("text", { class: "series-label", x: x + 20, y }, text));
   }
 
   drawSteps(svg, steps, total) {

@@ -35,8 +35,16 @@ function short(value) {
   return size >= 0.01 || size === 0 ? String(+value.toFixed(size >= 10 ? 1 : 3)) : value.toExponential(0);
 }
 
-const rounded = (value) => Math.round(1000 * value) / 1000;
-const interval = (bounds) => (bounds ? `${percent(rounded(bounds[0])).replace("%", "")}–${percent(rounded(bounds[1]))}` : "no interval");
+// As `headline.bounds` writes it in the tables.
+function interval(bounds) {
+  if (!bounds) return "no interval";
+  const [low, high] = bounds;
+  let texts = bounds.map((bound) => percent(Math.round(1e4 * bound) / 1e4));
+  if (texts[0] === texts[1] && high - low > 5e-4) texts = bounds.map((bound) => `${(100 * bound).toFixed(1)}%`);
+  if (texts[0] === "100%" && texts[1] === "100%") texts[0] = ">99.9%";
+  if (texts[0] === "0%" && texts[1] === "0%") texts[1] = "<0.1%";
+  return `${texts[0].replace("%", "")}–${texts[1]}`;
+}
 
 // Logarithmic steps use log(1 + step), so that the base at step 0 has a place.
 function scaleX(last, left, right, logarithmic) {

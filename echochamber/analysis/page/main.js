@@ -51,8 +51,12 @@ class Page {
     return this.data.runs.filter((run) => run.label === this.state.group);
   }
 
+  // "Mean of all" is over the seeds that have both ends, as the tables are; over what there is where none has.
   selectedRuns() {
-    return this.groupRuns().filter((run) => this.state.seeds === null || this.state.seeds.has(run.seed));
+    const runs = this.groupRuns();
+    if (this.state.seeds !== null) return runs.filter((run) => this.state.seeds.has(run.seed));
+    const done = runs.filter((run) => run.complete[this.state.set]), begun = runs.filter((run) => run.dense.step.length || run.checkpoints.length);
+    return done.length ? done : begun.length ? begun : runs;
   }
 
   selectGroup(label, seed = null) {
@@ -83,7 +87,7 @@ class Page {
     const seeds = this.groupRuns().map((run) => run.seed);
     if (seeds.length > 1) {
       parts.push(node("div", { class: "chips", role: "group", "aria-label": "Seeds" }, node("span", {}, "Seeds"),
-        this.chip("mean of all", this.state.seeds === null, () => ((this.state.seeds = null), this.update())),
+        this.chip(this.groupRuns().every((run) => run.complete[this.state.set]) ? "mean of all" : "mean of finished", this.state.seeds === null, () => ((this.state.seeds = null), this.update())),
         seeds.map((seed) => this.chip(`seed ${seed}`, this.state.seeds !== null && this.state.seeds.has(seed), () => ((this.state.seeds = new Set([seed])), this.update())))));
     }
     parts.push(node("div", { class: "chips", role: "group", "aria-label": "Formats" }, node("span", {}, "Formats"),
@@ -168,6 +172,10 @@ class Page {
       button.textContent = `Theme: ${theme}`;
     };
     button.addEventListener("click", () => apply(order[(order.indexOf(button.textContent.slice(7)) + 1) % 3]));
+    // Paper cannot be unfolded: tables of other arms and the lineage are printed open.
+    const folded = () => [...document.querySelectorAll("details.arm, details.lineage")];
+    addEventListener("beforeprint", () => folded().forEach((one) => ((one.dataset.was = one.open), (one.open = true))));
+    addEventListener("afterprint", () => folded().forEach((one) => (one.open = one.dataset.was === "true")));
     let width = innerWidth;
     addEventListener("resize", () => innerWidth !== width && ((width = innerWidth), this.drawSmall()));
   }

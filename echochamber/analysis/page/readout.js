@@ -6,8 +6,13 @@ Object.assign(Central.prototype, {
     return this.steps().reduce((best, step) => (Math.abs(this.x(step) - x) < Math.abs(this.x(best) - x) ? step : best));
   },
 
+  // Where the drawing is on the screen; its host has a margin inside.
+  drawing() {
+    return this.host.querySelector("svg").getBoundingClientRect();
+  },
+
   point(event) {
-    const box = this.host.getBoundingClientRect();
+    const box = this.drawing();
     this.show(this.nearest(event.clientX - box.left), [event.clientX, event.clientY]);
   },
 
@@ -21,7 +26,7 @@ Object.assign(Central.prototype, {
   },
 
   beside(step) {
-    const box = this.host.getBoundingClientRect();
+    const box = this.drawing();
     return [box.left + this.x(step), box.top + 40];
   },
 
@@ -65,7 +70,7 @@ Object.assign(Central.prototype, {
   },
 
   open(event) {
-    const box = this.host.getBoundingClientRect();
+    const box = this.drawing();
     const step = event.target.dataset.step === undefined ? this.nearest(event.clientX - box.left) : Number(event.target.dataset.step);
     this.page.openCompletions({ step, format: event.target.dataset.format || "" });
   },

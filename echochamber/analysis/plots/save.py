@@ -9,18 +9,22 @@ from matplotlib.figure import Figure
 
 from ...core.artifacts import make_folder
 from ..findings import run_inputs
+from ..forecast_tables import forecast_tables, over_runs, shared_forecasts
 from ..numbers import average_rows
 from ..page_data import null_path, thin, written_formats
+from ..page_table import Inputs
 from ..probe_tables import method_rows
 from ..runs import Run, find_runs, problem_sets
-from ..study_folder import Study, load_study, scan_table
-from ..summary import ends
+from ..study_folder import Study, load_study
+from ..summary import complete_runs, ends
 from ..tables.common import over_seeds
 from ..tables.coverage import coverage_precision
-from ..tables.dynamics import style_shares
-from ..tables.errors import flip_errors
+from ..tables.dynamics import style_estimates
+from ..tables.errors import flip_errors, two_scorers
+from ..tables.floors import pass_variants
 from ..tables.gains import paired_gains
 from ..tables.gains import support as support_rows
+from ..tables.likelihood import likelihood_changes
 from ..tables.selection import selection_or_skill
 from . import figures
 from .doses import copies_series
@@ -59,35 +63,52 @@ def study_figures(study: Study) -> Iterator[tuple[str, Figure]]:
     for run in runs:
         groups.setdefault("-".join(part for part in run.group if part), []).append(run)
     k = shared_k(runs, sets[0])
+    groups = {label: complete_runs(members, sets[0]) for label, members in groups.items()}
     for label, members in groups.items():
         yield f"dynamics-{label}", figures.dynamics(members, sets[0], formats, k, null_of(study, members, formats))
-        yield from _group_figures(study, label, members, sets[0])
-        for name, figure in analysis_figures(study, members, sets[0]):
+        inputs = [run_inputs(study, run, sets[0]) for run in members]
+        yield from _group_figures(label, inputs, sets[0])
+        for name, figure in (*analysis_figures(inputs, sets[0]), *record_figures(study, inputs, sets[0][0])):
             yield f"{name}-{label}", figure
     if len(groups) > 1:
         yield from dose_figures(study, runs, sets[0], k)
-        yield "arms", figures.arms(dict(list(groups.items())[:MOST_ARMS]), sets[0], formats, k)
+        yield from side_by_side([run for members in groups.values() for run in members], sets[0], formats, k)
 
 
-def _group_figures(
-    study: Study, label: str, runs: list[Run], chosen: tuple[str, str]
-) -> Iterator[tuple[str, Figure]]:
-    base, final = ends(runs[0], chosen)
-    if base and final:
-        yield f"pass-curves-{label}", figures.pass_curves(base, final)
-    tables = [table for run in runs if (table := problem_table(study, run)) is not None]
+def side_by_side(runs: list[Run], chosen: tuple[str, str], formats: list[str], k: str) -> Iterator[tuple[str, Figure]]:
+    """What differs in one thing alone: the arms of one base, the mixtures of one arm, the sizes of one mixture."""
+    parts = ("mixture", "size", "arm")
+    for i, varied in enumerate(("mixtures", "sizes", "arms")):
+        sheets: dict[str, dict[str, list[Run]]] = {}
+        for run in runs:
+            rest = "-".join(getattr(run, part) for part in parts if part != parts[i] and getattr(run, part))
+            sheets.setdefault(rest, {}).setdefault(getattr(run, parts[i]) or "no RL", []).append(run)
+        for rest, members in sheets.items():
+            found = list(members.items())
+            for start in range(0, len(found) if len(found) > 1 else 0, MOST_ARMS):
+                name = f"{varied}-{rest}" + (f"-{start // MOST_ARMS + 1}" if len(found) > MOST_ARMS else "")
+                yield name, figures.arms(dict(found[start : start + MOST_ARMS]), chosen, formats, k)
+
+
+def _group_figures(label: str, inputs: list[Inputs], chosen: tuple[str, str]) -> Iterator[tuple[str, Figure]]:
+    runs = [one.run for one in inputs]
+    base, final = ([row for run in runs if (row := ends(run, chosen)[i])] for i in (0, 1))
+    if len(base) == len(final) == len(runs):
+        yield f"pass-curves-{label}", figures.pass_curves(average_rows(base), average_rows(final))
+    tables = [one.problems for one in inputs if one.problems is not None]
     if len(tables) == len(runs):
         gains = over_seeds([paired_gains(table) for table in tables], ["problem_set", "quantity"])
         if len(gains):
             yield f"transfer-{label}", figures.transfer(gains)
-        found = over_seeds([support_rows(table, chosen[0]) for table in tables], ["k", "kind"])
-        if len(found):
-            yield f"support-{label}", figures.support(found)
-    scans = [scan_table(study, node, "records.parquet") for node in runs[0].evaluations]
-    known = [scan for scan in scans if scan is not None]
-    if not known:
+    known = [one.records for one in inputs if one.records is not None]
+    if len(known) < len(runs):
         return
-    styles = style_shares(pl.concat(known, how="diagonal"), chosen[0])
+    found = over_seeds([support_rows(one.records, chosen[0], one.last) for one in inputs if one.records is not None], ["k", "kind"], clip=(0, 1))
+    if found["value"].drop_nulls().len():
+        yield f"support-{label}", figures.support(found)
+    steps = sorted(set.intersection(*[set(run.steps(chosen)) for run in runs]))
+    keys = ["format", "feature", "word", "step"]
+    styles = over_seeds([style_estimates(table, chosen[0], steps) for table in known], keys, clip=(0, 1))
     for name, feature in styles.select("format", "feature").unique(maintain_order=True).rows():
         yield f"style-{name}-{feature}-{label}", figures.style(styles, name, feature)
 
@@ -117,9 +138,8 @@ def null_of(study: Study, runs: list[Run], formats: list[str]) -> tuple[list[int
     return steps[0], {name: [sum(shares) / len(known) for shares in zip(*(path[name] for path in known), strict=True)] for name in formats}
 
 
-def analysis_figures(study: Study, runs: list[Run], chosen: tuple[str, str]) -> Iterator[tuple[str, Figure]]:
+def analysis_figures(inputs: list[Inputs], chosen: tuple[str, str]) -> Iterator[tuple[str, Figure]]:
     """Dots with intervals for the analyses that are no curves: selection, baselines, coverage, errors."""
-    inputs = [run_inputs(study, run, chosen) for run in runs]
     if any(one.counted is None or one.problems is None or one.records is None or not one.last for one in inputs):
         return
     name = chosen[0]
@@ -141,16 +161,30 @@ def analysis_figures(study: Study, runs: list[Run], chosen: tuple[str, str]) -> 
         yield "errors", figures.estimates(rows, [f"{row['flip']}: {row['first_error']}" for row in rows], "share of the flip (%)", shares=True)
 
 
-def problem_table(study: Study, run: Run) -> pl.DataFrame | None:
-    """`problems.parquet` of all evaluations of one run, None when none is readable."""
-    needed = ("problem_set", "step", "problem_id", "num_samples", "num_correct", "greedy_correct")
-    scans = [scan_table(study, node, "problems.parquet", needed) for node in run.evaluations]
-    known = [scan.collect() for scan in scans if scan is not None]
-    return pl.concat(known, how="diagonal_relaxed") if known else None
-
-
 def shared_k(runs: list[Run], chosen: tuple[str, str]) -> str:
     """Largest k that the base and the last checkpoint of every run know."""
     rows = [row for run in runs for row in ends(run, chosen) if row]
     known = [{int(k) for k, value in row["pass@k"].items() if value is not None} for row in rows]
     return str(max(set.intersection(*known), default=1)) if known else "1"
+
+
+def record_figures(study: Study, inputs: list[Inputs], chosen: str) -> Iterator[tuple[str, Figure]]:
+    """Figures of the analyses that read every completion or a probe: forecasts, chance floor, scorers, likelihood."""
+    if forecasts := forecast_tables(study, inputs):
+        names = [name for name in shared_forecasts(forecasts) if name != "what happened"]
+        rows = [over_runs(forecasts, name, "brier") for name in names]
+        yield "forecasts", figures.estimates(rows, names, "Brier score (lower is better)", scale=1)
+    found = [(one.records, one.last) for one in inputs if one.records is not None and one.last]
+    if len(found) == len(inputs):
+        last = pl.col("step") > 0
+        variants = [pass_variants(records, chosen, (0, step)).with_columns(last=last) for records, step in found]
+        yield "floors", figures.floors(over_seeds(variants, ["last", "kind", "k"], clip=(0, 1)))
+        scored = [two_scorers(records, chosen, (0, step)).with_columns(last=last) for records, step in found]
+        if all(len(table) for table in scored):
+            rows = over_seeds(scored, ["quantity", "scorer", "last"], clip=(0, 1)).filter(~pl.col("quantity").str.contains(" of ")).to_dicts()
+            labels = [f"{row['quantity']}, {row['scorer']}, {'after' if row['last'] else 'before'}" for row in rows]
+            yield "scorers", figures.estimates(rows, labels, "right (%)", shares=True)
+    likely = [likelihood_changes(one.probed["likelihood"], chosen) for one in inputs if "likelihood" in one.probed]
+    if len(likely) == len(inputs) and all(len(table) for table in likely):
+        rows = over_seeds(likely, ["writer", "quantity", "unit"]).filter(pl.col("quantity").str.starts_with("per token")).to_dicts()
+        yield "likelihood", figures.estimates(rows, [f"by {row['writer']}, {row['quantity'][10:]}" for row in rows], "nats per token", scale=1)

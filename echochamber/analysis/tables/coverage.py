@@ -5,7 +5,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ...stats.bootstrap import mean_interval, problem_weights, ratio_interval, resampled_interval
+from ...stats.bootstrap import (
+    mean_interval,
+    paired_interval,
+    problem_weights,
+    ratio_interval,
+    resampled_interval,
+)
 from .common import ESTIMATE, estimate
 from .gains import paired_ends
 
@@ -36,7 +42,9 @@ def coverage_precision(problems: pl.DataFrame, problem_set: str, seed: int = 0) 
     parts = _split(pairs["before"], pairs["after"], np.ones((1, len(before))))
     drawn = _split(pairs["before"], pairs["after"], weights)
     for name, value in parts.items():
-        bounds = resampled_interval(drawn[name], len(before))
+        still = bool(np.ptp(drawn[name]) == 0)  # not one problem differs: that is no certainty
+        same = np.zeros(len(before))
+        bounds = paired_interval(weights, same, same) if still else resampled_interval(drawn[name], len(before))
         rows.append({"k": k, "quantity": name, "side": "gain"} | estimate(float(value[0]), bounds))
     return pl.DataFrame(rows, schema=schema)
 

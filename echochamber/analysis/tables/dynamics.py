@@ -167,33 +167,35 @@ def style_changes(records: pl.LazyFrame, problem_set: str, last: int, seed: int 
 
     Formats and features that both steps have, at least `FEW` completions each; bootstrap by problem.
     """
+    table = style_estimates(records, problem_set, [0, last], seed)
+    both = pl.col("step").n_unique().over("format", "feature") == 2
+    return table.filter(both)
+
+
+def style_estimates(records: pl.LazyFrame, problem_set: str, steps: Sequence[int], seed: int = 0) -> pl.DataFrame:
+    """`style_changes`' columns at any steps: a word is there at every step at which its format has `FEW` measured completions."""
     names = [name for name in records.collect_schema().names() if name.startswith("style_")]
     wanted = records.filter(
-        (pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set) & pl.col("step").is_in([0, last])
+        (pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set) & pl.col("step").is_in(list(steps))
     )
-    table = wanted.select("step", "problem_id", "format", *names).collect()
     rows = []
     for name in names:
-        measured = table.filter(pl.col(name).is_not_null())
-        for (form,), part in measured.group_by(["format"], maintain_order=True):
-            sides = [part.filter(pl.col("step") == step) for step in (0, last)]
-            if min(len(side) for side in sides) < FEW:
-                continue
-            for word in sorted(set(part[name])):
-                for step, side in zip((0, last), sides, strict=True):
-                    cells = {
-                        "format": form,
-                        "feature": name.removeprefix("style_"),
-                        "word": word,
-                        "step": step,
-                    }
-                    rows.append(cells | _feature_share(side, pl.col(name) == word, seed))
+        measured = wanted.filter(pl.col(name).is_not_null())
+        counted = measured.group_by("step", "format", "problem_id", word=pl.col(name)).agg(num=pl.len()).collect()
+        for (form,), part in counted.sort("format", "step").group_by(["format"], maintain_order=True):
+            words = sorted(set(part["word"]))
+            for (step,), side in part.group_by(["step"], maintain_order=True):
+                if side["num"].sum() < FEW:
+                    continue
+                head = {"format": form, "feature": name.removeprefix("style_"), "step": step}
+                rows += [head | {"word": word} | _feature_share(side, word, seed) for word in words]
     schema: dict[str, Any] = {"format": pl.String, "feature": pl.String, "word": pl.String, "step": pl.Int64}
     return pl.DataFrame(rows, schema=schema | ESTIMATE).sort("format", "feature", "word", "step")
 
 
-def _feature_share(side: pl.DataFrame, hit: pl.Expr, seed: int) -> dict[str, float | None]:
-    counted = side.group_by("problem_id").agg(num=hit.sum(), den=pl.len()).sort("problem_id")
-    num, den = counted["num"].to_numpy(), counted["den"].to_numpy()
+def _feature_share(side: pl.DataFrame, word: str, seed: int) -> dict[str, float | None]:
+    own = pl.col("num").filter(pl.col("word") == word).sum()
+    counted = side.group_by("problem_id").agg(own=own, den=pl.col("num").sum()).sort("problem_id")
+    num, den = counted["own"].to_numpy(), counted["den"].to_numpy()
     bounds = ratio_interval(problem_weights(len(counted), seed), num, den)
     return estimate(float(num.sum() / den.sum()), bounds)

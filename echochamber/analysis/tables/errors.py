@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from ...stats.bootstrap import problem_weights, ratio_interval
+from ...stats.bootstrap import mean_interval, problem_weights, ratio_interval
 from ...stats.intervals import wilson
+from ...stats.pass_at_k import pass_at_k, powers_up_to
 from .common import ESTIMATE, GREEDY, estimate
 
 FLIPS = {"wrong to right": (False, True), "right to wrong": (True, False)}
@@ -60,20 +62,33 @@ def two_scorers(
     rows = []
     for step in steps:
         part = table.filter(pl.col("step") == step)
+        if not len(part):
+            continue
         for scorer, prefix in (("ours", ""), ("the paper's", "legacy_")):
-            indicators = {"accuracy": pl.col(f"{prefix}correct").fill_null(False)}
-            indicators |= {
-                f"share of {name}": pl.col(f"{prefix}format") == name
-                for name in sorted(set(part[f"{prefix}format"].drop_nulls()))
-            }
-            per_problem = (
-                part.group_by("problem_id")
-                .agg(pl.len(), *[value.sum().alias(name) for name, value in indicators.items()])
-                .sort("problem_id")
-            )
-            weights = problem_weights(max(len(per_problem), 1), seed)
-            for name in indicators:
-                num, den = per_problem[name].to_numpy(), per_problem["len"].to_numpy()
-                cells = {"step": step, "scorer": scorer, "quantity": name}
-                rows.append(cells | estimate(float(num.sum() / den.sum()), ratio_interval(weights, num, den)))
+            rows += [{"step": step, "scorer": scorer} | row for row in _headline(part, f"{prefix}correct", f"{prefix}format", seed)]
     return pl.DataFrame(rows, schema=schema)
+
+
+def _headline(part: pl.DataFrame, correct: str, form: str, seed: int) -> list[dict[str, Any]]:
+    """Quantities of one checkpoint by one scorer."""
+    right = pl.col(correct).fill_null(False)
+    sums = [pl.len().alias("num"), right.sum().alias("right")]
+    names = sorted(set(part[form].drop_nulls()))
+    for i, name in enumerate(names):
+        own = (pl.col(form) == name).fill_null(False)
+        sums += [own.sum().alias(f"num_{i}"), (own & right).sum().alias(f"right_{i}")]
+    table = part.group_by("problem_id").agg(sums).sort("problem_id")
+    weights = problem_weights(max(len(table), 1), seed)
+    num, hits = (table[name].to_numpy().astype(float) for name in ("num", "right"))
+    k = powers_up_to(int(num.min()))[-1]
+    solved = pass_at_k(num, hits, k)
+    rows = [{"quantity": "accuracy"} | _ratio(weights, hits, num)]
+    rows += [{"quantity": f"pass@{k}"} | estimate(float(solved.mean()), mean_interval(weights, solved))] if k > 1 else []
+    for i, name in enumerate(names):
+        own, own_right = (table[f"{column}_{i}"].to_numpy().astype(float) for column in ("num", "right"))
+        rows += [{"quantity": f"share of {name}"} | _ratio(weights, own, num), {"quantity": f"accuracy of {name}"} | _ratio(weights, own_right, own)]
+    return rows
+
+
+def _ratio(weights: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> dict[str, float | None]:
+    return estimate(float(top.sum() / bottom.sum()), ratio_interval(weights, top, bottom))

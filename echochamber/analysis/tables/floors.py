@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ...core.random import key
+from ...core.numbers import format_number, parse_number
 from ...stats.bootstrap import mean_interval, problem_weights
 from ...stats.pass_at_k import pass_at_k, powers_up_to
 from .common import ESTIMATE, estimate
@@ -17,10 +17,11 @@ def pass_variants(
 ) -> pl.DataFrame:
     """pass@k of three kinds of success: `answer` right, `steps` right too, and `chance`.
 
-    Chance: the completions are held against another problem's reference, drawn among those of the
-    same family and magnitude (same number of digits) whose reference differs; what still matches
-    was not solved but guessed. `steps` counts completions whose process was checked and right, and
-    is left out where no process was checked. Columns: step, kind, k, value, low, high.
+    Chance: references permuted among the problems of one family and magnitude (as many digits), the
+    exact mean over every other problem's reference, equal ones among them; a model that reads only
+    what kind of problem it is scores no less on its own references than that. Problems without another
+    of their kind are left out of it. `steps` counts completions whose process was checked and right,
+    and is left out where no process was checked. Columns: step, kind, k, value, low, high.
     """
     columns = ["step", "problem_id", "family", "reference", "answer", "correct", "process"]
     wanted = records.filter(
@@ -29,35 +30,71 @@ def pass_variants(
     table = wanted.select(columns).collect()
     rows = []
     for step in steps:
-        part = table.filter(pl.col("step") == step)
-        other = swapped_references(part, seed)
-        judged = part.join(other, on="problem_id", how="left").with_columns(
-            steps=pl.col("correct") & (pl.col("process") == "right_steps").fill_null(False),
-            chance=(pl.col("answer") == pl.col("other")).fill_null(False),
+        part = table.filter(pl.col("step") == step).with_columns(
+            steps=pl.col("correct") & (pl.col("process") == "right_steps").fill_null(False)
         )
         checked = bool((part["process"].fill_null("") != "").any())
-        rows += _curve(judged, step, "answer", "correct", seed)
-        rows += _curve(judged, step, "steps", "steps", seed) if checked else []
-        rows += _curve(judged.filter(pl.col("other").is_not_null()), step, "chance", "chance", seed)
+        rows += _curve(part, step, "answer", "correct", seed)
+        rows += _curve(part, step, "steps", "steps", seed) if checked else []
+        rows += _floor(part, step, seed)
     schema: dict[str, Any] = {"step": pl.Int64, "kind": pl.String, "k": pl.Int64}
     return pl.DataFrame(rows, schema=schema | ESTIMATE)
 
 
-def swapped_references(table: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """problem_id -> `other`: the reference of another problem alike, null where there is none."""
-    problems = table.select("problem_id", "family", "reference").unique().sort("problem_id")
-    groups: dict[tuple[str, int], list[tuple[str, str]]] = {}
-    for problem, family, reference in problems.rows():
-        groups.setdefault((family or "", len((reference or "").lstrip("-"))), []).append((problem, reference))
-    found = {}
-    for members in groups.values():
-        for problem, reference in members:
-            others = [other for _, other in members if other != reference]
-            found[problem] = others[key("chance floor", seed, problem) % len(others)] if others else None
-    return pl.DataFrame(
-        {"problem_id": list(found), "other": list(found.values())},
-        schema={"problem_id": pl.String, "other": pl.String},
+def _floor(part: pl.DataFrame, step: int, seed: int) -> list[dict[str, Any]]:
+    """The chance floor's curve, over problems that have others of their kind."""
+    table = chance_matches(part)
+    if not len(table):
+        return []
+    problems = table.select("problem_id", "n").unique().sort("problem_id")
+    place = {name: i for i, name in enumerate(problems["problem_id"])}
+    row = np.array([place[name] for name in table["problem_id"]], dtype=int)
+    n, c, weight = (table[name].to_numpy().astype(float) for name in ("n", "c", "weight"))
+    weights, rows = problem_weights(len(problems), seed), []
+    for k in powers_up_to(int(problems["n"].to_numpy().min())):
+        values = np.bincount(row, weight * pass_at_k(n, c, k), minlength=len(problems))
+        rows.append({"step": step, "kind": "chance", "k": k} | estimate(float(values.mean()), mean_interval(weights, values)))
+    return rows
+
+
+def chance_matches(part: pl.DataFrame) -> pl.DataFrame:
+    """problem_id, n completions, and per distinct reference of the other problems of its kind: c completions that give it, its weight.
+
+    The weights of one problem are shares of the other problems; a reference that no completion of the
+    problem gives is left out but for one row, so that every problem with others is there.
+    """
+    kinds = part.select("problem_id", "family", "reference").unique("problem_id").with_columns(
+        family=pl.col("family").fill_null(""),
+        size=pl.col("reference").fill_null("").str.strip_chars_start("-").str.len_chars(),
+        said=_plain(part["reference"]),
+    )  # fmt: skip
+    kind = ["family", "size"]
+    held = kinds.group_by([*kind, "said"]).agg(holders=pl.len().cast(pl.Int64))
+    kinds = kinds.with_columns(others=pl.len().over(kind).cast(pl.Int64) - 1).filter(pl.col("others") > 0)
+    totals = part.group_by("problem_id").agg(n=pl.len())
+    answers = part.with_columns(given=_plain(part["answer"])).group_by("problem_id", "given").agg(c=pl.len())
+    matched = (
+        kinds.join(answers, on="problem_id")
+        .join(held.rename({"said": "given"}), on=[*kind, "given"])
+        .with_columns(weight=(pl.col("holders") - (pl.col("given") == pl.col("said")).cast(pl.Int64)) / pl.col("others"))
     )
+    columns = ["problem_id", "n", "c", "weight"]
+    base = kinds.join(totals, on="problem_id").with_columns(c=pl.lit(0), weight=pl.lit(0.0))
+    found = matched.join(totals, on="problem_id").with_columns(c=pl.col("c").cast(pl.Int32))
+    return pl.concat([base.select(columns), found.select(columns)], how="vertical_relaxed").sort("problem_id")
+
+
+def _plain(column: pl.Series) -> pl.Expr:
+    """The column with one spelling per number, so that `18.0` and `1,000` meet `18` and `1000`; other texts as they are."""
+    spelled = column.drop_nulls().unique().to_list()
+    return pl.col(column.name).replace_strict(spelled, [_canonical(text) for text in spelled], default=None, return_dtype=pl.String)
+
+
+def _canonical(text: str) -> str:
+    try:
+        return format_number(parse_number(text.replace(",", "")))
+    except (ValueError, ZeroDivisionError):
+        return text.strip()
 
 
 def _curve(judged: pl.DataFrame, step: int, kind: str, column: str, seed: int) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import polars as pl
 from numpy.typing import ArrayLike
 
 from ...stats.bootstrap import problem_weights, resampled_interval
-from ...stats.forecast import bandit, brier, kl_optimum, naive_forecasts, replicator, total_variation
+from ...stats.forecast import bandits, brier, kl_optimum, naive_forecasts, replicator, total_variation
 from .common import matrices, shared_problems
 
 SMALL_KL = 0.05
@@ -20,6 +20,8 @@ SCHEMA: dict[str, Any] = {"forecast": pl.String, "winner": pl.String, "hit": pl.
 )
 Forecast = Callable[[np.ndarray], np.ndarray]
 """Weights of the problems (P,) -> shares (F,)."""
+POINT_MASS = 1 - 1e-9
+"""A forecast's share above which it is certain by construction: no data could move it."""
 
 
 def forecast_table(
@@ -30,7 +32,7 @@ def forecast_table(
     prompts_per_step: int = 32,
     samples_per_prompt: int = 8,
     bandit_rate: float = 1.0,
-    bandit_seeds: int = 20,
+    bandit_seeds: int = 100,
     forced: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Forecasts of the shares at step `last` from `common.counts` of the base and of that step.
@@ -40,7 +42,8 @@ def forecast_table(
     (`stats.forecast.effective_kl_weight`); None shows the limit of small weights instead and says so in
     the name. Accuracies are those of the formats that the base chose itself; with `forced`
     (`common.forced_counts`) each forecast is made a second time from accuracies under forced decoding.
-    The bandit is the mean of `bandit_seeds` runs of `last` steps, each on its own resample.
+    The bandit is the mean of `bandit_seeds` runs of `last` steps, each on its own resample. A forecast that
+    puts everything on one format in every resample has no interval of its share: it is 1 by construction.
     """
     problems = shared_problems(table, [0, last])
     if not problems or last == 0:
@@ -53,8 +56,7 @@ def forecast_table(
         makers |= _makers(other, last, kl_weight, (prompts_per_step, samples_per_prompt, bandit_rate), ", accuracies when forced")
     rows = [_scored("what happened", lambda w: _mean(final, w), final, weights, formats)]
     for name, maker in makers.items():
-        drawn = weights[:bandit_seeds] if name.startswith("bandit") else weights
-        rows.append(_scored(name, maker, final, drawn, formats, averaged=name.startswith("bandit")))
+        rows.append(_scored(name, maker, final, weights[:bandit_seeds] if isinstance(maker, _Null) else weights, formats))
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
@@ -80,21 +82,28 @@ class _Base:
             return shares, (worth * np.nan_to_num(self.accuracies)).sum(0) / worth.sum(0)
 
 
-def _makers(base: _Base, last: int, kl_weight: float | None, size: tuple[int, int, float], suffix: str) -> dict[str, Forecast]:
+class _Null:
+    """The bandit on formats alone: no function of the data, so each resample has a run of its own."""
+
+    def __init__(self, base: _Base, steps: int, prompts: int, samples: int, rate: float) -> None:
+        self.base, self.size = base, (steps, prompts, samples, rate)
+
+    def runs(self, weights: np.ndarray) -> np.ndarray:
+        """Final shares of one run per resample: weights (R, P) -> (R, F)."""
+        pooled = [self.base.pooled(row) for row in weights]
+        shares, accuracies = (np.array([pair[i] for pair in pooled]) for i in (0, 1))
+        return bandits(shares, accuracies, *self.size, seed=0)[-1]
+
+
+def _makers(base: _Base, last: int, kl_weight: float | None, size: tuple[int, int, float], suffix: str) -> dict[str, Forecast | _Null]:
     weight = kl_weight if kl_weight is not None else SMALL_KL
     name = f"KL optimum, weight {weight:g}" if kl_weight is not None else "KL optimum, limit of small weight"
     whole = np.ones(len(base.shares))
     optimum = np.array([kl_optimum(base.shares[[i]], base.accuracies[[i]], weight) for i in range(len(whole))])
-    prompts, samples, rate = size
-    seeds = iter(range(10**9))
-
-    def null(weights: np.ndarray) -> np.ndarray:
-        return bandit(*base.pooled(weights), last, prompts, samples, rate, next(seeds))[-1]
-
-    makers: dict[str, Forecast] = {
+    makers: dict[str, Forecast | _Null] = {
         name + suffix: lambda w: _mean(optimum, w),
         "replicator flow, end" + suffix: lambda w: replicator(*base.pooled(w), 1e3),
-        "bandit on formats alone (null model)" + suffix: null,
+        "bandit on formats alone (null model)" + suffix: _Null(base, last, *size),
         "most accurate at base" + suffix: lambda w: naive_forecasts(*base.pooled(w), 0)["most accurate"],
     }
     if not suffix:
@@ -108,12 +117,13 @@ def _mean(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _scored(
-    label: str, maker: Forecast, final: np.ndarray, weights: np.ndarray, formats: Sequence[str], averaged: bool = False
+    label: str, maker: Forecast | _Null, final: np.ndarray, weights: np.ndarray, formats: Sequence[str]
 ) -> dict[str, object]:
-    """Scores on all problems with intervals; an `averaged` forecast is the mean over its resamples."""
-    drawn = [maker(w) for w in weights]
+    """Scores on all problems with intervals; the null model's forecast is the mean of its runs."""
+    drawn = list(maker.runs(weights)) if isinstance(maker, _Null) else [maker(w) for w in weights]
     ends = [_mean(final, w) for w in weights]
-    forecast, end = np.mean(drawn, axis=0) if averaged else maker(np.ones(len(final))), final.mean(axis=0)
+    forecast = np.mean(drawn, axis=0) if isinstance(maker, _Null) else maker(np.ones(len(final)))
+    end = final.mean(axis=0)
     winner = int(forecast.argmax())
 
     def share(forecast: ArrayLike, _: ArrayLike) -> float:
@@ -125,4 +135,6 @@ def _scored(
         low, high = resampled_interval([score[name](f, e) for f, e in zip(drawn, ends, strict=True)], len(final))
         value = score[name](forecast, end)
         row |= {name: value, f"{name}_low": min(low, value) if np.isfinite(low) else None, f"{name}_high": max(high, value) if np.isfinite(high) else None}
+    if label != "what happened" and all(f[winner] > POINT_MASS for f in drawn):
+        row |= {"share_low": None, "share_high": None}
     return row

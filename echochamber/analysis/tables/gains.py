@@ -8,6 +8,7 @@ import polars as pl
 
 from ...stats.bootstrap import mean_interval, paired_interval, problem_weights
 from ...stats.intervals import Interval, wilson
+from ...stats.pass_at_k import pass_at_k, powers_up_to
 from .common import ESTIMATE, estimate, shared_problems
 
 
@@ -42,30 +43,51 @@ def paired_gains(problems: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema | ESTIMATE)
 
 
-def support(problems: pl.DataFrame, problem_set: str, seed: int = 0) -> pl.DataFrame:
-    """Chance that a problem is kept, gained, lost or never solved within k tries, base against last step.
+def support(records: pl.LazyFrame, problem_set: str, last: int, seed: int = 0) -> pl.DataFrame:
+    """Chance that a problem is kept, gained, lost or never solved within k tries, base against step `last`.
 
-    Base and RL completions are independent draws, so the mean over problems of, say,
-    (1 - pass@k before) x (pass@k after) is an unbiased estimate of "gained" at matched k. Columns: k,
+    Products of pass@k are unbiased only between independent draws, and `evaluate` gives every
+    checkpoint the same random numbers. So the base's even samples meet the other model's odd ones, and
+    the other way round; the two products are averaged. k goes up to half the samples. Columns: k,
     kind, value, low, high; the four kinds of one k add up to 1.
     """
-    before, after = paired_ends(problems.filter(pl.col("problem_set") == problem_set))
-    weights = problem_weights(max(len(before), 1), seed)
+    schema: dict[str, Any] = {"k": pl.Int64, "kind": pl.String} | ESTIMATE
+    halves = _halves(records, problem_set, [0, last]) if last else pl.DataFrame()
+    if len(halves) < 2:
+        return pl.DataFrame(schema=schema)
+    weights = problem_weights(len(halves), seed)
     rows = []
-    for quantity in shared_quantities(before, after):
-        if not quantity.startswith("pass@"):
-            continue
-        was, now = before[quantity].to_numpy(), after[quantity].to_numpy()
+    fewest = min(int(halves[f"num_{step}_{half}"].to_numpy().min()) for step in (0, last) for half in (0, 1))
+    for k in powers_up_to(fewest):
+        solved = {
+            (step, half): pass_at_k(halves[f"num_{step}_{half}"].to_numpy(), halves[f"right_{step}_{half}"].to_numpy(), k)
+            for step in (0, last) for half in (0, 1)
+        }  # fmt: skip
+        pairs = [(solved[0, half], solved[last, 1 - half]) for half in (0, 1)]
         kinds = {
-            "kept": was * now,
-            "gained": (1 - was) * now,
-            "lost": was * (1 - now),
-            "never": (1 - was) * (1 - now),
+            "kept": [was * now for was, now in pairs],
+            "gained": [(1 - was) * now for was, now in pairs],
+            "lost": [was * (1 - now) for was, now in pairs],
+            "never": [(1 - was) * (1 - now) for was, now in pairs],
         }
-        for kind, chance in kinds.items():
-            bounds = mean_interval(weights, chance)
-            rows.append({"k": int(quantity[5:]), "kind": kind} | estimate(float(chance.mean()), bounds))
-    return pl.DataFrame(rows, schema=dict[str, Any](k=pl.Int64, kind=pl.String) | ESTIMATE)
+        for kind, both in kinds.items():
+            chance = (both[0] + both[1]) / 2
+            rows.append({"k": k, "kind": kind} | estimate(float(chance.mean()), mean_interval(weights, chance)))
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _halves(records: pl.LazyFrame, problem_set: str, steps: Sequence[int]) -> pl.DataFrame:
+    """Per problem that has both halves of the samples at every step: num_STEP_HALF and right_STEP_HALF."""
+    wanted = records.filter((pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set) & pl.col("step").is_in(list(steps)))
+    half = pl.col("sample") % 2
+    sums = []
+    for step in steps:
+        for i in (0, 1):
+            own = (pl.col("step") == step) & (half == i)
+            sums += [own.sum().alias(f"num_{step}_{i}"), (own & pl.col("correct")).sum().alias(f"right_{step}_{i}")]
+    table = wanted.group_by("problem_id").agg(sums).sort("problem_id").collect()
+    counts = [name for name in table.columns if name.startswith("num_")]
+    return table.filter(pl.all_horizontal(pl.col(name) > 0 for name in counts))
 
 
 def score_bounds(weights: np.ndarray, values: np.ndarray, quantity: str) -> Interval:

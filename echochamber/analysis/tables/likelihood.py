@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ...stats.bootstrap import paired_interval, problem_weights
+from ...stats.bootstrap import mean_interval, paired_interval, problem_weights
 from .common import ESTIMATE, estimate
 
 MOVED = 1.0
@@ -49,7 +49,8 @@ def likelihood_changes(table: pl.LazyFrame, problem_set: str, seed: int = 0) -> 
         for name in joined.columns[2:] if len(part) else ():
             values = part[name].drop_nulls().to_numpy()
             unit = "share" if name.endswith("moved") else "nats"
-            bounds = paired_interval(problem_weights(max(len(values), 1), seed), np.zeros(len(values)), values)
+            weights = problem_weights(max(len(values), 1), seed)
+            bounds = mean_interval(weights, values) if unit == "share" else paired_interval(weights, np.zeros(len(values)), values)
             mean = float(values.mean()) if len(values) else np.nan
             rows.append({"writer": label, "quantity": name, "unit": unit} | estimate(mean, bounds))
     return pl.DataFrame(rows, schema=schema)
