@@ -44,6 +44,9 @@ def _found(one: Inputs, chosen: tuple[str, str], samples_per_step: int) -> Itera
     base = one.run.row(chosen, 0)
     if base is not None:
         yield "baselines", "base, its most accurate format only", _most_accurate(base)
+    supported = support(one.records, name, one.last)
+    for row in supported.filter(pl.col("k") == pl.col("k").max()).iter_rows(named=True):
+        yield "support", f"{row['kind']} within {row['k']}", row["value"]
     yield from _floors(one.records, name, one.last)
     for row in flip_errors(one.records, name, one.last).iter_rows(named=True):
         yield "errors", f"{row['flip']}: {row['first_error']}", float(row["count"])
@@ -55,9 +58,6 @@ def _from_problems(one: Inputs, name: str) -> Iterator[Found]:
         return
     for row in no_training(one.problems, name).iter_rows(named=True):
         yield "baselines", row["method"], row["value"]
-    supported = support(one.problems, name)
-    for row in supported.filter(pl.col("k") == pl.col("k").max()).iter_rows(named=True):
-        yield "support", f"{row['kind']} within {row['k']}", row["value"]
     for row in coverage_precision(one.problems, name).iter_rows(named=True):
         if row["side"] == "gain":
             yield "support", f"gain by {row['quantity']}", row["value"]
