@@ -21,9 +21,9 @@ from echochamber.analysis.tables.arms import arm_rows
 from echochamber.core.types import Completion, Problem, Verdict
 from echochamber.formulas.logprobs import token_entropy
 from echochamber.model.checkpoint import load_checkpoint
-from echochamber.model.generate import SamplingConfig
 from echochamber.model.presets import flops_per_token, preset
 from echochamber.model.runtime import RuntimeConfig, start_runtime
+from echochamber.model.sampling import SamplingConfig
 from echochamber.rollout.collect import Rollout
 from echochamber.rollout.engines import NativeEngine
 from echochamber.rollout.given import Given

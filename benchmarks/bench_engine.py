@@ -17,9 +17,10 @@ import torch
 from echochamber.core.random import key
 from echochamber.core.types import Completion, Problem, Verdict
 from echochamber.formulas.logprobs import token_logprobs
-from echochamber.model.generate import SamplingConfig, generate
+from echochamber.model.generate import generate
 from echochamber.model.presets import num_parameters, preset
 from echochamber.model.runtime import Runtime, RuntimeConfig, start_runtime
+from echochamber.model.sampling import SamplingConfig
 from echochamber.model.tokenizer import train_tokenizer
 from echochamber.model.transformer import Transformer
 from echochamber.rollout.batch import batches

@@ -34,7 +34,7 @@ def main() -> None:
     model = Transformer(config)
     model.init_weights(torch.Generator().manual_seed(0))
     optimizer = Optimizer(model, OptimizerConfig())
-    loss_of = loss_function(model, runtime, compiled=False)
+    loss_of = loss_function(model, runtime)
     shape = (chosen.sequences, chosen.length + 1)
     print(f"{chosen.size}: {num_parameters(config):,} parameters, {runtime.dtype}, {chosen.sequences} x {chosen.length} tokens, {chosen.microbatch} at once")
     print(f"free at the start {free / 2**30:.1f} GiB: room for about {fitting_tokens(config, free):,.0f} tokens of {token_bytes(config):,} bytes at once")

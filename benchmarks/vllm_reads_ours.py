@@ -29,7 +29,8 @@ def write(folder: Path, checkpoints: list[Path]) -> None:
     import numpy as np
 
     from echochamber.model.checkpoint import load_checkpoint
-    from echochamber.model.generate import SamplingConfig, generate
+    from echochamber.model.generate import generate
+    from echochamber.model.sampling import SamplingConfig
 
     sampling = SamplingConfig(temperature=0, max_new_tokens=NEW_TOKENS)
     for source in checkpoints or _fresh(folder):

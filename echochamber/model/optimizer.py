@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import nn
 
 from ..core.config import Config
+from .native.muon import NativeMuon
 
 
 class OptimizerConfig(Config):
@@ -33,7 +34,7 @@ class Optimizer:
         matrices, rest = _split_parameters(model, config.name)
         self.parts: list[tuple[torch.optim.Optimizer, float]] = []
         if matrices:
-            muon = torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=config.weight_decay, adjust_lr_fn="original")
+            muon = muon_class(model)(matrices, lr=config.muon_lr, weight_decay=config.weight_decay, adjust_lr_fn="original")
             self.parts.append((muon, config.muon_lr))
         adamw = torch.optim.AdamW(
             rest, lr=config.lr, betas=config.betas, eps=config.eps, weight_decay=config.weight_decay, fused=True
@@ -70,6 +71,14 @@ class Optimizer:
         """Inverse of `state_dict`."""
         for (optimizer, _), state in zip(self.parts, states, strict=True):
             optimizer.load_state_dict(state)
+
+
+def muon_class(model: nn.Module) -> type[torch.optim.Muon]:
+    """Muon in the engine that the model runs in; several threads of it give the same bytes."""
+    native = getattr(model, "native", None)
+    if native is None:
+        return torch.optim.Muon
+    return type("NativeMuon", (NativeMuon,), {"threads": native[0].threads})
 
 
 def _split_parameters(model: nn.Module, name: str) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

@@ -12,7 +12,10 @@ import torch
 
 from ..core.config import Config
 from ..core.errors import UserError
+from .native.library import why_not
+from .native.weights import fits
 from .ranks import Ranks, join_ranks
+from .transformer import Transformer
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 """Options of mallopt(3)."""
@@ -27,7 +30,10 @@ class RuntimeConfig(Config):
     """Compute precision; weights and optimizer state stay float32."""
     threads: int = 2
     """CPU threads of one stage; a setting and not the machine's core count, so that results repeat."""
+    native: Literal["auto", "on", "off"] = "auto"
+    """The engine in C (`model.native`) for bf16 on CPUs that multiply it; plain PyTorch gives the same up to rounding."""
     compile: Literal["auto", "on", "off"] = "auto"
+    """torch.compile; with `auto` only where the engine in C does not run."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class Runtime:
     dtype: torch.dtype
     threads: int
     compile: bool
+    native: bool = False
     ranks: Ranks = field(default_factory=Ranks)
 
     def autocast(self) -> AbstractContextManager[object]:
@@ -56,12 +63,14 @@ def start_runtime(config: RuntimeConfig) -> Runtime:
     # filling them took a third of the sampler's time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     keep_freed_memory()
-    compiled = config.compile == "on" or (config.compile == "auto" and has_compiler())
+    dtype = _dtype(config.dtype, device)
+    native = _native(config.native, device, dtype)
     return Runtime(
         device=device,
-        dtype=_dtype(config.dtype, device),
+        dtype=dtype,
         threads=config.threads,
-        compile=compiled,
+        compile=config.compile == "on" or (config.compile == "auto" and has_compiler() and not native),
+        native=native,
         ranks=join_ranks(),
     )
 
@@ -78,6 +87,24 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         for option, value in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 64 * 2**20)):
             mallopt(option, value)
+
+
+def speed_up(model: Transformer, runtime: Runtime, compiled: bool = True) -> None:
+    """Have a model run on the fastest engine that the runtime has for it: C, compiled (unless said not to) or plain."""
+    if runtime.native and fits(model.config):
+        model.use_native(runtime.threads)
+    elif runtime.compile and compiled:
+        model.compile_blocks()
+
+
+def _native(choice: str, device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether the engine in C is to run."""
+    if choice == "off" or (choice == "auto" and (device.type != "cpu" or dtype != torch.bfloat16)):
+        return False
+    reason = why_not() if device.type == "cpu" and dtype == torch.bfloat16 else f"it computes in bfloat16 on the CPU, and this is {dtype} on {device.type}"
+    if choice == "on" and reason:
+        raise UserError(f"runtime.native is 'on', but the engine in C does not run here: {reason}; use 'auto' or 'off'")
+    return reason is None
 
 
 def _device(name: str) -> torch.device:

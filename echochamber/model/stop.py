@@ -24,8 +24,12 @@ class StopStrings:
 
     def completed(self, token_ids: Tensor) -> Tensor:
         """(B,) bool: rows (B, T) that hold a stop string near their end; looks at the last tokens only."""
-        texts = self.tokenizer.decode_batch(token_ids[:, -self.tail :].tolist())
-        return torch.tensor([any(s in text for s in self.strings) for text in texts], device=token_ids.device)
+        return torch.tensor(self.in_tails(token_ids[:, -self.tail :].tolist()), device=token_ids.device)
+
+    def in_tails(self, rows: Sequence[Sequence[int]]) -> list[bool]:
+        """Which of these token lists hold a stop string near their end."""
+        texts = self.tokenizer.decode_batch([list(ids[-self.tail :]) for ids in rows])
+        return [any(s in text for s in self.strings) for text in texts]
 
     def cut(self, texts: Sequence[str]) -> list[str]:
         """Each text up to the first stop string in it."""

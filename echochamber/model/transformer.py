@@ -8,10 +8,13 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from .config import ModelConfig
+from .native.head import LogprobHead
+from .native.trunk import Trunk as NativeTrunk
+from .spans import Spans
 
 
 def rope_tables(config: ModelConfig, length: int) -> tuple[Tensor, Tensor]:
@@ -29,19 +32,6 @@ def rotate(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Apply rotary embeddings to (..., T, C) with tables that broadcast against it."""
     first, second = heads.chunk(2, dim=-1)
     return heads * cos + torch.cat([-second, first], dim=-1) * sin
-
-
-def document_layout(documents: Int[Tensor, "B T"]) -> tuple[Int[Tensor, "B T"], Bool[Tensor, "B 1 T T"]]:
-    """Positions within each document and a mask that keeps attention inside it.
-
-    `documents` numbers the document of every token, never falling along T. A document that started
-    before the row counts from the row's first token.
-    """
-    width = documents.shape[1]
-    earlier = torch.ones(width, width, dtype=torch.bool, device=documents.device).tril()
-    same = documents[:, :, None] == documents[:, None, :]
-    mask = earlier & same
-    return mask.sum(-1) - 1, mask[:, None]
 
 
 class RMSNorm(nn.Module):
@@ -139,6 +129,7 @@ class Transformer(nn.Module):
 
     cos: Tensor
     sin: Tensor
+    native: tuple[NativeTrunk, LogprobHead] | None = None
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -151,30 +142,44 @@ class Transformer(nn.Module):
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
-    def hidden(
-        self, token_ids: Int[Tensor, "B T"], positions: Int[Tensor, "B T"] | None = None, mask: Bool[Tensor, "B 1 T T"] | None = None
-    ) -> Float[Tensor, "B T D"]:
+    def hidden(self, token_ids: Int[Tensor, "B T"], spans: Spans | None = None) -> Float[Tensor, "B T D"]:
         """States after the final norm.
 
         Plain sequences need token ids alone: positions count from 0, attention is causal, right
-        padding is harmless. Packed rows give positions and a mask that is True where attention is allowed.
+        padding is harmless. Packed rows say by `spans` what each token sees.
         """
         length = token_ids.shape[1]
-        if positions is None:
-            assert length <= self.config.max_positions, f"{length} tokens, at most {self.config.max_positions} positions"
-            cos, sin = self.cos[:length], self.sin[:length]
-        else:
-            cos, sin = self.cos[positions][:, None], self.sin[positions][:, None]
+        assert spans is not None or length <= self.config.max_positions, f"{length} tokens, at most {self.config.max_positions} positions"
         x = self.model.embed_tokens(token_ids)
+        if self.native is not None and torch.is_autocast_enabled("cpu"):
+            return self.native[0](x, spans or Spans.causal(*token_ids.shape))
+        cos, sin, mask = self.cos[:length], self.sin[:length], None
+        if spans is not None:
+            positions = spans.positions.to(x.device)
+            cos, sin, mask = self.cos[positions][:, None], self.sin[positions][:, None], spans.mask().to(x.device)
         for block in self.blocks:
             x = block(x, cos, sin, mask)
         return self.model.norm(x)
 
-    def forward(
-        self, token_ids: Int[Tensor, "B T"], positions: Int[Tensor, "B T"] | None = None, mask: Bool[Tensor, "B 1 T T"] | None = None
-    ) -> Float[Tensor, "B T V"]:
+    def forward(self, token_ids: Int[Tensor, "B T"], spans: Spans | None = None) -> Float[Tensor, "B T V"]:
         """Logits for the token after each position; arguments as `hidden`."""
-        return self.lm_head(self.hidden(token_ids, positions, mask))
+        return self.lm_head(self.hidden(token_ids, spans))
+
+    def logprobs(
+        self, hidden: Float[Tensor, "N D"], targets: Int[Tensor, " N"], temperature: float = 1.0
+    ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"]]:
+        """log softmax(logits / temperature)[target] in nats, and the entropy of that distribution, which has no gradient."""
+        if self.native is not None and torch.is_autocast_enabled("cpu"):
+            return self.native[1](hidden, targets, temperature)
+        logits = self.lm_head(hidden).float() / temperature
+        logp = torch.log_softmax(logits, dim=-1)
+        with torch.no_grad():
+            entropies = -(logp.exp() * logp).sum(-1)
+        return logp.gather(-1, targets.unsqueeze(-1)).squeeze(-1), entropies
+
+    def use_native(self, threads: int) -> None:
+        """Run blocks and head in the C engine under bf16 autocast on the CPU; see `native`."""
+        self.native = (NativeTrunk(self, threads), LogprobHead(self.lm_head.weight, threads))
 
     @property
     def blocks(self) -> list[Block]:

@@ -6,8 +6,9 @@ from typing import Protocol
 import numpy as np
 
 from ..core.types import Completion
-from ..model.generate import SamplingConfig, generate, generate_as_finished
-from ..model.runtime import Runtime
+from ..model.generate import generate, generate_as_finished
+from ..model.runtime import Runtime, speed_up
+from ..model.sampling import SamplingConfig
 from ..model.tokenizer import Tokenizer
 from ..model.transformer import Transformer
 
@@ -32,6 +33,8 @@ class NativeEngine:
         self, model: Transformer, tokenizer: Tokenizer, sampling: SamplingConfig, runtime: Runtime, prompt_suffix: str
     ) -> None:
         self.model, self.tokenizer, self.sampling, self.runtime = model, tokenizer, sampling, runtime
+        if model.native is None:
+            speed_up(model, runtime, compiled=False)
         self.prompt_suffix = prompt_suffix
 
     def encode_prompts(self, questions: Sequence[str]) -> list[list[int]]:

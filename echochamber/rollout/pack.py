@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 from torch import Tensor
 
+from ..model.spans import Spans
 from .collect import Rollout
 
 LEAST_WIDTH = 256
@@ -36,19 +37,8 @@ class Rows:
     """Packed inputs of one forward pass."""
 
     token_ids: Int[Tensor, "R T"]
-    positions: Int[Tensor, "R T"]
-    prompts: Int[Tensor, "R T"]
-    """Which prompt of the row a token belongs to; -1 on padding."""
-    completions: Int[Tensor, "R T"]
-    """0 on prompt tokens, else which completion of the row."""
-
-    def mask(self) -> Bool[Tensor, "R 1 T T"]:
-        """True where token i may attend to token j: earlier, same prompt, and prompt or own completion."""
-        width = self.token_ids.shape[1]
-        earlier = torch.ones(width, width, dtype=torch.bool).tril()
-        same_prompt = self.prompts[:, :, None] == self.prompts[:, None, :]
-        visible = (self.completions[:, None, :] == 0) | (self.completions[:, :, None] == self.completions[:, None, :])
-        return (earlier & same_prompt & visible)[:, None]
+    spans: Spans
+    """A completion's tokens share their prompt; padding is on the right."""
 
 
 def row_width(rollouts: Sequence[Rollout], multiple: int = 64, least: int = LEAST_WIDTH) -> int:
@@ -84,23 +74,25 @@ def split_rows(rows: list[list[Placed]], at_once: int) -> Iterator[list[list[Pla
 def fill_rows(rollouts: Sequence[Rollout], rows: Sequence[Sequence[Placed]], width: int, num_rows: int) -> Rows:
     """Tensors of these rows, padded with empty rows to `num_rows`, so that a compiled shape fits."""
     shape = (num_rows, width)
-    token_ids, positions = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
-    prompts, completions = torch.full(shape, -1), torch.zeros(shape, dtype=torch.long)
+    token_ids = torch.zeros(shape, dtype=torch.long)
+    positions, shared_start, shared_end, own_start = (torch.zeros(shape, dtype=torch.int32) for _ in range(4))
+    lengths = torch.zeros(num_rows, dtype=torch.long)
+
+    def put(row: int, column: int, ids: Sequence[int], first_position: int) -> None:
+        end = lengths[row] = column + len(ids)
+        token_ids[row, column:end] = torch.tensor(ids, dtype=torch.long)
+        positions[row, column:end] = torch.arange(first_position, first_position + len(ids), dtype=torch.int32)
+        own_start[row, column:end] = column
+
     for row, members in enumerate(rows):
         seen_end = -1
-        for number, placed in enumerate(members, start=1):
+        for placed in members:
             rollout = rollouts[placed.index]
             length, ids = len(rollout.prompt_ids), rollout.completion.token_ids[:-1]
             if placed.prompt_end != seen_end:
                 seen_end = placed.prompt_end
-                _put(row, seen_end - length, rollout.prompt_ids, 0, token_ids, positions)
-                prompts[row, seen_end - length : seen_end] = seen_end
-            _put(row, placed.start, ids, length, token_ids, positions)
-            prompts[row, placed.start : placed.start + len(ids)] = seen_end
-            completions[row, placed.start : placed.start + len(ids)] = number
-    return Rows(token_ids, positions, prompts, completions)
-
-
-def _put(row: int, column: int, ids: Sequence[int], first_position: int, token_ids: Tensor, positions: Tensor) -> None:
-    token_ids[row, column : column + len(ids)] = torch.tensor(ids, dtype=torch.long)
-    positions[row, column : column + len(ids)] = torch.arange(first_position, first_position + len(ids))
+                put(row, seen_end - length, rollout.prompt_ids, 0)
+            put(row, placed.start, ids, length)
+            shared_start[row, placed.start : placed.start + len(ids)] = seen_end - length
+            shared_end[row, placed.start : placed.start + len(ids)] = seen_end
+    return Rows(token_ids, Spans(positions, shared_start, shared_end, own_start, lengths))

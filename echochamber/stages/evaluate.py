@@ -22,8 +22,8 @@ from ..core.records import records_frame
 from ..core.resume import ResumePoint
 from ..core.types import Problem
 from ..model.checkpoint import load_checkpoint
-from ..model.generate import SamplingConfig
 from ..model.runtime import Runtime
+from ..model.sampling import SamplingConfig
 from ..rollout.engines import NativeEngine
 from ..stats.counts import Counts, count_completions, join_counts
 from ..stats.summary import summarise_counts
@@ -33,7 +33,7 @@ from .graded import Graders, Labels, graded_rows
 from .pieces import Pieces, join_pieces
 from .room import sampling_that_fits
 
-VERSION = 2
+VERSION = 3
 GREEDY = -1
 """The `sample` of a greedy completion."""
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..core.random import generator
-from ..formulas.logprobs import KL_ESTIMATORS, kl_exact, kl_k3, token_logprobs
+from ..formulas.logprobs import KL_ESTIMATORS, kl_exact, kl_k3
 from ..formulas.losses import value_loss
 from ..model.ranks import Ranks
 from ..model.runtime import Runtime
@@ -136,13 +136,12 @@ def token_losses(learner: Learner, batch: Batch, config: RLConfig, runtime: Runt
     column = {name: values.to(runtime.device) for name, values in batch.columns.items()}
     with runtime.autocast():
         states = batch_states(learner.policy, batch, runtime)
-        logits = learner.policy.lm_head(states)
-    logprobs = spread(batch, token_logprobs(logits, batch.targets.to(runtime.device), config.temperature))
+        logprobs = spread(batch, learner.policy.logprobs(states, batch.targets.to(runtime.device), config.temperature)[0])
     low, high = config.clip
     ratio = row.ratio(logprobs, column["old_logprobs"], mask) if row.ratio else torch.ones_like(logprobs)
     losses = row.loss(logprobs, ratio, column["advantages"], low, high)
     if config.kl.in_loss:
-        losses = losses + learner.kl_coef * _kl_term(learner, batch, logits, logprobs, column, config, runtime)
+        losses = losses + learner.kl_coef * _kl_term(learner, batch, states, logprobs, column, config, runtime)
     if row.ratio:
         _watch_ratio(tally, ratio.detach(), (logprobs.detach() - column["old_logprobs"]), mask, low, high)
     if learner.critic is None:
@@ -153,11 +152,13 @@ def token_losses(learner: Learner, batch: Batch, config: RLConfig, runtime: Runt
 
 
 def _kl_term(
-    learner: Learner, batch: Batch, logits: Tensor, logprobs: Tensor, column: dict[str, Tensor], config: RLConfig, runtime: Runtime
+    learner: Learner, batch: Batch, states: Tensor, logprobs: Tensor, column: dict[str, Tensor], config: RLConfig, runtime: Runtime
 ) -> Tensor:
     """KL to the base per token (B, T), with its gradient."""
     if config.kl.estimator != "exact":
         return KL_ESTIMATORS[config.kl.estimator](logprobs, column["ref_logprobs"])
+    with runtime.autocast():
+        logits = learner.policy.lm_head(states)
     with torch.no_grad():
         ref_logits = batch_logits(learner.reference, batch, runtime)
     return spread(batch, kl_exact(logits, ref_logits, config.temperature))

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ..formulas.logprobs import token_logprobs
 from ..model.critic import Critic
 from ..model.runtime import Runtime
 from ..model.transformer import Transformer
@@ -16,7 +15,7 @@ from ..rollout.collect import Rollout
 def batch_states(model: Transformer, batch: Batch, runtime: Runtime) -> Tensor:
     """Hidden states (N, D) at the positions that predict each completion token; call within autocast."""
     rows = batch.rows
-    states = model.hidden(rows.token_ids.to(runtime.device), rows.positions.to(runtime.device), rows.mask().to(runtime.device))
+    states = model.hidden(rows.token_ids.to(runtime.device), rows.spans)
     return states.flatten(0, 1)[batch.sources.to(runtime.device)]
 
 
@@ -24,6 +23,12 @@ def batch_logits(model: Transformer, batch: Batch, runtime: Runtime) -> Tensor:
     """Logits (N, V) that predict each completion token; the output head sees no other position."""
     with runtime.autocast():
         return model.lm_head(batch_states(model, batch, runtime))
+
+
+def batch_logprobs(model: Transformer, batch: Batch, temperature: float, runtime: Runtime) -> tuple[Tensor, Tensor]:
+    """Log-probability of each completion token (N,) at a temperature, and the entropy there (no gradient)."""
+    with runtime.autocast():
+        return model.logprobs(batch_states(model, batch, runtime), batch.targets.to(runtime.device), temperature)
 
 
 def batch_values(critic: Critic, batch: Batch, policy_states: Tensor | None, runtime: Runtime) -> Tensor:
@@ -64,6 +69,6 @@ def all_logprobs(model: Transformer, rollouts: Sequence[Rollout], temperature: f
     """log pi of every completion token at the sampling temperature, one tensor (T_i,) per rollout."""
 
     def logprobs(batch: Batch) -> Tensor:
-        return token_logprobs(batch_logits(model, batch, runtime), batch.targets.to(runtime.device), temperature)
+        return batch_logprobs(model, batch, temperature, runtime)[0]
 
     return over_all(rollouts, tokens_at_once, runtime, logprobs)

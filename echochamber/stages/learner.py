@@ -9,7 +9,7 @@ import torch
 from ..model.checkpoint import load_checkpoint
 from ..model.critic import Critic
 from ..model.optimizer import Optimizer
-from ..model.runtime import Runtime
+from ..model.runtime import Runtime, speed_up
 from ..model.state import load_state, save_state
 from ..model.tokenizer import Tokenizer
 from ..model.transformer import Transformer
@@ -75,10 +75,9 @@ def start_learner(config: RLConfig, base: Path, runtime: Runtime) -> tuple[Learn
         trunk = load_checkpoint(base, runtime.device)[0] if config.critic.trunk == "own" else None
         critic = Critic(policy.config.hidden_size, trunk).to(runtime.device)
         critic_optimizer = Optimizer(critic, config.critic.optimizer) if trunk else None
-    if runtime.compile:
-        policy.compile_blocks()
-        if critic and critic.trunk:
-            critic.trunk.compile_blocks()
+    for model in (policy, reference, critic.trunk if critic else None):
+        if model is not None:
+            speed_up(model, runtime, compiled=model is not reference)
     shared = torch.nn.ModuleList([policy, critic]) if critic and critic_optimizer is None else policy
     optimizer = Optimizer(shared, config.optimizer)
     return Learner(algorithm, policy, reference, critic, optimizer, critic_optimizer, config.kl.coef), tokenizer

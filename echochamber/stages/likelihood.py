@@ -10,8 +10,8 @@ import polars as pl
 from ..core.errors import UserError
 from ..core.types import Problem
 from ..model.checkpoint import load_checkpoint
-from ..model.generate import SamplingConfig
 from ..model.runtime import Runtime
+from ..model.sampling import SamplingConfig
 from ..model.tokenizer import Tokenizer
 from ..model.transformer import Transformer
 from ..rollout.collect import Rollout

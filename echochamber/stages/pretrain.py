@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
@@ -22,13 +21,14 @@ from ..model.checkpoint import save_checkpoint
 from ..model.optimizer import Optimizer, OptimizerConfig
 from ..model.presets import flops_per_token, num_parameters, preset
 from ..model.ranks import Ranks
-from ..model.runtime import Runtime
+from ..model.runtime import Runtime, speed_up
+from ..model.spans import Spans
 from ..model.state import load_state, save_state
 from ..model.tokenizer import load_tokenizer
-from ..model.transformer import Transformer, document_layout
+from ..model.transformer import Transformer
 from .room import tokens_that_fit
 
-VERSION = 1
+VERSION = 2
 LossFunction = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 """(inputs, targets, documents), each (B, T) -> mean loss."""
 
@@ -74,13 +74,15 @@ def pretrain(config: PretrainConfig, seed: int, shards_folder: Path, tokenizer_f
         from ..model.shard import shard, whole_state  # its imports take most of a second
 
         shard(model, ranks, runtime.device.type)
+    else:
+        speed_up(model, runtime)
     # Split weights receive the mean over ranks of what each computed for its own part, others the sum.
     parts = ranks.world_size if config.shard else 1
     optimizer = Optimizer(model, config.optimizer)
     resume = ResumePoint(folder)
     done = _load(config, resume, model, optimizer, ranks)
     first = 0 if done is None else done + 1
-    loss_of = loss_function(model, runtime, compiled=runtime.compile and parts == 1)
+    loss_of = loss_function(model, runtime)
     asked = config.microbatch_tokens or config.batch_tokens // ranks.world_size
     at_once = max(1, tokens_that_fit(asked, config.sequence_length, model.config, folder, runtime) // config.sequence_length)
     keep = set(log_spaced_steps(total, config.checkpoints)) - {0} if config.checkpoints > 1 else {total}
@@ -179,15 +181,13 @@ def backward(loss_of: LossFunction, batch: tuple[Tensor, Tensor, Tensor | None],
     return total
 
 
-def loss_function(model: Transformer, runtime: Runtime, compiled: bool) -> LossFunction:
+def loss_function(model: Transformer, runtime: Runtime) -> LossFunction:
     """Mean cross-entropy in nats per token."""
-    if compiled:
-        model.compile_blocks()
 
     def loss_of(inputs: Tensor, targets: Tensor, documents: Tensor | None) -> Tensor:
-        layout = (None, None) if documents is None else document_layout(documents)
         with runtime.autocast():
-            logits = model(inputs, *layout)
-        return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+            states = model.hidden(inputs, None if documents is None else Spans.documents(documents))
+            logprobs, _ = model.logprobs(states.flatten(0, 1), targets.flatten())
+        return -logprobs.mean()
 
     return loss_of

@@ -21,8 +21,8 @@ from ..core.records import records_frame
 from ..core.resume import ResumePoint
 from ..core.types import Problem
 from ..model.checkpoint import load_checkpoint
-from ..model.generate import SamplingConfig
 from ..model.runtime import Runtime
+from ..model.sampling import SamplingConfig
 from ..model.tokenizer import Tokenizer
 from ..model.transformer import Transformer
 from ..rollout.engines import NativeEngine
@@ -35,7 +35,7 @@ from .likelihood import Scoring, likelihood_frame
 from .pieces import Pieces, join_pieces
 from .probe_summary import forced_rows, likelihood_rows, sweep_rows
 
-VERSION = 1
+VERSION = 2
 FORCED, SWEEP, LIKELIHOOD = "forced", "sweep", "likelihood"
 
 

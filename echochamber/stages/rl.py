@@ -34,7 +34,7 @@ from .rl_log import compare, rollout_metrics, rollout_rows, write_rollouts
 from .room import sampling_that_fits, tokens_that_fit
 from .trouble import Troubles, broken_off
 
-VERSION = 3
+VERSION = 4
 
 
 def rl(config: RLConfig, seed: int, base: Path, problems: list[Problem], folder: Path, runtime: Runtime) -> None:

@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 from ..core.config import Config, Count
 from ..formulas.penalties import adapted_coefficient
 from ..formulas.schedules import log_spaced_steps, paper_grid, warmup_cosine
-from ..model.generate import SamplingConfig
 from ..model.optimizer import OptimizerConfig
+from ..model.sampling import SamplingConfig
 from ..rollout.rewards import reward_row
 from ..verify.grade import GraderConfig
 from .algorithms import ALGORITHMS, Average, algorithm_row

@@ -10,12 +10,12 @@ import torch
 from ..core.formats import registered_formats
 from ..core.metrics import read_metrics
 from ..core.records import record, records_frame
-from ..formulas.logprobs import kl_k3, token_entropy, token_logprobs
+from ..formulas.logprobs import kl_k3
 from ..model.runtime import Runtime
 from ..rollout.batch import batches
 from ..rollout.collect import Collection, Rollout
 from .estimate import Targets, has_signal
-from .forward import batch_logits
+from .forward import batch_logprobs
 from .learner import Learner
 from .rl_config import RLConfig
 
@@ -53,18 +53,16 @@ def compare(learner: Learner, rollouts: list[Rollout], config: RLConfig, runtime
     tokens = sum(len(r.prompt_ids) + len(r.completion.token_ids) for r in watched)
     columns = {"old_logprobs": [torch.tensor(r.completion.logprobs) for r in watched]}
     (batch,) = batches(watched, columns, tokens_at_once=2 * tokens + 1024)
-    targets = batch.targets.to(runtime.device)
     # Eager: compiling a second graph for 32 completions would cost more than it saves.
     with torch.compiler.set_stance("force_eager"):
-        logits, ref_logits = batch_logits(learner.policy, batch, runtime), batch_logits(learner.reference, batch, runtime)
-    logprobs = token_logprobs(logits, targets, config.temperature)
-    ref_logprobs = token_logprobs(ref_logits, targets, config.temperature)
+        logprobs, entropies = batch_logprobs(learner.policy, batch, config.temperature, runtime)
+        ref_logprobs, _ = batch_logprobs(learner.reference, batch, config.temperature, runtime)
     difference = (logprobs - batch.columns["old_logprobs"][batch.completion_mask].to(runtime.device)).abs()
     return {
         "sampler/logprob_diff": float(difference.mean()),
         "sampler/logprob_diff_max": float(difference.max()),
         "policy/kl": float(kl_k3(logprobs, ref_logprobs).mean()),
-        "policy/entropy": float(token_entropy(logits, config.temperature).mean()),
+        "policy/entropy": float(entropies.mean()),
         "policy/kl_coef": learner.kl_coef,
     }
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..model.config import ModelConfig
-from ..model.generate import SamplingConfig
 from ..model.memory import fitting_rows, fitting_tokens, free_bytes, settle
 from ..model.runtime import Runtime
+from ..model.sampling import SamplingConfig
 
 
 def sampling_that_fits(

@@ -7,6 +7,7 @@ import platform
 import torch
 
 from ..core.artifacts import library_versions
+from ..model.native.library import why_not
 from ..model.runtime import has_bf16, has_compiler
 from ..verify.report import sandbox_report
 
@@ -26,6 +27,7 @@ def findings() -> list[tuple[str, str, str]]:
         _gpu(),
         _bf16(cpu),
         _compiler(),
+        _engine(),
     ]
     rows += sandbox_report()
     rows += [_optional(name, use) for name, use in OPTIONAL.items()]
@@ -48,6 +50,13 @@ def _compiler() -> tuple[str, str, str]:
     if has_compiler():
         return ("C++ compiler", "ok", "torch.compile can be used")
     return ("C++ compiler", "slow", "none found; pretraining runs without torch.compile, with the same losses up to rounding")
+
+
+def _engine() -> tuple[str, str, str]:
+    reason = why_not()
+    if reason is None:
+        return ("engine in C", "ok", "built and loaded; bf16 training and sampling run in it")
+    return ("engine in C", "slow", f"{reason}; plain PyTorch gives the same up to rounding, several times slower at nano sizes")
 
 
 def _optional(name: str, use: str) -> tuple[str, str, str]:

@@ -6,8 +6,8 @@ from typing import Any
 from ..core.formats import format_row
 from ..core.types import Problem, Verdict
 from ..model.checkpoint import load_checkpoint
-from ..model.generate import SamplingConfig
 from ..model.runtime import RuntimeConfig, start_runtime
+from ..model.sampling import SamplingConfig
 from ..rollout.collect import stream_keys
 from ..rollout.engines import NativeEngine
 from ..verify.grade import Grader

@@ -19,8 +19,9 @@ from echochamber.core.metrics import read_metrics
 from echochamber.core.records import read_records
 from echochamber.data.problem_sets import load_problems
 from echochamber.model.checkpoint import load_checkpoint
-from echochamber.model.generate import SamplingConfig, generate
+from echochamber.model.generate import generate
 from echochamber.model.runtime import RuntimeConfig, start_runtime
+from echochamber.model.sampling import SamplingConfig
 from echochamber.stages.rl import rl
 from echochamber.stages.rl_config import RLConfig
 

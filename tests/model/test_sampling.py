@@ -2,7 +2,6 @@
 
 import itertools
 from itertools import chain
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +9,7 @@ import torch
 
 from echochamber.core.errors import UserError
 from echochamber.formulas.logprobs import token_logprobs
-from echochamber.model import generate as module
-from echochamber.model.generate import SamplingConfig, truncated
+from echochamber.model.sampling import SamplingConfig, choose, truncated
 
 from .conftest import tiny_model
 from .test_generate import PROMPTS, _keys, _run
@@ -39,11 +37,10 @@ def test_what_is_kept_equals_enumeration(top_p, top_k):
 def test_draws_follow_the_kept_shares_exactly(monkeypatch, top_p, top_k):
     """Evenly spaced draws land on each token as often as its share says, up to one."""
     count = 2000
-    weights = SimpleNamespace(normed=lambda x, _: x, norm=None, head=torch.eye(4))
     draws = (torch.arange(count, dtype=torch.float64) + 0.5) / count
     for row in SHARES:
         logits = torch.tensor(row).log().expand(count, -1)
-        chosen, logprobs = module._sample(weights, logits, draws, SamplingConfig(top_p=top_p, top_k=top_k))
+        chosen, logprobs = choose(logits, draws, SamplingConfig(top_p=top_p, top_k=top_k))
         kept = np.array(_kept(row, top_p, top_k))
         observed = np.bincount(chosen.numpy(), minlength=4) / count
         np.testing.assert_allclose(observed, kept / kept.sum(), atol=1.5 / count)

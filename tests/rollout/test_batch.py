@@ -51,7 +51,7 @@ def test_prompts_are_stored_once_per_row_and_rows_are_never_too_long():
     rows = plan_rows(rollouts, 48)
     assert [placed.index for row in rows for placed in row] == list(range(len(rollouts)))
     packed = fill_rows(rollouts, rows, 48, len(rows))
-    used = int((packed.prompts >= 0).sum())
+    used = int(packed.spans.lengths.sum())
     apart = sum(len(r.prompt_ids) + len(r.completion.token_ids) - 1 for r in rollouts)
     assert used < apart
     pairs = {(placed.row, rollouts[placed.index].prompt_ids) for row in rows for placed in row}

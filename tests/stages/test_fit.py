@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from echochamber.core.types import Completion, Problem, Verdict
-from echochamber.model.generate import SamplingConfig
 from echochamber.model.runtime import RuntimeConfig, start_runtime
+from echochamber.model.sampling import SamplingConfig
 from echochamber.rollout.batch import batches
 from echochamber.rollout.collect import Collection, Rollout, stream_keys
 from echochamber.rollout.engines import NativeEngine

@@ -1,0 +1,131 @@
+"""Build, load and declare the C library. The structures repeat those of model.h, head.h and decode.h, field by field."""
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+_SOURCES = Path(__file__).parent
+_FLAGS = ("-O3", "-march=native", "-mprefer-vector-width=512", "-ffp-contract=off", "-fopenmp", "-fPIC", "-shared")
+_LONG, _VOID, _DOUBLE = ctypes.c_long, ctypes.c_void_p, ctypes.c_double
+POINTER_NAMES = ("qkv", "qkv_t", "out", "out_t", "gate_up", "gate_up_t", "down", "down_t", "norm1", "norm2")
+GRAD_NAMES = ("qkv", "out", "gate_up", "down", "norm1", "norm2")
+
+
+def _structure(name: str, **fields: type) -> type[ctypes.Structure]:
+    return type(name, (ctypes.Structure,), {"_fields_": list(fields.items())})
+
+
+Layer = _structure("Layer", **dict.fromkeys(POINTER_NAMES, _VOID))
+LayerGrad = _structure("LayerGrad", **dict.fromkeys(GRAD_NAMES, _VOID))
+Model = _structure(
+    "Model", **dict.fromkeys(("D", "F", "H", "K", "C", "L", "V", "plain_norm"), _LONG), eps=_DOUBLE, cosine=_VOID, sine=_VOID, norm=_VOID, layers=_VOID
+)
+Layout = _structure(
+    "Layout", num_tokens=_LONG, num_rows=_LONG, threads=_LONG,
+    **dict.fromkeys(("starts", "lengths", "thread", "positions", "shared_start", "shared_end", "own_start"), _VOID),
+)  # fmt: skip
+Saved = _structure("Saved", **dict.fromkeys(("x", "x1", "lse", "qkv", "o", "gu"), _VOID), keep=_LONG)
+Cache = _structure(
+    "Cache", **dict.fromkeys(("prompt_slots", "prompt_capacity", "row_slots", "row_capacity", "limit"), _LONG),
+    **dict.fromkeys((
+        "prompt_keys", "prompt_values", "row_keys", "row_values", "prompt_length", "row_prompt", "row_length", "row_token", "row_stream",
+        "tokens", "logprobs", "embed",
+    ), _VOID),
+)  # fmt: skip
+Head = _structure("Head", D=_LONG, V=_LONG, Vp=_LONG, packed=_VOID, packed_t=_VOID)
+
+
+class Unavailable(Exception):
+    """Why the library cannot be had here, in one line."""
+
+
+def address(tensor: torch.Tensor | None) -> int | None:
+    """Where a contiguous CPU tensor's memory begins."""
+    if tensor is None:
+        return None
+    assert tensor.is_contiguous(), (tensor.shape, tensor.stride())
+    assert tensor.device.type == "cpu", tensor.device
+    return tensor.data_ptr()
+
+
+@lru_cache(maxsize=1)
+def load() -> ctypes.CDLL:
+    """The library, built where the cache has none for these sources, this compiler and this CPU. Raises Unavailable."""
+    if not torch.cpu._is_avx512_bf16_supported():
+        raise Unavailable("this CPU has no AVX-512-BF16 units")
+    compiler = next((path for name in (os.environ.get("CC", "cc"), "gcc", "clang") if (path := shutil.which(name))), None)
+    if compiler is None:
+        raise Unavailable("no C compiler (cc, gcc or clang) is on the path")
+    target = _cache_folder() / f"kernels-{_fingerprint(compiler)}.so"
+    if not target.is_file():
+        _build(compiler, target)
+    # torch is imported, so its OpenMP library is the one that the loader finds: one pool of threads, not two.
+    library = ctypes.CDLL(str(target))
+    _declare(library)
+    return library
+
+
+def why_not() -> str | None:
+    """None where the library runs, else the reason that it does not."""
+    try:
+        load()
+    except Unavailable as reason:
+        return str(reason)
+    return None
+
+
+def _cache_folder() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "echochamber"
+
+
+def _fingerprint(compiler: str) -> str:
+    """Of everything the machine code depends on; -march=native makes that the CPU's flags too."""
+    parts = [path.read_bytes() for path in sorted(_SOURCES.glob("*.[hc]"))]
+    version = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
+    cpu = Path("/proc/cpuinfo")
+    flags = next((line for line in cpu.read_text().splitlines() if line.startswith("flags")), "") if cpu.is_file() else ""
+    return hashlib.sha256(b"\0".join([*parts, version, flags.encode(), *map(str.encode, _FLAGS)])).hexdigest()[:16]
+
+
+def _build(compiler: str, target: Path) -> None:
+    """Compile beside the target and rename: processes that start together each build, the last rename wins."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            built = Path(folder) / target.name
+            command = [compiler, *_FLAGS, "-o", str(built), str(_SOURCES / "kernels.c"), "-lm"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or ["no message"]
+                raise Unavailable(f"{Path(compiler).name} could not build the engine: {lines[0]}")
+            built.replace(target)
+    except OSError as error:
+        raise Unavailable(f"the engine could not be built in {target.parent}: {error}") from None
+
+
+def _declare(library: ctypes.CDLL) -> None:
+    signatures: dict[str, tuple[type, ...]] = {
+        "echo_pack": (_VOID, _LONG, _LONG, _VOID, _LONG, _LONG),
+        "echo_pack_transposed": (_VOID, _LONG, _LONG, _VOID, _LONG),
+        "echo_trunk_forward": (_VOID,) * 4,
+        "echo_trunk_backward": (_VOID,) * 7,
+        "echo_head_forward": (_VOID, _VOID, _VOID, _LONG, _DOUBLE, _VOID, _VOID, _VOID, _LONG),
+        "echo_head_backward": (_VOID, _VOID, _VOID, _VOID, _VOID, _LONG, _DOUBLE, _VOID, _VOID, _LONG),
+    }
+    signatures |= {
+        "echo_store_prompts": (_VOID,) * 5,
+        "echo_orthogonalise": (_VOID, _VOID, _LONG, _LONG, _DOUBLE, _DOUBLE, _DOUBLE, _DOUBLE, _LONG),
+        "echo_decode_logits": (_VOID, _VOID, _VOID, _VOID, _LONG, _VOID, _LONG),
+        "echo_decode": (_VOID, _VOID, _VOID, _VOID, _LONG, _LONG, _LONG, _DOUBLE, ctypes.c_int64, _LONG),
+    }
+    for name, arguments in signatures.items():
+        function = getattr(library, name)
+        function.argtypes, function.restype = list(arguments), _LONG if name == "echo_decode" else None

@@ -1,0 +1,121 @@
+"""Embeddings in, states after the final norm out: all blocks as one differentiable function.
+
+Axes: B rows, T tokens, D width. Products are bf16 with float32 sums, the residual stream stays float32: what
+autocast does, rounding in fewer places.
+"""
+
+import ctypes
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..spans import Spans
+from . import library as c
+from .weights import TrunkWeights
+
+
+class Trunk:
+    """The C engine of one model; `threads` share the rows, each row staying with one of them."""
+
+    def __init__(self, model: Any, threads: int) -> None:
+        self.weights, self.threads = TrunkWeights(model), threads
+
+    def __call__(self, x: Float[Tensor, "B T D"], spans: Spans) -> Float[Tensor, "B T D"]:
+        """States in bf16; zero on padding."""
+        return _TrunkFunction.apply(self, x.contiguous(), spans, *self.weights.parameters)
+
+
+def assign(lengths: list[int], threads: int) -> list[int]:
+    """Which thread runs each row: the longest first, to the thread with the least so far."""
+    load, owner = [0] * threads, [0] * len(lengths)
+    for row in sorted(range(len(lengths)), key=lambda r: (-lengths[r], r)):
+        owner[row] = min(range(threads), key=lambda t: (load[t], t))
+        load[owner[row]] += lengths[row] + 64
+    return owner
+
+
+def layout(spans: Spans, threads: int) -> tuple[ctypes.Structure, list[Tensor]]:
+    """The rows for C, and the tensors that must outlive it."""
+    rows, width = spans.positions.shape
+    kept = [
+        torch.arange(rows) * width, spans.lengths.long().contiguous(), torch.tensor(assign(spans.lengths.tolist(), threads), dtype=torch.int32),
+        *(part.int().contiguous() for part in (spans.positions, spans.shared_start, spans.shared_end, spans.own_start)),
+    ]  # fmt: skip
+    names = ("starts", "lengths", "thread", "positions", "shared_start", "shared_end", "own_start")
+    pointers = {name: c.address(tensor) for name, tensor in zip(names, kept, strict=True)}
+    return c.Layout(num_tokens=rows * width, num_rows=rows, threads=threads, **pointers), kept
+
+
+def saved(model: Any, num_tokens: int, x: Tensor, keep: bool) -> tuple[ctypes.Structure, list[Tensor]]:
+    """Room for activations, x (N, D) in its first layer."""
+    D, F, H, W, layers = model.D, model.F, model.H, (model.H + 2 * model.K) * model.C, model.L if keep else 1
+    states = torch.empty(layers + 1 if keep else 1, num_tokens, D)
+    states[0] = x.reshape(num_tokens, D)
+    kept = {
+        "x": states,
+        "x1": torch.empty(layers, num_tokens, D),
+        "lse": torch.empty(layers, num_tokens, H),
+        "qkv": torch.empty(layers, num_tokens, W, dtype=torch.bfloat16),
+        "o": torch.empty(layers, num_tokens, D, dtype=torch.bfloat16),
+        "gu": torch.empty(layers, num_tokens, 2 * F, dtype=torch.bfloat16),
+    }
+    return c.Saved(keep=int(keep), **{name: c.address(tensor) for name, tensor in kept.items()}), list(kept.values())
+
+
+def run_forward(weights: TrunkWeights, x: Tensor, spans: Spans, threads: int, keep: bool) -> tuple[Tensor, ctypes.Structure, list[Tensor], Any]:
+    """(hidden, saved structure, its tensors, layout)."""
+    weights.renew()
+    where = layout(spans, threads)
+    structure, tensors = saved(weights.struct, x.shape[0] * x.shape[1], x.detach().float(), keep)
+    hidden = torch.zeros(x.shape, dtype=torch.bfloat16)
+    c.load().echo_trunk_forward(
+        ctypes.byref(weights.struct), ctypes.byref(where[0]), ctypes.byref(structure), hidden.data_ptr()
+    )
+    return hidden, structure, tensors, where
+
+
+class _TrunkFunction(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, trunk: Trunk, x: Tensor, spans: Spans, *parameters: Tensor) -> Tensor:
+        keep = any(ctx.needs_input_grad)
+        hidden, structure, tensors, where = run_forward(trunk.weights, x, spans, trunk.threads, keep)
+        if keep:
+            ctx.trunk, ctx.structure, ctx.tensors, ctx.where = trunk, structure, tensors, where
+            ctx.packed = trunk.weights.times_packed
+        return hidden
+
+    @staticmethod
+    def backward(ctx: Any, dhidden: Tensor) -> Any:
+        weights, threads = ctx.trunk.weights, ctx.trunk.threads
+        assert weights.times_packed == ctx.packed, "weights changed between forward and backward"
+        dx = torch.zeros(dhidden.shape)
+        flat = torch.zeros(threads, sum(p.numel() for p in weights.parameters))
+        dnorm = torch.zeros(threads, dhidden.shape[-1])
+        grads = (c.LayerGrad * (threads * weights.struct.L))()
+        views = [part.view(p.shape) for p, part in zip(weights.parameters, flat[0].split([p.numel() for p in weights.parameters]), strict=True)]
+        for thread in range(threads):
+            _point(grads, weights, flat[thread], thread)
+        dhidden = dhidden.float().contiguous()
+        c.load().echo_trunk_backward(
+            ctypes.byref(weights.struct), ctypes.byref(ctx.where[0]), ctypes.byref(ctx.structure), dhidden.data_ptr(), dx.data_ptr(),
+            ctypes.addressof(grads), dnorm.data_ptr(),
+        )  # fmt: skip
+        for thread in range(1, threads):
+            flat[0] += flat[thread]
+        if weights.final is not None:
+            views[-1].copy_(dnorm.sum(0))
+        return None, dx, None, *views
+
+
+def _point(grads: Any, weights: TrunkWeights, flat: Tensor, thread: int) -> None:
+    """Aim one thread's gradient structures into its flat buffer, parameters in `layer_parameters` order."""
+    m, at = weights.struct, flat.data_ptr()
+    sizes = {
+        "qkv": (m.H + 2 * m.K) * m.C * m.D, "out": m.H * m.C * m.D, "gate_up": 2 * m.F * m.D, "down": m.D * m.F,
+    } | ({} if m.plain_norm else {"norm1": m.D, "norm2": m.D})  # fmt: skip
+    for layer in range(m.L):
+        for name, size in sizes.items():
+            setattr(grads[thread * m.L + layer], name, at)
+            at += 4 * size

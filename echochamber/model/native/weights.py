@@ -1,0 +1,121 @@
+"""A decoder's weights in the layout of the C engine, renewed when an optimizer has changed them.
+
+Axes: D width, F feed-forward, W = (H + 2K)·C joint projection, V vocabulary, Vp = V rounded up to 16.
+"""
+
+import ctypes
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import library as c
+
+
+def fits(config: Any) -> bool:
+    """Whether every width is a multiple of what the kernels move at once."""
+    return all(size % 16 == 0 for size in (config.hidden_size, config.intermediate_size, config.head_size))
+
+
+def pack(parts: list[Tensor], transposed: bool, width: int | None = None) -> Tensor:
+    """Weights (n_i, n_in), joined along their first axis, as pairs of bf16: (n_in / 2, width), or transposed (width / 2, n_in)."""
+    total, n_in = sum(len(part) for part in parts), parts[0].shape[1]
+    width = width or total
+    packed = torch.zeros((width // 2, n_in) if transposed else (n_in // 2, width), dtype=torch.int32)
+    at = 0
+    for part in parts:
+        values = part.detach().float().contiguous()
+        if transposed:
+            c.load().echo_pack_transposed(c.address(values), len(values), n_in, packed.data_ptr(), at)
+        else:
+            c.load().echo_pack(c.address(values), len(values), n_in, packed.data_ptr(), width, at)
+        at += len(part)
+    return packed
+
+
+class Packed:
+    """Packed copies of one set of parameters; `renew` packs again if any of them has changed.
+
+    Values are compared, not version counters: torch's fused optimizers change a tensor without counting.
+    """
+
+    def __init__(self, parameters: list[Tensor]) -> None:
+        self.parameters = parameters
+        self.seen: list[Tensor] = []
+        self.times_packed = 0
+
+    def stale(self) -> bool:
+        """True once after every change of a parameter."""
+        if self.seen and all(torch.equal(old, now) for old, now in zip(self.seen, self.parameters, strict=True)):
+            return False
+        self.seen = [p.detach().clone() for p in self.parameters]
+        self.times_packed += 1
+        return True
+
+
+class TrunkWeights(Packed):
+    """Everything between the embeddings and the head of a `Transformer`."""
+
+    def __init__(self, model: Any) -> None:
+        self.blocks, self.final = model.blocks, getattr(model.model.norm, "weight", None)
+        super().__init__([p for block in self.blocks for p in layer_parameters(block)] + ([] if self.final is None else [self.final]))
+        config = model.config
+        self.tables = (model.cos, model.sin)
+        self.struct = c.Model(
+            D=config.hidden_size, F=config.intermediate_size, H=config.num_heads, K=config.num_kv_heads, C=config.head_size,
+            L=config.num_layers, V=config.vocab_size, plain_norm=int(config.architecture == "olmo"), eps=config.norm_eps,
+        )  # fmt: skip
+        self.layers = (c.Layer * config.num_layers)()
+        self.keep: list[Any] = []
+
+    def renew(self) -> "TrunkWeights":
+        """Make the C structures point to the weights as they are now."""
+        if not self.stale():
+            return self
+        self.keep = []
+        for struct, block in zip(self.layers, self.blocks, strict=True):
+            attention, mlp = block.self_attn, block.mlp
+            groups = {
+                "qkv": [attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight],
+                "out": [attention.o_proj.weight],
+                "gate_up": [mlp.gate_proj.weight, mlp.up_proj.weight],
+                "down": [mlp.down_proj.weight],
+            }
+            tensors: dict[str, Tensor | None] = {name: pack(parts, False) for name, parts in groups.items()}
+            tensors |= {f"{name}_t": pack(parts, True) for name, parts in groups.items()}
+            for name, norm in (("norm1", block.input_layernorm), ("norm2", block.post_attention_layernorm)):
+                tensors[name] = getattr(norm, "weight", None)
+            for name, tensor in tensors.items():
+                setattr(struct, name, c.address(None if tensor is None else tensor.detach()))
+            self.keep.append(tensors)
+        self.struct.cosine, self.struct.sine = (c.address(table) for table in self.tables)
+        self.struct.norm = c.address(None if self.final is None else self.final.detach())
+        self.struct.layers = ctypes.addressof(self.layers)
+        return self
+
+
+class HeadWeights(Packed):
+    """The output head (V, D)."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__([weight])
+        vocabulary, width = weight.shape
+        self.padded = -(-vocabulary // 16) * 16
+        self.struct = c.Head(D=width, V=vocabulary, Vp=self.padded)
+        self.keep: tuple[Tensor, ...] = ()
+
+    def renew(self) -> "HeadWeights":
+        """Make the C structure point to the weights as they are now."""
+        if self.stale():
+            weight = self.parameters[0]
+            self.keep = pack([weight], False, self.padded), pack([weight], True, self.padded)
+            self.struct.packed, self.struct.packed_t = (c.address(part) for part in self.keep)
+        return self
+
+
+def layer_parameters(block: Any) -> list[Tensor]:
+    """A block's parameters in the order of their gradients (`trunk`)."""
+    attention, mlp = block.self_attn, block.mlp
+    matrices = (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj, mlp.gate_proj, mlp.up_proj, mlp.down_proj)
+    norms = (getattr(norm, "weight", None) for norm in (block.input_layernorm, block.post_attention_layernorm))
+    return [linear.weight for linear in matrices] + [weight for weight in norms if weight is not None]

@@ -1,0 +1,239 @@
+"""The engine in C against plain PyTorch: same sums, same gradients, same draws, up to bf16 rounding."""
+
+from itertools import chain
+
+import numpy as np
+import pytest
+import torch
+
+from echochamber.core.random import key
+from echochamber.formulas.logprobs import token_logprobs
+from echochamber.model.generate import generate
+from echochamber.model.native.library import why_not
+from echochamber.model.native.muon import NativeMuon, orthogonalise
+from echochamber.model.native.trunk import assign
+from echochamber.model.native.weights import pack
+from echochamber.model.optimizer import Optimizer, OptimizerConfig
+from echochamber.model.sampling import SamplingConfig
+from echochamber.model.spans import Spans
+from echochamber.model.transformer import Transformer
+
+from .conftest import tiny_model
+
+pytestmark = pytest.mark.skipif(why_not() is not None, reason=f"the engine in C does not run here: {why_not()}")
+PROMPTS = ["Mia has 3 boxes", "How", "pens? 4 * 5 = 20. Mia has 7 boxes of 8 pens."]
+
+
+def _model(architecture="llama", **settings):
+    """Wide enough for the engine: tiny_model's heads are 8 wide."""
+    config = tiny_model(architecture).config.model_copy(update={"hidden_size": 64, "intermediate_size": 96, "init_std": 0.12} | settings)
+    model = Transformer(config)
+    model.init_weights(torch.Generator().manual_seed(0))
+    return model
+
+
+def _spans(kind, rows, width, generator):
+    if kind == "causal":
+        return Spans.causal(rows, width)
+    if kind == "documents":
+        return Spans.documents(torch.randint(0, 9, (rows, width), generator=generator).eq(0).long().cumsum(1))
+    # A prompt of 21 tokens shared by completions of 13, the last row ending early.
+    columns = torch.arange(width, dtype=torch.int32).expand(rows, width)
+    inside = columns >= 21
+    start = torch.where(inside, 21 + (columns - 21) // 13 * 13, 0)
+    positions = torch.where(inside, 21 + columns - start, columns)
+    lengths = torch.tensor([width] * (rows - 1) + [width - 9])
+    return Spans(positions, torch.zeros_like(columns), inside.int() * 21, start, lengths)
+
+
+def _logprobs_and_gradients(model, ids, spans, weights, autocast):
+    model.zero_grad()
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        states = model.hidden(ids[:, :-1], spans)
+        logprobs, entropies = model.logprobs(states.flatten(0, 1), ids[:, 1:].flatten(), 0.7)
+    (logprobs * weights).sum().backward()
+    return logprobs.detach(), entropies, {name: p.grad.clone() for name, p in model.named_parameters()}
+
+
+@pytest.mark.parametrize("architecture", ["llama", "olmo"])
+@pytest.mark.parametrize("kind", ["causal", "documents", "shared"])
+@pytest.mark.parametrize("width", [33, 160, 301])
+def test_forward_and_backward_equal_plain_pytorch(architecture, kind, width):
+    """No further from float32 than torch's own bf16 autocast is."""
+    model, generator = _model(architecture, max_positions=512), torch.Generator().manual_seed(0)
+    ids = torch.randint(0, 300, (3, width + 1), generator=generator)
+    spans = _spans(kind, 3, width, generator)
+    real = (torch.arange(width) < spans.lengths[:, None]).flatten()
+    weights = torch.rand(3 * width, generator=generator) * real
+    exact, exact_entropies, exact_gradients = _logprobs_and_gradients(model, ids, spans, weights, autocast=False)
+    rounded, _, rounded_gradients = _logprobs_and_gradients(model, ids, spans, weights, autocast=True)
+    model.use_native(2)
+    native, entropies, gradients = _logprobs_and_gradients(model, ids, spans, weights, autocast=True)
+
+    def far(values, from_):
+        return float((values - from_).norm() / from_.norm())
+
+    assert far(native[real], exact[real]) < max(2 * far(rounded[real], exact[real]), 1e-3)
+    assert far(entropies[real], exact_entropies[real]) < 1e-2
+    for name, gradient in gradients.items():
+        assert far(gradient, exact_gradients[name]) < max(2 * far(rounded_gradients[name], exact_gradients[name]), 1e-2), name
+
+
+def test_gradients_are_the_same_bytes_twice_and_do_not_depend_on_microbatches():
+    model, generator = _model(), torch.Generator().manual_seed(0)
+    model.use_native(2)
+    ids, weights = torch.randint(0, 300, (6, 65), generator=generator), torch.ones(6 * 64)
+    spans = Spans.causal(6, 64)
+    _, _, first = _logprobs_and_gradients(model, ids, spans, weights, autocast=True)
+    _, _, second = _logprobs_and_gradients(model, ids, spans, weights, autocast=True)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    parts = [_logprobs_and_gradients(model, ids[i : i + 2], Spans.causal(2, 64), weights[:128], autocast=True)[2] for i in (0, 2, 4)]
+    for name, whole in first.items():
+        torch.testing.assert_close(sum(part[name] for part in parts), whole, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_weights_that_an_optimizer_changed_are_seen(name):
+    """Fused AdamW does not count a version, so nothing may rest on that counter."""
+    model = _model()
+    model.use_native(1)
+    optimizer = Optimizer(model, OptimizerConfig(name=name, lr=0.05, muon_lr=0.05))
+    ids = torch.arange(2, 43)[None]
+
+    def logprobs():
+        with torch.autocast("cpu", torch.bfloat16):
+            return model.logprobs(model.hidden(ids[:, :-1])[0], ids[0, 1:])[0]
+
+    before = logprobs()
+    before.sum().backward()
+    optimizer.step(1.0)
+    after = logprobs().detach()
+    model.native = None
+    plain = logprobs().detach()
+    assert (after - before.detach()).abs().max() > 1
+    assert (after - plain).abs().max() < 0.2
+
+
+def test_packing_pairs_columns_and_rows():
+    weight = torch.arange(1.0, 33.0).view(2, 16)
+    halves = pack([weight], False).view(torch.bfloat16).view(8, 2, 2)
+    assert torch.equal(halves.float().permute(1, 0, 2).reshape(2, 16), weight)
+    rows = pack([weight[:1]], True, 16).view(torch.bfloat16).view(8, 16, 2)
+    assert torch.equal(rows[0, :, 0].float(), weight[0])
+    assert not rows[0, :, 1].any()
+    assert not rows[1:].any()
+
+
+def test_rows_are_shared_out_evenly_and_once():
+    owners = assign([300, 10, 200, 100, 290], 2)
+    loads = [sum(n for n, owner in zip([300, 10, 200, 100, 290], owners, strict=True) if owner == t) for t in (0, 1)]
+    assert len(owners) == 5
+    assert abs(loads[0] - loads[1]) <= 110
+
+
+def _keys(count, group, seed=0):
+    return np.array([[key(seed, p, g) for g in range(group)] for p in range(count)], dtype=np.uint64)
+
+
+def _sample(model, tokenizer, texts, keys, dtype=torch.bfloat16, **settings):
+    sampling = SamplingConfig(**{"max_new_tokens": 24} | settings)
+    return list(generate(model, tokenizer, [tokenizer.encode(t) for t in texts], keys, sampling, dtype))
+
+
+@pytest.mark.parametrize("architecture", ["llama", "olmo"])
+@pytest.mark.parametrize("temperature", [0.0, 0.7, 1.0])
+def test_sampled_logprobs_equal_a_forward_pass(tokenizer, architecture, temperature):
+    model = _model(architecture)
+    model.use_native(2)
+    model.lm_head.weight.data[tokenizer.eos_id] += 0.3
+    differences = []
+    for text, group in zip(PROMPTS, _sample(model, tokenizer, PROMPTS, _keys(3, 16), temperature=temperature), strict=True):
+        prompt = tokenizer.encode(text)
+        for completion in group:
+            ids = torch.tensor([prompt + list(completion.token_ids)])
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+                expected = model.logprobs(model.hidden(ids[:, :-1])[0], ids[0, 1:], temperature or 1.0)[0][len(prompt) - 1 :]
+            differences.append((torch.tensor(completion.logprobs) - expected).abs())
+    assert float(torch.cat(differences).max()) < 2e-2
+    assert float(torch.cat(differences).mean()) < 2e-3
+
+
+@pytest.mark.parametrize("settings", [{}, {"top_k": 5}, {"stop": ("e",)}, {"temperature": 0.0}])
+def test_text_does_not_depend_on_neighbours_or_slots(tokenizer, settings):
+    """Bit for bit, in bf16 too: rows are summed as if alone. Two slots for 48 rows: slots are used again and again."""
+    model = _model()
+    model.lm_head.weight.data[tokenizer.eos_id] += 0.3
+    model.use_native(2)
+    together = _sample(model, tokenizer, PROMPTS * 4, _keys(12, 4), **settings)
+    few = _sample(model, tokenizer, PROMPTS * 4, _keys(12, 4), max_rows=2, **settings)
+    alone = [_sample(model, tokenizer, [text], _keys(12, 4)[i : i + 1], **settings)[0] for i, text in enumerate(PROMPTS * 4)]
+    assert together == few == alone
+    assert {c.truncated for c in chain(*together)} == {True, False}
+
+
+def test_draws_follow_the_model_distribution(tokenizer):
+    model = _model()
+    model.use_native(2)
+    prompt, count = tokenizer.encode("Mia has"), 4000
+    (group,) = generate(model, tokenizer, [prompt], _keys(1, count), SamplingConfig(max_new_tokens=1, max_rows=count), torch.bfloat16)
+    observed = np.bincount([c.token_ids[0] for c in group], minlength=300) / count
+    with torch.no_grad():
+        expected = torch.softmax(model(torch.tensor([prompt]))[0, -1].float(), -1).numpy()
+    assert (np.abs(observed - expected) < 5 * np.sqrt(expected * (1 - expected) / count) + 2e-3).all()
+
+
+def test_the_same_draws_choose_the_same_tokens_as_plain_pytorch(tokenizer):
+    """The first token of each sample depends on one rounding only: nearly all are equal."""
+    model = _model()
+    plain = _sample(model, tokenizer, PROMPTS, _keys(3, 100), torch.float32, max_new_tokens=1)
+    model.use_native(1)
+    native = _sample(model, tokenizer, PROMPTS, _keys(3, 100), max_new_tokens=1)
+    same = [a.token_ids == b.token_ids for a, b in zip(chain(*plain), chain(*native), strict=True)]
+    assert np.mean(same) > 0.95
+
+
+def test_float32_stays_in_pytorch(tokenizer):
+    model = _model()
+    plain = _sample(model, tokenizer, PROMPTS, _keys(3, 4), torch.float32)
+    model.use_native(1)
+    assert _sample(model, tokenizer, PROMPTS, _keys(3, 4), torch.float32) == plain
+    ids = torch.arange(2, 30)[None]
+    with torch.no_grad():
+        assert model.hidden(ids).dtype == torch.float32
+        expected = token_logprobs(model(ids)[:, :-1], ids[:, 1:])[0]
+        torch.testing.assert_close(model.logprobs(model.hidden(ids)[0, :-1], ids[0, 1:])[0], expected)
+
+
+def test_muon_equals_torch_up_to_rounding():
+    shapes = [(64, 96), (96, 64), (64, 64), (32, 64)]
+    generator = torch.Generator().manual_seed(0)
+    start = [torch.randn(shape, generator=generator) for shape in shapes]
+    gradients = [[torch.randn(shape, generator=generator) for shape in shapes] for _ in range(4)]
+
+    def trained(optimizer_class):
+        parameters = [torch.nn.Parameter(value.clone()) for value in start]
+        optimizer = optimizer_class(parameters, lr=0.1, weight_decay=0.1, adjust_lr_fn="original")
+        for some in gradients:
+            for parameter, gradient in zip(parameters, some, strict=True):
+                parameter.grad = gradient
+            optimizer.step()
+        return parameters, optimizer.state_dict()
+
+    ours, our_state = trained(NativeMuon)
+    theirs, their_state = trained(torch.optim.Muon)
+    for before, mine, other in zip(start, ours, theirs, strict=True):
+        mine, other = mine.detach(), other.detach()
+        assert float((mine - other).norm() / (other - before).norm()) < 0.02
+    assert our_state["param_groups"] == their_state["param_groups"]
+    for index, state in their_state["state"].items():
+        torch.testing.assert_close(our_state["state"][index]["momentum_buffer"], state["momentum_buffer"])
+
+
+def test_orthogonal_factor_has_singular_values_near_one():
+    matrices = [torch.randn(64, 160, generator=torch.Generator().manual_seed(1)), torch.randn(160, 32, generator=torch.Generator().manual_seed(2))]
+    expected = [u @ vh for u, _, vh in (torch.linalg.svd(m, full_matrices=False) for m in matrices)]
+    orthogonalise(matrices, 5, (3.4445, -4.7750, 2.0315), 1e-7, 2)
+    for factor, exact in zip(matrices, expected, strict=True):
+        values = torch.linalg.svdvals(factor)
+        assert 0.6 < float(values.min()) <= float(values.max()) < 1.3
+        assert float((factor * exact).sum() / (factor.norm() * exact.norm())) > 0.98
