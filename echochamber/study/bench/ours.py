@@ -17,12 +17,13 @@ from ...core.random import key
 from ...core.types import Problem
 from ...model.checkpoint import load_checkpoint
 from ...model.config import ModelConfig
-from ...model.generate import SamplingConfig, generate
+from ...model.generate import SamplingConfig
 from ...model.optimizer import Optimizer, OptimizerConfig
 from ...model.presets import flops_per_token, num_parameters, preset
-from ...model.runtime import Runtime, RuntimeConfig, start_runtime
+from ...model.runtime import Runtime, RuntimeConfig, speed_up, start_runtime
 from ...model.tokenizer import Tokenizer
 from ...model.transformer import Transformer
+from ...rollout.engines import NativeEngine
 from ...stages.pretrain import backward, loss_function
 from ...stages.rl import rl
 from ...stages.rl_config import RLConfig
@@ -43,17 +44,15 @@ def sampling(load: Load, turns: Turns) -> None:
     runtime = _runtime(load)
     model, tokenizer = load_checkpoint(Path(load["checkpoint"]), runtime.device)
     settings = SamplingConfig(max_new_tokens=load["new_tokens"], max_rows=len(load["prompts"]) * load["samples"])
+    engine = NativeEngine(model, tokenizer, settings, runtime, "")
     turns.ready("torch")
-    turns.serve(lambda request: draw(model, tokenizer, load["prompts"], load["samples"], settings, runtime, request["turn"]))
+    turns.serve(lambda request: draw(engine, load["prompts"], load["samples"], request["turn"]))
 
 
-def draw(
-    model: Transformer, tokenizer: Tokenizer, prompts: list[list[int]], samples: int, settings: SamplingConfig, runtime: Runtime, turn: int
-) -> int:
+def draw(engine: NativeEngine, prompts: list[list[int]], samples: int, turn: int) -> int:
     """Tokens sampled, EOS included."""
     keys = np.array([[key("bench", turn, p, g) for g in range(samples)] for p in range(len(prompts))], dtype=np.uint64)
-    groups = generate(model, tokenizer, prompts, keys, settings, runtime.dtype)
-    return sum(len(one.token_ids) for group in groups for one in group)
+    return sum(len(one.token_ids) for group in engine.sample(prompts, keys) for one in group)
 
 
 def training(load: Load, turns: Turns) -> None:
@@ -73,8 +72,9 @@ def training_step(config: ModelConfig, shape: list[int], runtime: Runtime) -> Ca
     """One optimizer step on random tokens of `shape` (B, T); returns how many there were."""
     model = Transformer(config)
     model.init_weights(torch.Generator().manual_seed(0))
+    speed_up(model, runtime)
     optimizer = Optimizer(model, OptimizerConfig())
-    loss_of = loss_function(model, runtime, compiled=runtime.compile)
+    loss_of = loss_function(model, runtime)
     tokens = torch.randint(config.vocab_size, (shape[0], shape[1] + 1), generator=torch.Generator().manual_seed(0))
     batch = (tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous(), None)
 
@@ -124,11 +124,11 @@ def growth(load: Load, turns: Turns) -> None:
 def _sampling_point(config: ModelConfig, request: dict[str, Any], runtime: Runtime) -> tuple[list[float], int]:
     model = Transformer(config).to(runtime.device)
     model.init_weights(torch.Generator().manual_seed(0))
-    tokenizer = _endless_tokenizer()
     samples = min(8, request["batch"])
     prompts = np.random.default_rng(0).integers(0, config.vocab_size, (request["batch"] // samples, 40)).tolist()
     settings = SamplingConfig(max_new_tokens=request["length"], max_rows=request["batch"])
-    return _timed(lambda: draw(model, tokenizer, prompts, samples, settings, runtime, 0), request["repeats"])
+    engine = NativeEngine(model, _endless_tokenizer(), settings, runtime, "")
+    return _timed(lambda: draw(engine, prompts, samples, 0), request["repeats"])
 
 
 def _training_point(config: ModelConfig, request: dict[str, Any], runtime: Runtime) -> tuple[list[float], int]:

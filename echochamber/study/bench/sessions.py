@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import select
 import signal
 import statistics
@@ -81,7 +82,7 @@ class Session:
         with log.open("w", encoding="utf-8") as stream:
             self.process = subprocess.Popen(
                 list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream, text=True,
-                start_new_session=True, preexec_fn=_die_with_parent,
+                process_group=0, preexec_fn=_die_with_parent,
             )  # fmt: skip
 
     def __enter__(self) -> Self:
@@ -127,7 +128,8 @@ class Session:
 
     def _last_words(self) -> str:
         lines = [line.strip() for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-        return lines[-1][:200] if lines else "ended without a word"
+        errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+        return (errors or lines or ["ended without a word"])[-1][:200]
 
 
 def worker(contender: Contender, pythons: dict[str, str], workload: Path, logs: Path) -> Session:
