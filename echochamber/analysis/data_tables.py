@@ -64,20 +64,26 @@ def _contamination(sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def surface_table(study: Study) -> list[dict[str, Any]]:
     """One row per problem set: what two baselines that read no story answer of it.
 
-    World sets carry their own `surface.json`; files are compared with the questions of each mixture's
-    sources, so theirs lie with the shards.
+    World sets carry their own `surface.json`; files and sets of the hub are compared with the questions
+    of each mixture, so theirs lie in a stage of their own.
     """
     rows = []
     for node in study.of_kind("problems"):
         rows.append(_surface_row(node.id.removeprefix("problems/"), "the world", _surface(study, node)))
-    for node in study.of_kind("shards"):
+    for node in study.of_kind("surface"):
         for name, scores in _surface(study, node).items():
-            rows.append(_surface_row(name, f"sources of {node.mixture or node.id}", scores))
+            trained_on = f"mixture {node.mixture or node.id}"
+            rows.append(_surface_row(name, trained_on, scores) if scores else _unscored(name, trained_on))
     return [row for row in rows if row]
 
 
+def _unscored(name: str, trained_on: str) -> dict[str, Any]:
+    """The row of a set for which the mixture has no question with a known answer."""
+    return {"name": name, "trained_on": trained_on, "cells": ["0", "–", "not estimable", "not estimable"]}
+
+
 def _surface(study: Study, node: Node) -> dict[str, Any]:
-    """The node's scores; {} where it has none, as a file's problems and the shards of a world mixture."""
+    """The node's scores; {} where it has none, as the problems of a file."""
     if node.folder is None or not (node.folder / "surface.json").is_file():
         return {}
     found = read_json(study, node, "surface.json")

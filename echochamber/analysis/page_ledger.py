@@ -37,7 +37,7 @@ def page_ledger(study: Study) -> PageLedger | None:
     if not isinstance(wanted, list) or not any(_has_arms(study, number) for number in wanted):
         return None
     try:
-        ledger = make_ledger(collect(study.folder))
+        ledger = make_ledger(collect(study.folder, findings=False))
     except (pl.exceptions.PolarsError, UserError) as error:
         study.trouble(f"the claims cannot be judged ({str(error).splitlines()[0]})")
         return None

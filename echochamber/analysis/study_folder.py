@@ -16,7 +16,7 @@ from ..core.errors import UserError
 from ..core.metrics import read_metrics
 from ..core.records import RECORD_SCHEMA
 
-KINDS = ("tokenizer", "problems", "shards", "pretrain", "rl", "evaluate", "probe")
+KINDS = ("tokenizer", "problems", "shards", "surface", "pretrain", "rl", "evaluate", "probe")
 """Stage kinds in the order in which data flows."""
 
 
@@ -59,6 +59,8 @@ class Study:
     nodes: list[Node]
     criteria: dict[str, Any] = field(default_factory=dict)
     """Hash of the claims' criteria as it was when RL first started, with the time."""
+    commands: list[str] = field(default_factory=list)
+    """Commands that ran the study, without the output folder."""
     troubles: list[str] = field(default_factory=list)
 
     def node(self, node_id: str) -> Node | None:
@@ -96,6 +98,7 @@ def load_study(folder: Path) -> Study:
         recipe=data.get("recipe") or {},
         code_version=str(data.get("code_version") or ""),
         criteria=data["criteria"] if isinstance(data.get("criteria"), dict) else {},
+        commands=[str(command) for command in data.get("commands") or []],
         nodes=[_node(folder, row) for row in data["nodes"] if isinstance(row, dict) and row.get("id")],
     )
     _note_unfinished(study)

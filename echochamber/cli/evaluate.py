@@ -7,11 +7,17 @@ import typer
 
 from .options import (
     CheckpointOption,
+    LimitOption,
+    MaxNewTokensOption,
     ModuleOption,
+    OnBadRowOption,
+    ProblemsOption,
     PromptSuffixOption,
+    SeedOption,
     StopOption,
     TopKOption,
     TopPOption,
+    bad_row_policy,
     load_modules,
     stop_strings,
 )
@@ -27,19 +33,20 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     checkpoint: CheckpointOption,
-    problems: Annotated[str, typer.Option("--problems", metavar="NAME_OR_FILE", help="World set (all, easy, medium, hard) or a file: JSONL(.gz), JSON, CSV, Parquet.")],
+    problems: ProblemsOption,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Output folder; runs/evaluate-PROBLEMS if not given.")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Completions per problem at the temperature, besides the greedy one.")] = 4,
     temperature: Annotated[float, typer.Option(min=0.01)] = 1.0,
     top_p: TopPOption = 1.0,
     top_k: TopKOption = 0,
     stop: StopOption = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1)] = 160,
+    max_new_tokens: MaxNewTokensOption = 160,
     prompt_suffix: PromptSuffixOption = "\n\n",
     tier2: Annotated[bool, typer.Option("--tier2", help="Run programs that need sympy or other libraries in a locked-down process.")] = False,
     module: ModuleOption = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many problems.")] = None,
-    seed: int = 0,
+    limit: LimitOption = None,
+    on_bad_row: OnBadRowOption = "error",
+    seed: SeedOption = 0,
 ) -> None:
     """Greedy and sampled completions, graded: records.parquet, problems.parquet, summary.json."""
     load_modules(module)
@@ -49,8 +56,8 @@ def evaluate(
         "samples": samples, "temperature": temperature, "top_p": top_p, "top_k": top_k, "stop": stop_strings(stop),
         "max_new_tokens": max_new_tokens, "prompt_suffix": prompt_suffix, "grader": {"tier2": tier2},
     }  # fmt: skip
-    folder, rows, skipped = evaluate_once(checkpoint, problems, out, settings, limit, seed)
-    for row in rows:
+    scored = evaluate_once(checkpoint, problems, out, settings, limit, seed, bad_row_policy(on_bad_row))
+    for row in scored.rows:
         around = row["intervals"]
         shares = [f"{name} {_percent(f['share'], around['formats'][name]['share'])}" for name, f in row["formats"].items() if f["share"]]
         print(f"{row['problem_set']}: {row['num_problems']} problems, {row['num_samples']} samples each, 95% intervals in brackets")
@@ -60,9 +67,10 @@ def evaluate(
         print(f"  formats  {', '.join(shares)}")
         if row["infrastructure"]:
             print(f"  {row['infrastructure']} completions could not be graded and are left out")
-    if skipped:
-        print(f"  {skipped} problems left out: with {max_new_tokens} new tokens they exceed the model's positions")
-    print(f"Records: {folder / 'records.parquet'}")
+    if scored.left_out:
+        print(f"  {scored.left_out} problems left out: with {max_new_tokens} new tokens they exceed the model's positions")
+    print(scored.surface)
+    print(f"Records: {scored.folder / 'records.parquet'}")
 
 
 def _percent(value: float | None, interval: list[float] | None) -> str:

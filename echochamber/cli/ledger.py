@@ -1,5 +1,6 @@
 """`echochamber ledger`: verdicts on the paper's claims, from a study or from its small tables."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +15,10 @@ def register(app: typer.Typer) -> None:
 def ledger(
     folder: Annotated[Path, typer.Argument(metavar="STUDY_OR_TABLES", help="A study's folder, or a folder of tables that --tables wrote.")],
     tables: Annotated[Path | None, typer.Option("--tables", metavar="DIR", help="Write the small tables, ledger.csv and estimates.csv there.")] = None,
-    page: Annotated[Path | None, typer.Option("--page", metavar="FILE", help="Write the results as Markdown there.")] = None,
+    page: Annotated[Path | None, typer.Option("--page", metavar="FILE", help="Write the results as Markdown there, and their figures to `figures` beside the tables.")] = None,
 ) -> None:
     """Judge every claim by its criterion; from committed tables alone as well as from a study."""
+    from ..analysis.claims.figures import save_claim_figures
     from ..analysis.claims.ledger import measured_text, open_ledger, save_ledger
     from ..analysis.claims.results_page import results_page
     from ..core.artifacts import make_folder, write_text
@@ -26,11 +28,18 @@ def ledger(
     if page is not None:
         make_folder(page.parent)
         source = tables or folder
-        write_text(page, results_page(found, f"echochamber ledger {source} --page {page}"))
-        written.append(page)
+        drawn = save_claim_figures(found.tables, source / "figures")
+        links = {path.stem: Path(os.path.relpath(path, page.parent)).as_posix() for path in drawn}
+        write_text(page, results_page(found, f"echochamber ledger {_shown(source)} --page {_shown(page)}", links))
+        written += [*drawn, page]
     for line in found.lines:
         about = "; ".join(f"{part.criterion.name}{f' ({part.where})' if part.where else ''} {measured_text(part)}" for part in line.parts)
         print(f"{line.claim.number:2}  {line.verdict:17} {about or line.reason}")
     print(found.criteria_note)
     for path in written:
         print(path)
+
+
+def _shown(path: Path) -> str:
+    """A path as the page names it: without the folders of this machine."""
+    return path.as_posix() if not path.is_absolute() else path.name

@@ -1,7 +1,7 @@
 """Arguments that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,6 +18,25 @@ CheckpointOption = Annotated[
     typer.Option("--checkpoint", metavar="PLACE", help="A checkpoint folder, an artifact that has checkpoints, a study with one, or hub:OWNER/NAME[@REVISION]."),
 ]
 PromptSuffixOption = Annotated[str, typer.Option("--prompt-suffix", help="Text between question and completion, as the model was trained; by default an empty line.")]
+ProblemsOption = Annotated[
+    str,
+    typer.Option("--problems", metavar="NAME_OR_FILE", help="World set (all, easy, medium, hard), a file (JSONL, JSONL.gz, JSON, CSV, Parquet), or hub:NAME[@COMMIT]."),
+]
+OnBadRowOption = Annotated[str, typer.Option("--on-bad-row", metavar="error|skip", help="What to do with rows of a problem file that cannot be read: stop and name the first, or leave them out and count them.")]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many problems.")]
+MaxNewTokensOption = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest completion.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Of the random streams that completions are drawn from.")]
+
+
+def bad_row_policy(given: str) -> Literal["error", "skip"]:
+    """The value of `--on-bad-row`."""
+    if given == "skip":
+        return "skip"
+    if given != "error":
+        from ..core.errors import UserError
+
+        raise UserError(f"--on-bad-row {given!r} is not known; there are error and skip")
+    return "error"
 
 
 def stop_strings(given: list[str] | None) -> list[str]:

@@ -5,7 +5,18 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import CheckpointOption, ModuleOption, PromptSuffixOption, load_modules
+from .options import (
+    CheckpointOption,
+    LimitOption,
+    MaxNewTokensOption,
+    ModuleOption,
+    OnBadRowOption,
+    ProblemsOption,
+    PromptSuffixOption,
+    SeedOption,
+    bad_row_policy,
+    load_modules,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -18,19 +29,20 @@ def register(app: typer.Typer) -> None:
 
 def probe(
     checkpoint: CheckpointOption,
-    problems: Annotated[str, typer.Option("--problems", metavar="NAME_OR_FILE", help="World set (all, easy, medium, hard) or a file, as for evaluate.")],
+    problems: ProblemsOption,
     reference: Annotated[str | None, typer.Option("--reference", metavar="PLACE", help="A second checkpoint, such as the base, to compare likelihoods with.")] = None,
     completions: Annotated[Path | None, typer.Option("--completions", metavar="FILE", help="JSON Lines with question and completion whose likelihood is asked.")] = None,
     formats: Annotated[str | None, typer.Option(help="Formats to force, parted by commas; by default each that has an opening text.")] = None,
     temperatures: Annotated[str, typer.Option(help="Temperatures of the sweep, parted by commas; 0 is greedy.")] = "0,0.3,0.6,1",
     samples: Annotated[int, typer.Option(min=1, help="Completions per problem, for each format and temperature.")] = 4,
     temperature: Annotated[float, typer.Option(min=0.01, help="Of forced decoding and of log-probabilities.")] = 1.0,
-    max_new_tokens: Annotated[int, typer.Option(min=1)] = 160,
+    max_new_tokens: MaxNewTokensOption = 160,
     prompt_suffix: PromptSuffixOption = "\n\n",
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Output folder; runs/probe-PROBLEMS if not given.")] = None,
     module: ModuleOption = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many problems.")] = None,
-    seed: int = 0,
+    limit: LimitOption = None,
+    on_bad_row: OnBadRowOption = "error",
+    seed: SeedOption = 0,
 ) -> None:
     """Accuracy per forced format and per temperature, and likelihoods under one or two checkpoints."""
     load_modules(module)
@@ -40,7 +52,7 @@ def probe(
         "samples": samples, "temperature": temperature, "max_new_tokens": max_new_tokens, "prompt_suffix": prompt_suffix,
         "formats": None if formats is None else _parts(formats), "temperatures": _parts(temperatures),
     }  # fmt: skip
-    folder, rows = probe_once(checkpoint, reference, problems, completions, out, settings, limit, seed)
+    folder, rows = probe_once(checkpoint, reference, problems, completions, out, settings, limit, seed, bad_row_policy(on_bad_row))
     print("95% intervals in brackets")
     for row in rows:
         print("  " + _line(row))

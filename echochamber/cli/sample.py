@@ -4,7 +4,16 @@ from typing import Annotated
 
 import typer
 
-from .options import ModuleOption, StopOption, TopKOption, TopPOption, load_modules, stop_strings
+from .options import (
+    MaxNewTokensOption,
+    ModuleOption,
+    SeedOption,
+    StopOption,
+    TopKOption,
+    TopPOption,
+    load_modules,
+    stop_strings,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -22,9 +31,9 @@ def sample(
     top_p: TopPOption = 1.0,
     top_k: TopKOption = 0,
     stop: StopOption = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1)] = 160,
+    max_new_tokens: MaxNewTokensOption = 160,
     module: ModuleOption = None,
-    seed: int = 0,
+    seed: SeedOption = 0,
 ) -> None:
     """Completions of one question, each with its format, its answer and, given a reference, its grade."""
     load_modules(module)

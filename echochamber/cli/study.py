@@ -1,6 +1,7 @@
 """`echochamber study`: run or continue a whole study."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,12 +34,12 @@ def study(
     if dry_run:
         from ..study.dry_run import describe_plan
 
-        print(describe_plan(loaded, folder))
+        print(describe_plan(loaded, folder, workers))
         return
     from ..study.execute import open_study, run_study
     from ..study.results import finish_study
 
-    graph, status = open_study(loaded, folder)
+    graph, status = open_study(loaded, folder, _command(recipe, overrides or [], workers, executor))
     missing = sum(node.status != "done" for node in status.nodes.values())
     failed = run_study(graph, status, workers=workers, executor="ray" if executor == "ray" else "local")
     if failed is None:
@@ -49,6 +50,13 @@ def study(
     print(describe_summary(summary, folder / "report.html"))
     if failed:
         raise typer.Exit(1)
+
+
+def _command(recipe: str, overrides: list[str], workers: int, executor: str) -> str:
+    """The command without folders, which are this machine's business."""
+    options = [f"--workers {workers}"] if workers > 1 else []
+    options += [f"--executor {executor}"] if executor != "local" else []
+    return shlex.join(["echochamber", "study", Path(recipe).name, *overrides]) + "".join(f" {option}" for option in options)
 
 
 def describe_summary(summary: dict[str, Any], report: Path) -> str:

@@ -32,9 +32,11 @@ def read_jsonl(path: Path, required: Iterable[str] = ()) -> Iterator[tuple[int, 
 def parse_row(line: str, where: str, required: tuple[str, ...] = ()) -> dict[str, Any]:
     """One JSON object; `where` names file and line in the error."""
     try:
-        row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UserError(f"{where}: is not JSON ({error})") from None
+        row = json.loads(line.rstrip())
+    except json.JSONDecodeError as error:
+        raise UserError(f"{where}: is not JSON ({error.msg} at column {error.pos + 1})") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; nesting without end
+        raise UserError(f"{where}: is not JSON that can be read ({error})") from None
     if not isinstance(row, dict):
         raise UserError(f"{where}: is {type(row).__name__}, expected an object with columns")
     missing = [name for name in required if name not in row]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UserError
-from .hub import hub_rows
+from .hub import hub_place, hub_rows
 from .rows import BadRows, Placed, data_files, read_rows, text_of
 from .source_config import SourceConfig
 from .sources import Document
@@ -74,7 +74,7 @@ class RowSource:
 
     def _rows(self) -> Iterator[Placed]:
         if self.config.hub:
-            return hub_rows(self.config.hub, self.config.revision)
+            return hub_rows(hub_place(self.config.hub, self.config.revision), "train")
         return (placed for file in training_files(Path(self.config.path or "")) for placed in read_rows(file, self.bad))
 
     def _layout(self, row: dict[str, Any], place: str) -> Layout:
@@ -92,17 +92,17 @@ def training_files(path: Path) -> list[Path]:
     pattern reads many rows twice.
     """
     files = data_files(path)
-    if path.name.lower() == "test":
-        raise UserError(f"{path}: is a test split; it may be evaluated on, never trained on")
+    refuse_test_split(path)
     if any(file.name.startswith("train-") for file in files):
         files = [file for file in files if not file.name.startswith(("train_1M", "train_2M", "train_5M"))]
     for file in files:
-        _refuse_test_split(file)
+        refuse_test_split(file)
     return files
 
 
-def _refuse_test_split(path: Path) -> None:
-    """Test splits are for scores; training on one is an error."""
+def refuse_test_split(path: Path) -> None:
+    """Test splits are for scores; pretraining or RL on a folder called `test`, or a file called like one, is an error."""
     stem = path.name.lower().split(".")[0]
-    if stem == "test" or stem.startswith(("test-", "test_")) or stem.endswith(("_test", "-test")):
+    like_one = stem.startswith(("test-", "test_")) or stem.endswith(("_test", "-test"))
+    if stem == "test" or (like_one and not path.is_dir()):
         raise UserError(f"{path}: is a test split; it may be evaluated on, never trained on")

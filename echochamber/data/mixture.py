@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,29 @@ from .local_sources import RowSource
 from .plan import MixturePlan, SourcePlan, plan_table
 from .pool import EncodeBatch, Pool
 from .source_config import CoverageConfig, MixtureConfig, NoiseConfig, SourceConfig, mixture_from_name
-from .sources import Source, open_generated
-from .surface_scores import Reservoir
+from .sources import Document, Source, WorldSource, open_generated
+from .surface_scores import TRAIN_QUESTIONS, Reservoir, mixed_questions
 from .world import WorldConfig
 
 
 def open_source(name: str, config: SourceConfig, world: WorldConfig, seed: int) -> Source:
     """The source that a recipe names: real rows where it has a path or hub name, else generated."""
     return RowSource(name, config) if config.path or config.hub else open_generated(name, config, world, seed)
+
+
+def open_sources(mixture: MixtureConfig, world: WorldConfig, seed: int) -> list[Source]:
+    """All sources of a mixture, each with a seed of its own."""
+    return [open_source(name, config, world, key("source", seed, name) % 2**32) for name, config in mixture.sources.items()]
+
+
+def drawn_questions(mixture: MixtureConfig, world: WorldConfig, seed: int) -> list[Problem]:
+    """A sample of the questions of a mixture's generated sources: the first documents of each, as many of one as of another."""
+    found: list[Document] = []
+    sources = [source for source in open_sources(mixture, world, seed) if isinstance(source, WorldSource)]
+    for source in sources:
+        part = -(-TRAIN_QUESTIONS // len(sources))
+        found += islice(source.documents(), min(part, source.config.documents or part))
+    return mixed_questions(found, seed)
 
 
 def plan_mixture(
@@ -42,10 +58,10 @@ def plan_mixture(
     names, configs = list(mixture.sources), list(mixture.sources.values())
     pools = [
         Pool(
-            open_source(name, config, world, key("source", seed, name) % 2**32), encode_batch, prompt_suffix,
-            watch=Watch(against or {}), reservoir=Reservoir(seed=seed) if against else None, executor=executor, spool_folder=spool_folder,
+            source, encode_batch, prompt_suffix, watch=Watch(against or {}),
+            reservoir=Reservoir(seed=seed) if against else None, executor=executor, spool_folder=spool_folder,
         )
-        for name, config in mixture.sources.items()
+        for source in open_sources(mixture, world, seed)
     ]  # fmt: skip
     sizes = copy_sizes(configs, pools, mixture)
     chosen = [
@@ -96,5 +112,5 @@ def _line(
 
 __all__ = [
     "DEFAULT_DOCUMENTS", "CoverageConfig", "MixtureConfig", "MixturePlan", "NoiseConfig", "SourceConfig", "SourcePlan",
-    "mixture_from_name", "open_source", "plan_mixture", "plan_table",
+    "drawn_questions", "mixture_from_name", "open_source", "plan_mixture", "plan_table",
 ]  # fmt: skip

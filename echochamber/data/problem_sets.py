@@ -9,6 +9,7 @@ from typing import Any
 from ..core.errors import UserError
 from ..core.progress import say
 from ..core.types import Problem
+from .hub import PREFIX, Split, hub_rows, parse_hub_name
 from .rows import BadRows, OnBadRow, Placed, read_rows, text_of
 from .styles import STYLES, render
 from .world import WorldConfig, draw_problem
@@ -19,21 +20,36 @@ _ANSWERS = ("reference", "answer", "Answer", "expected_answer")
 _BOXED = re.compile(r"\\boxed\s*\{")
 
 
-def load_problems(name_or_path: str, limit: int | None = None, on_bad_row: OnBadRow = "error") -> list[Problem]:
-    """Problems of a file or folder: GSM8K, SVAMP, MATH, MATH-500, AIME, or plain question and answer.
+def load_problems(
+    name_or_path: str, limit: int | None = None, on_bad_row: OnBadRow = "error", split: Split = "test"
+) -> list[Problem]:
+    """Problems of a file or folder, or of the hub (`hub:NAME[@COMMIT]`): GSM8K, SVAMP, MATH, MATH-500, AIME, or plain question and answer.
 
     The columns say which set it is. References are normalised: the text after `####` without
     thousands commas (GSM8K), whole numbers without `.0` (SVAMP), the last box of a solution (MATH).
+    `split` is which part of a hub set is meant; a file is one part as it is.
     """
-    path = Path(name_or_path)
     bad = BadRows(on_bad_row)
-    found = (_problem(placed, path.name, number, bad) for number, placed in enumerate(read_rows(path, bad)))
+    rows = hub_rows(parse_hub_name(name_or_path), split) if name_or_path.startswith(PREFIX) else read_rows(Path(name_or_path), bad)
+    name = set_label(name_or_path)
+    found = (_problem(placed, name, number, bad) for number, placed in enumerate(rows))
     problems = list(islice((problem for problem in found if problem), limit))
     if not problems:
-        raise UserError(f"{path}: holds no problem ({bad.skipped} rows were skipped)")
+        raise UserError(f"{name_or_path}: holds no problem ({bad.skipped} rows were skipped)")
     if bad.skipped:
-        say(f"{path}: {bad.skipped} bad rows skipped; the first: {bad.reasons[0]}")
+        say(f"{name_or_path}: {bad.skipped} bad rows skipped; the first: {bad.reasons[0]}")
     return problems
+
+
+def set_label(name_or_path: str) -> str:
+    """What a problem set is called in its problems: a file's name, or a hub set's with `-` for the slash.
+
+    >>> set_label("data/gsm8k/test.jsonl"), set_label("hub:math500"), set_label("hub:owner/name@" + 40 * "0")
+    ('test.jsonl', 'math500', 'owner-name')
+    """
+    if name_or_path.startswith(PREFIX):
+        return name_or_path.removeprefix(PREFIX).partition("@")[0].replace("/", "-")
+    return Path(name_or_path).name
 
 
 def _problem(placed: Placed, set_name: str, number: int, bad: BadRows) -> Problem | None:
@@ -79,8 +95,9 @@ def normalise_reference(value: Any) -> str:
     bare = text.removeprefix("$").strip()
     if re.fullmatch(r"-?\d{1,3}(,\d{3})+(\.\d+)?", bare):
         bare = bare.replace(",", "")
-    if re.fullmatch(r"-?\d+", bare):
-        return str(int(bare)) if len(bare) < 400 else bare
+    if re.fullmatch(r"-?\d+(\.0+)?", bare):  # SVAMP's 51.0, which is text where the file is CSV
+        whole = bare.partition(".")[0]
+        return str(int(whole)) if len(whole) < 400 else whole
     return bare if re.fullmatch(r"-?\d+\.\d+", bare) else text
 
 

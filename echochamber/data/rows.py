@@ -37,7 +37,7 @@ class BadRows:
     def refuse(self, reason: str) -> None:
         """Raise, or count the row as skipped."""
         if self.policy == "error":
-            raise UserError(f"{reason}; set on_bad_row: skip to leave such rows out")
+            raise UserError(f"{reason}; set on_bad_row: skip (evaluate and probe: --on-bad-row skip) to leave such rows out")
         self.skipped += 1
         if len(self.reasons) < 5:
             self.reasons.append(reason)
@@ -80,15 +80,16 @@ def _json_lines(file: Path, bad: BadRows) -> Iterator[Placed]:
             try:
                 yield place, parse_row(raw.decode("utf-8-sig" if number == 1 else "utf-8"), place)
             except UnicodeDecodeError as error:
-                bad.refuse(f"{place}: is not UTF-8 ({error.reason} at byte {error.start} of the line)")
+                bad.refuse(f"{place}, byte {error.start + 1}: is not UTF-8 ({error.reason})")
             except UserError as error:
                 bad.refuse(str(error))
 
 
 def _json(file: Path, bad: BadRows) -> Iterator[Placed]:
     try:
-        data = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        # Bytes that are not UTF-8 come through as lone surrogates, for `text_of` to refuse with row and column.
+        data = json.loads(file.read_text(encoding="utf-8-sig", errors="surrogateescape"))
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{file}: is not JSON ({error})") from None
     if not isinstance(data, list):
         raise UserError(f"{file}: holds {type(data).__name__}, expected an array of objects")
@@ -100,7 +101,7 @@ def _json(file: Path, bad: BadRows) -> Iterator[Placed]:
 
 
 def _csv(file: Path, bad: BadRows) -> Iterator[Placed]:
-    with file.open(encoding="utf-8-sig", newline="") as stream:
+    with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
         reader = csv.DictReader(stream)
         try:
             for row in reader:
@@ -109,7 +110,7 @@ def _csv(file: Path, bad: BadRows) -> Iterator[Placed]:
                     bad.refuse(f"{place}: has another number of columns than the header ({len(reader.fieldnames or ())})")
                 else:
                     yield place, row
-        except (csv.Error, UnicodeDecodeError) as error:
+        except csv.Error as error:
             raise UserError(f"{file}, near line {reader.line_num}: is not readable CSV ({error})") from None
 
 
@@ -139,7 +140,19 @@ def text_of(row: dict[str, Any], names: Iterable[str], place: str, bad: BadRows)
             if not value.strip():
                 bad.refuse(f"{place}: column {name!r} is empty")
                 return None
+            if not _is_unicode(value):
+                bad.refuse(f"{place}: column {name!r} is not UTF-8 (half a surrogate pair, or a byte that is none)")
+                return None
             return value
     found = ", ".join(map(str, row)) or "none"
     bad.refuse(f"{place}: column {' or '.join(repr(name) for name in names)} is missing; columns found: {found}")
     return None
+
+
+def _is_unicode(text: str) -> bool:
+    """False for text with lone surrogates, which no tokenizer and no file takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

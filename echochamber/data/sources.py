@@ -7,6 +7,7 @@ from itertools import count
 from typing import NamedTuple, Protocol
 
 from ..core.errors import UserError
+from ..core.numbers import format_number
 from .background import KINDS, background_text
 from .noise import noisy_graph
 from .source_config import SourceConfig
@@ -23,6 +24,8 @@ class Document(NamedTuple):
     solution: str
     structure: str = ""
     """World documents: the problem's structure hash."""
+    answer: str = ""
+    """World documents: what the solution comes to, right or wrong; real rows say it in words or not at all."""
 
 
 class Source(Protocol):
@@ -75,7 +78,8 @@ class WorldSource:
         source = stream("style", self.seed, index)
         wrong = noisy_graph(problem, self.style, self.name, self.config.noise, self.world, source)
         text = render(problem, self.style, source, self.config.style, graph=wrong)
-        return Document(problem.question, text, problem.structure)
+        answer = problem.reference if wrong is None else format_number(wrong.steps[-1].value)
+        return Document(problem.question, text, problem.structure, answer)
 
     def documents(self) -> Iterator[Document]:
         """All documents in order; it never ends."""

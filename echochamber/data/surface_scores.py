@@ -1,4 +1,8 @@
-"""Surface baselines of a problem set as data: sampled, seeded, and with intervals."""
+"""Surface baselines of a problem set as data: sampled, seeded, and with intervals.
+
+A world set is compared with training questions of its own level; any other set with a sample of the
+questions of the mixture that a model is trained on.
+"""
 
 import random
 import re
@@ -55,7 +59,7 @@ def surface_scores(train: Sequence[Problem], problems: Sequence[Problem], seed: 
 def surface_line(name: str, scores: dict[str, Any]) -> str:
     """The scores of one set as a line for the terminal."""
     if not scores:
-        return f"surface cues, {name}: no training question with a written answer to compare with"
+        return f"surface cues, {name}: not estimable, there is no training question with a known answer to compare with"
     parts = [
         f"{label.replace('_', ' ')} {row['share']:.1%} ({row['interval'][0]:.1%} to {row['interval'][1]:.1%})"
         for label, row in scores["scores"].items()
@@ -65,7 +69,7 @@ def surface_line(name: str, scores: dict[str, Any]) -> str:
 
 @dataclass
 class Reservoir:
-    """A seeded uniform sample of the documents that pass, in constant memory (Vitter 1985, algorithm R)."""
+    """A seeded uniform sample of the questions that pass, in constant memory (Vitter 1985, algorithm R)."""
 
     size: int = TRAIN_QUESTIONS
     seed: int = 0
@@ -76,7 +80,9 @@ class Reservoir:
         self._random = random.Random(key("surface", "reservoir", self.seed))
 
     def see(self, document: Document) -> None:
-        """Keep it, in another one's place perhaps, or let it pass."""
+        """Keep it, in another one's place perhaps, or let it pass; text without a question does not count."""
+        if not document.question:
+            return
         self.seen += 1
         if len(self.kept) < self.size:
             self.kept.append(document)
@@ -85,13 +91,18 @@ class Reservoir:
 
 
 def answered(documents: Iterable[Document]) -> list[Problem]:
-    """Documents with a question and an answer in words, as problems; programs write none and are left out."""
+    """Documents with a question and a known answer, as problems; programs of real rows write none and are left out."""
     found = []
     for number, document in enumerate(documents):
-        reference = written_answer(document.solution) if document.question else ""
+        reference = (document.answer or written_answer(document.solution)) if document.question else ""
         if reference:
-            found.append(Problem(id=f"train-{number}", question=document.question, reference=reference))
+            found.append(Problem(f"train-{number}", document.question, reference, structure=document.structure))
     return found
+
+
+def mixed_questions(documents: Sequence[Document], seed: int) -> list[Problem]:
+    """At most `TRAIN_QUESTIONS` answered questions of a mixture, in a seeded order."""
+    return answered(random.Random(key("surface", seed)).sample(documents, len(documents)))[:TRAIN_QUESTIONS]
 
 
 def written_answer(solution: str) -> str:

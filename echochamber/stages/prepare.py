@@ -1,36 +1,33 @@
 """Preparation: the study's tokenizer, its problem sets, and one mixture as token shards."""
 
-import random
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, field_validator
 
 from ..core.artifacts import write_json
 from ..core.config import Config, Count
-from ..core.errors import UserError
 from ..core.jsonl import read_jsonl, write_jsonl
 from ..core.progress import progress_bar, say
-from ..core.random import key
 from ..core.types import Problem
-from ..data.mixture import MixtureConfig, MixturePlan, plan_mixture
+from ..data.hub import Split
+from ..data.mixture import MixtureConfig, drawn_questions, plan_mixture
 from ..data.problem_sets import load_problems, reference_corpus
 from ..data.rows import OnBadRow
 from ..data.shards import write_shards
 from ..data.styles import STYLES
-from ..data.surface_scores import (
-    TRAIN_QUESTIONS,
-    answered,
-    surface_line,
-    surface_scores,
-    world_training_questions,
-)
+from ..data.surface_scores import mixed_questions, surface_line, surface_scores, world_training_questions
 from ..data.world import WorldConfig, problem_set
 from ..model.tokenizer import load_tokenizer, train_tokenizer
 
 TOKENIZER_VERSION = 2
 PROBLEMS_VERSION = 2
 SHARDS_VERSION = 2
+CHECKED_VERSION = 1
+"""Of what is written only where sources are compared with problem sets."""
+SURFACE_VERSION = 1
+
+QUESTIONS = "questions.jsonl"
+"""File of a sample of training questions, beside the shards of mixtures with real rows."""
 
 
 class TokenizerConfig(Config):
@@ -79,11 +76,11 @@ def prepare_problems(config: ProblemSetConfig, world: WorldConfig, folder: Path)
     write_json(folder / "surface.json", scores)
 
 
-def prepare_problem_file(path: Path, count: int, on_bad_row: OnBadRow, folder: Path) -> None:
-    """Write `problems.jsonl` from the first `count` problems of a user's file."""
-    problems = load_problems(str(path), count, on_bad_row)
-    if not problems:
-        raise UserError(f"{path}: holds no problems")
+def prepare_problem_file(
+    name_or_path: str, count: int, on_bad_row: OnBadRow, folder: Path, split: Split = "test"
+) -> None:
+    """Write `problems.jsonl` from the first `count` problems of a user's file, or of a set of the hub."""
+    problems = load_problems(name_or_path, count, on_bad_row, split)
     write_jsonl(folder / "problems.jsonl", (problem.to_json() for problem in problems))
 
 
@@ -98,25 +95,32 @@ def prepare_shards(
 ) -> None:  # fmt: skip
     """Plan the mixture, print the plan, write `plan.json` and the token shards.
 
-    `against` holds problem sets that no source may contain (see `data.contamination`); how many of
-    them the sources' own questions answer by surface cues goes to `surface.json`.
+    `against` holds problem sets that no source may contain (see `data.contamination`). Where sources
+    are compared, a sample of their questions stays in `questions.jsonl`: real rows are read only once.
     """
     tokenizer = load_tokenizer(tokenizer_folder)
     plan = plan_mixture(mixture, world, seed, tokenizer.encode_batch, prompt_suffix, against=against)
     say(plan.table())
     write_json(folder / "plan.json", plan.to_json())
     if against:
-        surface = surface_of_sources(plan, against, seed)
-        for name, scores in surface.items():
-            say(surface_line(name, scores))
-        write_json(folder / "surface.json", surface)
+        documents = [document for pool in plan.pools if pool.reservoir for document in pool.reservoir.kept]
+        write_jsonl(folder / QUESTIONS, (problem.to_json() for problem in mixed_questions(documents, seed)))
     total = plan.num_documents
     with progress_bar("tokenize and pack", total, unit="documents") as bar:
         write_shards(plan, tokenizer.encode_batch, tokenizer.eos_id, tokenizer.vocab_size, folder, on_progress=bar.advance)
 
 
-def surface_of_sources(plan: MixturePlan, against: dict[str, list[Problem]], seed: int) -> dict[str, dict[str, Any]]:
-    """`surface_scores` of each problem set, fitted on a sample of all sources' questions; by set."""
-    documents = [document for pool in plan.pools if pool.reservoir for document in pool.reservoir.kept]
-    train = answered(random.Random(key("surface", seed)).sample(documents, len(documents)))[:TRAIN_QUESTIONS]
-    return {name: surface_scores(train, problems, seed) for name, problems in against.items()}
+def read_questions(shards: Path, mixture: MixtureConfig, world: WorldConfig, seed: int) -> list[Problem]:
+    """A sample of a mixture's training questions: kept with the shards of real rows, drawn again from the world."""
+    kept = shards / QUESTIONS
+    if kept.is_file():
+        return [Problem.from_json(row) for _, row in read_jsonl(kept)]
+    return drawn_questions(mixture, world, seed)
+
+
+def prepare_surface(train: list[Problem], sets: dict[str, list[Problem]], seed: int, folder: Path) -> None:
+    """Write `surface.json`: by set, how many of its problems surface cues answer, given a mixture's questions."""
+    surface = {name: surface_scores(train, problems, seed) for name, problems in sets.items()}
+    for name, scores in surface.items():
+        say(surface_line(name, scores))
+    write_json(folder / "surface.json", surface)

@@ -56,6 +56,8 @@ class PretrainRecipe(Config):
     """Split weights and optimizer state over the ranks (FSDP2), for models that one rank cannot hold."""
     checkpoints: int = Field(default=1, ge=1)
     """Log-spaced checkpoints besides the last; 1 keeps the last alone."""
+    keep_steps: tuple[int, ...] = ()
+    """Further steps to keep, for RL from the middle of pretraining; those beyond the last step are not reached."""
 
 
 class PretrainConfig(PretrainRecipe):
@@ -85,7 +87,7 @@ def pretrain(config: PretrainConfig, seed: int, shards_folder: Path, tokenizer_f
     loss_of = loss_function(model, runtime)
     asked = config.microbatch_tokens or config.batch_tokens // ranks.world_size
     at_once = max(1, tokens_that_fit(asked, config.sequence_length, model.config, folder, runtime) // config.sequence_length)
-    keep = set(log_spaced_steps(total, config.checkpoints)) - {0} if config.checkpoints > 1 else {total}
+    keep = (set(log_spaced_steps(total, config.checkpoints)) - {0} if config.checkpoints > 1 else {total}) | set(config.keep_steps)
     label = f"pretrain {config.size} ({num_parameters(model.config):,} parameters)"
 
     with (

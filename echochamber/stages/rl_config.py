@@ -20,7 +20,7 @@ class RLProblems(Config):
     """The fixed set of problems that RL trains on (train split)."""
 
     set: str = "all"
-    """A world level, or the path of a file of problems."""
+    """A world level, the path of a file of problems, or `hub:NAME[@COMMIT]`."""
     count: Count = Field(default=2048, gt=0)
 
 

@@ -4,18 +4,20 @@ import hashlib
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..core.artifacts import Spec, Store, canonical_json, hash_file, make_folder
+from ..core.artifacts import Spec, Store, canonical_json, hash_file, make_folder, write_json
 from ..core.errors import UserError
 from ..core.types import Problem
-from ..data.problem_sets import load_problems
+from ..data.problem_sets import load_problems, set_label
+from ..data.rows import OnBadRow
 from ..data.world import WorldConfig, problem_set
 from ..model.checkpoint import load_checkpoint
 from ..model.hub import PREFIX, fetch_checkpoint
 from ..model.runtime import RuntimeConfig, start_runtime
 from ..stages import evaluate as evaluating
 from ..stages.graded import Labels
+from .cues import surface_of
 from .graph import last_checkpoint
 from .status import end_sittings, start_sitting
 
@@ -23,28 +25,46 @@ WORLD_SETS = ("all", "easy", "medium", "hard")
 WORLD_COUNT = 256
 
 
+class Scored(NamedTuple):
+    """What an evaluation of one checkpoint gave."""
+
+    folder: Path
+    """The artifact."""
+    rows: list[dict[str, Any]]
+    """Of its summary."""
+    left_out: int
+    """Problems that are too long for the model."""
+    surface: str
+    """What surface cues answer of the set, as a line."""
+
+
 def evaluate_once(
-    checkpoint: str | Path, problems: str, out: Path | None, settings: dict[str, Any], limit: int | None, seed: int
-) -> tuple[Path, list[dict[str, Any]], int]:
-    """Returns (artifact folder, summary rows, problems left out because they are too long)."""
+    checkpoint: str | Path, problems: str, out: Path | None, settings: dict[str, Any], limit: int | None, seed: int,
+    on_bad_row: OnBadRow = "error",
+) -> Scored:  # fmt: skip
+    """Score one checkpoint; what was done before is read, not done again."""
     config = evaluating.EvaluateConfig.parse(settings, "evaluate")
     folder = find_checkpoint(checkpoint)
-    name = Path(problems).stem.split(".")[0] or problems
-    chosen = named_problems(problems, limit)
+    name = short_name(problems)
+    chosen = named_problems(problems, limit, on_bad_row)
     kept = that_fit(folder, chosen, config.prompt_suffix, config.max_new_tokens)
     if not kept:
         raise UserError(f"{problems}: none of {len(chosen)} problems fits the model's positions with max_new_tokens {config.max_new_tokens}")
     store = Store(make_folder(out or Path("runs") / f"evaluate-{name}"))
+    surface, line = surface_of(folder, name, kept, WorldConfig() if problems in WORLD_SETS else None, seed)
     runtime = RuntimeConfig()
     ids = [[p.id, p.question, p.reference] for p in kept]
-    spec = Spec("evaluate", {"evaluate": config.resolved(), "problems": ids, "seed": seed, "runtime": runtime.resolved()}, evaluating.VERSION, {}, {"checkpoint": hash_checkpoint(folder)})
+    inputs = {"checkpoint": hash_checkpoint(folder), "surface": hashlib.sha256(canonical_json(surface).encode()).hexdigest()}
+    spec = Spec("evaluate", {"evaluate": config.resolved(), "problems": ids, "seed": seed, "runtime": runtime.resolved()}, evaluating.VERSION, {}, inputs)
     with store.build(spec, {"seed": seed}) as partial:
         start_sitting(partial, time.time())
         target = evaluating.Target(step_of(folder), folder, config.samples)
         evaluating.evaluate(config, [target], {name: kept}, partial, start_runtime(runtime), Labels("checkpoint", seed))
+        write_json(partial / "surface.json", surface)
         end_sittings(partial, time.time())
     artifact = store.path(spec)
-    return artifact, json.loads((artifact / "summary.json").read_text(encoding="utf-8")), len(chosen) - len(kept)
+    rows = json.loads((artifact / "summary.json").read_text(encoding="utf-8"))
+    return Scored(artifact, rows, len(chosen) - len(kept), line)
 
 
 def find_checkpoint(place: str | Path) -> Path:
@@ -67,14 +87,16 @@ def hash_checkpoint(folder: Path) -> str:
     return hashlib.sha256(canonical_json([[file.name, hash_file(file)] for file in files if file.is_file()]).encode()).hexdigest()
 
 
-def named_problems(name: str, limit: int | None) -> list[Problem]:
-    """A world set by name (test split) or the problems of a file."""
+def named_problems(name: str, limit: int | None, on_bad_row: OnBadRow = "error") -> list[Problem]:
+    """A world set by name (test split), or the problems of a file or of a set on the hub."""
     if name in WORLD_SETS:
         return problem_set(WorldConfig(), name, "test", limit or WORLD_COUNT, 0)
-    problems = load_problems(name, limit)
-    if not problems:
-        raise UserError(f"{name}: holds no problems")
-    return problems
+    return load_problems(name, limit, on_bad_row)
+
+
+def short_name(problems: str) -> str:
+    """What a problem set is called in tables and folders: a file's name without its ending."""
+    return set_label(problems).split(".")[0] or problems
 
 
 def that_fit(folder: Path, problems: list[Problem], prompt_suffix: str, max_new_tokens: int) -> list[Problem]:

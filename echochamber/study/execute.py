@@ -10,6 +10,7 @@ from ..core.progress import be_quiet, say
 from ..model.ranks import Ranks, join_ranks
 from ..model.runtime import start_runtime
 from ..verify.twins import twin_formats
+from .board import Board, shown
 from .graph import Graph, Node
 from .pools import LocalPool, Pool, RayPool
 from .recipe import Recipe
@@ -19,11 +20,11 @@ from .status import NodeStatus, StudyStatus
 Executor = Literal["local", "ray"]
 
 
-def open_study(recipe: Recipe, out: Path) -> tuple[Graph, StudyStatus]:
-    """The graph over the artifacts in `out` and what is done of it; creates the folder."""
+def open_study(recipe: Recipe, out: Path, command: str = "") -> tuple[Graph, StudyStatus]:
+    """The graph over the artifacts in `out` and what is done of it; creates the folder. `command` is kept in `study.json`."""
     make_folder(out / "artifacts" / ".partial")
     graph = Graph(recipe, Store(out / "artifacts"))
-    return graph, StudyStatus(out, graph)
+    return graph, StudyStatus(out, graph, command)
 
 
 def run_study(graph: Graph, status: StudyStatus, kinds: set[str] | None = None, workers: int = 1, executor: Executor = "local") -> int | None:
@@ -96,6 +97,11 @@ def _run_in_pool(missing: list[Node], status: StudyStatus, pool: Pool) -> None:
 
     Stages with equal content share one artifact, so they never run at once.
     """
+    with shown(Board(missing, status)) as board:
+        _hand_over(missing, status, pool, board)
+
+
+def _hand_over(missing: list[Node], status: StudyStatus, pool: Pool, board: Board) -> None:
     running: dict[Any, Node] = {}
     waiting = list(missing)
     while waiting or running:
@@ -104,18 +110,16 @@ def _run_in_pool(missing: list[Node], status: StudyStatus, pool: Pool) -> None:
                 break
             if node.spec.name not in {other.spec.name for other in running.values()}:
                 waiting.remove(node)
-                say(f"start {node.id}")
                 status.set(node.id, NodeStatus("running"))
+                board.start(node)
                 running[pool.submit(node)] = node
         if not running:
             break
         for ended in pool.wait(running):
             node = running.pop(ended.handle)
-            if ended.error is not None:
-                _note_failure(node, ended.error, status)
-            else:
-                status.set(node.id, NodeStatus("done", ended.seconds))
-                say(f"done  {node.id}")
+            state = NodeStatus("done", ended.seconds) if ended.error is None else NodeStatus("failed", None, ended.error)
+            status.set(node.id, state)
+            board.end(node, ended.error)
 
 
 def _note_failure(node: Node, message: str, status: StudyStatus) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 from ..core.artifacts import Spec, Store, hash_file, hash_path
 from ..core.errors import UserError
 from ..core.types import Problem
+from ..data import hub
+from ..data.local_sources import refuse_test_split
 from ..model.runtime import Runtime
 from ..stages import evaluate as evaluating
 from ..stages import prepare, pretrain, probe, rl
@@ -76,6 +78,8 @@ class Graph:
             shards = self._shards(mixture, tokenizer, tests) if wanted else ""
             for size, seed in wanted:
                 self._arms(Place(mixture, size, seed), self._pretrain(mixture, size, seed, shards, tokenizer), tests)
+        for node in [node for node in self.nodes.values() if node.kind == "shards"]:
+            self._surface(node)
 
     def _arms(self, place: "Place", base: str, tests: dict[str, str]) -> None:
         """A base, its RL arms, and the evaluations of both."""
@@ -101,6 +105,11 @@ class Graph:
                     self._evaluate_base(replace(here, arm=None, evaluation=name), base, extra, sets)
                     self._evaluate_rl(replace(here, evaluation=name), trained, extra, sets)
 
+    def _world(self) -> dict[str, Any]:
+        """The world's settings, and the versions of those of its families whose texts were changed."""
+        world = self.recipe.world
+        return {"world": world.resolved()} | ({"families": world.revised_families} if world.revised_families else {})
+
     def _tests(self, settings: EvaluateRecipe) -> dict[str, str]:
         """Problem set -> node that holds its problems."""
         return {name: self._problems(name, settings.split, settings.count) for name in settings.sets}
@@ -108,15 +117,19 @@ class Graph:
     def _tokenizer(self) -> str:
         config, world = self.recipe.tokenizer, self.recipe.world
         inputs = {} if config.corpus == "reference" else {"corpus": hash_file(_existing(config.corpus) / "tokenizer.json")}
-        spec = Spec("tokenizer", {"tokenizer": config.resolved(), "world": world.resolved()}, prepare.TOKENIZER_VERSION, inputs=inputs)
+        spec = Spec("tokenizer", {"tokenizer": config.resolved()} | self._world(), prepare.TOKENIZER_VERSION, inputs=inputs)
         return self._add(Node("tokenizer", spec, (), lambda folder, _: prepare.prepare_tokenizer(config, world, folder)))
 
     def _problems(self, name: str, split: str, count: int) -> str:
+        if name.startswith(hub.PREFIX):
+            return self._hub_problems(name, "train" if split == "train" else "test", count)
         if any(mark in name for mark in "./"):
+            if split == "train":
+                refuse_test_split(Path(name))
             return self._problem_file(_existing(name), count)
         config = prepare.ProblemSetConfig(set=name, split=split, count=count, seed=self.recipe.data_seed)
         world = self.recipe.world
-        spec = Spec("problems", {"problems": config.resolved(), "world": world.resolved()}, prepare.PROBLEMS_VERSION)
+        spec = Spec("problems", {"problems": config.resolved()} | self._world(), prepare.PROBLEMS_VERSION)
         return self._add(Node(f"problems/{split}/{name}/{count}", spec, (), lambda folder, _: prepare.prepare_problems(config, world, folder)))
 
     def _problem_file(self, path: Path, count: int) -> str:
@@ -124,15 +137,25 @@ class Graph:
         policy = self.recipe.on_bad_row
         settings = {"file": path.name, "count": count, "on_bad_row": policy}
         spec = Spec("problems", settings, prepare.PROBLEMS_VERSION, inputs={"file": hash_file(path)})
-        return self._add(Node(f"problems/{path.as_posix().strip('/')}/{count}", spec, (), lambda folder, _: prepare.prepare_problem_file(path, count, policy, folder)))
+        return self._add(Node(f"problems/{path.as_posix().strip('/')}/{count}", spec, (), lambda folder, _: prepare.prepare_problem_file(str(path), count, policy, folder)))
+
+    def _hub_problems(self, name: str, split: hub.Split, count: int) -> str:
+        """A set of the hub, keyed by its commit."""
+        place, policy = hub.parse_hub_name(name), self.recipe.on_bad_row
+        settings = {"hub": place.name, "commit": place.commit, "split": split, "count": count, "on_bad_row": policy}
+        spec = Spec("problems", settings, prepare.PROBLEMS_VERSION)
+        at_commit = f"{hub.PREFIX}{place.name}@{place.commit}"
+        return self._add(Node(f"problems/{split}/{name}/{count}", spec, (), lambda folder, _: prepare.prepare_problem_file(at_commit, count, policy, folder, split)))
 
     def _shards(self, mixture: str, tokenizer: str, tests: dict[str, str]) -> str:
         recipe, config = self.recipe, self.recipe.mixtures[mixture]
         inputs = {name: hash_path(_existing(source.path)) for name, source in config.sources.items() if source.path}
+        inputs |= {name: hub.hub_place(source.hub, source.revision).commit for name, source in config.sources.items() if source.hub}
         # The world's splits part by structure; only real rows can contain a test problem by accident.
         real = any(source.path or source.hub for source in config.sources.values())
         checked = tests if real else {}
-        settings = {"mixture": config.resolved(), "world": recipe.world.resolved(), "prompt_suffix": recipe.prompt_suffix, "seed": recipe.data_seed}
+        settings = {"mixture": config.resolved(), "prompt_suffix": recipe.prompt_suffix, "seed": recipe.data_seed} | self._world()
+        settings |= {"checked": prepare.CHECKED_VERSION} if checked else {}
         spec = Spec("shards", settings, prepare.SHARDS_VERSION, self._fingerprints(tokenizer=tokenizer, **checked), inputs)
 
         def run(folder: Path, _: Runtime) -> None:
@@ -140,6 +163,20 @@ class Graph:
             prepare.prepare_shards(config, recipe.world, recipe.prompt_suffix, recipe.data_seed, self.folder(tokenizer), folder, against)
 
         return self._add(Node(f"shards/{mixture}", spec, (tokenizer, *checked.values()), run, mixture))
+
+    def _surface(self, shards: Node) -> None:
+        """What surface cues answer of the sets that are not the world's, given a mixture's questions; nothing rests on it."""
+        sets = {node.id.removeprefix("problems/"): node.id for node in self.nodes.values() if node.kind == "problems" and "problems" not in node.spec.config}
+        if not sets:
+            return
+        recipe, config = self.recipe, self.recipe.mixtures[shards.mixture or ""]
+        spec = Spec("surface", {"seed": recipe.data_seed}, prepare.SURFACE_VERSION, self._fingerprints(shards=shards.id, **sets))
+
+        def run(folder: Path, _: Runtime) -> None:
+            train = prepare.read_questions(self.folder(shards.id), config, recipe.world, recipe.data_seed)
+            prepare.prepare_surface(train, {name: prepare.read_problems(self.folder(node)) for name, node in sets.items()}, recipe.data_seed, folder)
+
+        self._add(Node(f"surface/{shards.mixture}", spec, (shards.id, *sets.values()), run, shards.mixture))
 
     def _pretrain(self, mixture: str, size: str, seed: int, shards: str, tokenizer: str) -> str:
         config = pretrain.PretrainConfig(**dict(self.recipe.pretrain), size=size)
@@ -253,7 +290,7 @@ def checkpoint_at(folder: Path, step: int | None) -> Path:
         return last_checkpoint(folder)
     found = checkpoints_of(folder)
     if step not in found:
-        raise UserError(f"grid.from_step: pretraining kept steps {', '.join(map(str, sorted(found)))}, not {step}; choose one, or raise pretrain.checkpoints")
+        raise UserError(f"grid.from_step: pretraining kept steps {', '.join(map(str, sorted(found)))}, not {step}; choose one, or name it in pretrain.keep_steps")
     return found[step]
 
 

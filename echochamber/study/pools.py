@@ -5,19 +5,29 @@ the placing of tasks the pool's. All that travels is the recipe, the folder and 
 """
 
 import multiprocessing
+import os
+import threading
+import time
+import traceback
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
 from ..core.artifacts import Store
 from ..core.errors import UserError
+from ..core.progress import reported_to, say
+from .board import progress_path
 from .graph import Graph, Node
 from .recipe import Recipe
 from .run_node import run_node
 
 RETRIES = 3
-"""How often Ray starts a stage anew whose node or process was lost; it goes on from its resume state."""
+"""How often a stage is started anew whose node or process was lost; it goes on from its resume state."""
+THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "POLARS_MAX_THREADS")
+"""Set to `runtime.threads` in every process of a local pool where the user has not set them."""
 LOST_LOCK_SECONDS = 120.0
 """How long a restarted stage waits for what is left of its lost predecessor to let go of the artifact."""
 
@@ -51,32 +61,96 @@ class Pool(Protocol):
         ...
 
 
+@dataclass(eq=False)
+class _Job:
+    """A stage in the local pool."""
+
+    node: Node
+    future: Future[float | None]
+    tries: int = 1
+
+
 class LocalPool:
-    """Processes of this machine."""
+    """Processes of this machine.
+
+    When one of them is killed (by the kernel where memory is short, say) all stages that were running are
+    started anew from their resume states, at most `RETRIES` times each.
+    """
 
     def __init__(self, graph: Graph, workers: int) -> None:
         self.slots = workers
         self._task = (graph.recipe.resolved(), graph.store.root)
+        self._threads = graph.recipe.runtime.threads
 
     def __enter__(self) -> Self:
-        self._pool = ProcessPoolExecutor(self.slots, mp_context=multiprocessing.get_context("spawn"))
+        # Read by libraries when they are loaded, in each process before anything of ours runs.
+        self._before = {name: os.environ.get(name) for name in THREAD_SETTINGS}
+        os.environ.update({name: value or str(self._threads) for name, value in self._before.items()})
+        self._open()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown()
+        for name, value in self._before.items():
+            if value is None:
+                del os.environ[name]
 
-    def submit(self, node: Node) -> Future[float | None]:
+    def _open(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(self.slots, mp_context=context, initializer=_end_with, initargs=(os.getpid(),))
+
+    def submit(self, node: Node) -> _Job:
         """A task of the process pool."""
-        return self._pool.submit(run_named, *self._task, node.id)
+        return _Job(node, self._pool.submit(run_named, *self._task, node.id, LOST_LOCK_SECONDS))
 
-    def wait(self, handles: Iterable[Future[float | None]]) -> list[Ended]:
-        """Futures that are done; an error that is no `UserError` is ours and goes on up."""
-        ended = []
-        for future in wait(handles, return_when=FIRST_COMPLETED).done:
-            error = future.exception()
-            bad_input = isinstance(error, UserError)
-            ended.append(Ended(future, None if bad_input else future.result(), str(error) if bad_input else None))
-        return ended
+    def wait(self, handles: Iterable[_Job]) -> list[Ended]:
+        """Stages that are done; an error in one is its failure, with the traceback where it is no bad input."""
+        jobs = list(handles)
+        while True:
+            wait([job.future for job in jobs], return_when=FIRST_COMPLETED)
+            if any(job.future.done() and isinstance(job.future.exception(), BrokenProcessPool) for job in jobs):
+                lost = self._start_anew(jobs)
+                if not lost:
+                    continue
+                return lost
+            return [_ended(job) for job in jobs if job.future.done()]
+
+    def _start_anew(self, jobs: list[_Job]) -> list[Ended]:
+        """A new pool for every stage that the broken one held; returns those that were lost too often."""
+        self._pool.shutdown()
+        self._open()
+        lost = []
+        for job in jobs:
+            if not isinstance(job.future.exception(), BrokenProcessPool):
+                continue
+            if job.tries > RETRIES:
+                lost.append(Ended(job, None, f"its process was killed {job.tries} times"))
+                continue
+            say(f"again {job.node.id}: a process was killed")
+            job.future, job.tries = self.submit(job.node).future, job.tries + 1
+        return lost
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the study that started it is gone: it would go on holding its artifact's lock."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _ended(job: _Job) -> Ended:
+    error = job.future.exception()
+    if error is None:
+        return Ended(job, job.future.result(), None)
+    if isinstance(error, UserError):
+        return Ended(job, None, str(error))
+    if not isinstance(error, Exception):
+        raise error
+    return Ended(job, None, "".join(traceback.format_exception(error)).strip())
 
 
 class RayPool:
@@ -116,7 +190,7 @@ class RayPool:
         return task.remote(*self._task, node.id, LOST_LOCK_SECONDS)
 
     def wait(self, handles: Iterable[Any]) -> list[Ended]:
-        """Tasks that have ended; bad input and a task lost too often are this stage's failure, nothing else is caught."""
+        """Tasks that have ended; an error in one, or a node lost too often, is its stage's failure."""
         done, _ = self._ray.wait(list(handles), num_returns=1)
         return [self._end(handle) for handle in done]
 
@@ -125,9 +199,7 @@ class RayPool:
         try:
             return Ended(handle, self._ray.get(handle), None)
         except failures.RayTaskError as error:
-            if not isinstance(error.cause, UserError):
-                raise
-            return Ended(handle, None, str(error.cause))
+            return Ended(handle, None, str(error.cause if isinstance(error.cause, UserError) else error))
         except (failures.WorkerCrashedError, failures.NodeDiedError) as error:
             return Ended(handle, None, f"lost {RETRIES + 1} times ({type(error).__name__})")
 
@@ -135,4 +207,6 @@ class RayPool:
 def run_named(data: dict[str, Any], root: Path, node_id: str, patience: float = 0.0) -> float | None:
     """Build one stage in this process, from plain data."""
     graph = Graph(Recipe.parse(data, "recipe"), Store(root))
-    return run_node(graph.nodes[node_id], graph, patience)
+    node = graph.nodes[node_id]
+    with reported_to(progress_path(node, graph)):
+        return run_node(node, graph, patience)

@@ -7,25 +7,26 @@ from typing import Any
 
 from ..core.artifacts import Spec, Store, hash_file, make_folder
 from ..core.errors import UserError
+from ..data.rows import OnBadRow
 from ..model.runtime import RuntimeConfig, start_runtime
 from ..rollout.given import read_given
 from ..stages import probe as probing
 from ..stages.graded import Labels
-from .evaluate_once import find_checkpoint, hash_checkpoint, named_problems, step_of, that_fit
+from .evaluate_once import find_checkpoint, hash_checkpoint, named_problems, short_name, step_of, that_fit
 from .status import end_sittings, start_sitting
 
 
 def probe_once(
     checkpoint: str, reference: str | None, problems: str, completions: Path | None, out: Path | None,
-    settings: dict[str, Any], limit: int | None, seed: int,
+    settings: dict[str, Any], limit: int | None, seed: int, on_bad_row: OnBadRow = "error",
 ) -> tuple[Path, list[dict[str, Any]]]:  # fmt: skip
     """Returns (artifact folder, summary rows); what was done before is read, not done again."""
     config = probing.ProbeConfig.parse(settings, "probe")
     openings = config.forced()
     places = [find_checkpoint(place) for place in (checkpoint, reference) if place is not None]
     given = read_given(completions) if completions else []
-    name = Path(problems).stem.split(".")[0] or problems
-    chosen = named_problems(problems, limit)
+    name = short_name(problems)
+    chosen = named_problems(problems, limit, on_bad_row)
     for place in places:
         chosen = that_fit(place, chosen, config.prompt_suffix, config.max_new_tokens)
     if not chosen:

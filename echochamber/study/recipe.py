@@ -38,7 +38,7 @@ class EvaluateRecipe(Config):
     """What every checkpoint is scored on."""
 
     sets: tuple[str, ...] = ("all",)
-    """World levels: all, easy, medium, hard, ..."""
+    """World sets (all, easy, medium, hard, ...), paths of files of problems, or `hub:NAME[@COMMIT]`."""
     split: Literal["dev", "test"] = "test"
     count: Count = Field(default=256, gt=0)
     """Problems per set."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..analysis.claims.registry import criteria_hash
+from ..analysis.claims.registry import criteria_hash, program_hash
 from ..core.artifacts import write_json
 from .graph import Graph, Node
 
@@ -26,9 +26,12 @@ class NodeStatus:
 class StudyStatus:
     """The status of every node, written to disk at each change."""
 
-    def __init__(self, folder: Path, graph: Graph) -> None:
+    def __init__(self, folder: Path, graph: Graph, command: str = "") -> None:
         self.path, self.graph = folder / "study.json", graph
-        self.criteria = _recorded_criteria(self.path)
+        earlier = _read_object(self.path)
+        recorded, commands = earlier.get("criteria"), earlier.get("commands")
+        self.criteria: dict[str, Any] = recorded if isinstance(recorded, dict) else {}
+        self.commands = list(dict.fromkeys([*(commands if isinstance(commands, list) else []), *([command] if command else [])]))
         self.nodes = {name: NodeStatus() for name in graph.nodes}
         for name, node in graph.nodes.items():
             if graph.store.has(node.spec):
@@ -39,7 +42,7 @@ class StudyStatus:
         if self.graph.nodes[node_id].kind == "rl" and not self.criteria:
             untouched = not any(s.status == "done" and self.graph.nodes[name].kind == "rl" for name, s in self.nodes.items())
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            self.criteria = {"hash": criteria_hash(), "recorded": now, "before_first_rl": untouched}
+            self.criteria = {"hash": criteria_hash(), "program": program_hash(), "recorded": now, "before_first_rl": untouched}
         self.nodes[node_id] = status
         self.write()
 
@@ -58,6 +61,7 @@ class StudyStatus:
             "recipe": recipe.resolved(),
             "code_version": __version__,
             "criteria": self.criteria,
+            "commands": self.commands,
             "nodes": [self._node(node) for node in self.graph.nodes.values()],
         }
 
@@ -71,14 +75,13 @@ class StudyStatus:
         }  # fmt: skip
 
 
-def _recorded_criteria(path: Path) -> dict[str, Any]:
-    """What an earlier sitting recorded; {} in a new study."""
+def _read_object(path: Path) -> dict[str, Any]:
+    """What an earlier sitting wrote; {} in a new study."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    found = data.get("criteria") if isinstance(data, dict) else None
-    return found if isinstance(found, dict) else {}
+    return data if isinstance(data, dict) else {}
 
 
 SITTINGS = "sittings.json"

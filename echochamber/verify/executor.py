@@ -27,6 +27,8 @@ class Executor:
     def __init__(self, limits: Limits, workers: int, tier2: bool) -> None:
         self.limits, self.workers, self.tier2 = limits, workers, tier2
         self._owned: _Owned | None = None
+        self.recent: dict[Program, RunResult] = {}
+        """What the last batch's programs gave, for another grader of the same completions; only what a second run would repeat."""
 
     def run_all(self, programs: list[Program]) -> dict[Program, RunResult]:
         """Each program once."""
@@ -37,6 +39,7 @@ class Executor:
 
         What timed out or broke down is tried once more, alone.
         """
+        self.recent = {}
         if not programs:
             return dict
         own = self._own()
@@ -49,6 +52,7 @@ class Executor:
             for program, result in results.items():
                 if result.status in ("timeout", "infrastructure"):
                     results[program] = self._run_one(own, program)
+            self.recent = {program: result for program, result in results.items() if result.status in ("value", "error")}
             return results
 
         return wait

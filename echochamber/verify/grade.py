@@ -88,7 +88,7 @@ class Grader:
         """`workers`: sandbox processes; by default one per core, at most four."""
         self.config = config or GraderConfig()
         self.workers = workers or min(os.cpu_count() or 1, 4)
-        self._executor = Executor(self.config.limits, self.workers, self.config.tier2)
+        self.executor = Executor(self.config.limits, self.workers, self.config.tier2)
         self._algebra = Algebra(self.config.algebra_seconds) if self.config.algebra else None
 
     def __enter__(self) -> "Grader":
@@ -99,7 +99,7 @@ class Grader:
 
     def close(self) -> None:
         """End all worker processes and threads; the grader may be used again and starts new ones."""
-        self._executor.close()
+        self.executor.close()
         if self._algebra:
             self._algebra.close()
 
@@ -119,7 +119,7 @@ class Grader:
         for key, item in distinct.items():
             item.described = key in wanted
             self._guard(item, self._read)
-        wait = self._executor.start(list(dict.fromkeys(i.reading.program for i in distinct.values() if i.reading.program)))
+        wait = self.executor.start(list(dict.fromkeys(i.reading.program for i in distinct.values() if i.reading.program)))
         for item in distinct.values():
             self._guard(item, self._describe)
         results = wait()

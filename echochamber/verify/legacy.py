@@ -69,10 +69,14 @@ def last_number(text: str) -> str | None:
 
 
 class LegacyGrader:
-    """Labels and rewards by the released rules; owns its sandbox workers."""
+    """Labels and rewards by the released rules; owns its sandbox workers.
 
-    def __init__(self, limits: Limits | None = None, workers: int = 1, tier2: bool = False) -> None:
+    Programs that `beside` has just run for the same completions are not run again.
+    """
+
+    def __init__(self, limits: Limits | None = None, workers: int = 1, tier2: bool = False, beside: Executor | None = None) -> None:
         self._executor = Executor(limits or Limits(seconds=3.0), workers, tier2)
+        self._beside = beside
 
     def __enter__(self) -> "LegacyGrader":
         return self
@@ -91,7 +95,8 @@ class LegacyGrader:
         over whichever is asked about.
         """
         programs = [legacy_program(text) for _, text in items]
-        results = self._executor.run_all(list(dict.fromkeys(p for p in programs if p)))
+        known = self._beside.recent if self._beside else {}
+        results = known | self._executor.run_all([p for p in dict.fromkeys(programs) if p and p not in known])
         return [
             _judge(reference, text, results[program] if program else None)
             for (reference, text), program in zip(items, programs, strict=True)

@@ -145,6 +145,28 @@ def test_a_problem_file_without_the_column_is_named(run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("command", ["evaluate", "probe"])
+def test_bad_rows_of_a_problem_file_stop_or_are_left_out_as_asked(run, tmp_path, command):
+    from echochamber.model.checkpoint import save_checkpoint
+    from echochamber.model.tokenizer import train_tokenizer
+    from tests.model.conftest import CORPUS, tiny_model
+
+    save_checkpoint(tmp_path / "model", tiny_model("llama"), train_tokenizer(CORPUS, 300))
+    problems = _folder_with(tmp_path, "problems.jsonl", '{"question": "How many?", "answer": "3"}\n{"question": "Why?"}\nno\n')
+    more = ["--formats", "", "--temperatures", "0"] if command == "probe" else []
+    arguments = [command, "--checkpoint", tmp_path / "model", "--problems", problems, "--samples", "1", "--max-new-tokens", "4", "--out", tmp_path / "out", *more]
+    status, _, err = run(*arguments)
+    assert status == 2
+    assert "problems.jsonl, line 2: column 'answer'" in err
+    assert "--on-bad-row skip" in err
+    status, out, err = run(*arguments, "--on-bad-row", "skip")
+    assert (status, "problems" in out) == (0, True), err
+    assert "2 bad rows skipped; the first: " in err
+    status, _, err = run(*arguments, "--on-bad-row", "ignore")
+    assert status == 2
+    assert "'ignore' is not known; there are error and skip" in err
+
+
 def test_one_problem_has_numbers_and_no_intervals(run, tmp_path):
     from echochamber.model.checkpoint import save_checkpoint
     from echochamber.model.tokenizer import train_tokenizer
@@ -156,3 +178,4 @@ def test_one_problem_has_numbers_and_no_intervals(run, tmp_path):
     status, out, _ = run("evaluate", "--checkpoint", tmp_path / "model", "--problems", problems, *arguments)
     assert status == 0
     assert "accuracy 0.0% [no interval]" in out
+    assert "surface cues, problems: not estimable, the checkpoint does not lie in a study" in out

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from echochamber.core.errors import UserError
-from echochamber.data.hub import HUB_SETS, hub_rows
+from echochamber.data.hub import HUB_SETS, hub_place, hub_rows, parse_hub_name
 from echochamber.data.local_sources import RowSource, training_files
 from echochamber.data.source_config import SourceConfig
 from echochamber.data.sources import Document
@@ -118,24 +118,39 @@ def test_hub_rows_are_streamed_from_one_commit(monkeypatch: pytest.MonkeyPatch) 
     real = RowSource("metamath", SourceConfig(hub="metamathqa"))
     assert [item.question for item in real.documents()] == ["Q1", "Q2"]
     ((args, keys),) = calls
-    assert args[0] == "meta-math/MetaMathQA"
-    assert keys["revision"] == HUB_SETS["metamathqa"].revision
-    assert keys["streaming"] is True
-    assert keys["split"] == "train"
+    assert args == ("json",)
+    commit = HUB_SETS["metamathqa"].revision
+    assert keys == {"data_files": {"train": f"hf://datasets/meta-math/MetaMathQA@{commit}/MetaMathQA-395K.json"}, "split": "train", "streaming": True}
 
 
-def test_hub_needs_a_revision_and_a_known_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_hub(monkeypatch, [])
+def test_hub_needs_a_commit_and_a_known_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    fake_hub(monkeypatch, calls)
     with pytest.raises(UserError, match="no pinned revision; set revision"):
-        hub_rows("openmathinstruct2", None)
+        hub_place("openmathinstruct1")
+    with pytest.raises(UserError, match=r"revision of 'gsm8k' is 'main', expected a commit \(40 hexadecimal digits\)"):
+        hub_place("gsm8k", "main")
     with pytest.raises(UserError, match=r"'omi7' is unknown; there are tinygsm"):
-        hub_rows("omi7", None)
-    place, row = next(hub_rows("someone/rows", "c0ffee" * 7))
-    assert (place, row["query"]) == ("someone/rows@c0ffeec0ffee, row 1", "Q1")
+        hub_place("omi7")
+    with pytest.raises(UserError, match="is unknown"):
+        hub_place("../../etc")
+    commit = "c0ffee42" * 5
+    place, row = next(hub_rows(parse_hub_name(f"hub:someone/rows@{commit}"), "test"))
+    assert (place, row["query"]) == ("someone/rows@c0ffee42c0ff, row 1", "Q1")
+    assert calls == [(("someone/rows",), {"split": "test", "revision": commit, "streaming": True})]
+
+
+def test_sets_to_evaluate_on_are_never_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_hub(monkeypatch, [])
+    for name in ("math500", "aime", "aime-2022-2024"):
+        with pytest.raises(UserError, match=f"'{name}' may be evaluated on, never trained on"):
+            list(RowSource("real", SourceConfig(hub=name)).documents())
+    with pytest.raises(UserError, match="has no test split"):
+        hub_rows(hub_place("metamathqa"), "test")
 
 
 def test_openmathinstruct2_pattern_leaves_its_subsets_out() -> None:
-    files = HUB_SETS["openmathinstruct2"].files
+    files = HUB_SETS["openmathinstruct2"].train
     assert files is not None
     assert Path("data/train-00000-of-00032.parquet").match(files)
     assert not Path("data/train_1M-00000-of-00001.parquet").match(files)
@@ -144,4 +159,4 @@ def test_openmathinstruct2_pattern_leaves_its_subsets_out() -> None:
 def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(UserError, match=r"echochamber\[hub\]"):
-        hub_rows("metamathqa", None)
+        list(hub_rows(hub_place("metamathqa"), "train"))

@@ -46,9 +46,10 @@ def test_a_folder_is_read_file_by_file_in_order(tmp_path: Path) -> None:
 
 
 BAD: list[tuple[str, bytes, list[str]]] = [
-    ("a.jsonl", b'{"q": 1}\n{"q": \n', ["line 2", "not JSON"]),
+    ("a.jsonl", b'{"q": 1}\n{"q": \n', ["line 2", "not JSON", "at column 6"]),
+    ("a.jsonl", b'{"q": 1}\n{"q": ' + b"1" * 5000 + b"}\n", ["line 2", "not JSON", "4300"]),
     ("a.jsonl", b'{"q": 1}\n[1, 2]\n', ["line 2", "list"]),
-    ("a.jsonl", b'{"q": 1}\n\n{"q": "\xff"}\n', ["line 3", "UTF-8"]),
+    ("a.jsonl", b'{"q": 1}\n\n{"q": "\xff"}\n', ["line 3, byte 8", "UTF-8"]),
     ("a.json", b'[{"q": 1}, 7]', ["row 2", "int"]),
     ("a.csv", b"q,a\n1,2\n3\n", ["line 3", "columns", "2"]),
     ("a.csv", b"q,a\n1,2\n3,4,5\n", ["line 3", "columns", "2"]),
@@ -81,10 +82,11 @@ def test_bad_rows_are_skipped_and_counted_on_request(tmp_path: Path, name: str, 
         ("a.json", b"{}", "expected an array"),
         ("a.json", b"[1,", "not JSON"),
         ("a.json", b"\xff\xfe", "not JSON"),
+        ("a.json", b"[" + b"1" * 5000 + b"]", "not JSON"),
         ("a.parquet", b"PAR1 no", "not a readable Parquet"),
         ("a.jsonl.gz", b"plain text", "cannot be read"),
         ("a.jsonl.gz", gzip.compress(b'{"q": 1}\n' * 100, mtime=0)[:-12], "cannot be read"),
-        ("a.csv", b"q,a\n\xff,2\n", "not readable CSV"),
+        ("a.csv", b"q,a\n" + b"x" * (1 << 26) + b"x,2\n", "not readable CSV"),
         ("a.xml", b"<a/>", "unknown kind of file"),
     ],
 )
@@ -101,6 +103,25 @@ def test_missing_places(tmp_path: Path) -> None:
         data_files(tmp_path / "absent")
     with pytest.raises(UserError, match="holds no data file"):
         data_files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place"),
+    [
+        ("a.csv", b"other,question\nx,ok\n\xff,fine\ny,caf\xe9\n", "line 4"),
+        ("a.json", b'[{"question": "ok"}, {"question": "fine", "other": "\xff"}, {"question": "caf\xe9"}]', "row 3"),
+        ("a.jsonl", b'{"question": "ok"}\n{"question": "fine", "other": "\\ud800"}\n{"question": "half: \\ud83d"}\n', "line 3"),
+    ],
+)
+def test_text_that_is_not_unicode_is_named_by_its_column(tmp_path: Path, name: str, content: bytes, place: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        [text_of(row, ("question",), where, BadRows()) for where, row in read_rows(path, BadRows())]
+    assert f"{path}, {place}: column 'question' is not UTF-8" in str(caught.value)
+    bad = BadRows("skip")
+    assert [text_of(row, ("question",), where, bad) for where, row in read_rows(path, bad)] == ["ok", "fine", None]
+    assert bad.skipped == 1
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """Surface baselines as prepared data: seeded, not fitted on the problems themselves, with intervals."""
 
 from collections import Counter
+from itertools import islice
 
 import pytest
 
 from echochamber.core.types import Problem
+from echochamber.data.mixture import MixtureConfig, drawn_questions, open_sources
 from echochamber.data.sources import Document
 from echochamber.data.surface_scores import (
     MOST_PROBLEMS,
@@ -15,7 +17,7 @@ from echochamber.data.surface_scores import (
     world_training_questions,
     written_answer,
 )
-from echochamber.data.world import WorldConfig, problem_set
+from echochamber.data.world import WorldConfig, draw_problem, problem_set
 from echochamber.stats.intervals import wilson
 
 WORLD = WorldConfig(families=("shopping", "collect"), operations=(1, 2), max_value=100)
@@ -86,3 +88,35 @@ def test_the_written_answer_of_each_kind_of_solution(solution: str, answer: str)
 
 def test_background_text_is_no_question() -> None:
     assert answered([Document("", "#### 4")]) == []
+    kept = Reservoir(size=2)
+    for document in (Document("", "a page"), Document("Q?", "#### 4"), Document("", "another page")):
+        kept.see(document)
+    assert (kept.seen, [document.question for document in kept.kept]) == (1, ["Q?"])
+
+
+@pytest.mark.parametrize("style", ["tinygsm", "omi1"])
+def test_a_program_of_the_world_has_a_known_answer_right_or_wrong(style: str) -> None:
+    mixture = MixtureConfig.parse({"sources": {style: {"noise": {"random": 0.5}}}}, "mixture")
+    (source,) = open_sources(mixture, WORLD, 0)
+    documents = list(islice(source.documents(), 40))
+    found = answered(documents)
+    right = [draw_problem(WORLD, source.seed, "train", index).reference for index in range(40)]  # type: ignore[attr-defined]
+    assert len(found) == 40
+    assert 5 < sum(item.reference != reference for item, reference in zip(found, right, strict=True)) < 35
+    assert all(item.structure for item in found)
+
+
+def test_questions_of_a_mixture_come_from_each_of_its_sources_and_are_the_ones_it_holds() -> None:
+    mixture = MixtureConfig.parse({"sources": {"tinygsm": {"documents": 30}, "omi2": {"copies": 2}, "prose": {"share": 0.5}}}, "mixture")
+    found = drawn_questions(mixture, WORLD, 3)
+    held = {document.question for source in open_sources(mixture, WORLD, 3) for document in islice(source.documents(), 1000)}
+    assert len(found) == 30 + 1000
+    assert {item.question for item in found} <= held
+    assert found == drawn_questions(mixture, WORLD, 3)
+    assert drawn_questions(MixtureConfig.parse({"sources": {"prose": {"copies": 1}}}, "mixture"), WORLD, 3) == []
+
+
+def test_a_set_without_anything_to_compare_says_so() -> None:
+    assert surface_line("mine.jsonl", surface_scores([], [problem(1)], 0)) == (
+        "surface cues, mine.jsonl: not estimable, there is no training question with a known answer to compare with"
+    )

@@ -45,6 +45,11 @@ def test_loss_falls_and_checkpoints_are_log_spaced(data, tmp_path):
     assert sorted(path.name for path in (tmp_path / "a" / "checkpoints").iterdir()) == ["step_1", "step_12", "step_3"]
 
 
+def test_further_steps_are_kept_where_they_are_reached(data, tmp_path):
+    _run(data, tmp_path / "a", CONFIG.model_copy(update={"checkpoints": 1, "keep_steps": (5, 7, 99)}))
+    assert sorted(path.name for path in (tmp_path / "a" / "checkpoints").iterdir()) == ["step_12", "step_5", "step_7"]
+
+
 def test_same_seed_same_bytes(data, tmp_path):
     first = _run(data, tmp_path / "a")
     assert _run(data, tmp_path / "b") == first

@@ -1,10 +1,13 @@
 """The recipe grammar: inheritance, exclusions, and what is refused."""
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
 from echochamber.core.artifacts import Store
 from echochamber.core.errors import UserError
+from echochamber.data.world import FAMILIES
 from echochamber.study.graph import Graph
 from echochamber.study.recipe import Recipe, load_recipe, shipped_recipes
 
@@ -114,7 +117,7 @@ def test_a_users_problem_file_is_keyed_by_its_content(tmp_path):
     problems.write_text('{"question": "1 + 1?", "answer": "3"}\n')
     after = node_names_and_prints()
     changed = {name for name in before if before[name] != after[name]}
-    assert {name.split("/")[0] for name in changed} == {"problems", "rl", "evaluate"}
+    assert {name.split("/")[0] for name in changed} == {"problems", "surface", "rl", "evaluate"}
     with pytest.raises(UserError, match="no such file"):
         Graph(load_recipe(_write(tmp_path), ["evaluate.sets=[none.jsonl]"]), Store(tmp_path / "artifacts"))
 
@@ -140,3 +143,15 @@ def test_two_problem_files_of_one_name_are_two_sets(tmp_path):
     assert len({node.spec.fingerprint for node in tested}) == 2
     evaluations = [node for node in graph.nodes.values() if node.kind == "evaluate"]
     assert all({node.id for node in tested} <= set(node.parents) for node in evaluations)
+
+
+def test_a_reworded_family_makes_anew_what_holds_it_and_nothing_else(tmp_path, monkeypatch):
+    def fingerprints(families):
+        graph = Graph(load_recipe(_write(tmp_path, world={"families": families}), []), Store(tmp_path / "artifacts"))
+        return {name: node.spec.fingerprint for name, node in graph.nodes.items()}
+
+    with_it, without = fingerprints(["tank", "garden"]), fingerprints(["tank", "collect"])
+    monkeypatch.setitem(FAMILIES, "garden", replace(FAMILIES["garden"], version=FAMILIES["garden"].version + 1))
+    assert fingerprints(["tank", "collect"]) == without
+    changed = fingerprints(["tank", "garden"])
+    assert all(changed[name] != with_it[name] for name in changed)

@@ -104,9 +104,11 @@ def test_a_second_run_changes_nothing(smoke):
 
 
 def test_a_checkpoint_is_scored_on_real_questions(smoke, shared_data, tmp_path):
-    folder, rows, left_out = evaluate_once(
+    folder, rows, left_out, surface = evaluate_once(
         smoke, str(shared_data / "gsm8k" / "test.jsonl"), tmp_path, {"samples": 2, "max_new_tokens": 8}, limit=6, seed=0
     )
+    assert surface.startswith("surface cues, test: fixed expression")
+    assert json.loads((folder / "surface.json").read_text())["train_questions"] == 2000
     assert rows[0]["num_problems"] + left_out == 6
     frame = read_records(folder / "records.parquet")
     assert len(frame) == rows[0]["num_problems"] * 3

@@ -77,3 +77,18 @@ def test_doctor_rows_name_every_tier_and_layer():
     assert {f"layer {n}" for n in ("limits", "no_new_privs", "landlock", "seccomp", "namespaces")} < set(names)
     assert rows[0][1] == "on"
     assert all(state in ("on", "off", "missing") and detail for _, state, detail in rows)
+
+
+def test_a_program_that_our_grader_has_just_run_is_not_run_again(monkeypatch):
+    problem = Problem("p", "", "18")
+    crash = "def simple_math_problem() -> int:\n    return pens + 18\n"
+    texts = [GOOD, crash, "<llm-code>\na = 6\na * 3\n</llm-code>", GOOD + "\nThat is all."]
+    with LegacyGrader() as alone:
+        expected = alone.grade_batch([("18", text) for text in texts])
+    with Grader() as ours, LegacyGrader(beside=ours.executor) as beside:
+        ours.grade_batch([(problem, text) for text in texts])
+        run = []
+        plain = beside._executor.run_all
+        monkeypatch.setattr(beside._executor, "run_all", lambda programs: run.extend(programs) or plain(programs))
+        assert beside.grade_batch([("18", text) for text in texts]) == expected
+    assert len(run) == 1  # only the one that ours cuts off before the prose

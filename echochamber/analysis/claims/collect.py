@@ -16,6 +16,8 @@ from ..summary import stage_seconds
 from ..tables.common import counts
 from ..tables.dynamics import format_costs, style_shares
 from ..tables.forecasts import forecast_table
+from .findings import run_findings
+from .plan import library_versions, machine_seconds, planned_arms
 from .tables import BASE, SCHEMAS, Tables, frame_of
 
 KS = ("1", "8", "64")
@@ -25,8 +27,8 @@ BANDIT_SEEDS = 5
 Row = dict[str, Any]
 
 
-def collect(folder: Path) -> Tables:
-    """Tables of the study in `folder`, as far as its stages are finished."""
+def collect(folder: Path, findings: bool = True) -> Tables:
+    """Tables of the study in `folder`, as far as its stages are finished; no verdict needs the `findings`."""
     study = load_study(folder)
     study = replace(study, nodes=[node for node in study.nodes if node.folder is not None and not node.partial])
     runs = [run for run in find_runs(study) if run.evaluations]
@@ -41,6 +43,7 @@ def collect(folder: Path) -> Tables:
             rows["runs"].append(_run(study, run, chosen))
             rows["training"] += _training(run)
             rows["forecasts"] += _forecasts(study, run, headline)
+            rows["findings"] += (_identity(run) | row for row in run_findings(study, run, chosen)) if findings else ()
         rows["styles"] += _styles(study, run, headline)
     frames = {name: frame_of(name, found) for name, found in rows.items()}
     frames |= {name: frames[name].unique(maintain_order=True) for name in ("scores", "halves", "styles")}
@@ -174,4 +177,6 @@ def _about(finished: Study, study: Study, runs: list[Run], headline: str) -> Row
         "seeds": sorted({run.seed for run in runs}), "scope": study.recipe.get("scope"), "criteria": study.criteria,
         "code_versions": sorted({node.code_version for node in finished.nodes if node.code_version}),
         "stages_done": len(finished.nodes), "stages": len(study.nodes), "seconds": stage_seconds(finished), "recipe": study.recipe,
+        "machine_seconds": machine_seconds(finished), "libraries": library_versions(finished), "commands": study.commands,
+        "arms": planned_arms(study),
     }  # fmt: skip

@@ -107,6 +107,6 @@ CLAIMS = (
             Criterion("maj@64", "maj@64 at the end minus at the base", "above", 0.05),
         ),
         "in one of the four mixtures pass@64 rises by more than 0.02 or maj@64 by less than 0.05", _claim_11,
-        choices=("all four mixtures must meet both conditions, Holm over the four for each condition",),
+        choices=("all four mixtures must meet both conditions; contradiction by one mixture is corrected by Holm over the four",),
     ),
 )  # fmt: skip

@@ -61,6 +61,7 @@ class DevBest:
     """The temperature that each checkpoint does best at on dev."""
 
     chosen: dict[tuple[int, int], float]
+    tried: list[float]
 
     def at(self, seed: int, step: int) -> float | None:
         """None where dev was not measured."""
@@ -83,4 +84,4 @@ def dev_best(tables: Tables, one: Arm, quantity: str) -> DevBest:
     def score(heat: float, seed: int, step: int) -> float:
         return curves[heat].get(seed, {}).get(step, -1.0)
 
-    return DevBest({(seed, step): max(heats, key=lambda heat: score(heat, seed, step)) for seed, step in sorted(places)})
+    return DevBest({(seed, step): max(heats, key=lambda heat: score(heat, seed, step)) for seed, step in sorted(places)}, heats)

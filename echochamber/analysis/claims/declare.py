@@ -25,7 +25,7 @@ class Criterion:
     """What is computed per seed, in words."""
     rule: Rule
     margin: float | None
-    """None: measured beside it, as the neutral twins' interval."""
+    """None: the interval of a rival that is measured beside it, as the neutral twins'."""
     unit: str = ""
 
 
@@ -37,10 +37,9 @@ class Measured:
     seeds: Seeds
     where: str = ""
     """Mixture, coefficient or feature, where one criterion is measured at several."""
-    margin: float | None = None
-    """The measured margin of a criterion that declares none."""
-    short: float | None = None
-    """Where such a margin is an interval: the end that an estimate must lie wholly short of to be contradicted."""
+    rival: Seeds | None = None
+    """Per-seed estimates whose 95% interval is the margin of a criterion that declares none: past its far end is
+    past it, short of its near end is short of it."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,9 @@ class Claim:
     measure: Callable[[Tables], Evidence] = field(repr=False)
     """Raises `NotTestableError`."""
     holds: Literal["everywhere", "somewhere"] = "everywhere"
-    """Whether a criterion measured at several places must hold at all of them or at one (Holm either way)."""
+    """Whether a criterion measured at several places must hold at all of them or at one."""
+    holm: bool = False
+    """Where all places must hold: correct support over them too. Contradiction at any one place always is."""
     nulls: tuple[str, ...] = ()
     sensitivity: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
@@ -91,6 +92,6 @@ class Claim:
 
     def declared(self) -> dict[str, object]:
         """Everything that fixes the verdict, as plain data: what the hash covers."""
-        names = ("number", "statement", "source", "arms", "contradicted_by", "holds", "nulls", "sensitivity", "choices", "otherwise")
+        names = ("number", "statement", "source", "arms", "contradicted_by", "holds", "holm", "nulls", "sensitivity", "choices", "otherwise")
         rules = [[c.name, c.statistic, c.rule, c.margin, c.unit] for c in self.criteria]
         return {name: getattr(self, name) for name in names} | {"criteria": rules}

@@ -42,17 +42,23 @@ class Estimate:
             return "contradicted"
         return "inconclusive"
 
-    @property
-    def seeds_to_settle(self) -> int | None:
-        """Seeds after which the interval would clear the margin if mean and spread stayed; None: over `MOST_SEEDS`."""
+    def seeds_to_settle(self, family: int = 1, rival: Seeds | None = None) -> int | None:
+        """Seeds after which the interval would clear the margin if mean and spread stayed; None: over `MOST_SEEDS`.
+
+        `family`: how many places the level is shared among. `rival`: with as many seeds of it, until the two
+        intervals part.
+        """
         count = len(self.seeds)
         if count < 2:
             return FEWEST_SEEDS
         spread = float(np.std(list(self.seeds.values()), ddof=1))
         distance = min(abs(self.mean - bound) for bound in _bounds(self.rule, self.margin))
-        for number in range(FEWEST_SEEDS, MOST_SEEDS + 1):
-            if t_quantile(1 - ALPHA / 2, number - 1) * spread / sqrt(number) < distance:
-                return max(number, count + 1) if self.verdict() == "inconclusive" else number
+        if rival is not None:
+            other = list(rival.values())
+            spread, distance = spread + float(np.std(other, ddof=1)), abs(self.mean - float(np.mean(other)))
+        for number in range(count + 1, MOST_SEEDS + 1):
+            if number >= FEWEST_SEEDS and t_quantile(1 - ALPHA / family / 2, number - 1) * spread / sqrt(number) < distance:
+                return number
         return None
 
 
@@ -91,11 +97,11 @@ def _p_values(values: np.ndarray, rule: Rule, margin: float, short: float) -> tu
     return max(past(mean + margin), past(margin - mean)), min(past(mean - margin), past(-margin - mean))
 
 
-def describe_seeds(found: Estimate) -> str:
-    """What would settle an inconclusive criterion."""
-    needed = found.seeds_to_settle
+def describe_seeds(found: Estimate, family: int = 1, rival: Seeds | None = None) -> str:
+    """What would settle an inconclusive criterion (arguments as in `Estimate.seeds_to_settle`)."""
+    needed = found.seeds_to_settle(family, rival)
     if len(found.seeds) < FEWEST_SEEDS:
         return f"{FEWEST_SEEDS} seeds at least; there are {len(found.seeds)}"
     if needed is None:
         return f"more than {MOST_SEEDS} seeds: the effect is too close to the margin for its spread"
-    return f"about {needed} seeds, if mean and spread stay as they are"
+    return f"about {needed} seeds{' of either arm' if rival is not None else ''}, if mean and spread stay as they are"

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from ...stats.intervals import holm
-from .declare import Aside, Claim, Criterion, Evidence, Measured, NotTestableError
+from ...stats.intervals import holm, t_interval
+from .declare import Aside, Claim, Criterion, Evidence, Measured, NotTestableError, Seeds
 from .estimate import ALPHA, FEWEST_SEEDS, Estimate, Verdict, describe_seeds, estimate
 from .tables import Tables
 
@@ -18,6 +18,10 @@ class Part:
     p_supported: float
     """Adjusted for the family where there is one."""
     p_contradicted: float
+    rival: Seeds | None = None
+    """Per-seed estimates whose interval is the margin, where that is measured."""
+    family: int = 1
+    """Places that the level of a verdict on this part is shared among."""
 
     @property
     def verdict(self) -> Verdict:
@@ -46,7 +50,7 @@ def judge(claim: Claim, tables: Tables) -> Line:
         return Line(claim, "not testable here", reason=str(error))
     parts = tuple(_part(claim, measured) for measured in evidence.measured)
     if claim.holds == "everywhere":
-        parts, verdict = _everywhere(parts)
+        parts, verdict = _everywhere(parts, claim.holm)
     else:
         parts, verdict = _somewhere(parts)
     reason = _settle(claim, parts) if verdict == "inconclusive" else ""
@@ -55,27 +59,37 @@ def judge(claim: Claim, tables: Tables) -> Line:
 
 def _part(claim: Claim, measured: Measured) -> Part:
     criterion = claim.criterion(measured.criterion)
-    margin = measured.margin if criterion.margin is None else criterion.margin
-    assert margin is not None, f"claim {claim.number}: {criterion.name} has no margin"
-    found = estimate(measured.seeds, criterion.rule, margin, measured.short)
-    return Part(criterion, measured.where, found, found.p_supported, found.p_contradicted)
+    if measured.rival is None:
+        assert criterion.margin is not None, f"claim {claim.number}: {criterion.name} has no margin"
+        found = estimate(measured.seeds, criterion.rule, criterion.margin)
+    else:
+        low, high = t_interval(list(measured.rival.values()))
+        found = estimate(measured.seeds, criterion.rule, *((high, low) if criterion.rule == "above" else (low, high)))
+    return Part(criterion, measured.where, found, found.p_supported, found.p_contradicted, measured.rival)
 
 
-def _everywhere(parts: tuple[Part, ...]) -> tuple[tuple[Part, ...], Verdict]:
+def _everywhere(parts: tuple[Part, ...], correct_support: bool) -> tuple[tuple[Part, ...], Verdict]:
     """Every part must hold; a criterion measured at several places is a family of its own.
 
-    One contradicted part contradicts the whole.
+    One contradicted part contradicts the whole, so contradiction is corrected by Holm. That all hold needs no
+    correction (intersection-union, Berger 1982) and has one only where the criteria ask for it.
     """
     adjusted = list(parts)
     for name in {part.criterion.name for part in parts}:
         places = [i for i, part in enumerate(parts) if part.criterion.name == name]
-        supported, contradicted = (holm([getattr(parts[i], side) for i in places]) for side in ("p_supported", "p_contradicted"))
+        contradicted = holm([parts[i].p_contradicted for i in places])
+        supported = holm([parts[i].p_supported for i in places]) if correct_support else [parts[i].p_supported for i in places]
         for i, p, q in zip(places, supported, contradicted, strict=True):
-            adjusted[i] = replace(parts[i], p_supported=float(p), p_contradicted=float(q))
+            adjusted[i] = replace(parts[i], p_supported=float(p), p_contradicted=float(q), family=len(places) if correct_support or _leans_against(parts[i]) else 1)
     verdicts = [part.verdict for part in adjusted]
     if "contradicted" in verdicts:
         return tuple(adjusted), "contradicted"
     return tuple(adjusted), "supported" if set(verdicts) == {"supported"} else "inconclusive"
+
+
+def _leans_against(part: Part) -> bool:
+    """Whether it is nearer to being contradicted, which is corrected over its family."""
+    return part.estimate.p_contradicted < part.estimate.p_supported
 
 
 def _somewhere(parts: tuple[Part, ...]) -> tuple[tuple[Part, ...], Verdict]:
@@ -87,19 +101,19 @@ def _somewhere(parts: tuple[Part, ...]) -> tuple[tuple[Part, ...], Verdict]:
     members = {place: [part for part in parts if part.where in ("", place)] for place in places}
     worst = holm([max(part.p_supported for part in members[place]) for place in places])
     raised = {place: float(p) for place, p in zip(places, worst, strict=True)}
-    adjusted = tuple(
-        replace(part, p_supported=max(part.p_supported, raised[part.where])) if part.where in raised and _limits(part, members) else part
-        for part in parts
-    )
+    adjusted = tuple(_raised(part, raised, members, len(places)) for part in parts)
     if min(raised.values()) <= ALPHA:
         return adjusted, "supported"
     failed = [any(part.p_contradicted <= ALPHA for part in members[place]) for place in places]
     return adjusted, "contradicted" if all(failed) else "inconclusive"
 
 
-def _limits(part: Part, members: dict[str, list[Part]]) -> bool:
-    """Whether this part is the weakest of its place, whose p-value the correction speaks of."""
-    return part.p_supported == max(other.p_supported for other in members[part.where])
+def _raised(part: Part, raised: dict[str, float], members: dict[str, list[Part]], places: int) -> Part:
+    """The part with the p-value of its place, where it is the weakest there; one of every place has that of the best."""
+    found = replace(part, family=places)
+    mine = [part.where] if part.where in members else list(members)
+    limited = [raised[place] for place in mine if part.p_supported == max(other.p_supported for other in members[place])]
+    return replace(found, p_supported=max(part.p_supported, min(limited))) if limited else found
 
 
 def _settle(claim: Claim, parts: tuple[Part, ...]) -> str:
@@ -111,7 +125,7 @@ def _settle(claim: Claim, parts: tuple[Part, ...]) -> str:
     for part in parts:
         if part.verdict == "inconclusive":
             label = part.criterion.name + (f" ({part.where})" if part.where else "")
-            needs.append(f"{label}: {describe_seeds(part.estimate)}")
+            needs.append(f"{label}: {describe_seeds(part.estimate, part.family, part.rival)}")
     return "; ".join([*needs, *([f"or {claim.otherwise}"] if claim.otherwise else [])])
 
 

@@ -11,7 +11,7 @@ from ...core.artifacts import write_text
 from .collect import collect
 from .declare import Criterion
 from .judge import Line, Part, judge_all
-from .registry import CLAIMS, criteria_hash
+from .registry import CLAIMS, criteria_hash, program_hash
 from .tables import Tables, load_tables, save_tables
 
 Row = dict[str, Any]
@@ -48,9 +48,14 @@ def criteria_note(recorded: Row, now: str | None = None) -> str:
         return f"Criteria {current}; the study has no record of the criteria from before its RL."
     when = f"recorded {recorded.get('recorded', 'at an unknown time')}"
     late = "" if recorded.get("before_first_rl", True) else ", after some RL had run already"
+    program, computed = recorded.get("program"), program_hash()
+    if program in (None, computed):
+        how = ""
+    else:
+        how = f" The program that computes the statistics changed since, from {program} to {computed}; CHANGELOG.md says why."
     if recorded["hash"] == current:
-        return f"Criteria {current}, {when}{late}, unchanged since."
-    return f"THE CRITERIA CHANGED: {recorded['hash']} was {when}{late}; these verdicts are by {current}."
+        return f"Criteria {current}, {when}{late}, unchanged since.{how}"
+    return f"THE CRITERIA CHANGED: {recorded['hash']} was {when}{late}; these verdicts are by {current}.{how}"
 
 
 def make_ledger(tables: Tables) -> Ledger:

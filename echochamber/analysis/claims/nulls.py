@@ -4,7 +4,7 @@ import numpy as np
 
 from ...stats.forecast import bandit
 from .declare import Seeds
-from .select import Arm, base, base_shares, settings
+from .select import Arm, base, base_shares, settings, top_share
 from .tables import Tables
 
 RATE, REPEATS, MOST_STEPS = 1.0, 5, 2000
@@ -12,9 +12,14 @@ RATE, REPEATS, MOST_STEPS = 1.0, 5, 2000
 
 
 def bandit_top_share(tables: Tables, one: Arm) -> Seeds:
-    """seed -> the bandit's largest share after the first epoch's steps (mean of `REPEATS` runs)."""
+    """seed -> the bandit's largest share of a known format after the first epoch's steps."""
+    return {seed: top_share({name: path[-1] for name, path in of.items()}) for seed, of in bandit_paths(tables, one).items()}
+
+
+def bandit_paths(tables: Tables, one: Arm) -> dict[int, dict[str, np.ndarray]]:
+    """seed -> format -> the bandit's share at every step from 0 to the end of the first epoch (mean of `REPEATS` runs)."""
     how = settings(tables, one)
-    found: dict[int, float] = {}
+    found: dict[int, dict[str, np.ndarray]] = {}
     steps = min(round(how["steps_per_epoch"]), MOST_STEPS)
     start = base_shares(tables, one)
     accuracy = {name: base(tables, one, f"right/{name}") for name in sorted({name for of in start.values() for name in of})}
@@ -25,6 +30,6 @@ def bandit_top_share(tables: Tables, one: Arm) -> Seeds:
         with np.errstate(invalid="ignore", divide="ignore"):
             p = np.nan_to_num(right / written)
         size = (how["prompts_per_step"], how["samples_per_prompt"])
-        paths = [bandit(written, p, steps, *size, RATE, repeat)[-1] for repeat in range(REPEATS)]
-        found[seed] = float(np.mean(paths, axis=0).max())
+        mean = np.mean([bandit(written, p, steps, *size, RATE, repeat) for repeat in range(REPEATS)], axis=0)
+        found[seed] = {name: mean[:, i] for i, name in enumerate(names)}
     return found

@@ -1,7 +1,8 @@
 """Claims 5, 6 and 21: what the KL penalty keeps alive, and where it leads in theory."""
 
+from .collapse import winners
 from .declare import Aside, Claim, Criterion, Evidence, Measured, NotTestableError, Seeds
-from .select import Arm, arm, end, end_shares, gain, minus, settings
+from .select import Arm, arm, end, end_shares, gain, minus, second_share, settings, top_share
 from .tables import Tables
 
 MIXTURE, LOW = "tg_omi1_omi2", "ppo"
@@ -11,12 +12,12 @@ KL_FORECAST = "KL optimum"
 
 
 def _second(tables: Tables, one: Arm) -> Seeds:
-    """seed -> share of the second most written format at the end."""
-    return {seed: sorted(of.values())[-2] if len(of) > 1 else 0.0 for seed, of in end_shares(tables, one).items()}
+    """seed -> share of the second most written known format at the end."""
+    return {seed: second_share(of) for seed, of in end_shares(tables, one).items()}
 
 
 def _top(tables: Tables, one: Arm) -> Seeds:
-    return {seed: max(of.values()) for seed, of in end_shares(tables, one).items()}
+    return {seed: top_share(of) for seed, of in end_shares(tables, one).items()}
 
 
 def _claim_5(tables: Tables) -> Evidence:
@@ -35,10 +36,11 @@ def _claim_5(tables: Tables) -> Evidence:
 
 def _claim_6(tables: Tables) -> Evidence:
     none, low = arm(tables, MIXTURE, "ppo_kl_0"), arm(tables, MIXTURE, LOW)
-    return Evidence((
+    measured = (
         Measured("pass@1", minus(end(tables, none, "accuracy"), end(tables, low, "accuracy"))),
         Measured("top share", minus(_top(tables, none), _top(tables, low))),
-    ))  # fmt: skip
+    )
+    return Evidence(measured, (), (winners(none.arm, tables, none), winners(low.arm, tables, low)))
 
 
 def _claim_21(tables: Tables) -> Evidence:
@@ -70,7 +72,7 @@ CLAIMS = (
         "at every higher KL weight one of the conditions fails", _claim_5, holds="somewhere",
         choices=(
             "low KL is 0.001; high KL is any of 0.01, 0.1 and 1, one of which must meet every condition at once, with Holm over the three",
-            "the second format is the second most written at the end, whichever it is",
+            "the second format is the second most written known format at the end, whichever it is",
         ),
         otherwise="a KL weight between those tried",
     ),
@@ -81,6 +83,7 @@ CLAIMS = (
             Criterion("top share", "largest format share at the end, KL 0 minus KL 0.001", "within", 0.03),
         ),
         "either figure differs by more than 0.03", _claim_6,
+        choices=("the top share is that of the most written known format of each arm; the winners are printed",),
     ),
     Claim(
         21, "KL-regularised RL re-weights the base's formats by exponentiated reward", "3.6", tuple(f"{MIXTURE}/{name}" for name in WEIGHTS.values()),

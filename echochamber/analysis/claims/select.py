@@ -7,6 +7,8 @@ from .declare import NotTestableError, Seeds
 from .tables import BASE, Tables
 
 TEST, DEV = "test", "dev"
+OTHER = "other"
+"""Label of completions in no known format."""
 
 
 class Arm(NamedTuple):
@@ -24,8 +26,17 @@ def arm(tables: Tables, mixture: str, name: str, size: str | None = None) -> Arm
     """An arm that has finished runs with evaluations; `NotTestableError` names one that does not exist here."""
     found = Arm(mixture, name, size or tables.size)
     if not tables.runs.get((mixture, found.size, name)):
-        raise NotTestableError(f"arm {found} at {found.size or 'any size'} has no finished run in this study")
+        raise NotTestableError(f"arm {found} at {found.size or 'any size'} has no finished run: {_planned(tables, found)}")
     return found
+
+
+def _planned(tables: Tables, one: Arm) -> str:
+    """Whether an arm without a finished run is still to come."""
+    rows = [row for row in tables.about.get("arms") or [] if (row["mixture"], row["arm"], row["size"]) == one]
+    if rows:
+        return f"planned on seeds {', '.join(map(str, rows[0]['planned']))}, none of them done yet"
+    scope = tables.about.get("scope")
+    return "not part of " + (f"scope {scope}" if scope else "this study")
 
 
 def settings(tables: Tables, one: Arm) -> dict[str, Any]:
@@ -115,6 +126,17 @@ def end_shares(tables: Tables, one: Arm, problem_set: str | None = None) -> dict
 def base_shares(tables: Tables, one: Arm, problem_set: str | None = None) -> dict[int, dict[str, float]]:
     """seed -> format -> share at the base."""
     return {seed: steps[0] for seed, steps in shares(tables, one, problem_set).items()}
+
+
+def top_share(of: Mapping[str, float]) -> float:
+    """Largest share of a known format; completions that are none of them (`other`) are no behaviour to collapse onto."""
+    return max((share for name, share in of.items() if name != OTHER), default=0.0)
+
+
+def second_share(of: Mapping[str, float]) -> float:
+    """Second largest share of a known format; 0 where fewer than two were written."""
+    known = sorted(share for name, share in of.items() if name != OTHER)
+    return known[-2] if len(known) > 1 else 0.0
 
 
 def winner(of: Mapping[str, float]) -> str:

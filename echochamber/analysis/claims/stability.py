@@ -19,11 +19,19 @@ class Stability:
     claim: Claim
     splits: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
     verdicts: tuple[Pair, ...]
+    whole: Verdict
+    """On all the seeds together."""
 
     @property
     def kept(self) -> float:
         """Share of splits whose halves agree."""
         return sum(first == second for first, second in self.verdicts) / len(self.verdicts)
+
+    @property
+    def agrees(self) -> float:
+        """Share of halves with the verdict of the whole."""
+        halves = [verdict for pair in self.verdicts for verdict in pair]
+        return halves.count(self.whole) / len(halves)
 
     @property
     def turned(self) -> int:
@@ -41,7 +49,7 @@ def halves(seeds: Sequence[int]) -> list[tuple[tuple[int, ...], tuple[int, ...]]
 
 def stability(tables: Tables, claim: Claim, seeds: Sequence[int]) -> Stability:
     """The claim judged on both halves of every split of `seeds`."""
-    return _stability(_parts(tables, seeds), claim, seeds)
+    return _stability(tables, _parts(tables, seeds), claim, seeds)
 
 
 def _parts(tables: Tables, seeds: Sequence[int]) -> dict[tuple[int, ...], Tables]:
@@ -49,10 +57,11 @@ def _parts(tables: Tables, seeds: Sequence[int]) -> dict[tuple[int, ...], Tables
     return {part: tables.only_seeds(part) for split in halves(seeds) for part in split}
 
 
-def _stability(parts: dict[tuple[int, ...], Tables], claim: Claim, seeds: Sequence[int]) -> Stability:
+def _stability(tables: Tables, parts: dict[tuple[int, ...], Tables], claim: Claim, seeds: Sequence[int]) -> Stability:
     verdicts = {part: judge(claim, of).verdict for part, of in parts.items()}
     splits = halves(seeds)
-    return Stability(claim, tuple(splits), tuple((verdicts[a], verdicts[b]) for a, b in splits))
+    whole = judge(claim, tables.only_seeds(seeds)).verdict
+    return Stability(claim, tuple(splits), tuple((verdicts[a], verdicts[b]) for a, b in splits), whole)
 
 
 def seeds_of(tables: Tables, claim: Claim) -> list[int]:
@@ -66,7 +75,7 @@ def check_stability(tables: Tables, claims: Sequence[Claim], count: int = 2 * FE
     """Claims that have at least `count` seeds, each under every split of its first `count`."""
     chosen = {claim.number: tuple(seeds_of(tables, claim)[:count]) for claim in claims}
     parts = {seeds: _parts(tables, seeds) for seeds in set(chosen.values()) if len(seeds) == count}
-    return [_stability(parts[chosen[c.number]], c, chosen[c.number]) for c in claims if chosen[c.number] in parts]
+    return [_stability(tables, parts[chosen[c.number]], c, chosen[c.number]) for c in claims if chosen[c.number] in parts]
 
 
 def overall(found: Sequence[Stability]) -> tuple[float, int]:

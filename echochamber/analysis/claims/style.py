@@ -53,11 +53,12 @@ CLAIMS = (
         12, "Inside one format RL still changes style", "3.3, Fig. 6", ("tg/ppo", "tg/ppo_random"),
         (
             Criterion("movement", "total variation of the feature's values inside tinygsm, base against end (for yes and no: change of the share)", "above", 0.10),
-            Criterion("beyond random", "the same minus that of the random-reward arm", "above", 0.0),
+            Criterion("beyond random", "the same minus that of the random-reward arm", "above", 0.10),
         ),
         "no feature moves by more than 0.10 beyond what random reward does", _claim_12, holds="somewhere", nulls=("tg/ppo_random",),
         choices=(
             f"features: {', '.join(FEATURES)}; one of them must meet both conditions, with Holm over the features",
+            "more than 0.10 beyond the random-reward arm: the difference of the two movements, the stricter reading",
             "movement without a sign, so that seeds may move either way; random reward has the same upward bias and is subtracted",
         ),
     ),

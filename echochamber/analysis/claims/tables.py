@@ -6,6 +6,7 @@
     training   one row per RL step: reward and the share of each format in the rollouts
     styles     shares of style features inside a format, at the base and at the end
     forecasts  final shares foretold from the base, and how far off they were
+    findings   analyses that no claim asks for: selection or skill, baselines, support, floors, errors, costs
 """
 
 import json
@@ -41,6 +42,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "forecast": pl.String, "winner": pl.String, "share": pl.Float64, "brier": pl.Float64, "total_variation": pl.Float64,
         "hit": pl.Boolean,
     },
+    "findings": _RUN | {"analysis": pl.String, "item": pl.String, "value": pl.Float64},
 }  # fmt: skip
 """Table -> column -> type. `from_step` is the pretraining step that RL starts from, null for the last; `evaluation` is a name in `also_evaluate` or empty."""
 
@@ -51,7 +53,7 @@ class Tables:
 
     frames: dict[str, pl.DataFrame]
     about: dict[str, Any] = field(default_factory=dict)
-    """name, headline_set, size, criteria (as recorded before the first RL run), code_versions, recipe, seconds, ..."""
+    """name, headline_set, size, criteria (as recorded before the first RL run), commands, libraries, recipe, seconds, arms, ..."""
 
     @property
     def headline_set(self) -> str:
@@ -106,6 +108,14 @@ class Tables:
         """(mixture, size, arm, from_step, set, split, temperature, evaluation, k, half) -> seed -> step -> pass@k."""
         keys = ("mixture", "size", "arm", "from_step", "problem_set", "split", "temperature", "evaluation", "k", "half")
         return _nested(self.frames["halves"], keys)
+
+    @cached_property
+    def findings(self) -> dict[tuple[str, str, str], dict[str, dict[str, dict[int, float]]]]:
+        """(mixture, size, arm) -> analysis -> item -> seed -> value."""
+        found: dict[tuple[str, str, str], dict[str, dict[str, dict[int, float]]]] = {}
+        for mixture, size, arm, seed, analysis, item, value in self.frames["findings"].iter_rows():
+            found.setdefault((mixture, size, arm), {}).setdefault(analysis, {}).setdefault(item, {})[seed] = value
+        return found
 
     @cached_property
     def training(self) -> dict[tuple[Any, ...], dict[int, dict[int, float]]]:

@@ -54,7 +54,7 @@ CLAIMS = (
         16, "RL on easy problems raises pass@1 on hard ones in all five mixtures", "4, Table 1", tuple(f"{m}/ppo" for m in FIVE),
         (Criterion("gain", "pass@1 on hard problems, end minus base", "above", 0.0),),
         "in one of the five mixtures it falls", _claim_16,
-        choices=("Holm over the five mixtures, for support and for contradiction alike",),
+        holm=True, choices=("Holm over the five mixtures, for support and for contradiction alike",),
     ),
     Claim(
         17, "Mixtures with omi2 gain most on hard problems", "4, Table 1", tuple(f"{m}/ppo" for m in FIVE),
@@ -68,7 +68,7 @@ CLAIMS = (
             Criterion("pass@64", "pass@64 on `beyond`, end minus base", "above", 0.0),
         ),
         "in one of the five mixtures pass@1 moves by more than 0.02 or pass@64 falls", _claim_18,
-        choices=("every mixture must meet both conditions, Holm over the five for each",),
+        choices=("every mixture must meet both conditions; contradiction by one mixture is corrected by Holm over the five",),
     ),
     Claim(
         19, "Gains on problems that overlap the pretraining text are larger", "App. H.2", (f"{PLANTED}/ppo",),
@@ -79,6 +79,6 @@ CLAIMS = (
         20, "RL on hard problems raises hard pass@1 less than RL on easy problems does", "App. I, Table 7", tuple(f"{m}/{a}" for m in THREE for a in ("ppo_hard", "ppo")),
         (Criterion("difference", "gain of hard pass@1, RL on hard minus RL on easy problems", "below", 0.0),),
         "in one of the three mixtures RL on hard problems gains more", _claim_20,
-        choices=("all three mixtures must show it, Holm over the three",),
+        choices=("all three mixtures must show it; contradiction by one mixture is corrected by Holm over the three",),
     ),
 )  # fmt: skip

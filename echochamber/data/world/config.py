@@ -63,3 +63,10 @@ class WorldConfig(Config):
         from .families import FAMILIES
 
         return tuple(FAMILIES) if self.families == "all" else self.families
+
+    @property
+    def revised_families(self) -> dict[str, int]:
+        """Version of each family in use whose texts have changed since the first; {} where none has."""
+        from .families import FAMILIES
+
+        return {name: FAMILIES[name].version for name in self.family_names if FAMILIES[name].version > 1}

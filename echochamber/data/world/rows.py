@@ -68,6 +68,8 @@ class Family:
     """Largest factor in a product."""
     most: int = 0
     """Largest value that makes sense in this story, where that is less than the world's."""
+    version: int = 1
+    """Raised with any change of its texts or rows; it is part of the fingerprints of what holds the family."""
 
 
 def row(pattern: str, names: str, *wordings: str, late: tuple[str, ...] = ()) -> Row:

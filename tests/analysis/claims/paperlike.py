@@ -11,6 +11,7 @@ SMALL, LARGE = "nano-0.8m", "nano-3m"
 SEEDS = range(6)
 STEPS = (1, 2, 4, 8, 16, 32, 64)
 EPOCH = 64
+HEATS = (0.7, 1.0, 1.4)
 COPIES = {"tg": 0, "2xtg": 1, "4xtg": 2, "8xtg": 3}
 THREE = {"share/tinygsm": (0.45, 0.96), "share/omi1": (0.35, 0.02), "share/omi2": (0.2, 0.01), "share/other": (0.0, 0.01)}
 RIGHT = {"right/tinygsm": (0.32, 0.8), "right/omi1": (0.15, 0.01), "right/omi2": (0.04, 0.0), "right/other": (0.0, 0.0)}
@@ -22,7 +23,7 @@ Effects = dict[str, dict[str, Any]]
 def effects() -> Effects:
     """`mixture/arm/size` -> quantity (with `@set` where not the headline's) -> (base, end), and settings."""
     plain = THREE | RIGHT | SCORES | HARD
-    found: Effects = {f"{m}/ppo/{SMALL}": dict(plain) for m in ("tg_omi1_omi2", "tg_omi2", "omi2_mmqa", "tg_4xomi1", "tg_8xomi1")}
+    found: Effects = {f"{m}/ppo/{SMALL}": dict(plain) for m in ("tg_omi1_omi2", "tg_omi2", "omi2_mmqa", "tg_omi1", "tg_2xomi1", "tg_4xomi1", "tg_8xomi1")}
     for mixture in ("tg_omi2", "omi2_mmqa", "tg_omi1_omi2"):
         found[f"{mixture}/ppo/{SMALL}"]["accuracy@hard"] = (0.2, 0.4)
     found[f"tg_4xomi1/ppo/{SMALL}"] |= {
@@ -91,11 +92,18 @@ def _add_run(rows: dict[str, list[dict[str, Any]]], place: str, arm: dict[str, A
         run | {"forecast": f, "winner": "tinygsm", "share": 0.9, "brier": 0.1, "total_variation": arm.get("tv", 0.3) + abs(jitter("tv")), "hit": True}
         for f in ("KL optimum", "most frequent at base")
     ]
+    rows["findings"] += [
+        run | {"analysis": kind, "item": item, "value": value + jitter(item)}
+        for kind, item, value in (
+            ("selection", "gain", 0.3), ("selection", "selection", 0.2), ("selection", "skill", 0.1), ("baselines", "base, greedy", 0.55),
+            ("support", "lost within 64", 0.04), ("errors", "wrong to right: arithmetic", 6.0), ("costs", "tinygsm: tokens", 61.0),
+        )
+    ]
     for label, ends in arm.items():
         if isinstance(ends, tuple) and label not in ("training", "docstring"):
             quantity, split = (label.split("/dev")[0], "dev") if label.endswith("/dev") else (label, "test")
             quantity, _, problems = quantity.rpartition("@") if quantity.endswith(("@hard", "@beyond", "@overlap", "@overlap_clean")) else (quantity, "", "easy")
-            heats = (0.7, 1.0) if label == "pass@64/dev" else (1.0,)
+            heats = HEATS if label == "pass@64/dev" else (1.0,)
             for heat in heats:
                 where = {"from_step": start, "problem_set": problems, "split": split, "temperature": heat, "evaluation": "", "quantity": quantity}
                 rows["scores"].append(run | where | {"arm": BASE, "step": 0, "value": ends[0] + _shared(mixture, size, label, seed, noise)})
@@ -135,7 +143,7 @@ def _add_halves(rows: dict[str, list[dict[str, Any]]], run: dict[str, Any], arm:
         drop = arm.get(f"peak@{k}")
         if drop is None:
             continue
-        for heat in (0.7, 1.0):
+        for heat in HEATS:
             for half in (0, 1):
                 for step in (0, *STEPS):
                     value = 0.8 + (drop + jitter(f"peak@{k}") if step == 16 else 0.0) - (0.1 if step == 0 else 0.0)

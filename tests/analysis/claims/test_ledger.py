@@ -8,13 +8,16 @@ import pytest
 
 from echochamber.analysis.claims import registry
 from echochamber.analysis.claims.estimate import estimate
+from echochamber.analysis.claims.figures import central_panels, save_claim_figures
+from echochamber.analysis.claims.judge import judge
 from echochamber.analysis.claims.ledger import criteria_note, make_ledger, open_ledger, save_ledger
 from echochamber.analysis.claims.phase import phase_rows
 from echochamber.analysis.claims.registry import CLAIMS, criteria_hash
 from echochamber.analysis.claims.results_page import results_page
+from echochamber.analysis.claims.results_parts import forecasts
 from echochamber.analysis.claims.stability import check_stability, halves, overall, stability
 from echochamber.core.errors import UserError
-from echochamber.stats.intervals import t_interval
+from echochamber.stats.intervals import t_interval, t_quantile
 
 from .paperlike import SMALL, effects, tables
 
@@ -65,6 +68,58 @@ def test_the_page_has_a_line_and_a_section_for_every_claim(ledger):
     assert "supported turns contradicted in 0" in page
 
 
+def test_the_collapse_stands_beside_its_null_models_and_what_has_not_run_is_named(ledger, tmp_path):
+    page = results_page(ledger, "echochamber ledger x", {"central": "figures/central.png"})
+    section = page.split("## The collapse and its null models")[1].split("## Ledger")[0]
+    assert "](figures/central.png)" in section
+    rows = {line.split(" | ")[0].strip("| "): line.split(" | ") for line in section.splitlines() if line.startswith("| ")}
+    assert rows["PPO"][2].startswith("0.97")
+    assert rows["neutral twins"][1:3] == ["null", "0.598 [0.596 to 0.601]"]
+    assert rows["random reward"][1] == rows["bandit on its base shares and accuracies"][1] == "null"
+    assert "- tg_omi1_omi2/ppo_box: arm tg_omi1_omi2/ppo_box at nano-0.8m has no finished run: not part of this study" in section
+    paths = save_claim_figures(ledger.tables, tmp_path)
+    assert [path.name for path in paths] == ["central.png"]
+    assert {"PPO", "GRPO", "null: random reward", "null: neutral twins", "null: bandit"} <= set(central_panels(ledger.tables))
+    assert all(10_000 < path.stat().st_size < 200_000 for path in paths)
+
+
+def test_forecasts_are_held_against_each_naive_one_by_seed(holding):
+    frame = holding.frames["forecasts"]
+    naive = pl.col("forecast") == "most frequent at base"
+    bent = frame.with_columns(brier=pl.when(naive).then(0.5 + 0.01 * pl.col("seed")).otherwise(pl.col("brier")), hit=pl.col("hit") & ~naive)
+    text = forecasts(replace(holding, frames=holding.frames | {"forecasts": bent}))
+    assert "KL optimum minus most frequent at base: Brier score -0.425 [-0.445 to -0.405]: better; winner hit rate 1.000 [1.000 to 1.000]: better" in text
+    assert text.index("| KL optimum") < text.index("| most frequent at base")
+
+
+def test_a_study_that_is_partly_run_says_what_is_missing(holding):
+    arms = [
+        {"mixture": "tg", "size": SMALL, "arm": "ppo", "planned": [0, 1, 2], "done": [0, 2], "failed": ["rl/tg/x/ppo/seed1"]},
+        {"mixture": "tg", "size": SMALL, "arm": "ppo_cold", "planned": [0], "done": [0], "failed": []},
+    ]
+    made = {"arms": arms, "stages": 9, "stages_done": 7, "seconds": {"rl": 7200.0}, "machine_seconds": 3600.0, "commands": ["echochamber study x"]}
+    page = results_page(make_ledger(replace(holding, about=holding.about | made)), "echochamber ledger x")
+    assert "| run by | `echochamber study x` |" in page
+    assert "1.00 of machine time; 2.00 of stages (rl 2.00)" in page
+    assert "7 of 9 finished; **this study is not complete**" in page
+    assert "1 of 2 arms have finished on every planned seed" in page
+    assert f"| tg/ppo | {SMALL} | 0, 2 | 1 | rl/tg/x/ppo/seed1 |" in page
+
+
+def test_overlapping_twins_say_how_many_seeds_of_either_arm_would_part_them():
+    line = judge(CLAIMS[1], tables(effects(), seeds=range(3), wild={f"twins/ppo/{SMALL}:training": 0.3}))
+    part = line.parts[1]
+    needed = part.estimate.seeds_to_settle(part.family, part.rival)
+    assert line.verdict == "inconclusive"
+    assert needed is not None
+    assert f"about {needed} seeds of either arm" in line.reason
+    assert needed > 3
+    # At that number the two half widths together fall under the distance, one seed earlier they do not.
+    spreads = sum(float(np.std(list(s.values()), ddof=1)) for s in (part.estimate.seeds, part.rival))
+    distance = abs(np.mean(list(part.estimate.seeds.values())) - np.mean(list(part.rival.values())))
+    assert [t_quantile(0.975, n - 1) * spreads / np.sqrt(n) < distance for n in (needed - 1, needed)] == [False, True]
+
+
 def test_torn_or_foreign_tables_are_refused_by_name(ledger, tmp_path):
     save_ledger(ledger, tmp_path)
     pl.DataFrame({"arm": ["ppo"]}).write_parquet(tmp_path / "runs.parquet")
@@ -77,7 +132,7 @@ def test_torn_or_foreign_tables_are_refused_by_name(ledger, tmp_path):
 
 def test_the_phase_map_says_who_wins_from_where():
     shares = {"share/tinygsm": (0.3, 0.95), "share/tinygsm_single": (0.7, 0.05), "right/tinygsm": (0.24, 0.9), "right/tinygsm_single": (0.42, 0.0)}
-    found = tables({f"phase_s30_g15/ppo/{SMALL}": shares | {"accuracy": (0.66, 0.9)}}, seeds=(0,), noise=0.0)
+    found = tables({f"phase_s30_g15/ppo_map/{SMALL}": shares | {"accuracy": (0.66, 0.9)}}, seeds=(0,), noise=0.0)
     (row,) = phase_rows(found)
     assert row[:2] == ["phase_s30_g15", "1"]
     assert (row[2], row[3], row[4], row[5]) == ("0.30", "+0.20", "0.95", "tinygsm")
@@ -141,14 +196,14 @@ def test_a_verdict_is_where_the_interval_lies(values, rule, margin, verdict):
 def test_the_number_of_seeds_that_would_settle_it_does():
     values = (0.80, 0.95, 0.99)
     found = estimate(dict(enumerate(values)), "above", 0.85)
-    needed = found.seeds_to_settle
+    needed = found.seeds_to_settle()
     assert needed is not None
     assert needed > 3
     spread = np.std(values, ddof=1)
     resampled = np.mean(values) + spread * np.sqrt((needed - 1) / needed) * np.resize([1.0, -1.0], needed) if needed % 2 == 0 else None
     if resampled is not None:
         assert estimate(dict(enumerate(resampled)), "above", 0.85).verdict() == "supported"
-    assert estimate({0: 0.1, 1: 0.9, 2: 0.5001}, "above", 0.5).seeds_to_settle is None
+    assert estimate({0: 0.1, 1: 0.9, 2: 0.5001}, "above", 0.5).seeds_to_settle() is None
 
 
 def test_a_changed_margin_changes_the_hash_and_is_said(monkeypatch):

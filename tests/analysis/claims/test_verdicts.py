@@ -17,7 +17,7 @@ CONTRADICTING = {
     6: {f"tg_omi1_omi2/ppo_kl_0/{SMALL}": {"accuracy": (0.5, 0.7)}},
     7: {f"tg_4xomi1/ppo/{SMALL}": {"share/omi1": (0.6, 0.96), "share/tinygsm": (0.3, 0.02)}},
     8: {f"tg_8xomi1/ppo/{SMALL}": {"accuracy": (0.5, 0.9)}},
-    9: {f"{m}/ppo/{SMALL}": {"right/omi2": (0.19, 0.2), "right/tinygsm": (0.02, 0.1)} for m in ("tg_omi1_omi2", "tg_omi2", "omi2_mmqa")},
+    9: {f"{m}/ppo/{SMALL}": {"right/omi2": (0.19, 0.2), "right/tinygsm": (0.02, 0.1)} for m in ("tg_omi1_omi2", "tg_omi2", "omi2_mmqa", "tg_omi1", "tg_2xomi1")},
     10: {f"{m}/ppo/{SMALL}": {"accuracy": (0.4, 0.8 - 0.05 * i)} for i, m in enumerate(("tg", "2xtg", "4xtg", "8xtg"))},
     11: {f"2xtg/ppo/{SMALL}": {"pass@64": (0.8, 0.9)}},
     12: {f"tg/ppo/{SMALL}": {"docstring": (0.5, 0.52)}},

@@ -14,15 +14,16 @@ DISCOUNT = Family(
         row("-%n", "percent scaled_price discount new_price", "The price falls by {n}%.", "A sale takes {n}% off the price."),
         row("+%n", "percent scaled_price increase new_price", "The price rises by {n}%.", "The shop puts {n}% on top of the price."),
         row("-n", "voucher new_price", "A voucher takes ${n} off.", "{who} gets ${n} off."),
-        row("+n", "shipping new_price", "Shipping adds ${n}.", "A case for ${n} is added."),
+        row("+n", "shipping new_price", "Shipping adds ${n}.", "Insurance costs ${n} extra."),
         row("-x/c", "divisor discount new_price", "A sale takes {half} off the price.", "The price is cut by {half}."),
     ),
     closings=(
         row("", "", "How many dollars is that in the end?", "What is the final price in dollars?"),
         row("%n", "percent scaled_price deposit", "{who} pays {n}% of the price at once. How many dollars is that?", "A deposit of {n}% of the price is due. How many dollars is the deposit?"),
         row("n-x", "savings money_left", "{who} has ${n} and pays this price. How many dollars are left?", "{who} pays with ${n}. How many dollars does {who} get back?"),
-        row("/n", "months monthly_payment", "{who} pays it in {n} equal monthly parts. How many dollars is each part?", "The price is split into {n} equal payments. How many dollars is one payment?"),
+        row("/n", "months monthly_payment", "{who} pays in {n} equal monthly installments. How many dollars is one installment?", "The price is split into {n} equal payments. How many dollars is one payment?"),
     ),
     asides=("The {one_item} weighs {n} kg.", "The shop has {n} windows.", "{friend} is {n} years old."),
     unit="dollars",
+    version=2,
 )

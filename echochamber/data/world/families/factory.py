@@ -8,7 +8,7 @@ FACTORY = Family(
     openings=(
         row("ab", "hours per_hour output", "A machine makes {b} {parts} an hour and runs for {a} hours.", "For {a} hours, a machine turns out {b} {parts} per hour."),
         row("abc", "machines hours per_hour machine_hours output", "{a} machines run for {b} hours. Each makes {c} {parts} an hour.",
-            "{a} machines work {b} hours each and make {c} {parts} per hour."),
+            "{a} machines work for {b} hours, and each makes {c} {parts} per hour."),
         row("n", "output", "A machine has made {n} {parts}.", "A workshop starts the day with {n} {parts}.", late=("At the start of the day there were {n} {parts}.",)),
     ),
     events=(
@@ -20,10 +20,11 @@ FACTORY = Family(
     ),
     closings=(
         row("", "", "How many {parts} are there now?", "How many {parts} are there in the end?"),
-        row("/n", "per_toy toys", "Each toy needs {n} {parts}. How many toys can be built with all of them?", "One toy takes {n} {parts}. For how many toys do they last, with none left over?"),
+        row("/n", "per_toy toys", "Each toy needs {n} {parts}. How many toys can be built with all of them?", "One toy takes {n} {parts}. For how many toys are there exactly enough {parts}?"),
         row("n-x", "order parts_missing", "An order asks for {n} {parts}. How many are still missing?", "The goal is {n} {parts}. How many more are needed?"),
         row("*n", "price income", "Each of them sells for ${n}. How many dollars do they bring?", "At ${n} each, how many dollars are the {parts} worth?"),
     ),
     asides=("The hall is {n} meters long.", "{who} is {n} years old.", "The machine weighs {n} kg."),
     unit="{parts}",
+    version=2,
 )

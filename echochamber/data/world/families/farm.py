@@ -17,7 +17,7 @@ FARM = Family(
         row("+n", "gift new_total", "A neighbor brings {n} {goods}.", "{friend} gives {who} {n} more {goods}."),
         row("-ab", "guests per_guest handed_out amount_left", "{a} guests get {b} {goods} each.", "{She} gives {b} {goods} to each of {a} guests."),
         row("-x/c", "divisor part_given amount_left", "{She} gives {half} of the {goods} away.", "{half} of the {goods} go to {friend}."),
-        row("+x*c", "factor late_harvest new_total", "Then {she} gathers {twice} as many as {she} has and adds them.", "A late harvest adds {twice} as many as {she} has."),
+        row("+x*c", "factor late_harvest new_total", "Then {she} gathers {twice} as many as {she} has and puts them with the others.", "A late harvest adds {twice} as many as {she} has."),
     ),
     closings=(
         row("*n", "price income", "{She} sells the {goods} for ${n} each. How many dollars does {she} earn?", "At ${n} each, how many dollars do the {goods} bring?"),
@@ -27,4 +27,5 @@ FARM = Family(
     ),
     asides=("The farm has {n} hens.", "{who} gets up {n} minutes before sunrise.", "The barn has {n} doors."),
     unit="{goods}",
+    version=2,
 )

@@ -9,7 +9,7 @@ PACKING = Family(
         row("n", "start", "A shop gets {n} {items}.", "There are {n} {items} in a store room.", late=("The shop had {n} {items} at the start.",)),
         row("ab", "{box} per_{one_box} start", "A truck brings {a} {box} of {b} {items}.", "A store room has {a} {box} with {b} {items} in each."),
         row("abc", "shelves {box} per_{one_box} {box}_total start", "A store room has {a} shelves. Each shelf holds {b} {box} of {c} {items}.",
-            "{a} shelves hold {b} {box} each, and {c} {items} fill every {one_box}."),
+            "{a} shelves hold {b} {box} each, with {c} {items} in every {one_box}."),
     ),
     events=(
         row("-n", "broken amount_left", "{n} {items} are broken and thrown away.", "{n} of the {items} break."),
@@ -20,11 +20,12 @@ PACKING = Family(
     ),
     closings=(
         row("-ab", "{box} per_{one_box} packed amount_left", "{who} packs the {items} in {box} of {b} and fills {a} {box}. How many {items} are left over?",
-            "{a} {box} are filled with {b} {items} each. How many {items} do not fit?"),
+            "{a} {box} are filled with {b} {items} each. How many {items} remain?"),
         row("/n", "per_{one_box} {one_box}_count", "A {one_box} holds {n} {items}. How many {box} are needed for all the {items}?",
             "{who} packs them in {box} of {n}. How many {box} does {who} fill?"),
         row("", "", "How many {items} are there now?", "How many {items} are there in the end?"),
     ),
     asides=("The shop is open {n} hours.", "The truck drives {n} km.", "A {one_box} weighs {n} grams."),
     unit="{items}",
+    version=2,
 )

@@ -4,7 +4,7 @@ from ..rows import Family, part, row
 
 READING = Family(
     name="reading",
-    things={"times": ("mornings", "evenings", "afternoons", "nights")},
+    things={"times": ("mornings", "evenings", "afternoons", "early mornings")},
     parts_from="times",
     parts=(
         part("*", "{item}_count {item}_pages_each {item}_pages", "{She} reads {b} pages on each of {a} {item}.", "On {a} {item}, {she} reads {b} pages each time."),
@@ -12,8 +12,8 @@ READING = Family(
     ),
     total="total_pages",
     events=(
-        row("+n", "more_pages new_total", "Then {she} reads {n} more pages.", "{She} goes on for {n} pages."),
-        row("*c", "factor new_total", "In the next week {she} {doubles} {her} count of pages.", "By the end of the month {she} {doubles} {her} number of pages."),
+        row("+n", "more_pages new_total", "Then {she} reads {n} more pages.", "{She} goes on for {n} more pages."),
+        row("*c", "factor new_total", "Over the next week {she} {doubles} {her} number of pages.", "By the end of the month {she} {doubles} {her} number of pages."),
         row("+ab", "comics comic_length comic_pages new_total", "{She} also reads {a} comics of {b} pages.", "{She} adds {a} comics with {b} pages each."),
     ),
     closings=(
@@ -23,4 +23,5 @@ READING = Family(
     ),
     asides=("The library is {n} minutes away.", "{friend} owns {n} books.", "The lamp cost ${n}."),
     unit="pages",
+    version=2,
 )

@@ -11,11 +11,11 @@ SCHOOL = Family(
         row("n", "students", "{n} students go to the {place}.", "A school takes {n} students to the {place}.", late=("On the list there were {n} students.",)),
     ),
     events=(
-        row("-n", "sick students_left", "{n} people are sick and stay at home.", "{n} people cannot come."),
+        row("-n", "sick students_left", "{n} people feel sick and go home.", "{n} people have to leave early."),
         row("+n", "joining new_total", "{n} more students join them.", "Another {n} students come along."),
         row("+ab", "groups parents_each parents new_total", "{a} groups of {b} parents come too.", "{a} cars bring {b} more people each."),
         row("-x/c", "divisor leaving students_left", "After lunch, {half} of them go home.", "At noon, {half} of the group goes home."),
-        row("-ab", "vans seats in_vans students_left", "{a} vans take {b} of them home each.", "{b} of them leave in each of {a} vans."),
+        row("-ab", "vans seats in_vans students_left", "{a} vans each take {b} of them home.", "{b} of them leave in each of {a} vans."),
     ),
     closings=(
         row("/n", "groups group_size", "They form {n} equal groups. How many are in each group?", "They split into {n} groups of the same size. How large is a group?"),
@@ -25,4 +25,5 @@ SCHOOL = Family(
     ),
     asides=("The {place} is {n} km away.", "The guide is {n} years old.", "The tour takes {n} minutes."),
     unit="people",
+    version=2,
 )

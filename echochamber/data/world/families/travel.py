@@ -20,9 +20,10 @@ TRAVEL = Family(
     closings=(
         row("", "", "How many km does {who} go in all?", "How far does {who} go in all, in km?", "What is the whole distance in km?"),
         row("n-x", "route distance_left", "The whole route is {n} km. How many km are left?", "The goal is {n} km away. How many km does {she} still have to go?"),
-        row("/n", "days distance_per_day", "This takes {n} days, with equal distances. How many km is that per day?",
+        row("/n", "days distance_per_day", "This takes {n} days, with the same distance each day. How many km is that per day?",
             "{She} spreads the distance evenly over {n} days. How many km does {she} do each day?"),
     ),
     asides=("{She} carries {n} kg.", "It is {n} degrees warm.", "The ticket costs ${n}."),
     unit="km",
+    version=2,
 )

@@ -14,7 +14,7 @@ WAGES = Family(
     events=(
         row("+n", "tips new_pay", "{She} gets ${n} in tips.", "{She} also gets tips of ${n}."),
         row("-n", "fare money_left", "{She} pays ${n} for the bus.", "The bus costs {who} ${n}."),
-        row("-ab", "meals meal_price meal_cost money_left", "{She} buys {a} meals at ${b} each.", "{She} pays for {a} meals of ${b} each."),
+        row("-ab", "meals meal_price meal_cost money_left", "{She} buys {a} meals at ${b} each.", "{She} pays for {a} meals that cost ${b} each."),
         row("-x/c", "divisor rent money_left", "{She} pays {half} of the money for rent.", "{half} of the money goes on rent."),
     ),
     closings=(
@@ -26,4 +26,5 @@ WAGES = Family(
     ),
     asides=("{She} is {n} years old.", "{friend} works for {n} days.", "The way to work is {n} km."),
     unit="dollars",
+    version=2,
 )

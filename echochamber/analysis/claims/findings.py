@@ -1,0 +1,87 @@
+"""What the paper does not say, one row per run and number: selection or skill, baselines, support, errors, costs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from ..findings import run_inputs
+from ..page_table import Inputs
+from ..runs import Row, Run, rl_config, rollout_size
+from ..study_folder import Study
+from ..tables.baselines import no_training
+from ..tables.coverage import coverage_precision
+from ..tables.dynamics import format_costs
+from ..tables.errors import flip_errors
+from ..tables.floors import pass_variants
+from ..tables.gains import support
+from ..tables.selection import selection_or_skill
+
+Found = tuple[str, str, float | None]
+"""(analysis, item, value)."""
+
+
+def run_findings(study: Study, run: Run, chosen: tuple[str, str]) -> Iterator[dict[str, Any]]:
+    """Rows of the table `findings` for one finished RL run: analysis, item, value."""
+    one = run_inputs(study, run, chosen)
+    if not one.last or one.records is None or one.counted is None:
+        return
+    size = rollout_size(rl_config(study, run.arm))
+    for analysis, item, value in _found(one, chosen, size[0] * size[1]):
+        if value is not None:
+            yield {"analysis": analysis, "item": item, "value": float(value)}
+
+
+def _found(one: Inputs, chosen: tuple[str, str], samples_per_step: int) -> Iterator[Found]:
+    assert one.records is not None
+    assert one.counted is not None
+    name = chosen[0]
+    split = selection_or_skill(one.counted, one.last, one.formats)
+    for row in split.iter_rows(named=True):
+        bounds = ((", at least", "at_least"), (", at most", "at_most")) if row["part"] != "gain" else ()
+        yield from (("selection", row["part"] + label, row[column]) for label, column in (("", "value"), *bounds))
+    yield from _from_problems(one, name)
+    base = one.run.row(chosen, 0)
+    if base is not None:
+        yield "baselines", "base, its most accurate format only", _most_accurate(base)
+    yield from _floors(one.records, name, one.last)
+    for row in flip_errors(one.records, name, one.last).iter_rows(named=True):
+        yield "errors", f"{row['flip']}: {row['first_error']}", float(row["count"])
+    yield from _costs(one.records, name, samples_per_step)
+
+
+def _from_problems(one: Inputs, name: str) -> Iterator[Found]:
+    if one.problems is None:
+        return
+    for row in no_training(one.problems, name).iter_rows(named=True):
+        yield "baselines", row["method"], row["value"]
+    supported = support(one.problems, name)
+    for row in supported.filter(pl.col("k") == pl.col("k").max()).iter_rows(named=True):
+        yield "support", f"{row['kind']} within {row['k']}", row["value"]
+    for row in coverage_precision(one.problems, name).iter_rows(named=True):
+        if row["side"] == "gain":
+            yield "support", f"gain by {row['quantity']}", row["value"]
+
+
+def _most_accurate(base: Row, fewest: float = 0.01) -> float | None:
+    """Accuracy of the base if only completions in its best format were kept; formats under 1% of them are not ranked."""
+    cells = [(name, cell or {}) for name, cell in base["formats"].items() if name != "other"]
+    known = [cell["accuracy"] for _, cell in cells if (cell.get("share") or 0.0) >= fewest and cell.get("accuracy") is not None]
+    return max(known, default=None)
+
+
+def _floors(records: pl.LazyFrame, name: str, last: int) -> Iterator[Found]:
+    """pass@k by right answers, by right steps too, and by chance, at the largest k of each end."""
+    table = pass_variants(records, name, [0, last])
+    for row in table.filter(pl.col("k") == pl.col("k").max().over("step", "kind")).iter_rows(named=True):
+        yield "floors", f"{'base' if row['step'] == 0 else 'after RL'}, {row['kind']}, pass@{row['k']}", row["value"]
+
+
+def _costs(records: pl.LazyFrame, name: str, samples_per_step: int) -> Iterator[Found]:
+    """At the base: mean tokens, truncated share and expected samples of a training step, per format."""
+    costs = format_costs(records, name).filter(pl.col("step") == 0)
+    total = max(int(costs["completions"].sum()), 1)
+    for row in costs.iter_rows(named=True):
+        yield "costs", f"{row['format']}: tokens", row["tokens"]
+        yield "costs", f"{row['format']}: truncated", row["truncated"]
+        yield "costs", f"{row['format']}: samples per step", samples_per_step * row["completions"] / total
