@@ -2,7 +2,7 @@
 
     python benchmarks/step_150m.py [--size paper-150m] [--sequences 8] [--length 2048] [--microbatch 1] [--steps 2]
 
-Runs what `pretrain` runs (float32 weights, AdamW, compute in bf16 where the CPU has it, no compiler), on random
+Runs what `pretrain` runs (float32 weights, AdamW, compute in bf16 where the CPU has it, no compiler; the engine in C where it runs), on random
 tokens. Prints the machine's load beside the figures: on a busy machine the time says nothing.
 """
 
@@ -16,7 +16,7 @@ import torch
 from echochamber.model.memory import fitting_tokens, free_bytes, token_bytes
 from echochamber.model.optimizer import Optimizer, OptimizerConfig
 from echochamber.model.presets import PAPER_VOCAB_SIZE, flops_per_token, num_parameters, preset
-from echochamber.model.runtime import RuntimeConfig, start_runtime
+from echochamber.model.runtime import RuntimeConfig, speed_up, start_runtime
 from echochamber.model.transformer import Transformer
 from echochamber.stages.pretrain import backward, loss_function
 
@@ -34,6 +34,7 @@ def main() -> None:
     model = Transformer(config)
     model.init_weights(torch.Generator().manual_seed(0))
     optimizer = Optimizer(model, OptimizerConfig())
+    speed_up(model, runtime)
     loss_of = loss_function(model, runtime)
     shape = (chosen.sequences, chosen.length + 1)
     print(f"{chosen.size}: {num_parameters(config):,} parameters, {runtime.dtype}, {chosen.sequences} x {chosen.length} tokens, {chosen.microbatch} at once")

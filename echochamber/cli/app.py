@@ -5,7 +5,7 @@ import sys
 import typer
 
 from ..core.errors import UserError
-from . import doctor, evaluate, grade, ledger, probe, recipes, report, sample, stages, study
+from . import bench, doctor, evaluate, grade, ledger, probe, recipes, report, sample, stages, study
 
 app = typer.Typer(
     name="echochamber",
@@ -15,7 +15,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="What does reinforcement learning do to the behaviours a language model learned in pretraining?",
 )
-for module in (study, stages, evaluate, probe, report, ledger, recipes, grade, sample, doctor):
+for module in (study, stages, evaluate, probe, report, ledger, recipes, grade, sample, bench, doctor):
     module.register(app)
 
 

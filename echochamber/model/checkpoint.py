@@ -87,17 +87,21 @@ def _weight_files(folder: Path) -> list[Path]:
 def _read_tensors(folder: Path, expected: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
     """The expected tensors as float32, from one file or from shards."""
     state: dict[str, torch.Tensor] = {}
-    files = _weight_files(folder)
+    files, unexpected = _weight_files(folder), set[str]()
     for path in files:
         if not path.is_file():
             found = ", ".join(sorted(other.name for other in folder.iterdir())[:8])
             raise UserError(f"{path}: weight file is missing; the folder has {found}")
         try:
             with safe_open(path, framework="pt") as stored:
+                unexpected |= set(stored.keys()) - set(expected)
                 for name in set(stored.keys()) & set(expected):
                     state[name] = stored.get_tensor(name).float()
         except (SafetensorError, OSError) as error:
             raise UserError(f"{path}: expected safetensors, found a damaged or other file of {path.stat().st_size:,} bytes ({error})") from None
+    # Tied heads and tables of angles that older files carry along are computed here.
+    if extra := sorted(name for name in unexpected if name != TIED_NAME and not name.endswith("rotary_emb.inv_freq")):
+        raise UserError(f"{files[0]}: expected {len(expected)} weights, as config.json means, found {len(extra)} more, such as {extra[0]!r}")
     for name, shape in expected.items():
         if name not in state:
             raise UserError(f"{files[0]}: weight {name!r} of shape {shape}, which config.json means, is in none of {len(files)} weight files")

@@ -69,6 +69,7 @@ def _break(tmp_path, tokenizer, name, change):
         ("config.json", lambda _: b"[1]", ["config.json", "list", "mapping"]),
         ("config.json", lambda b: b.replace(b'"hidden_size": 32', b'"hidden_size": 40'), ["model.safetensors", "embed_tokens", "(300, 32)", "(300, 40)", "config.json"]),
         ("config.json", lambda b: b.replace(b'"num_hidden_layers": 2', b'"num_hidden_layers": 3'), ["model.safetensors", "layers.2", "config.json"]),
+        ("config.json", lambda b: b.replace(b'"num_hidden_layers": 2', b'"num_hidden_layers": 1'), ["model.safetensors", "config.json", "more", "layers.1"]),
         ("config.json", lambda b: b.replace(b'"hidden_size": 32', b'"hidden_size": "wide"'), ["config.json", "hidden_size", "wide"]),
         ("config.json", lambda b: b.replace(b'"vocab_size": 300', b'"vocab_size": 270'), ["tokenizer.json has 283", "270"]),
         ("config.json", lambda b: b.replace(b'"eos_token_id": 0', b'"eos_token_id": 7'), ["tokenizer.json", "id 0", "eos_token_id 7"]),

@@ -1,0 +1,18 @@
+"""What this machine's matrix units reach, as the yardstick of training."""
+
+import time
+
+import torch
+
+
+def matrix_peak(dtype: torch.dtype, sizes: tuple[int, ...] = (512, 1024, 2048), seconds: float = 1.0) -> float:
+    """Floating-point operations per second of the best square matrix product, 2·n³ each, within about `seconds`."""
+    best = 0.0
+    for size in sizes:
+        left, right = (torch.randn(size, size).to(dtype) for _ in range(2))
+        left @ right
+        until = time.perf_counter() + seconds / len(sizes)
+        while (started := time.perf_counter()) < until:
+            left @ right
+            best = max(best, 2 * size**3 / (time.perf_counter() - started))
+    return best

@@ -1,0 +1,170 @@
+"""One peer at work in its own environment: `python peer.py WORK WORKLOAD.json`, driven line by line (see `sessions`).
+
+The environment needs the peer and nothing of ours, so this file imports nothing of ours; run as a
+script it needs `python -P`, or its neighbours would hide libraries of the same name. Whatever the
+libraries print goes to stderr; stdout carries one JSON object per turn.
+"""
+
+import importlib.metadata
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+class Turns:
+    """The worker's end of the conversation: `ready` once, then one `report` for every request."""
+
+    def __init__(self) -> None:
+        self.out = os.fdopen(os.dup(1), "w")
+        os.dup2(2, 1)
+        self.reported: dict[str, Any] = {}
+
+    def ready(self, *libraries: str) -> None:
+        """Set-up is over; names the versions at work."""
+        self.report(versions={name: importlib.metadata.version(name) for name in libraries})
+
+    def request(self) -> dict[str, Any] | None:
+        """Wait for the next request; None when there will be no more."""
+        line = sys.stdin.readline()
+        return json.loads(line) if line.strip() else None
+
+    def report(self, **fields: Any) -> None:
+        """Answer it."""
+        self.out.write(json.dumps(fields) + "\n")
+        self.out.flush()
+
+    def serve(self, work: Callable[[dict[str, Any]], int]) -> None:
+        """Answer every request with the seconds of one `work(request)` and the tokens it returns."""
+        while (request := self.request()) is not None:
+            started = time.perf_counter()
+            tokens = work(request)
+            self.report(seconds=[time.perf_counter() - started], tokens=tokens)
+
+
+def transformers_sampling(load: dict[str, Any], turns: Turns) -> None:
+    """All prompts left-padded in one batch, tokens counted up to and including EOS."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model: Any = AutoModelForCausalLM.from_pretrained(load["checkpoint"], dtype=getattr(torch, load["dtype"]))
+    eos, prompts = load["eos_id"], load["prompts"]
+    width = max(len(ids) for ids in prompts)
+    ids = torch.tensor([[eos] * (width - len(p)) + p for p in prompts])
+    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
+
+    def work(request: dict[str, Any]) -> int:
+        torch.manual_seed(request["turn"])
+        options = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "num_return_sequences": load["samples"]}
+        limits = {"max_new_tokens": load["new_tokens"], "eos_token_id": eos, "pad_token_id": eos}
+        with torch.inference_mode():
+            written = model.generate(ids, attention_mask=mask, **options, **limits)[:, width:]
+        ended = written == eos
+        lengths = torch.where(ended.any(1), ended.int().argmax(1) + 1, written.shape[1])
+        return int(lengths.sum())
+
+    turns.ready("transformers", "torch")
+    turns.serve(work)
+
+
+def vllm_sampling(load: dict[str, Any], turns: Turns) -> None:
+    """vLLM's CPU build; keys and values in 2 GiB."""
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
+    from vllm import LLM, SamplingParams
+
+    engine = LLM(model=load["checkpoint"], dtype=load["dtype"], max_model_len=256, max_num_seqs=512)
+    prompts = [{"prompt_token_ids": ids} for ids in load["prompts"]]
+
+    def work(request: dict[str, Any]) -> int:
+        options = SamplingParams(n=load["samples"], temperature=1.0, max_tokens=load["new_tokens"])  # its CPU build refuses a seed
+        return sum(len(one.token_ids) for group in engine.generate(prompts, options) for one in group.outputs)
+
+    turns.ready("vllm-cpu", "torch")
+    turns.serve(work)
+
+
+def transformers_training(load: dict[str, Any], turns: Turns, compiled: bool = False) -> None:
+    """Llama on batches of random tokens: bf16 autocast where the workload says so, fused AdamW, clip 1.0."""
+    import torch
+    from transformers import AutoConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(AutoConfig.from_pretrained(load["checkpoint"])).float().train()
+    step_of = torch.compile(model) if compiled else model
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+    rows, columns = load["train_batch"]
+    tokens = torch.randint(model.config.vocab_size, (rows, columns))
+
+    def work(request: dict[str, Any]) -> int:
+        for _ in range(load["train_steps"]):
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=load["dtype"] == "bfloat16"):
+                loss = step_of(input_ids=tokens, labels=tokens).loss
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        return load["train_steps"] * tokens.numel()
+
+    turns.ready("transformers", "torch")
+    turns.serve(work)
+
+
+def trl_grpo(load: dict[str, Any], turns: Turns) -> None:
+    """`GRPOTrainer`, one optimizer step a turn.
+
+    Its reward compares the last number of a completion with the reference and runs no program:
+    that costs next to nothing, so a comparison with a loop that grades favours this peer.
+    """
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+    from trl import GRPOConfig, GRPOTrainer
+
+    class Driven(TrainerCallback):
+        """A step begins when asked for and is reported when it ends."""
+
+        def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if turns.request() is None:
+                sys.exit(0)
+            self.started = time.perf_counter()
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            turns.report(seconds=[time.perf_counter() - self.started], tokens=0)
+
+    rows, group = load["grpo_prompts"] * load["samples"], load["samples"]
+    at_once = min(64, rows)
+    options = GRPOConfig(
+        output_dir=load["scratch"], per_device_train_batch_size=at_once, gradient_accumulation_steps=rows // at_once,
+        num_generations=group, max_completion_length=load["new_tokens"], temperature=1.0, top_k=0, learning_rate=3e-4, beta=0.0,
+        bf16=load["dtype"] == "bfloat16", use_cpu=True, gradient_checkpointing=False, max_steps=10_000, report_to="none",
+        save_strategy="no", logging_steps=1000, disable_tqdm=True,
+    )  # fmt: skip
+    problems = [{"prompt": text, "reference": reference} for text, reference in load["problems"]]
+    trainer = GRPOTrainer(
+        model=AutoModelForCausalLM.from_pretrained(load["checkpoint"]), reward_funcs=last_number_reward, args=options,
+        train_dataset=Dataset.from_list(problems), processing_class=AutoTokenizer.from_pretrained(load["checkpoint"]), callbacks=[Driven()],
+    )  # fmt: skip
+    turns.ready("trl", "transformers", "torch")
+    trainer.train()
+
+
+def last_number_reward(completions: list[str], reference: list[str], **_: Any) -> list[float]:
+    """1 where the last whole number of a text is the reference."""
+    numbers = [re.findall(r"-?\d+", text) for text in completions]
+    return [float(bool(found) and found[-1] == asked) for found, asked in zip(numbers, reference, strict=True)]
+
+
+WORKS: dict[str, Callable[[dict[str, Any], Turns], None]] = {
+    "transformers-sampling": transformers_sampling,
+    "vllm-sampling": vllm_sampling,
+    "transformers-training": transformers_training,
+    "transformers-training-compiled": lambda load, turns: transformers_training(load, turns, compiled=True),
+    "trl-grpo": trl_grpo,
+}
+
+if __name__ == "__main__":
+    # The process that starts this one owns the file; its content is numbers and texts, never code.
+    WORKS[sys.argv[1]](json.loads(Path(sys.argv[2]).read_text(encoding="utf-8")), Turns())
