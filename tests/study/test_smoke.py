@@ -115,7 +115,7 @@ def test_a_checkpoint_is_scored_on_real_questions(smoke, shared_data, tmp_path):
     assert set(frame["problem_set"]) == {rows[0]["problem_set"]}
     assert frame["reference"].str.contains(r"^-?\d+$").all()
     again = evaluate_once(smoke, str(shared_data / "gsm8k" / "test.jsonl"), tmp_path, {"samples": 2, "max_new_tokens": 8}, limit=6, seed=0)
-    assert again == (folder, rows, left_out)  # done already: read, not built
+    assert again == (folder, rows, left_out, surface)  # done already: read, not built
 
 
 def test_the_report_has_the_figures_inside(smoke):
