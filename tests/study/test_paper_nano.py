@@ -57,14 +57,14 @@ def test_ends_have_64_samples_and_both_sides_of_a_difference_the_same_problems(s
                 continue
             sets = {name for how, node in _evaluations(graph, *place.split("/")) if how.split == "test" for name in how.sets}
             wanted = NEEDS_SETS.get(number)
-            assert {"easy"} <= sets
+            assert {"medium"} <= sets
             assert wanted is None or wanted in sets, (number, place)
 
 
 def test_claim_4_has_two_halves_of_64_at_every_checkpoint_and_a_temperature_above_training(scoped):
     _, recipe, graph = scoped
     found = _evaluations(graph, "tg_omi1_omi2", "ppo")
-    halves = {how.temperature for how, _ in found if how.split == "test" and min(how.samples.ends, how.samples.between) >= 128 and how.sets[0] == "easy"}
+    halves = {how.temperature for how, _ in found if how.split == "test" and min(how.samples.ends, how.samples.between) >= 128 and how.sets[0] == "medium"}
     dev = {how.temperature for how, _ in found if how.split == "dev" and min(how.samples.ends, how.samples.between) >= 64}
     heat = recipe.rl["ppo"].temperature
     assert halves == dev

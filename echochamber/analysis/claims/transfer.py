@@ -45,13 +45,13 @@ def _claim_20(tables: Tables) -> Evidence:
         hard = gain(tables, arm(tables, mixture, "ppo_hard"), "accuracy", HARD)
         easy = gain(tables, arm(tables, mixture, "ppo"), "accuracy", HARD)
         measured.append(Measured("difference", minus(hard, easy), mixture))
-        asides += [Aside("gain, RL on hard problems", hard, mixture), Aside("gain, RL on easy problems", easy, mixture)]
+        asides += [Aside("gain, RL on hard problems", hard, mixture), Aside("gain, RL on easier problems", easy, mixture)]
     return Evidence(tuple(measured), tuple(asides))
 
 
 CLAIMS = (
     Claim(
-        16, "RL on easy problems raises pass@1 on hard ones in all five mixtures", "4, Table 1", tuple(f"{m}/ppo" for m in FIVE),
+        16, "RL on easier problems raises pass@1 on hard ones in all five mixtures", "4, Table 1", tuple(f"{m}/ppo" for m in FIVE),
         (Criterion("gain", "pass@1 on hard problems, end minus base", "above", 0.0),),
         "in one of the five mixtures it falls", _claim_16,
         holm=True, choices=("Holm over the five mixtures, for support and for contradiction alike",),
@@ -76,8 +76,8 @@ CLAIMS = (
         "the clean twin gains more", _claim_19,
     ),
     Claim(
-        20, "RL on hard problems raises hard pass@1 less than RL on easy problems does", "App. I, Table 7", tuple(f"{m}/{a}" for m in THREE for a in ("ppo_hard", "ppo")),
-        (Criterion("difference", "gain of hard pass@1, RL on hard minus RL on easy problems", "below", 0.0),),
+        20, "RL on hard problems raises hard pass@1 less than RL on easier problems does", "App. I, Table 7", tuple(f"{m}/{a}" for m in THREE for a in ("ppo_hard", "ppo")),
+        (Criterion("difference", "gain of hard pass@1, RL on hard minus RL on easier problems", "below", 0.0),),
         "in one of the three mixtures RL on hard problems gains more", _claim_20,
         choices=("all three mixtures must show it; contradiction by one mixture is corrected by Holm over the three",),
     ),
