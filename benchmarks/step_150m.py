@@ -35,10 +35,11 @@ def main() -> None:
     model.init_weights(torch.Generator().manual_seed(0))
     optimizer = Optimizer(model, OptimizerConfig())
     speed_up(model, runtime)
+    native = runtime.threads if model.native else 0
     loss_of = loss_function(model, runtime)
     shape = (chosen.sequences, chosen.length + 1)
     print(f"{chosen.size}: {num_parameters(config):,} parameters, {runtime.dtype}, {chosen.sequences} x {chosen.length} tokens, {chosen.microbatch} at once")
-    print(f"free at the start {free / 2**30:.1f} GiB: room for about {fitting_tokens(config, free):,.0f} tokens of {token_bytes(config):,} bytes at once")
+    print(f"free at the start {free / 2**30:.1f} GiB: room for about {fitting_tokens(config, free, native):,.0f} tokens of {token_bytes(config, native > 0):,} bytes at once")
     for step in range(chosen.steps):
         tokens = torch.randint(config.vocab_size, shape, generator=torch.Generator().manual_seed(step))
         started = time.perf_counter()

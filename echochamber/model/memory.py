@@ -56,8 +56,16 @@ def row_bytes(config: ModelConfig, prompt_tokens: int, new_tokens: int) -> int:
     return _FLOAT * (cache + step + prefill + 4 * new_tokens)
 
 
-def token_bytes(config: ModelConfig) -> int:
-    """Training memory of one token: L·(16·D + 6·F) of activations and 4·V of logits, their loss and gradient."""
+def token_bytes(config: ModelConfig, native: bool = False) -> int:
+    """Training memory of one token: L·(16·D + 6·F) of activations and 4·V of logits, their loss and gradient.
+
+    The engine in C keeps (2·L + 1)·D of states and L·H of log-sums in float32, L·(W + D + 2·F) in bf16, W = D + 2·D_kv, and no
+    logits; hidden states and their gradients are counted as 4·D.
+    """
+    if native:
+        width = config.hidden_size + 2 * config.num_kv_heads * config.head_size
+        halves = config.num_layers * (width + config.hidden_size + 2 * config.intermediate_size)
+        return _FLOAT * ((2 * config.num_layers + 5) * config.hidden_size + config.num_layers * config.num_heads) + _FLOAT // 2 * halves
     return _FLOAT * (config.num_layers * (16 * config.hidden_size + 6 * config.intermediate_size) + 4 * config.vocab_size)
 
 
@@ -66,9 +74,13 @@ def fitting_rows(config: ModelConfig, prompt_tokens: int, new_tokens: int, free:
     return free * SHARE / row_bytes(config, prompt_tokens, new_tokens)
 
 
-def fitting_tokens(config: ModelConfig, free: float) -> float:
-    """Tokens of one forward and backward pass, once gradients, optimizer state and working copies are there."""
-    return max(0.0, free * SHARE - 4 * _FLOAT * num_parameters(config)) / token_bytes(config)
+def fitting_tokens(config: ModelConfig, free: float, native_threads: int = 0) -> float:
+    """Tokens of one forward and backward pass, once gradients, optimizer state and working copies are there.
+
+    `native_threads`: of the engine in C, 0 without it; each has gradients of its own, and the weights are kept twice more, packed and compared.
+    """
+    copies = 4 + (native_threads + 3 if native_threads else 0)
+    return max(0.0, free * SHARE - copies * _FLOAT * num_parameters(config)) / token_bytes(config, native_threads > 0)
 
 
 def settle(folder: Path, setting: str, asked: int, step: int, fits: Callable[[], float], ranks: Ranks) -> int:

@@ -19,6 +19,7 @@ from ..data.shards import TokenShards
 from ..formulas.schedules import log_spaced_steps, warmup_cosine
 from ..model.checkpoint import save_checkpoint
 from ..model.optimizer import Optimizer, OptimizerConfig
+from ..model.peak import matrix_peak
 from ..model.presets import flops_per_token, num_parameters, preset
 from ..model.ranks import Ranks
 from ..model.runtime import Runtime, speed_up
@@ -88,6 +89,7 @@ def pretrain(config: PretrainConfig, seed: int, shards_folder: Path, tokenizer_f
     asked = config.microbatch_tokens or config.batch_tokens // ranks.world_size
     at_once = max(1, tokens_that_fit(asked, config.sequence_length, model.config, folder, runtime) // config.sequence_length)
     keep = (set(log_spaced_steps(total, config.checkpoints)) - {0} if config.checkpoints > 1 else {total}) | set(config.keep_steps)
+    peak = matrix_peak(runtime.dtype, runtime.device)
     label = f"pretrain {config.size} ({num_parameters(model.config):,} parameters)"
 
     with (
@@ -108,7 +110,8 @@ def pretrain(config: PretrainConfig, seed: int, shards_folder: Path, tokenizer_f
             tokens = (step + 1) * sequences * config.sequence_length
             log.write(step, {"tokens": tokens, "loss": value, "lr": config.optimizer.lr * factor, "grad_norm": grad_norm})
             rate = sequences * config.sequence_length / (time.perf_counter() - started)
-            log.write_timing(step, {"tokens_per_s": rate, "flops_per_s": rate * flops_per_token(model.config, config.sequence_length)})
+            flops = rate * flops_per_token(model.config, config.sequence_length)
+            log.write_timing(step, {"tokens_per_s": rate, "flops_per_s": flops, "peak_share": flops / ranks.world_size / peak})
             bar.advance(note=f"loss {value:.3f}  {rate:,.0f} tokens/s")
             if step + 1 in keep:
                 weights = whole_state(model) if config.shard else None

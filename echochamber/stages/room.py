@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..model.config import ModelConfig
 from ..model.memory import fitting_rows, fitting_tokens, free_bytes, settle
+from ..model.native.weights import fits as kernels_fit
 from ..model.runtime import Runtime
 from ..model.sampling import SamplingConfig
 
@@ -24,4 +25,5 @@ def sampling_that_fits(
 
 def tokens_that_fit(asked: int, width: int, model: ModelConfig, folder: Path, runtime: Runtime) -> int:
     """Tokens of one forward and backward pass, in rows of `width`: what was asked, or what fits."""
-    return settle(folder, "microbatch_tokens", asked, width, lambda: fitting_tokens(model, free_bytes(runtime.device)), runtime.ranks)
+    threads = runtime.threads if runtime.native and kernels_fit(model) else 0
+    return settle(folder, "microbatch_tokens", asked, width, lambda: fitting_tokens(model, free_bytes(runtime.device), threads), runtime.ranks)

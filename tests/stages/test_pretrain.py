@@ -7,6 +7,7 @@ from echochamber.core.errors import UserError
 from echochamber.core.metrics import read_metrics
 from echochamber.data.mixture import MixtureConfig
 from echochamber.data.world import WorldConfig
+from echochamber.model.native.library import why_not
 from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.stages import pretrain as stage
 from echochamber.stages.prepare import TokenizerConfig, prepare_shards, prepare_tokenizer
@@ -108,3 +109,18 @@ def test_sizes_that_do_not_fit_are_named(data, tmp_path, changes, words):
     with pytest.raises(UserError) as caught:
         _run(data, tmp_path / "a", CONFIG.model_copy(update=changes))
     assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.skipif(why_not() is not None, reason="the engine in C does not run here")
+def test_losses_are_those_of_plain_pytorch(data, tmp_path):
+    """In bf16, step by step, on masked documents and in microbatches."""
+    config = CONFIG.model_copy(update={"mask_documents": True, "microbatch_tokens": 256, "checkpoints": 1})
+    losses = {}
+    for native in ("on", "off"):
+        runtime = start_runtime(RuntimeConfig(threads=2, compile="off", dtype="bfloat16", native=native))
+        (tmp_path / native).mkdir()
+        stage.pretrain(config, 0, data / "shards", data / "tokenizer", tmp_path / native, runtime)
+        losses[native] = [row["loss"] for row in read_metrics(tmp_path / native / "metrics.jsonl")]
+        timing = read_metrics(tmp_path / native / "timing.jsonl")
+        assert all(0 < row["peak_share"] < 1 for row in timing)
+    assert losses["on"] == pytest.approx(losses["off"], abs=2e-2)

@@ -23,6 +23,10 @@ _STEPS = 16
 """Tokens between two looks at what has ended, so that grading can go on meanwhile."""
 
 
+_PREFILL_TOKENS = 32_768
+"""Prompt tokens run together, whose activations lie in memory meanwhile."""
+
+
 class Decoder:
     """The slots of one call: at most `sampling.max_rows` rows at once, each with its own cache."""
 
@@ -80,8 +84,10 @@ class Decoder:
                 self.draws[row] = uniforms(stream_keys[prompt, sample : sample + 1], 0, self.sampling.max_new_tokens)[0]
             self.live[self.num_live] = row
             self.num_live += 1
-        if fresh:
-            self._prefill(fresh)
+        longest = max((len(self.prompts[prompt]) for prompt in fresh), default=1)
+        at_once = max(self.threads, _PREFILL_TOKENS // longest)
+        for start in range(0, len(fresh), at_once):
+            self._prefill(fresh[start : start + at_once])
 
     def _prefill(self, fresh: list[int]) -> None:
         """Run all but the last token of each prompt; the last is what its rows read first."""

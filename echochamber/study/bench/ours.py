@@ -17,17 +17,17 @@ from ...core.random import key
 from ...core.types import Problem
 from ...model.checkpoint import load_checkpoint
 from ...model.config import ModelConfig
-from ...model.generate import SamplingConfig
 from ...model.optimizer import Optimizer, OptimizerConfig
+from ...model.peak import matrix_peak
 from ...model.presets import flops_per_token, num_parameters, preset
 from ...model.runtime import Runtime, RuntimeConfig, speed_up, start_runtime
+from ...model.sampling import SamplingConfig
 from ...model.tokenizer import Tokenizer
 from ...model.transformer import Transformer
 from ...rollout.engines import NativeEngine
 from ...stages.pretrain import backward, loss_function
 from ...stages.rl import rl
 from ...stages.rl_config import RLConfig
-from .peak import matrix_peak
 from .peer import Turns
 
 Load = dict[str, Any]

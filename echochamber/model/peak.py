@@ -5,14 +5,18 @@ import time
 import torch
 
 
-def matrix_peak(dtype: torch.dtype, sizes: tuple[int, ...] = (512, 1024, 2048), seconds: float = 1.0) -> float:
+def matrix_peak(
+    dtype: torch.dtype, device: torch.device | None = None, sizes: tuple[int, ...] = (512, 1024, 2048), seconds: float = 1.0
+) -> float:  # fmt: skip
     """Floating-point operations per second of the best square matrix product, 2·n³ each, within about `seconds`."""
     best = 0.0
     for size in sizes:
-        left, right = (torch.randn(size, size).to(dtype) for _ in range(2))
+        left, right = (torch.randn(size, size).to(device, dtype) for _ in range(2))
         left @ right
         until = time.perf_counter() + seconds / len(sizes)
         while (started := time.perf_counter()) < until:
-            left @ right
+            product = left @ right
+            if product.is_cuda:
+                torch.cuda.synchronize(device)
             best = max(best, 2 * size**3 / (time.perf_counter() - started))
     return best
