@@ -43,5 +43,8 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
+bench: $(VENV)/.installed-dev
+	$(BIN)/echochamber bench --out runs/bench
+
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
