@@ -161,9 +161,12 @@ class Transformer(nn.Module):
             x = block(x, cos, sin, mask)
         return self.model.norm(x)
 
-    def forward(self, token_ids: Int[Tensor, "B T"], spans: Spans | None = None) -> Float[Tensor, "B T V"]:
-        """Logits for the token after each position; arguments as `hidden`."""
-        return self.lm_head(self.hidden(token_ids, spans))
+    def forward(self, token_ids: Int[Tensor, "B T"], spans: Spans | None = None, targets: Int[Tensor, "B T"] | None = None) -> Tensor:
+        """Logits (B, T, V) for the token after each position, or log-probabilities (B, T) of `targets` there; else as `hidden`."""
+        states = self.hidden(token_ids, spans)
+        if targets is None:
+            return self.lm_head(states)
+        return self.logprobs(states.flatten(0, 1), targets.flatten())[0].view(targets.shape)
 
     def logprobs(
         self, hidden: Float[Tensor, "N D"], targets: Int[Tensor, " N"], temperature: float = 1.0

@@ -191,8 +191,8 @@ def loss_function(model: Transformer, runtime: Runtime) -> LossFunction:
 
     def loss_of(inputs: Tensor, targets: Tensor, documents: Tensor | None) -> Tensor:
         with runtime.autocast():
-            states = model.hidden(inputs, None if documents is None else Spans.documents(documents))
-            logprobs, _ = model.logprobs(states.flatten(0, 1), targets.flatten())
+            # Through the model's own call, so that split weights (model.shard) are gathered first.
+            logprobs = model(inputs, None if documents is None else Spans.documents(documents), targets)
         return -logprobs.mean()
 
     return loss_of

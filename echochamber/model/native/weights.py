@@ -13,8 +13,9 @@ from . import library as c
 
 
 def fits(config: Any) -> bool:
-    """Whether every width is a multiple of what the kernels move at once."""
-    return all(size % 16 == 0 for size in (config.hidden_size, config.intermediate_size, config.head_size))
+    """Whether every width is a multiple of what the kernels move at once, and a key-value head serves no more queries than they hold."""
+    wide = all(size % 16 == 0 for size in (config.hidden_size, config.intermediate_size, config.head_size))
+    return wide and config.num_heads <= 64 * config.num_kv_heads
 
 
 def pack(parts: list[Tensor], transposed: bool, width: int | None = None) -> Tensor:
