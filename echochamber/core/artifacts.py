@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from .. import __version__
 from .errors import UserError
 
+_TEMPORARY = ".tmp"
 RESUME_DIR = "resume"
 """Folder inside a partial artifact that holds resume state; removed before publishing."""
 _LIBRARIES = ("torch", "numpy", "polars", "tokenizers", "pydantic-monty")
@@ -118,6 +119,8 @@ class Store:
 
     def _publish(self, spec: Spec, partial: Path, seeds: dict[str, int]) -> None:
         shutil.rmtree(partial / RESUME_DIR, ignore_errors=True)
+        for cut in partial.rglob(f".*{_TEMPORARY}"):
+            cut.unlink()  # what a kill in the middle of `write_text` left
         manifest = {
             "kind": spec.kind,
             "fingerprint": spec.fingerprint,
@@ -163,7 +166,7 @@ def make_folder(path: Path) -> Path:
 
 def write_text(path: Path, text: str) -> None:
     """Write a whole file or nothing: temporary name, flush to disk, rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
     try:
         with temporary.open("w", encoding="utf-8") as stream:
             stream.write(text)

@@ -43,6 +43,23 @@ def test_published_with_a_manifest_and_without_resume_state(tmp_path):
     assert "python" in manifest["libraries"]
 
 
+def test_what_a_kill_left_of_a_text_is_not_published(tmp_path, monkeypatch):
+    store, spec = Store(tmp_path), _spec()
+
+    def cut(self, target):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), store.build(spec) as folder:  # noqa: PT012
+        (folder / "inner").mkdir()
+        monkeypatch.setattr(type(folder), "replace", cut)
+        write_text(folder / "inner" / "config.json", "{}")
+    monkeypatch.undo()
+    assert len(list(folder.rglob("*.tmp"))) == 1
+    with store.build(spec) as folder:
+        write_text(folder / "inner" / "config.json", "{}")
+    assert sorted(p.name for p in store.path(spec).rglob("*") if p.is_file()) == ["config.json", "manifest.json"]
+
+
 def test_an_error_publishes_nothing_and_keeps_the_partial_folder(tmp_path):
     store, spec = Store(tmp_path), _spec()
     with pytest.raises(ZeroDivisionError), store.build(spec) as folder:  # noqa: PT012  (the body is what fails)
