@@ -13,10 +13,9 @@ TopKOption = Annotated[int, typer.Option("--top-k", min=0, metavar="K", help="Dr
 StopOption = Annotated[list[str] | None, typer.Option("--stop", metavar="TEXT", help=r"End a completion before this text (\n is a new line); may be given several times.")]
 ModuleOption = Annotated[list[Path] | None, typer.Option("--module", metavar="F.py", help="Your own Python file that registers formats or rewards; may be repeated.")]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, metavar="N", help="Stages that run at once, each with runtime.threads threads.")]
-CheckpointOption = Annotated[
-    str,
-    typer.Option("--checkpoint", metavar="PLACE", help="A checkpoint folder, an artifact that has checkpoints, a study with one, or hub:OWNER/NAME[@REVISION]."),
-]
+PLACES = "a checkpoint folder, an artifact that has checkpoints, a study with one, or hub:OWNER/NAME[@REVISION]"
+"""Where a checkpoint can be, in words."""
+CheckpointOption = Annotated[str, typer.Option("--checkpoint", metavar="PLACE", help=f"{PLACES[0].upper()}{PLACES[1:]}.")]
 PromptSuffixOption = Annotated[str, typer.Option("--prompt-suffix", help="Text between question and completion, as the model was trained; by default an empty line.")]
 ProblemsOption = Annotated[
     str,

@@ -1,17 +1,23 @@
 """`prepare`, `pretrain`, `rl`: one stage of a recipe, with what it rests on."""
 
 from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from .options import OutOption, Overrides, RecipeArgument, WorkersOption
+from .options import PLACES, OutOption, Overrides, RecipeArgument, WorkersOption
+
+BaseOption = Annotated[
+    str | None,
+    typer.Option("--base", metavar="PLACE", help=f"Start the arms from this checkpoint and pretrain nothing: {PLACES}. Arms run one after another, into runs/rl-RECIPE if --out is not given."),
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the three commands."""
     app.command("prepare", epilog="Example: echochamber prepare quickstart mixtures.mix.budget_tokens=1M")(prepare)
     app.command("pretrain", epilog="Example: echochamber pretrain quickstart pretrain.optimizer.lr=1e-3 --out runs/try")(pretrain)
-    app.command("rl", epilog="Example: echochamber rl quickstart rl.grpo.steps=20 --out runs/try")(rl)
+    app.command("rl", epilog="Example: echochamber rl quickstart rl.grpo.steps=20 --out runs/try, or with a model of yours: echochamber rl quickstart --base runs/smollm2 rl.grpo.problems.set=gsm8k/train.jsonl")(rl)
 
 
 def prepare(recipe: RecipeArgument, overrides: Overrides = None, out: OutOption = None, workers: WorkersOption = 1) -> None:
@@ -24,9 +30,12 @@ def pretrain(recipe: RecipeArgument, overrides: Overrides = None, out: OutOption
     _run({"pretrain"}, recipe, overrides, out, workers)
 
 
-def rl(recipe: RecipeArgument, overrides: Overrides = None, out: OutOption = None, workers: WorkersOption = 1) -> None:
-    """Run the recipe's RL arms, pretraining their bases first where they are missing."""
-    _run({"rl"}, recipe, overrides, out, workers)
+def rl(recipe: RecipeArgument, overrides: Overrides = None, base: BaseOption = None, out: OutOption = None, workers: WorkersOption = 1) -> None:
+    """Run the recipe's RL arms, pretraining their bases first where they are missing, or from a checkpoint of yours (--base)."""
+    if base is None:
+        _run({"rl"}, recipe, overrides, out, workers)
+    else:
+        _run_from(base, recipe, overrides, out, workers)
 
 
 def _run(kinds: set[str], recipe: str, overrides: list[str] | None, out: Path | None, workers: int) -> None:
@@ -43,3 +52,27 @@ def _run(kinds: set[str], recipe: str, overrides: list[str] | None, out: Path | 
             print(f"{status.nodes[node.id].status:8} {node.id}  {graph.store.path(node.spec)}")
     if failed:
         raise typer.Exit(1)
+
+
+def _run_from(base: str, recipe: str, overrides: list[str] | None, out: Path | None, workers: int) -> None:
+    from ..core.errors import UserError
+    from ..study.recipe import load_recipe
+    from ..study.rl_once import rl_once
+
+    if workers > 1:
+        raise UserError(f"--workers {workers} with --base: its arms run one after another; leave --workers out")
+    for arm in rl_once(load_recipe(recipe, overrides or []), base, out) or []:
+        first, last = arm.steps[0], arm.steps[-1]
+        print(f"{arm.arm}, seed {arm.seed}: {last['step']} steps" + (", done already" if arm.was_done else ""))
+        for label, row in (("first", first), ("last", last)):
+            print(f"  {label:5} step, {row['num_completions']} completions: {_reward(row)}, formats {_formats(row)}")
+        print(f"  Checkpoints: {arm.folder / 'checkpoints'}")
+
+
+def _reward(row: dict[str, Any]) -> str:
+    return "no reward known" if row["reward/mean"] is None else f"mean reward {row['reward/mean']:.3f}"
+
+
+def _formats(row: dict[str, Any]) -> str:
+    shares = {name.split("/")[1]: share for name, share in row.items() if name.startswith("format/") and name.endswith("/share") and share}
+    return ", ".join(f"{name} {100 * share:.1f}%" for name, share in sorted(shares.items(), key=lambda item: -item[1]))

@@ -9,13 +9,13 @@ from ..core.artifacts import Spec, Store, hash_file, hash_path
 from ..core.errors import UserError
 from ..core.types import Problem
 from ..data import hub
-from ..data.local_sources import refuse_test_split
 from ..model.runtime import Runtime
 from ..stages import evaluate as evaluating
 from ..stages import prepare, pretrain, probe, rl
 from ..stages.graded import Labels
 from ..stages.rl_config import RLConfig
 from .grid import matches
+from .ingredients import arm_source, existing, problem_source, tracked, world_settings
 from .recipe import EvaluateRecipe, Recipe
 from .user_modules import load_user_modules
 
@@ -105,56 +105,28 @@ class Graph:
                     self._evaluate_base(replace(here, arm=None, evaluation=name), base, extra, sets)
                     self._evaluate_rl(replace(here, evaluation=name), trained, extra, sets)
 
-    def _world(self) -> dict[str, Any]:
-        """The world's settings, and the versions of those of its families whose texts were changed."""
-        world = self.recipe.world
-        return {"world": world.resolved()} | ({"families": world.revised_families} if world.revised_families else {})
-
     def _tests(self, settings: EvaluateRecipe) -> dict[str, str]:
         """Problem set -> node that holds its problems."""
         return {name: self._problems(name, settings.split, settings.count) for name in settings.sets}
 
     def _tokenizer(self) -> str:
         config, world = self.recipe.tokenizer, self.recipe.world
-        inputs = {} if config.corpus == "reference" else {"corpus": hash_file(_existing(config.corpus) / "tokenizer.json")}
-        spec = Spec("tokenizer", {"tokenizer": config.resolved()} | self._world(), prepare.TOKENIZER_VERSION, inputs=inputs)
+        inputs = {} if config.corpus == "reference" else {"corpus": hash_file(existing(config.corpus) / "tokenizer.json")}
+        spec = Spec("tokenizer", {"tokenizer": config.resolved()} | world_settings(self.recipe.world), prepare.TOKENIZER_VERSION, inputs=inputs)
         return self._add(Node("tokenizer", spec, (), lambda folder, _: prepare.prepare_tokenizer(config, world, folder)))
 
     def _problems(self, name: str, split: str, count: int) -> str:
-        if name.startswith(hub.PREFIX):
-            return self._hub_problems(name, "train" if split == "train" else "test", count)
-        if any(mark in name for mark in "./"):
-            if split == "train":
-                refuse_test_split(Path(name))
-            return self._problem_file(_existing(name), count)
-        config = prepare.ProblemSetConfig(set=name, split=split, count=count, seed=self.recipe.data_seed)
-        world = self.recipe.world
-        spec = Spec("problems", {"problems": config.resolved()} | self._world(), prepare.PROBLEMS_VERSION)
-        return self._add(Node(f"problems/{split}/{name}/{count}", spec, (), lambda folder, _: prepare.prepare_problems(config, world, folder)))
-
-    def _problem_file(self, path: Path, count: int) -> str:
-        """A user's own problems: keyed by content, so that an edited file is another set."""
-        policy = self.recipe.on_bad_row
-        settings = {"file": path.name, "count": count, "on_bad_row": policy}
-        spec = Spec("problems", settings, prepare.PROBLEMS_VERSION, inputs={"file": hash_file(path)})
-        return self._add(Node(f"problems/{path.as_posix().strip('/')}/{count}", spec, (), lambda folder, _: prepare.prepare_problem_file(str(path), count, policy, folder)))
-
-    def _hub_problems(self, name: str, split: hub.Split, count: int) -> str:
-        """A set of the hub, keyed by its commit."""
-        place, policy = hub.parse_hub_name(name), self.recipe.on_bad_row
-        settings = {"hub": place.name, "commit": place.commit, "split": split, "count": count, "on_bad_row": policy}
-        spec = Spec("problems", settings, prepare.PROBLEMS_VERSION)
-        at_commit = f"{hub.PREFIX}{place.name}@{place.commit}"
-        return self._add(Node(f"problems/{split}/{name}/{count}", spec, (), lambda folder, _: prepare.prepare_problem_file(at_commit, count, policy, folder, split)))
+        source = problem_source(self.recipe, name, split, count)
+        return self._add(Node(source.id, source.spec, (), lambda folder, _: source.prepare(folder)))
 
     def _shards(self, mixture: str, tokenizer: str, tests: dict[str, str]) -> str:
         recipe, config = self.recipe, self.recipe.mixtures[mixture]
-        inputs = {name: hash_path(_existing(source.path)) for name, source in config.sources.items() if source.path}
+        inputs = {name: hash_path(existing(source.path)) for name, source in config.sources.items() if source.path}
         inputs |= {name: hub.hub_place(source.hub, source.revision).commit for name, source in config.sources.items() if source.hub}
         # The world's splits part by structure; only real rows can contain a test problem by accident.
         real = any(source.path or source.hub for source in config.sources.values())
         checked = tests if real else {}
-        settings = {"mixture": config.resolved(), "prompt_suffix": recipe.prompt_suffix, "seed": recipe.data_seed} | self._world()
+        settings = {"mixture": config.resolved(), "prompt_suffix": recipe.prompt_suffix, "seed": recipe.data_seed} | world_settings(self.recipe.world)
         settings |= {"checked": prepare.CHECKED_VERSION} if checked else {}
         spec = Spec("shards", settings, prepare.SHARDS_VERSION, self._fingerprints(tokenizer=tokenizer, **checked), inputs)
 
@@ -189,12 +161,9 @@ class Graph:
         return self._add(Node(f"pretrain/{mixture}/{size}/seed{seed}", spec, (shards, tokenizer), run, mixture, size, None, seed))
 
     def _rl(self, place: "Place", base: str, config: RLConfig) -> str:
-        config = config.model_copy(update={"prompt_suffix": self.recipe.prompt_suffix})
+        config, settings, inputs = arm_source(self.recipe, config, place.seed, self.modules)
         problems = self._problems(config.problems.set, "train", config.problems.count)
-        settings = {"rl": config.resolved(), "seed": place.seed, "runtime": self.recipe.runtime.resolved()} | self._tracked()
         settings |= {"from_step": place.from_step} if place.from_step is not None else {}
-        inputs = {"completions": hash_file(_existing(config.completions))} if config.completions else {}
-        inputs |= self.modules
         spec = Spec("rl", settings, rl.VERSION, self._fingerprints(base=base, problems=problems), inputs)
 
         def run(folder: Path, runtime: Runtime) -> None:
@@ -202,11 +171,6 @@ class Graph:
             rl.rl(config, place.seed, checkpoint_at(self.folder(base), place.from_step), chosen, folder, runtime)
 
         return self._add(place.node("rl", spec, (base, problems), run))
-
-    def _tracked(self) -> dict[str, Any]:
-        """The study's own behaviours; in a fingerprint only where there are some."""
-        twins = {name: twin.resolved() for name, twin in self.recipe.behaviours.items()}
-        return {"behaviours": twins} if twins else {}
 
     def _evaluate_base(self, place: "Place", base: str, how: EvaluateRecipe, tests: dict[str, str]) -> None:
         ends = how.samples.ends
@@ -235,7 +199,7 @@ class Graph:
         drawn = {name: getattr(how, name) for name in ("temperature", "top_p", "top_k", "stop", "max_new_tokens")}
         config = evaluating.EvaluateConfig(**drawn, prompt_suffix=recipe.prompt_suffix)
         settings = {"evaluate": config.resolved(), "samples": samples, "arm": place.arm, "seed": place.seed, "runtime": recipe.runtime.resolved()}
-        settings |= self._tracked() | ({"from_step": place.from_step} if place.from_step is not None and place.arm is None else {})
+        settings |= tracked(self.recipe) | ({"from_step": place.from_step} if place.from_step is not None and place.arm is None else {})
         spec = Spec("evaluate", settings, evaluating.VERSION, self._fingerprints(checkpoint=checkpoint, **tests), self.modules)
 
         def run(folder: Path, runtime: Runtime) -> None:
@@ -251,7 +215,7 @@ class Graph:
             return
         config = probe.ProbeConfig(**dict(recipe.probe), max_new_tokens=recipe.evaluate.max_new_tokens, prompt_suffix=recipe.prompt_suffix)
         settings = {"probe": config.resolved(), "openings": config.forced(), "arm": place.arm, "seed": place.seed, "runtime": recipe.runtime.resolved()}
-        settings |= self._tracked() | ({"from_step": place.from_step} if place.from_step is not None else {})
+        settings |= tracked(self.recipe) | ({"from_step": place.from_step} if place.from_step is not None else {})
         roles = {"checkpoint": checkpoint} | ({"reference": reference} if reference else {})
         spec = Spec("probe", settings, probe.VERSION, self._fingerprints(**roles, **tests))
 
@@ -307,10 +271,3 @@ def last_checkpoint(folder: Path) -> Path:
 def checkpoints_of(folder: Path) -> dict[int, Path]:
     """Step -> checkpoint folder of an artifact."""
     return {int(path.name[5:]): path for path in folder.glob("checkpoints/step_*") if path.name[5:].isdigit()}
-
-
-def _existing(name: str) -> Path:
-    path = Path(name)
-    if not path.exists():
-        raise UserError(f"{path}: no such file or folder")
-    return path

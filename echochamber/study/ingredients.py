@@ -1,0 +1,92 @@
+"""What problem sets and RL arms of a recipe are made from: the parts of their fingerprints, in a study and outside one."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..core.artifacts import Spec, hash_file
+from ..core.errors import UserError
+from ..data import hub
+from ..data.local_sources import refuse_test_split
+from ..data.world import WorldConfig
+from ..stages import prepare
+from ..stages.rl_config import RLConfig
+from .recipe import Recipe
+
+
+class ProblemSource(NamedTuple):
+    """A problem set before it is drawn or read."""
+
+    id: str
+    """Readable path: `problems/train/all/2048`."""
+    spec: Spec
+    prepare: Callable[[Path], None]
+    """Writes `problems.jsonl` into the given folder."""
+
+
+class ArmSource(NamedTuple):
+    """An RL arm at one seed, apart from its base and its problems."""
+
+    config: RLConfig
+    """With the study's prompt suffix."""
+    settings: dict[str, Any]
+    inputs: dict[str, str]
+    """Input name -> SHA-256 of its content."""
+
+
+def problem_source(recipe: Recipe, name: str, split: str, count: int) -> ProblemSource:
+    """A world set, a file of problems or a set of the hub; test splits are refused where `split` is train."""
+    if name.startswith(hub.PREFIX):
+        return _hub_problems(recipe, name, "train" if split == "train" else "test", count)
+    if any(mark in name for mark in "./"):
+        if split == "train":
+            refuse_test_split(Path(name))
+        return _problem_file(recipe, existing(name), count)
+    config = prepare.ProblemSetConfig(set=name, split=split, count=count, seed=recipe.data_seed)
+    world = recipe.world
+    spec = Spec("problems", {"problems": config.resolved()} | world_settings(world), prepare.PROBLEMS_VERSION)
+    return ProblemSource(f"problems/{split}/{name}/{count}", spec, lambda folder: prepare.prepare_problems(config, world, folder))
+
+
+def _problem_file(recipe: Recipe, path: Path, count: int) -> ProblemSource:
+    """A user's own problems: keyed by content, so that an edited file is another set."""
+    policy = recipe.on_bad_row
+    settings = {"file": path.name, "count": count, "on_bad_row": policy}
+    spec = Spec("problems", settings, prepare.PROBLEMS_VERSION, inputs={"file": hash_file(path)})
+    return ProblemSource(f"problems/{path.as_posix().strip('/')}/{count}", spec, lambda folder: prepare.prepare_problem_file(str(path), count, policy, folder))
+
+
+def _hub_problems(recipe: Recipe, name: str, split: hub.Split, count: int) -> ProblemSource:
+    """A set of the hub, keyed by its commit."""
+    place, policy = hub.parse_hub_name(name), recipe.on_bad_row
+    settings = {"hub": place.name, "commit": place.commit, "split": split, "count": count, "on_bad_row": policy}
+    spec = Spec("problems", settings, prepare.PROBLEMS_VERSION)
+    at_commit = f"{hub.PREFIX}{place.name}@{place.commit}"
+    return ProblemSource(f"problems/{split}/{name}/{count}", spec, lambda folder: prepare.prepare_problem_file(at_commit, count, policy, folder, split))
+
+
+def arm_source(recipe: Recipe, config: RLConfig, seed: int, modules: dict[str, str]) -> ArmSource:
+    """`modules`: content of the user's modules, which may hold the arm's reward."""
+    config = config.model_copy(update={"prompt_suffix": recipe.prompt_suffix})
+    settings = {"rl": config.resolved(), "seed": seed, "runtime": recipe.runtime.resolved()} | tracked(recipe)
+    inputs = {"completions": hash_file(existing(config.completions))} if config.completions else {}
+    return ArmSource(config, settings, inputs | modules)
+
+
+def tracked(recipe: Recipe) -> dict[str, Any]:
+    """The study's own behaviours; in a fingerprint only where there are some."""
+    twins = {name: twin.resolved() for name, twin in recipe.behaviours.items()}
+    return {"behaviours": twins} if twins else {}
+
+
+def world_settings(world: WorldConfig) -> dict[str, Any]:
+    """The world's settings, and the versions of those of its families whose texts were changed."""
+    return {"world": world.resolved()} | ({"families": world.revised_families} if world.revised_families else {})
+
+
+def existing(name: str) -> Path:
+    """A path that the user gave; `UserError` where there is nothing."""
+    path = Path(name)
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder")
+    return path

@@ -1,0 +1,117 @@
+"""The RL arms of a recipe on a given checkpoint, outside a study: what the recipe says of pretraining is not used."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..core.artifacts import Spec, Store, make_folder
+from ..core.errors import UserError
+from ..core.formats import extra_formats
+from ..core.metrics import read_metrics
+from ..core.progress import be_quiet, say
+from ..model.ranks import Ranks, join_ranks
+from ..model.runtime import Runtime, start_runtime
+from ..stages import rl
+from ..stages.prepare import read_problems
+from ..stages.rl_config import RLConfig
+from ..verify.twins import twin_formats
+from .evaluate_once import find_checkpoint, hash_checkpoint
+from .ingredients import ProblemSource, arm_source, problem_source
+from .recipe import Recipe
+from .status import end_sittings, start_sitting
+from .user_modules import load_user_modules
+
+
+class Job(NamedTuple):
+    """One arm at one seed, before it is run."""
+
+    arm: str
+    seed: int
+    config: RLConfig
+    problems: ProblemSource
+    spec: Spec
+
+
+class Trained(NamedTuple):
+    """One arm at one seed, when it is done."""
+
+    arm: str
+    seed: int
+    folder: Path
+    """The artifact; its `checkpoints/step_N` are Hugging Face folders."""
+    steps: list[dict[str, Any]]
+    """Rows of its `metrics.jsonl`."""
+    was_done: bool
+    """It was there already and was read."""
+
+
+def rl_once(recipe: Recipe, base: str | Path, out: Path | None) -> list[Trained] | None:
+    """Train the recipe's arms for its seeds from the checkpoint `base`; what was done before is read, not done again.
+
+    `base`: a folder or hub name, as for `find_checkpoint`. Of several ranks, rank 0 owns the folder and returns
+    what was trained; the others take part in training and return None.
+    """
+    ranks = join_ranks()
+    if not ranks.is_main:
+        _follow(recipe, ranks)
+        return None
+    checkpoint = find_checkpoint(base)
+    jobs = list(_jobs(recipe, hash_checkpoint(checkpoint)))
+    if not jobs:
+        raise UserError(f"recipe {recipe.name}: no RL arm to run: 'rl' names {', '.join(recipe.rl) or 'none'}, and grid may leave arms out")
+    if recipe.grid.from_step:
+        say(f"grid.from_step is not used: every arm starts from {base}")
+    store = Store(make_folder((out or Path("runs") / f"rl-{recipe.name}") / "artifacts"))
+    runtime = start_runtime(recipe.runtime)
+    trained = [_trained(job, recipe, checkpoint, store, runtime) for job in jobs]
+    ranks.from_main(None)
+    return trained
+
+
+def _jobs(recipe: Recipe, checkpoint: str) -> Iterator[Job]:
+    """Every arm and seed that the grid does not skip; rules that name a mixture or a size say nothing here."""
+    modules = load_user_modules(recipe.modules)
+    for arm, settings in recipe.rl.items():
+        for seed in recipe.seeds:
+            if recipe.grid.skips(rl=arm, seed=seed):
+                continue
+            problems = problem_source(recipe, settings.problems.set, "train", settings.problems.count)
+            source = arm_source(recipe, settings, seed, modules)
+            spec = Spec("rl", source.settings, rl.VERSION, {"problems": problems.spec.fingerprint}, source.inputs | {"checkpoint": checkpoint})
+            yield Job(arm, seed, source.config, problems, spec)
+
+
+def _trained(job: Job, recipe: Recipe, checkpoint: Path, store: Store, runtime: Runtime) -> Trained:
+    was_done = store.has(job.spec)
+    if not was_done:
+        _prepare(job.problems, store)
+        say(f"rl {job.arm}, seed {job.seed}")
+        with store.build(job.spec, {"seed": job.seed}) as partial:
+            start_sitting(partial, time.time())
+            problems = store.path(job.problems.spec)
+            runtime.ranks.from_main([str(path) for path in (checkpoint, problems, partial)] + [job.seed, job.config.resolved()])
+            _train(recipe, job.config, job.seed, checkpoint, problems, partial, runtime)
+            end_sittings(partial, time.time())
+    folder = store.path(job.spec)
+    return Trained(job.arm, job.seed, folder, read_metrics(folder / "metrics.jsonl"), was_done)
+
+
+def _prepare(problems: ProblemSource, store: Store) -> None:
+    if not store.has(problems.spec):
+        with store.build(problems.spec) as partial:
+            problems.prepare(partial)
+
+
+def _follow(recipe: Recipe, ranks: Ranks) -> None:
+    """Work on what rank 0 names, until it names no more."""
+    be_quiet()
+    while task := ranks.from_main(None):
+        *places, seed, config = task
+        checkpoint, problems, partial = map(Path, places)
+        _train(recipe, RLConfig.parse(config, "rl"), seed, checkpoint, problems, partial, start_runtime(recipe.runtime))
+
+
+def _train(recipe: Recipe, config: RLConfig, seed: int, checkpoint: Path, problems: Path, folder: Path, runtime: Runtime) -> None:
+    with extra_formats(twin_formats(recipe.behaviours)):
+        rl.rl(config, seed, checkpoint, read_problems(problems), folder, runtime)
