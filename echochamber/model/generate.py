@@ -52,7 +52,7 @@ def generate_as_finished(
     dtype: torch.dtype = torch.float32,
 ) -> Iterator[tuple[int, list[Completion]]]:
     """Yield (prompt, its G completions) as soon as the last of them has ended; otherwise as `generate`."""
-    _check_lengths(prompts, sampling, model.config.max_positions)
+    check_lengths(prompts, sampling, model.config.max_positions)
     stop = StopStrings(sampling.stop, tokenizer)
     for finished in _finished(model, tokenizer, prompts, stream_keys, sampling, stop, dtype):
         texts = tokenizer.decode_batch([_without_eos(ids, tokenizer.eos_id) for _, rows in finished for ids, _, _ in rows])
@@ -84,7 +84,8 @@ def _without_eos(ids: list[int], eos_id: int) -> list[int]:
     return ids[:-1] if ids[-1] == eos_id else ids
 
 
-def _check_lengths(prompts: Sequence[Sequence[int]], sampling: SamplingConfig, max_positions: int) -> None:
+def check_lengths(prompts: Sequence[Sequence[int]], sampling: SamplingConfig, max_positions: int) -> None:
+    """`UserError` where the longest prompt leaves no room for `max_new_tokens`."""
     longest = max((len(ids) for ids in prompts), default=0)
     if longest + sampling.max_new_tokens > max_positions:
         raise UserError(

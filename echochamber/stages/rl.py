@@ -20,6 +20,7 @@ from ..core.progress import progress_bar, say
 from ..core.resume import ResumePoint
 from ..core.types import Problem
 from ..model.checkpoint import save_checkpoint
+from ..model.generate import check_lengths
 from ..model.runtime import Runtime
 from ..rollout.engines import NativeEngine
 from ..rollout.given import read_given
@@ -106,6 +107,8 @@ def rl(config: RLConfig, seed: int, base: Path, problems: list[Problem], folder:
 def _that_fits(config: RLConfig, engine: NativeEngine, problems: list[Problem], folder: Path) -> RLConfig:
     """Sizes that change memory and not what is computed, made smaller where memory is short."""
     model, prompts = engine.model.config, engine.encode_prompts([problem.question for problem in problems])
+    if not config.completions:
+        check_lengths(prompts, engine.sampling, model.max_positions)  # now, not when a late step samples the longest
     engine.sampling = sampling_that_fits(engine.sampling, model, prompts, folder, engine.runtime)
     tokens = tokens_that_fit(config.microbatch_tokens, LEAST_WIDTH, model, folder, engine.runtime)
     return config.model_copy(update={"microbatch_tokens": tokens})
