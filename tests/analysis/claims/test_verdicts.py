@@ -123,6 +123,14 @@ def test_neutral_twins_that_collapse_as_well_take_the_claim_away():
     assert [part.verdict for part in line.parts] == ["supported", "contradicted"]
 
 
+def test_twins_that_never_learned_are_no_null_model():
+    found = effects()
+    found[f"twins/ppo/{SMALL}"] |= {"accuracy": (0.01, 0.02)}
+    line = judge(CLAIMS[1], tables(found, seeds=range(3)))
+    assert line.verdict == "not testable here"
+    assert "under the band's 0.15" in line.reason
+
+
 def test_twins_whose_seeds_differ_widely_decide_nothing():
     line = judge(CLAIMS[1], tables(effects(), seeds=range(3), wild={f"twins/ppo/{SMALL}:training": 0.3}))
     assert line.verdict == "inconclusive"
