@@ -40,7 +40,7 @@ def test_recipes_are_listed_with_cost(run):
     status, out, _ = run("recipes")
     assert status == 0
     assert "quickstart" in out
-    assert "five minutes" in " ".join(out.split())
+    assert "two minutes" in " ".join(out.split())
 
 
 def test_show_prints_every_key_and_takes_overrides(run):
