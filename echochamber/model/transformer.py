@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ..formulas.logprobs import token_entropy, token_logprobs
 from .config import ModelConfig
 from .native.head import LogprobHead
 from .native.trunk import Trunk as NativeTrunk
@@ -169,16 +170,13 @@ class Transformer(nn.Module):
         return self.logprobs(states.flatten(0, 1), targets.flatten())[0].view(targets.shape)
 
     def logprobs(
-        self, hidden: Float[Tensor, "N D"], targets: Int[Tensor, " N"], temperature: float = 1.0
-    ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"]]:
-        """log softmax(logits / temperature)[target] in nats, and the entropy of that distribution, which has no gradient."""
+        self, hidden: Float[Tensor, "N D"], targets: Int[Tensor, " N"], temperature: float = 1.0, with_entropy: bool = False
+    ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"] | None]:
+        """log softmax(logits / temperature)[target] in nats; the entropy of that distribution, without a gradient, where asked for."""
         if self.native is not None and torch.is_autocast_enabled("cpu"):
-            return self.native[1](hidden, targets, temperature)
-        logits = self.lm_head(hidden).float() / temperature
-        logp = torch.log_softmax(logits, dim=-1)
-        with torch.no_grad():
-            entropies = -(logp.exp() * logp).sum(-1)
-        return logp.gather(-1, targets.unsqueeze(-1)).squeeze(-1), entropies
+            return self.native[1](hidden, targets, temperature)  # its entropy comes with the sum that it needs anyway
+        logits = self.lm_head(hidden)
+        return token_logprobs(logits, targets, temperature), token_entropy(logits.detach(), temperature) if with_entropy else None
 
     def use_native(self, threads: int) -> None:
         """Run blocks and head in the C engine under bf16 autocast on the CPU; see `native`."""

@@ -25,10 +25,12 @@ def batch_logits(model: Transformer, batch: Batch, runtime: Runtime) -> Tensor:
         return model.lm_head(batch_states(model, batch, runtime))
 
 
-def batch_logprobs(model: Transformer, batch: Batch, temperature: float, runtime: Runtime) -> tuple[Tensor, Tensor]:
-    """Log-probability of each completion token (N,) at a temperature, and the entropy there (no gradient)."""
+def batch_logprobs(
+    model: Transformer, batch: Batch, temperature: float, runtime: Runtime, with_entropy: bool = False
+) -> tuple[Tensor, Tensor | None]:
+    """Log-probability of each completion token (N,) at a temperature, in nats; the entropy there (no gradient) where asked for."""
     with runtime.autocast():
-        return model.logprobs(batch_states(model, batch, runtime), batch.targets.to(runtime.device), temperature)
+        return model.logprobs(batch_states(model, batch, runtime), batch.targets.to(runtime.device), temperature, with_entropy)
 
 
 def batch_values(critic: Critic, batch: Batch, policy_states: Tensor | None, runtime: Runtime) -> Tensor:

@@ -55,7 +55,8 @@ def compare(learner: Learner, rollouts: list[Rollout], config: RLConfig, runtime
     (batch,) = batches(watched, columns, tokens_at_once=2 * tokens + 1024)
     # Eager: compiling a second graph for 32 completions would cost more than it saves.
     with torch.compiler.set_stance("force_eager"):
-        logprobs, entropies = batch_logprobs(learner.policy, batch, config.temperature, runtime)
+        logprobs, entropies = batch_logprobs(learner.policy, batch, config.temperature, runtime, with_entropy=True)
+        assert entropies is not None
         ref_logprobs, _ = batch_logprobs(learner.reference, batch, config.temperature, runtime)
     difference = (logprobs - batch.columns["old_logprobs"][batch.completion_mask].to(runtime.device)).abs()
     return {

@@ -50,7 +50,7 @@ def _logprobs_and_gradients(model, ids, spans, weights, autocast):
     model.zero_grad()
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         states = model.hidden(ids[:, :-1], spans)
-        logprobs, entropies = model.logprobs(states.flatten(0, 1), ids[:, 1:].flatten(), 0.7)
+        logprobs, entropies = model.logprobs(states.flatten(0, 1), ids[:, 1:].flatten(), 0.7, with_entropy=True)
     (logprobs * weights).sum().backward()
     return logprobs.detach(), entropies, {name: p.grad.clone() for name, p in model.named_parameters()}
 
