@@ -7,6 +7,7 @@ tagged code, no Python function. It may mention problems of the `overlap` set on
 from collections.abc import Callable
 from functools import lru_cache
 
+from ..core.numbers import display_number
 from ..core.types import Problem
 from .source_config import SourceConfig
 from .world import WorldConfig, draw_problem
@@ -15,6 +16,8 @@ from .world.wording import number_words
 
 KINDS = ("prose", "programs", "background")
 """`background` is half of each of the other two."""
+FIRST_EXERCISE = 10**9
+"""Exercises are problems of their own: the sources in tracked formats count theirs from 0."""
 
 
 def _sums(source: Stream, most: int) -> list[str]:
@@ -114,7 +117,9 @@ def background_text(kind: str, config: SourceConfig, world: WorldConfig, seed: i
     """Document `index` of a background source: a pure function of its arguments."""
     source = stream("background", seed, kind, index)
     if config.planted and chance(source, config.planted_share):
-        return _mention(config.planted, world, source)
+        return _exercise(_overlap_problem(world, between(source, 0, config.planted - 1)))
+    if config.exercises and chance(source, config.exercises):
+        return _exercise(draw_problem(world, seed, "train", FIRST_EXERCISE + index))
     if kind == "programs" or (kind == "background" and index % 2):
         topics = shuffled(source, _PROGRAMS)[: between(source, 1, 2)]
         return "\n\n".join("\n".join(topic(source, world.max_value)) for topic in topics)
@@ -128,12 +133,10 @@ def _overlap_problem(world: WorldConfig, index: int) -> Problem:
     return draw_problem(world, 0, "test", index, "overlap")
 
 
-def _mention(planted: int, world: WorldConfig, source: Stream) -> str:
-    """A problem of the `overlap` set with bare calculations, in none of the tracked formats."""
-    problem = _overlap_problem(world, between(source, 0, planted - 1))
+def _exercise(problem: Problem) -> str:
+    """A problem with bare calculations, in none of the tracked formats; numbers as its question writes them."""
     graph = problem.graph
     assert graph is not None
-    lines = [
-        f"{graph.node(step.left).value} {step.op} {graph.node(step.right).value} = {step.value}" for step in graph.steps
-    ]
+    shown = [[display_number(value) for value in (graph.node(step.left).value, graph.node(step.right).value, step.value)] for step in graph.steps]
+    lines = [f"{left} {step.op} {right} = {value}" for step, (left, right, value) in zip(graph.steps, shown, strict=True)]
     return f"Exercise. {problem.question}\nNotes: {'; '.join(lines)}."

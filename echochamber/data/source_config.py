@@ -61,6 +61,8 @@ class SourceConfig(Config):
     """Background only: how many problems of the `overlap` set it mentions."""
     planted_share: Share = 0.0
     """Background only: share of its documents that mention one."""
+    exercises: Share = 0.0
+    """Background only: share of its documents that state a training problem with bare calculations."""
     path: str | None = None
     """Real rows: a file or a folder of files."""
     hub: str | None = None

@@ -4,7 +4,7 @@ import re
 
 from echochamber.data.background import background_text
 from echochamber.data.source_config import SourceConfig
-from echochamber.data.world import WorldConfig, problem_set
+from echochamber.data.world import WorldConfig, draw_problem, problem_set
 from echochamber.verify.classify import classify
 
 WORLD = WorldConfig()
@@ -48,3 +48,27 @@ def test_planted_problems_come_from_the_overlap_set_only() -> None:
     assert mentioned == questions
     assert 15 < sum(text.startswith("Exercise.") for text in documents) < 45
     assert all(classify(text) == "other" for text in documents)
+
+
+def test_exercises_are_training_problems_of_their_own_with_right_calculations() -> None:
+    config = SourceConfig(exercises=0.5)
+    documents = [background_text("prose", config, WORLD, 3, index) for index in range(200)]
+    exercises = [text for text in documents if text.startswith("Exercise. ")]
+    assert 70 < len(exercises) < 130
+    questions = {text.split("\n")[0].removeprefix("Exercise. ") for text in exercises}
+    assert questions.isdisjoint(draw_problem(WORLD, 3, "train", index).question for index in range(200))
+    calculations = [found for text in exercises for found in re.findall(r"([\d.]+) ([-+*/]) ([\d.]+) = ([\d.]*\d)", text.split("Notes: ")[1])]
+    assert len(calculations) > len(exercises)
+    assert all(abs(eval(f"{left} {op} {right} - {value}")) < 1e-9 for left, op, right, value in calculations)
+    assert all(classify(text) == "other" for text in documents)
+
+
+def test_exercises_do_not_displace_what_is_planted() -> None:
+    config = SourceConfig(planted=5, planted_share=0.5)
+    both = config.model_copy(update={"exercises": 1.0})
+    for index in range(40):
+        planted = background_text("prose", config, WORLD, 0, index)
+        if planted.startswith("Exercise."):
+            assert background_text("prose", both, WORLD, 0, index) == planted
+        else:
+            assert background_text("prose", both, WORLD, 0, index).startswith("Exercise.")
