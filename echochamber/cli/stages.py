@@ -51,7 +51,7 @@ def _run(kinds: set[str], recipe: str, overrides: list[str] | None, out: Path | 
         if node.kind in kinds:
             print(f"{status.nodes[node.id].status:8} {node.id}  {graph.store.path(node.spec)}")
     if failed:
-        raise typer.Exit(1)
+        raise typer.Exit(status.exit_status)
 
 
 def _run_from(base: str, recipe: str, overrides: list[str] | None, out: Path | None, workers: int) -> None:

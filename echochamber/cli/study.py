@@ -49,7 +49,7 @@ def study(
     summary = finish_study(folder, rebuild=missing > 0)
     print(describe_summary(summary, folder / "report.html"))
     if failed:
-        raise typer.Exit(1)
+        raise typer.Exit(status.exit_status)
 
 
 def _command(recipe: str, overrides: list[str], workers: int, executor: str) -> str:

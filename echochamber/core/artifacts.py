@@ -13,8 +13,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,15 +95,16 @@ class Store:
         """Where the artifact is built before it is published."""
         return self.partial_root / spec.name
 
-    @contextmanager
-    def build(self, spec: Spec, seeds: Mapping[str, int] | None = None, patience: float = 0.0) -> Iterator[Path]:
-        """Own the partial folder of `spec` under a lock; publish it when the block ends without error.
+    def build(self, spec: Spec, write: Callable[[Path], None], seeds: Mapping[str, int] | None = None, patience: float = 0.0) -> Path:
+        """The artifact's folder; where there is none yet, `write(partial)` fills one under a lock and a rename publishes it.
 
-        `patience` is how many seconds to wait for another process that holds the lock.
+        `patience` is how many seconds to wait for another process that holds the lock; what that process published is taken.
         On an error or a kill the partial folder stays, with its resume state, for the next run.
         """
+        if self.has(spec):
+            return self.path(spec)
         partial = self.partial(spec)
-        make_folder(partial)
+        make_folder(self.partial_root)
         lock = FileLock(self.partial_root / f"{spec.name}.lock")
         try:
             lock.acquire(timeout=patience)
@@ -112,10 +112,11 @@ class Store:
             raise UserError(f"{partial}: another process is building this artifact; wait for it or stop it") from None
         try:
             if not self.has(spec):
-                yield partial
+                write(make_folder(partial))
                 self._publish(spec, partial, dict(seeds or {}))
         finally:
             lock.release()
+        return self.path(spec)
 
     def _publish(self, spec: Spec, partial: Path, seeds: dict[str, int]) -> None:
         shutil.rmtree(partial / RESUME_DIR, ignore_errors=True)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +18,7 @@ from ..stages import evaluate as evaluating
 from ..stages.graded import Labels
 from .cues import surface_of
 from .graph import last_checkpoint
-from .status import end_sittings, start_sitting
+from .status import sitting
 
 WORLD_SETS = ("all", "easy", "medium", "hard")
 WORLD_COUNT = 256
@@ -56,14 +55,14 @@ def evaluate_once(
     ids = [[p.id, p.question, p.reference] for p in kept]
     inputs = {"checkpoint": hash_checkpoint(folder), "surface": hashlib.sha256(canonical_json(surface).encode()).hexdigest()}
     spec = Spec("evaluate", {"evaluate": config.resolved(), "problems": ids, "seed": seed, "runtime": runtime.resolved()}, evaluating.VERSION, {}, inputs)
-    if not store.has(spec):
-        with store.build(spec, {"seed": seed}) as partial:
-            start_sitting(partial, time.time())
-            target = evaluating.Target(step_of(folder), folder, config.samples)
+
+    def write(partial: Path) -> None:
+        target = evaluating.Target(step_of(folder), folder, config.samples)
+        with sitting(partial):
             evaluating.evaluate(config, [target], {name: kept}, partial, start_runtime(runtime), Labels("checkpoint", seed))
             write_json(partial / "surface.json", surface)
-            end_sittings(partial, time.time())
-    artifact = store.path(spec)
+
+    artifact = store.build(spec, write, {"seed": seed})
     rows = json.loads((artifact / "summary.json").read_text(encoding="utf-8"))
     return Scored(artifact, rows, len(chosen) - len(kept), line)
 

@@ -117,11 +117,11 @@ def _hand_over(missing: list[Node], status: StudyStatus, pool: Pool, board: Boar
             break
         for ended in pool.wait(running):
             node = running.pop(ended.handle)
-            state = NodeStatus("done", ended.seconds) if ended.error is None else NodeStatus("failed", None, ended.error)
+            state = NodeStatus("done", ended.seconds) if ended.error is None else NodeStatus("failed", None, ended.error, ended.bad_input)
             status.set(node.id, state)
             board.end(node, ended.error)
 
 
 def _note_failure(node: Node, message: str, status: StudyStatus) -> None:
     say(f"failed {node.id}: {message}")
-    status.set(node.id, NodeStatus("failed", None, message))
+    status.set(node.id, NodeStatus("failed", None, message, bad_input=True))

@@ -38,6 +38,7 @@ class Ended(NamedTuple):
     handle: Any
     seconds: float | None
     error: str | None
+    bad_input: bool = False
 
 
 class Pool(Protocol):
@@ -147,7 +148,7 @@ def _ended(job: _Job) -> Ended:
     if error is None:
         return Ended(job, job.future.result(), None)
     if isinstance(error, UserError):
-        return Ended(job, None, str(error))
+        return Ended(job, None, str(error), bad_input=True)
     if not isinstance(error, Exception):
         raise error
     return Ended(job, None, "".join(traceback.format_exception(error)).strip())
@@ -199,7 +200,8 @@ class RayPool:
         try:
             return Ended(handle, self._ray.get(handle), None)
         except failures.RayTaskError as error:
-            return Ended(handle, None, str(error.cause if isinstance(error.cause, UserError) else error))
+            bad_input = isinstance(error.cause, UserError)
+            return Ended(handle, None, str(error.cause if bad_input else error), bad_input)
         except (failures.WorkerCrashedError, failures.NodeDiedError) as error:
             return Ended(handle, None, f"lost {RETRIES + 1} times ({type(error).__name__})")
 

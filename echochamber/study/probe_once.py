@@ -1,7 +1,6 @@
 """One checkpoint probed outside a study, alone or beside a reference."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from ..rollout.given import read_given
 from ..stages import probe as probing
 from ..stages.graded import Labels
 from .evaluate_once import find_checkpoint, hash_checkpoint, named_problems, short_name, step_of, that_fit
-from .status import end_sittings, start_sitting
+from .status import sitting
 
 
 def probe_once(
@@ -38,11 +37,11 @@ def probe_once(
     what = {"probe": config.resolved(), "openings": openings, "problems": ids, "seed": seed, "runtime": runtime.resolved()}
     store = Store(make_folder(out or Path("runs") / f"probe-{name}"))
     spec = Spec("probe", what, probing.VERSION, {}, inputs)
-    if not store.has(spec):
-        with store.build(spec, {"seed": seed}) as partial:
-            start_sitting(partial, time.time())
-            first, *rest = [probing.Checkpoint(step_of(place), place) for place in places]
+
+    def write(partial: Path) -> None:
+        first, *rest = [probing.Checkpoint(step_of(place), place) for place in places]
+        with sitting(partial):
             probing.probe(config, first, rest[0] if rest else None, given, {name: chosen}, partial, start_runtime(runtime), Labels("checkpoint", seed))
-            end_sittings(partial, time.time())
-    artifact = store.path(spec)
+
+    artifact = store.build(spec, write, {"seed": seed})
     return artifact, json.loads((artifact / "summary.json").read_text(encoding="utf-8"))

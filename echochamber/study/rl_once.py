@@ -1,6 +1,5 @@
 """The RL arms of a recipe on a given checkpoint, outside a study: what the recipe says of pretraining is not used."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ from ..verify.twins import twin_formats
 from .evaluate_once import find_checkpoint, hash_checkpoint
 from .ingredients import ProblemSource, arm_source, problem_source
 from .recipe import Recipe
-from .status import end_sittings, start_sitting
+from .status import sitting
 from .user_modules import load_user_modules
 
 
@@ -84,23 +83,16 @@ def _jobs(recipe: Recipe, checkpoint: str) -> Iterator[Job]:
 
 def _trained(job: Job, recipe: Recipe, checkpoint: Path, store: Store, runtime: Runtime) -> Trained:
     was_done = store.has(job.spec)
-    if not was_done:
-        _prepare(job.problems, store)
+
+    def write(partial: Path) -> None:
+        problems = store.build(job.problems.spec, job.problems.prepare)
         say(f"rl {job.arm}, seed {job.seed}")
-        with store.build(job.spec, {"seed": job.seed}) as partial:
-            start_sitting(partial, time.time())
-            problems = store.path(job.problems.spec)
+        with sitting(partial):
             runtime.ranks.from_main([str(path) for path in (checkpoint, problems, partial)] + [job.seed, job.config.resolved()])
             _train(recipe, job.config, job.seed, checkpoint, problems, partial, runtime)
-            end_sittings(partial, time.time())
-    folder = store.path(job.spec)
+
+    folder = store.build(job.spec, write, {"seed": job.seed})
     return Trained(job.arm, job.seed, folder, read_metrics(folder / "metrics.jsonl"), was_done)
-
-
-def _prepare(problems: ProblemSource, store: Store) -> None:
-    if not store.has(problems.spec):
-        with store.build(problems.spec) as partial:
-            problems.prepare(partial)
 
 
 def _follow(recipe: Recipe, ranks: Ranks) -> None:

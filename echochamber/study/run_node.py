@@ -1,14 +1,14 @@
 """One stage of a graph, built in this process."""
 
-import time
 from dataclasses import replace
+from pathlib import Path
 
 from ..core.formats import extra_formats
 from ..model.ranks import Ranks
 from ..model.runtime import start_runtime
 from ..verify.twins import twin_formats
 from .graph import Graph, Node
-from .status import end_sittings, read_seconds, start_sitting
+from .status import read_seconds, sitting
 
 TRAINING = ("pretrain", "rl")
 """Stages that all ranks work on; the others are rank 0's, while the rest wait."""
@@ -22,14 +22,12 @@ def run_node(node: Node, graph: Graph, patience: float = 0.0) -> float | None:
     """
     runtime = start_runtime(graph.recipe.runtime)
     seeds = {"seed": node.seed} if node.seed is not None else {}
-    with graph.store.build(node.spec, seeds, patience) as folder:
-        start_sitting(folder, time.time())
-        if node.kind in TRAINING:
-            runtime.ranks.from_main([node.id, str(folder)])
-        else:
-            # The others are waiting for a training stage and answer nothing else.
-            runtime = replace(runtime, ranks=Ranks())
-        with extra_formats(twin_formats(graph.recipe.behaviours)):
-            node.run(folder, runtime)
-        end_sittings(folder, time.time())
-    return read_seconds(graph.store.path(node.spec))
+
+    def write(folder: Path) -> None:
+        # The others are waiting for a training stage and answer nothing else.
+        mine = runtime if node.kind in TRAINING else replace(runtime, ranks=Ranks())
+        with sitting(folder), extra_formats(twin_formats(graph.recipe.behaviours)):
+            mine.ranks.from_main([node.id, str(folder)])
+            node.run(folder, mine)
+
+    return read_seconds(graph.store.build(node.spec, write, seeds, patience))

@@ -1,6 +1,9 @@
 """`study.json`: what the study is and how far each stage has come; the report reads it."""
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +24,8 @@ class NodeStatus:
     seconds: float | None = None
     """Wall time over all sittings; None until it has ended."""
     error: str | None = None
+    bad_input: bool = False
+    """It failed by what it was given, not by a fault of the program or the machine."""
 
 
 class StudyStatus:
@@ -36,6 +41,12 @@ class StudyStatus:
         for name, node in graph.nodes.items():
             if graph.store.has(node.spec):
                 self.nodes[name] = NodeStatus("done", read_seconds(graph.store.path(node.spec)))
+
+    @property
+    def exit_status(self) -> int:
+        """For the command line: 0 where no stage failed, 2 where bad input stopped all that did, else 1."""
+        failed = [node for node in self.nodes.values() if node.status == "failed"]
+        return 0 if not failed else 2 if all(node.bad_input for node in failed) else 1
 
     def set(self, node_id: str, status: NodeStatus) -> None:
         """Change one node and write the file; the first RL stage to start fixes the hash of the claims' criteria."""
@@ -85,6 +96,14 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 
 SITTINGS = "sittings.json"
+
+
+@contextmanager
+def sitting(partial: Path) -> Iterator[None]:
+    """Time the work on a partial artifact; a cut sitting is closed by the next one."""
+    start_sitting(partial, time.time())
+    yield
+    end_sittings(partial, time.time())
 
 
 def start_sitting(partial: Path, now: float) -> None:

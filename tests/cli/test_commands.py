@@ -179,3 +179,28 @@ def test_one_problem_has_numbers_and_no_intervals(run, tmp_path):
     assert status == 0
     assert "accuracy 0.0% [no interval]" in out
     assert "surface cues, problems: not estimable, the checkpoint does not lie in a study" in out
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_bad_row_of_a_source_stops_its_stages_with_status_two(run, tmp_path, workers):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"question": "1 + 1?", "code": "return 2"}\n{"question": 3}\n')
+    source = f"mixtures.tg_omi2.sources.tinygsm.path={rows}"
+    status, out, err = run("prepare", "smoke", source, "--out", tmp_path / "out", "--workers", workers)
+    assert status == 2, err
+    assert "rows.jsonl" in out + err
+    assert "Traceback" not in out + err
+
+
+def test_a_fault_of_the_machine_is_no_bad_input(tmp_path):
+    from echochamber.study.execute import open_study
+    from echochamber.study.recipe import load_recipe
+    from echochamber.study.status import NodeStatus
+
+    _, status = open_study(load_recipe("smoke", []), tmp_path)
+    assert status.exit_status == 0
+    bad, broken = list(status.nodes)[:2]
+    status.set(bad, NodeStatus("failed", None, "rows.jsonl, line 2: no code", bad_input=True))
+    assert status.exit_status == 2
+    status.set(broken, NodeStatus("failed", None, "its process was killed 4 times"))
+    assert status.exit_status == 1

@@ -9,6 +9,7 @@ from echochamber.core.artifacts import (
     Spec,
     Store,
     hash_file,
+    make_folder,
     read_manifest,
     write_json,
     write_text,
@@ -31,10 +32,13 @@ def test_key_order_does_not():
 
 def test_published_with_a_manifest_and_without_resume_state(tmp_path):
     store, spec = Store(tmp_path), _spec()
-    with store.build(spec, {"seed": 3}) as folder:
+
+    def write(folder):
         (folder / RESUME_DIR).mkdir()
         (folder / "payload").write_text("x")
         assert not store.has(spec)
+
+    assert store.build(spec, write, {"seed": 3}) == store.path(spec)
     assert store.has(spec)
     assert sorted(p.name for p in store.path(spec).iterdir()) == ["manifest.json", "payload"]
     manifest = read_manifest(store.path(spec))
@@ -49,31 +53,55 @@ def test_what_a_kill_left_of_a_text_is_not_published(tmp_path, monkeypatch):
     def cut(self, target):
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), store.build(spec) as folder:  # noqa: PT012
-        (folder / "inner").mkdir()
-        monkeypatch.setattr(type(folder), "replace", cut)
+    def write(folder):
+        make_folder(folder / "inner")
         write_text(folder / "inner" / "config.json", "{}")
-    monkeypatch.undo()
-    assert len(list(folder.rglob("*.tmp"))) == 1
-    with store.build(spec) as folder:
-        write_text(folder / "inner" / "config.json", "{}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(tmp_path), "replace", cut)
+        with pytest.raises(KeyboardInterrupt):
+            store.build(spec, write)
+    assert len(list(store.partial(spec).rglob("*.tmp"))) == 1
+    store.build(spec, write)
     assert sorted(p.name for p in store.path(spec).rglob("*") if p.is_file()) == ["config.json", "manifest.json"]
 
 
 def test_an_error_publishes_nothing_and_keeps_the_partial_folder(tmp_path):
     store, spec = Store(tmp_path), _spec()
-    with pytest.raises(ZeroDivisionError), store.build(spec) as folder:  # noqa: PT012  (the body is what fails)
+
+    def fail(folder):
         (folder / "half").write_text("x")
         _ = 1 / 0
+
+    with pytest.raises(ZeroDivisionError):
+        store.build(spec, fail)
     assert not store.has(spec)
-    with store.build(spec) as folder:
-        assert (folder / "half").is_file()
+    found = []
+    store.build(spec, lambda folder: found.append((folder / "half").is_file()))
+    assert found == [True]
 
 
 def test_two_builders_do_not_share_a_folder(tmp_path):
     store, spec = Store(tmp_path), _spec()
-    with store.build(spec), pytest.raises(UserError, match="another process"), store.build(spec):
-        pass
+
+    def write(folder):
+        with pytest.raises(UserError, match="another process"):
+            Store(tmp_path).build(spec, pytest.fail)
+
+    store.build(spec, write)
+    assert store.has(spec)
+
+
+def test_what_another_process_published_meanwhile_is_taken(tmp_path, monkeypatch):
+    """It may end between the look for the artifact and the lock."""
+    spec = _spec()
+    Store(tmp_path).build(spec, lambda folder: (folder / "payload").write_text("theirs"))
+    late = Store(tmp_path)
+    answers = iter([False, True])
+    monkeypatch.setattr(late, "has", lambda asked: next(answers))
+    assert (late.build(spec, pytest.fail) / "payload").read_text() == "theirs"
+    assert next(answers, None) is None
+    assert not late.partial(spec).exists()
 
 
 def test_write_text_replaces_whole_or_raises(tmp_path):
