@@ -1,6 +1,6 @@
 """`--dry-run`: the graph, what is done of it, and the price of what is not.
 
-A stage's price has four parts: a fixed one, tokens trained on, tokens sampled, and documents prepared.
+A stage's price has four parts: a fixed one (grading is in it), tokens trained on, tokens sampled, and documents prepared.
 Where stages of this folder are finished, their times correct the prices of those like them; where none
 is, a few seconds of training and sampling on this machine do. So the constants below, which are of the
 nano-0.8m preset in one process on two cores of a recent x86-64 server CPU, only matter in proportion
@@ -25,11 +25,16 @@ from .status import read_seconds
 REFERENCE_SIZE = "nano-0.8m"
 TRAIN_TOKENS_PER_S = 24_000.0
 SAMPLE_TOKENS_PER_S = 20_000.0
-PACK_TOKENS_PER_S = 300_000.0
-TOKENS_PER_COMPLETION = 80.0
-TOKENS_PER_PROMPT = 40.0
+PACK_TOKENS_PER_S = 900_000.0
+TOKENS_PER_COMPLETION = 70.0
+TOKENS_PER_PROMPT = 10.0
+"""Per completion: those of one problem share their prompt's 50 tokens in a row."""
+FORWARD = 1 / 3
+"""Work of a forward pass, in passes forward and backward."""
+GRADED_PER_S = 4_000.0
+"""Completions executed, described and written down, in evaluation; RL grades while it samples."""
 FIXED_SECONDS = {"tokenizer": 3.0, "problems": 2.0, "shards": 3.0, "surface": 2.0, "pretrain": 5.0, "rl": 2.0, "evaluate": 2.0, "probe": 2.0}
-TOKENS_PER_DOCUMENT = 115.0
+TOKENS_PER_DOCUMENT = 130.0
 DEFAULT_DOCUMENTS = 20_000
 TIMED = ("shards", "pretrain", "rl", "evaluate", "probe")
 """Kinds whose time grows with their work; the others take seconds."""
@@ -149,7 +154,7 @@ def estimate_parts(node: Node, recipe: Recipe) -> Parts:
     slower = _relative_size(node.size, recipe.tokenizer.vocab_size)
     work = {"shards": _shards, "pretrain": _pretrain, "rl": _rl, "evaluate": _evaluate, "probe": _probe}
     found = work[node.kind](node, recipe) if node.kind in work else Parts(0, 0, 0, 0)
-    return Parts(FIXED_SECONDS[node.kind], found.train * slower, found.sample * slower, found.prepare)
+    return Parts(FIXED_SECONDS[node.kind] + found.fixed, found.train * slower, found.sample * slower, found.prepare)
 
 
 def _relative_size(size: str | None, vocab_size: int) -> float:
@@ -178,11 +183,12 @@ def _pretrain(node: Node, recipe: Recipe) -> Parts:
 def _rl(node: Node, recipe: Recipe) -> Parts:
     config = recipe.rl[node.arm or ""]
     completions = num_steps(config, config.problems.count) * config.prompts_per_step * config.samples_per_prompt
-    # With a critic every completion is fitted, by policy and critic, and both are asked once more before; else about
-    # half the groups (or completions, where only right ones are kept) carry signal.
-    fits = 8 / 3 if algorithm_row(config.algorithm).critic else config.passes / 2
+    critic = algorithm_row(config.algorithm).critic
+    # Where neither a critic nor a KL term wants every completion, about half the groups (or completions, where only right ones are kept) carry signal.
+    fits = config.passes * (2.0 if critic else 1.0 if config.kl.in_loss else 0.5)
+    asked = 1 + (config.kl.coef > 0) + critic  # the policy for the log, the base, the values
     length = min(TOKENS_PER_COMPLETION, config.max_new_tokens)
-    tokens = completions * (TOKENS_PER_PROMPT + length) * fits
+    tokens = completions * (TOKENS_PER_PROMPT + length) * (fits + asked * FORWARD)
     return Parts(0, tokens / TRAIN_TOKENS_PER_S, completions * length / SAMPLE_TOKENS_PER_S, 0)
 
 
@@ -193,8 +199,8 @@ def _evaluate(node: Node, recipe: Recipe) -> Parts:
         arm = recipe.rl[node.arm]
         between = len(checkpoint_steps(arm, arm.problems.count)) - 2  # neither step 0 nor the last
         samples += between * (settings.samples.between + 1)
-    tokens = len(settings.sets) * settings.count * samples * min(TOKENS_PER_COMPLETION, settings.max_new_tokens)
-    return Parts(0, 0, tokens / SAMPLE_TOKENS_PER_S, 0)
+    completions = len(settings.sets) * settings.count * samples
+    return Parts(completions / GRADED_PER_S, 0, completions * min(TOKENS_PER_COMPLETION, settings.max_new_tokens) / SAMPLE_TOKENS_PER_S, 0)
 
 
 def _probe(node: Node, recipe: Recipe) -> Parts:
