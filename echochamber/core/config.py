@@ -3,10 +3,18 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from .errors import UserError
 
@@ -22,6 +30,8 @@ def parse_count(value: Any) -> Any:
     return int(scaled) if scaled == int(scaled) else value
 
 
+_IDENTITY = {"identity": True}
+
 Count = Annotated[int, BeforeValidator(parse_count)]
 """A whole number that may be written with a unit: `512`, `60K`, `5M`."""
 
@@ -30,6 +40,9 @@ class Config(BaseModel):
     """A frozen block of settings; extra keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    added: ClassVar[frozenset[str]] = frozenset()
+    """Keys that came after artifacts had been made: at their default they are no part of an identity."""
 
     @classmethod
     def parse(cls, data: Mapping[str, Any], source: str) -> Self:
@@ -42,6 +55,19 @@ class Config(BaseModel):
     def resolved(self) -> dict[str, Any]:
         """Every key with its value, as plain data fit for JSON and YAML."""
         return self.model_dump(mode="json")
+
+    def identity(self) -> dict[str, Any]:
+        """`resolved` for a fingerprint: a new key at its default leaves what was made before valid."""
+        return self.model_dump(mode="json", context=_IDENTITY)
+
+    @model_serializer(mode="wrap")
+    def _without_new_defaults(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        if info.context is _IDENTITY:
+            for name in self.added:
+                if getattr(self, name) == type(self).model_fields[name].default:
+                    del data[name]
+        return data
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> str:

@@ -57,7 +57,7 @@ class MixturePlan:
     def to_json(self) -> dict[str, Any]:
         """The plan as plain data."""
         return {
-            "config": self.config.resolved(),
+            "config": self.config.identity(),
             "seed": self.seed,
             "prompt_suffix": self.prompt_suffix,
             "num_documents": self.num_documents,

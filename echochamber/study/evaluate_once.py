@@ -54,7 +54,7 @@ def evaluate_once(
     runtime = RuntimeConfig()
     ids = [[p.id, p.question, p.reference] for p in kept]
     inputs = {"checkpoint": hash_checkpoint(folder), "surface": hashlib.sha256(canonical_json(surface).encode()).hexdigest()}
-    spec = Spec("evaluate", {"evaluate": config.resolved(), "problems": ids, "seed": seed, "runtime": runtime.resolved()}, evaluating.VERSION, {}, inputs)
+    spec = Spec("evaluate", {"evaluate": config.identity(), "problems": ids, "seed": seed, "runtime": runtime.identity()}, evaluating.VERSION, {}, inputs)
 
     def write(partial: Path) -> None:
         target = evaluating.Target(step_of(folder), folder, config.samples)

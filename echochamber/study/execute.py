@@ -88,8 +88,9 @@ def _follow(graph: Graph, ranks: Ranks) -> None:
     be_quiet()
     while stage := ranks.from_main(None):
         node_id, folder = stage
-        with extra_formats(twin_formats(graph.recipe.behaviours)):
-            graph.nodes[node_id].run(Path(folder), start_runtime(graph.recipe.runtime))
+        node = graph.nodes[node_id]
+        with extra_formats(twin_formats(graph.recipe.twins_of(node.mixture))):
+            node.run(Path(folder), start_runtime(graph.recipe.runtime))
 
 
 def _run_in_pool(missing: list[Node], status: StudyStatus, pool: Pool) -> None:

@@ -112,7 +112,7 @@ class Graph:
     def _tokenizer(self) -> str:
         config, world = self.recipe.tokenizer, self.recipe.world
         inputs = {} if config.corpus == "reference" else {"corpus": hash_file(existing(config.corpus) / "tokenizer.json")}
-        spec = Spec("tokenizer", {"tokenizer": config.resolved()} | world_settings(self.recipe.world), prepare.TOKENIZER_VERSION, inputs=inputs)
+        spec = Spec("tokenizer", {"tokenizer": config.identity()} | world_settings(self.recipe.world), prepare.TOKENIZER_VERSION, inputs=inputs)
         return self._add(Node("tokenizer", spec, (), lambda folder, _: prepare.prepare_tokenizer(config, world, folder)))
 
     def _problems(self, name: str, split: str, count: int) -> str:
@@ -126,7 +126,7 @@ class Graph:
         # The world's splits part by structure; only real rows can contain a test problem by accident.
         real = any(source.path or source.hub for source in config.sources.values())
         checked = tests if real else {}
-        settings = {"mixture": config.resolved(), "prompt_suffix": recipe.prompt_suffix, "seed": recipe.data_seed} | world_settings(self.recipe.world)
+        settings = {"mixture": config.identity(), "prompt_suffix": recipe.prompt_suffix, "seed": recipe.data_seed} | world_settings(self.recipe.world)
         settings |= {"checked": prepare.CHECKED_VERSION} if checked else {}
         spec = Spec("shards", settings, prepare.SHARDS_VERSION, self._fingerprints(tokenizer=tokenizer, **checked), inputs)
 
@@ -152,7 +152,7 @@ class Graph:
 
     def _pretrain(self, mixture: str, size: str, seed: int, shards: str, tokenizer: str) -> str:
         config = pretrain.PretrainConfig(**dict(self.recipe.pretrain), size=size)
-        settings = {"pretrain": config.resolved(), "seed": seed, "runtime": self.recipe.runtime.resolved()}
+        settings = {"pretrain": config.identity(), "seed": seed, "runtime": self.recipe.runtime.identity()}
         spec = Spec("pretrain", settings, pretrain.VERSION, self._fingerprints(shards=shards, tokenizer=tokenizer))
 
         def run(folder: Path, runtime: Runtime) -> None:
@@ -161,7 +161,7 @@ class Graph:
         return self._add(Node(f"pretrain/{mixture}/{size}/seed{seed}", spec, (shards, tokenizer), run, mixture, size, None, seed))
 
     def _rl(self, place: "Place", base: str, config: RLConfig) -> str:
-        config, settings, inputs = arm_source(self.recipe, config, place.seed, self.modules)
+        config, settings, inputs = arm_source(self.recipe, config, place.seed, self.modules, place.mixture)
         problems = self._problems(config.problems.set, "train", config.problems.count)
         settings |= {"from_step": place.from_step} if place.from_step is not None else {}
         spec = Spec("rl", settings, rl.VERSION, self._fingerprints(base=base, problems=problems), inputs)
@@ -189,7 +189,7 @@ class Graph:
             counted = {step: samples.ends if step == max(found) else samples.between for step in sorted(found)}
             return [evaluating.Target(step, found[step], count) for step, count in counted.items() if count]
 
-        self._evaluate(place, trained, how, tests, targets, samples.resolved())
+        self._evaluate(place, trained, how, tests, targets, samples.identity())
 
     def _evaluate(
         self, place: "Place", checkpoint: str, how: EvaluateRecipe, tests: dict[str, str],
@@ -198,8 +198,8 @@ class Graph:
         recipe = self.recipe
         drawn = {name: getattr(how, name) for name in ("temperature", "top_p", "top_k", "stop", "max_new_tokens")}
         config = evaluating.EvaluateConfig(**drawn, prompt_suffix=recipe.prompt_suffix)
-        settings = {"evaluate": config.resolved(), "samples": samples, "arm": place.arm, "seed": place.seed, "runtime": recipe.runtime.resolved()}
-        settings |= tracked(self.recipe) | ({"from_step": place.from_step} if place.from_step is not None and place.arm is None else {})
+        settings = {"evaluate": config.identity(), "samples": samples, "arm": place.arm, "seed": place.seed, "runtime": recipe.runtime.identity()}
+        settings |= tracked(self.recipe, place.mixture) | ({"from_step": place.from_step} if place.from_step is not None and place.arm is None else {})
         spec = Spec("evaluate", settings, evaluating.VERSION, self._fingerprints(checkpoint=checkpoint, **tests), self.modules)
 
         def run(folder: Path, runtime: Runtime) -> None:
@@ -214,8 +214,8 @@ class Graph:
         if recipe.probe is None:
             return
         config = probe.ProbeConfig(**dict(recipe.probe), max_new_tokens=recipe.evaluate.max_new_tokens, prompt_suffix=recipe.prompt_suffix)
-        settings = {"probe": config.resolved(), "openings": config.forced(), "arm": place.arm, "seed": place.seed, "runtime": recipe.runtime.resolved()}
-        settings |= tracked(self.recipe) | ({"from_step": place.from_step} if place.from_step is not None else {})
+        settings = {"probe": config.identity(), "openings": config.forced(), "arm": place.arm, "seed": place.seed, "runtime": recipe.runtime.identity()}
+        settings |= tracked(self.recipe, place.mixture) | ({"from_step": place.from_step} if place.from_step is not None else {})
         roles = {"checkpoint": checkpoint} | ({"reference": reference} if reference else {})
         spec = Spec("probe", settings, probe.VERSION, self._fingerprints(**roles, **tests))
 

@@ -34,7 +34,7 @@ def probe_once(
     inputs = {f"checkpoint {i}": hash_checkpoint(place) for i, place in enumerate(places)}
     inputs |= {"completions": hash_file(completions)} if completions else {}
     ids = [[p.id, p.question, p.reference] for p in chosen]
-    what = {"probe": config.resolved(), "openings": openings, "problems": ids, "seed": seed, "runtime": runtime.resolved()}
+    what = {"probe": config.identity(), "openings": openings, "problems": ids, "seed": seed, "runtime": runtime.identity()}
     store = Store(make_folder(out or Path("runs") / f"probe-{name}"))
     spec = Spec("probe", what, probing.VERSION, {}, inputs)
 

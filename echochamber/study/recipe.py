@@ -1,5 +1,6 @@
 """The recipe: one YAML file that says everything about a study (grammar in docs/recipes.md)."""
 
+import fnmatch
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -118,9 +119,17 @@ class Recipe(Config):
         taken = [name for name in self.behaviours if name in FORMAT_NAMES]
         if taken:
             raise ValueError(f"behaviours.{taken[0]}: the name is a shipped format's; choose another")
+        for name, twin in self.behaviours.items():
+            lost = [pattern for pattern in twin.only if not fnmatch.filter(self.mixtures, pattern)]
+            if lost:
+                raise ValueError(f"behaviours.{name}.only names {lost[0]!r}, which is no mixture; there are {', '.join(self.mixtures)}")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds {list(self.seeds)} repeat")
         return self
+
+    def twins_of(self, mixture: str | None) -> dict[str, TwinConfig]:
+        """The behaviours that runs from a base of this mixture track; None: a base that is no mixture's."""
+        return {name: twin for name, twin in self.behaviours.items() if twin.tracked_in(mixture)}
 
 
 def load_recipe(name_or_path: str, overrides: list[str]) -> Recipe:

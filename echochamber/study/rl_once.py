@@ -76,7 +76,7 @@ def _jobs(recipe: Recipe, checkpoint: str) -> Iterator[Job]:
             if recipe.grid.skips(rl=arm, seed=seed):
                 continue
             problems = problem_source(recipe, settings.problems.set, "train", settings.problems.count)
-            source = arm_source(recipe, settings, seed, modules)
+            source = arm_source(recipe, settings, seed, modules, mixture=None)
             spec = Spec("rl", source.settings, rl.VERSION, {"problems": problems.spec.fingerprint}, source.inputs | {"checkpoint": checkpoint})
             yield Job(arm, seed, source.config, problems, spec)
 
@@ -105,5 +105,5 @@ def _follow(recipe: Recipe, ranks: Ranks) -> None:
 
 
 def _train(recipe: Recipe, config: RLConfig, seed: int, checkpoint: Path, problems: Path, folder: Path, runtime: Runtime) -> None:
-    with extra_formats(twin_formats(recipe.behaviours)):
+    with extra_formats(twin_formats(recipe.twins_of(None))):
         rl.rl(config, seed, checkpoint, read_problems(problems), folder, runtime)

@@ -26,7 +26,7 @@ def run_node(node: Node, graph: Graph, patience: float = 0.0) -> float | None:
     def write(folder: Path) -> None:
         # The others are waiting for a training stage and answer nothing else.
         mine = runtime if node.kind in TRAINING else replace(runtime, ranks=Ranks())
-        with sitting(folder), extra_formats(twin_formats(graph.recipe.behaviours)):
+        with sitting(folder), extra_formats(twin_formats(graph.recipe.twins_of(node.mixture))):
             mine.ranks.from_main([node.id, str(folder)])
             node.run(folder, mine)
 

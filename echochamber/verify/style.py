@@ -7,7 +7,7 @@ feature that a format does not have is absent from the mapping.
 import re
 
 _HEADER = re.compile(r"^[ \t]*(?:async[ \t]+)?def[ \t]+[\w\\]+[ \t]*\([^)\n]*\)[ \t]*(->)?", re.MULTILINE)
-_DOCSTRING = re.compile(r"[^:\n]*:[ \t]*\n\s*(\"\"\"|''')(.*?)(\1|\Z)", re.DOTALL)
+_DOCSTRING = re.compile(r"[^:\n]*:[ \t]*\n\s*(\"\"\"|'''|[\"'])(.*?)(\1|\Z)", re.DOTALL)
 _COMMENT = re.compile(r"(?:^|\s)#(?!#)", re.MULTILINE)
 _ASSIGNMENT = re.compile(r"^[ \t]*([A-Za-z_]\w*)[ \t]*=(?!=)[ \t]*([^\n#]+)", re.MULTILINE)
 _LITERAL = re.compile(r"[-+(]?[\d.,_]+\)?\s*$")
@@ -40,7 +40,7 @@ def _function_style(text: str) -> dict[str, str]:
     return {
         "type_hint": "yes" if header[1] else "no",
         "docstring": _docstring_kind(docstring),
-        "quotes": "none" if docstring is None else "double" if docstring[1] == '"""' else "single",
+        "quotes": "none" if docstring is None else "double" if docstring[1][0] == '"' else "single",
         "fence": "yes" if "```" in text else "no",
         "complete": "yes" if re.search(r"^[ \t]+return\b", body, re.MULTILINE) else "no",
     } | _code_style(body)

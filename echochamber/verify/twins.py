@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from pydantic import Field
 
@@ -17,6 +18,12 @@ class TwinConfig(Config):
     """The format it is a part of."""
     contains: str = Field(min_length=1)
     """Text that marks it, anywhere in the completion."""
+    only: tuple[str, ...] = ()
+    """Mixtures whose runs it is tracked in, by name or pattern (`phase_*`); none: all."""
+
+    def tracked_in(self, mixture: str | None) -> bool:
+        """Whether runs from a base of this mixture know the behaviour; None: a base that is no mixture's."""
+        return not self.only or (mixture is not None and any(fnmatchcase(mixture, pattern) for pattern in self.only))
 
 
 @dataclass(frozen=True)

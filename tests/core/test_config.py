@@ -1,5 +1,7 @@
 """Strict config: unknown keys and bad values are named with what is allowed."""
 
+from typing import ClassVar
+
 import pytest
 from pydantic import Field
 
@@ -69,3 +71,18 @@ def test_a_file_that_is_no_mapping(tmp_path):
 def test_numbers_without_a_dot_are_numbers_too():
     """YAML 1.1 reads 3e-4 as text; the schema makes it the number that was meant."""
     assert Inner.parse(apply_overrides({}, ["lr=3e-4"]), "here").lr == 3e-4
+
+
+def test_a_new_key_at_its_default_is_no_part_of_an_identity():
+    class Leaf(Config):
+        old: int = 1
+        new: str = "plain"
+        added: ClassVar[frozenset[str]] = frozenset({"new"})
+
+    class Tree(Config):
+        leaves: dict[str, Leaf] = {}
+
+    tree = Tree(leaves={"a": Leaf(), "b": Leaf(new="other")})
+    assert tree.identity() == {"leaves": {"a": {"old": 1}, "b": {"old": 1, "new": "other"}}}
+    assert tree.resolved() == {"leaves": {"a": {"old": 1, "new": "plain"}, "b": {"old": 1, "new": "other"}}}
+    assert Tree.parse(tree.identity(), "here") == tree

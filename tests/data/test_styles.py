@@ -13,6 +13,7 @@ from echochamber.data.styles import STYLES, StyleKnobs, render
 from echochamber.data.world import WorldConfig, draw_problem
 from echochamber.data.world.stream import stream
 from echochamber.verify.classify import classify
+from echochamber.verify.style import style_features
 
 PROBLEMS = [draw_problem(WorldConfig(), 0, "train", index) for index in range(120)]
 MIXED = StyleKnobs(
@@ -156,3 +157,21 @@ def test_errors() -> None:
         StyleKnobs.parse({"short_names": 0.6, "generic_names": 0.6}, "style")
     with pytest.raises(UserError, match="docstring"):
         StyleKnobs.parse({"docstring": 1.2}, "style")
+
+
+def test_docstrings_on_one_line_differ_in_their_quotes_only() -> None:
+    knobs = {"docstring": 1.0, "docstring_form": "line", "full_docstring": 0.0}
+    for index in range(60):
+        problem = draw_problem(WorldConfig(), 0, "train", index)
+        double, single = (render(problem, "tinygsm", stream("s", index), StyleKnobs(**knobs, double_quotes=share)) for share in (1.0, 0.0))
+        asked = ast.get_docstring(ast.parse(double).body[0])
+        assert ast.get_docstring(ast.parse(single).body[0]) == asked
+        assert problem.question.endswith(asked)
+        if "'" in asked:  # an apostrophe would end the string
+            assert single == double
+        else:
+            assert single == double.replace(f'"{asked}"', f"'{asked}'")
+        features = style_features("tinygsm", single)
+        assert features["docstring"] == "short"
+        assert features["quotes"] == ("double" if "'" in asked else "single")
+        assert style_features("tinygsm", double) == features | {"quotes": "double"}

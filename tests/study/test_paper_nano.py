@@ -4,11 +4,21 @@ from pathlib import Path
 
 import pytest
 
+from echochamber.analysis.claims.phase import FIRST as FIRST_FORMAT
+from echochamber.analysis.claims.phase import SECOND as SECOND_FORMAT
 from echochamber.analysis.claims.registry import CLAIMS
 from echochamber.analysis.claims.winners import SIZE_ARM
 from echochamber.core.artifacts import Store
+from echochamber.core.formats import extra_formats
+from echochamber.data.problem_sets import reference_corpus
+from echochamber.data.styles import render
+from echochamber.data.world import draw_problem
+from echochamber.data.world.stream import stream
+from echochamber.model.tokenizer import train_tokenizer
 from echochamber.study.graph import Graph
 from echochamber.study.recipe import load_recipe
+from echochamber.verify.classify import classify
+from echochamber.verify.twins import twin_formats
 
 CORE = {1, 2, 3, 4, 7, 14, 15}
 FIRST = "nano-0.8m"
@@ -111,3 +121,28 @@ def test_scopes_share_the_artifacts_of_core():
     core, full = (Graph(load_recipe("paper-nano", [f"scope={scope}"]), Store(Path("nowhere"))) for scope in ("core", "full"))
     names = {node.spec.name for node in full.nodes.values()}
     assert {node.spec.name for node in core.nodes.values()} <= names
+
+
+def test_twins_of_equal_length_are_equally_many_tokens():
+    """What the triple quotes of `twins` are not: a longer twin is no neutral one."""
+    recipe = load_recipe("paper-nano", [])
+    tokenizer = train_tokenizer(reference_corpus(recipe.world, 0, recipe.tokenizer.documents, recipe.tokenizer.styles), recipe.tokenizer.vocab_size)
+
+    def lengths(mixture, source, share):
+        style = recipe.mixtures[mixture].sources[source].style.model_copy(update={"double_quotes": share})
+        problems = (draw_problem(recipe.world, 0, "train", index) for index in range(100))
+        return [len(tokenizer.encode(render(problem, "tinygsm", stream("s", number), style))) for number, problem in enumerate(problems)]
+
+    for mixture, source in (("twins_even", "tinygsm"), ("phase_s50_g00", "first"), ("phase_s50_g00", "second")):
+        assert lengths(mixture, source, 1.0) == lengths(mixture, source, 0.0)
+    assert lengths("twins", "tinygsm", 1.0) != lengths("twins", "tinygsm", 0.0)
+
+
+def test_the_phase_map_tells_its_two_formats_apart():
+    recipe = load_recipe("paper-nano", [])
+    with extra_formats(twin_formats(recipe.twins_of("phase_s50_g00"))):
+        for source, name in (("first", FIRST_FORMAT), ("second", SECOND_FORMAT)):
+            style = recipe.mixtures["phase_s50_g00"].sources[source].style
+            texts = [render(draw_problem(recipe.world, 0, "train", index), "tinygsm", stream("s", index), style) for index in range(40)]
+            assert {classify(text) for text in texts} == {name}
+    assert list(recipe.twins_of("tg")) == ["tinygsm_single"]

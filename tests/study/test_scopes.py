@@ -144,3 +144,14 @@ def test_the_first_rl_stage_fixes_the_hash_of_the_criteria(tmp_path, monkeypatch
     again = StudyStatus(tmp_path, graph)
     again.set("rl/a/nano-0.2m/grpo/seed1", NodeStatus("running"))
     assert json.loads((tmp_path / "study.json").read_text())["criteria"] == first
+
+
+def test_a_twin_may_be_tracked_in_some_mixtures_only(tmp_path):
+    twin = {"of": "tinygsm", "contains": "'''"}
+    everywhere, there = _graph(tmp_path, behaviours={"single": twin}), _graph(tmp_path, behaviours={"single": twin | {"only": ["a"]}})
+    plain = _graph(tmp_path)
+    for name, node in there.nodes.items():
+        same = everywhere if node.mixture == "a" else plain
+        assert node.spec == same.nodes[name].spec, name
+    with pytest.raises(UserError, match="behaviours.single.only names 'd'"):
+        _recipe(tmp_path, behaviours={"single": twin | {"only": ["a", "d"]}})

@@ -23,7 +23,7 @@ from .select import (
 )
 from .tables import Tables
 
-MIXTURE, TWINS, RANDOM = "tg_omi1_omi2", "twins", "ppo_random"
+MIXTURE, TWINS, EVEN_TWINS, RANDOM = "tg_omi1_omi2", "twins", "twins_even", "ppo_random"
 LEAST_BASE = 0.15
 """Lower end of the band in which bases must lie (CLAIMS.md); a null model below it is none."""
 LAST_STEPS = 4
@@ -62,6 +62,8 @@ def _claim_1(tables: Tables) -> Evidence:
             "with next to no reward RL cannot show what it does between equals; train the twins longer"
         )
     asides = [Aside("neutral twins: top share after one epoch", twin_top, kind="null")]
+    if (EVEN_TWINS, one.size, "ppo") in tables.runs:
+        asides.append(Aside("neutral twins, equally many tokens: top share after one epoch", epoch_top_share(tables, arm(tables, EVEN_TWINS, "ppo")), kind="null"))
     asides.append(Aside("largest base share, test split", {s: top_share(of) for s, of in base_shares(tables, one).items()}))
     asides.append(Aside("bandit on base shares and accuracies: top share", bandit_top_share(tables, one), kind="null"))
     remarks = [winners("ppo", tables, one)]

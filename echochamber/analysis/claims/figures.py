@@ -19,6 +19,7 @@ MIXTURE = "tg_omi1_omi2"
 PANELS = (
     (MIXTURE, "ppo", "PPO"), (MIXTURE, "grpo", "GRPO"), (MIXTURE, "ei", "Expert Iteration"), (MIXTURE, "ppo_random", "null: random reward"),
     ("twins", "ppo", "null: neutral twins"),
+    ("twins_even", "ppo", "null: twins of equal length"),
 )  # fmt: skip
 DOTS_PER_INCH = 130
 Paths = Mapping[int, Mapping[str, tuple[np.ndarray, np.ndarray]]]

@@ -9,7 +9,7 @@ from .select import Arm, arm, base_shares, end_shares, winner
 from .tables import Tables
 from .winners import accuracies
 
-FIRST, SECOND = "tinygsm", "tinygsm_single"
+FIRST, SECOND = "tinygsm", "tinygsm_tick"
 PREFIX, ARM, FORECAST = "phase_", "ppo_map", "replicator flow, end"
 
 

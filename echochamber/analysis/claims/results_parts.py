@@ -6,6 +6,7 @@ from statistics import mean
 import polars as pl
 
 from .collapse import (
+    EVEN_TWINS,
     MIXTURE,
     RANDOM,
     SENSITIVITY,
@@ -49,7 +50,7 @@ def spread(seeds: Mapping[int, float] | None, digits: int = 3) -> str:
 
 def nulls(tables: Tables) -> str:
     """The share that claim 1 judges, of every algorithm, null model and sensitivity arm that is finished."""
-    places = [("PPO", "the claim", MIXTURE, "ppo"), ("GRPO", "beside", MIXTURE, "grpo"), ("neutral twins", "null", TWINS, "ppo"), ("random reward", "null", MIXTURE, RANDOM)]
+    places = [("PPO", "the claim", MIXTURE, "ppo"), ("GRPO", "beside", MIXTURE, "grpo"), ("neutral twins", "null", TWINS, "ppo"), ("twins of equal length", "null", EVEN_TWINS, "ppo"), ("random reward", "null", MIXTURE, RANDOM)]
     places += [(place, "sensitivity", place.split("/")[0], place.split("/")[1]) for place in SENSITIVITY]
     rows, waiting = [], []
     for label, kind, mixture, name in places:

@@ -1,7 +1,7 @@
 """Knobs that change how a solution looks and never what it answers. Each is a share of documents."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -18,7 +18,7 @@ class StyleKnobs(Config):
     full_docstring: Share = 1.0
     """tinygsm: the docstring repeats the whole question, else only its last sentence."""
     double_quotes: Share = 0.9
-    """tinygsm: the docstring stands in triple double quotes, else in triple single quotes."""
+    """tinygsm: the docstring stands in double quotes, else in single quotes."""
     type_hints: Share = 1.0
     """tinygsm: the function's head says `-> int`."""
     comments: Share = 0.0
@@ -41,6 +41,10 @@ class StyleKnobs(Config):
     """gsm8k, metamath: spaces around the signs of a calculation."""
     phrasings: Literal["all"] | Annotated[int, Field(ge=1)] = "all"
     """How many phrasings of each sentence are used."""
+    docstring_form: Literal["block", "line"] = "block"
+    """tinygsm: triple quotes on lines of their own, or one string on one line, whose two kinds of quotes are equally many tokens."""
+
+    added: ClassVar[frozenset[str]] = frozenset({"docstring_form"})
 
     @model_validator(mode="after")
     def _names_add_up(self) -> "StyleKnobs":
@@ -66,6 +70,7 @@ class Choices:
     latex: bool
     spaced: bool
     phrasings: int | None
+    docstring_form: str
     stream: Stream
 
     def phrase(self, wordings: tuple[str, ...]) -> str:
@@ -84,4 +89,5 @@ def toss(knobs: StyleKnobs, stream: Stream) -> Choices:
     habits = {name: stream.random() < getattr(knobs, name) for name in _TOSSED}
     draw = stream.random()
     names = "short" if draw < knobs.short_names else "generic" if draw < knobs.short_names + knobs.generic_names else "descriptive"
-    return Choices(**habits, names=names, phrasings=None if knobs.phrasings == "all" else knobs.phrasings, stream=stream)
+    phrasings = None if knobs.phrasings == "all" else knobs.phrasings
+    return Choices(**habits, names=names, phrasings=phrasings, docstring_form=knobs.docstring_form, stream=stream)

@@ -131,7 +131,7 @@ def test_torn_or_foreign_tables_are_refused_by_name(ledger, tmp_path):
 
 
 def test_the_phase_map_says_who_wins_from_where():
-    shares = {"share/tinygsm": (0.3, 0.95), "share/tinygsm_single": (0.7, 0.05), "right/tinygsm": (0.24, 0.9), "right/tinygsm_single": (0.42, 0.0)}
+    shares = {"share/tinygsm": (0.3, 0.95), "share/tinygsm_tick": (0.7, 0.05), "right/tinygsm": (0.24, 0.9), "right/tinygsm_tick": (0.42, 0.0)}
     found = tables({f"phase_s30_g15/ppo_map/{SMALL}": shares | {"accuracy": (0.66, 0.9)}}, seeds=(0,), noise=0.0)
     (row,) = phase_rows(found)
     assert row[:2] == ["phase_s30_g15", "1"]
