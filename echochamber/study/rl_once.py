@@ -83,9 +83,9 @@ def _jobs(recipe: Recipe, checkpoint: str) -> Iterator[Job]:
 
 def _trained(job: Job, recipe: Recipe, checkpoint: Path, store: Store, runtime: Runtime) -> Trained:
     was_done = store.has(job.spec)
+    problems = store.build(job.problems.spec, job.problems.prepare)  # first: where they are bad, no trace of a run is left
 
     def write(partial: Path) -> None:
-        problems = store.build(job.problems.spec, job.problems.prepare)
         say(f"rl {job.arm}, seed {job.seed}")
         with sitting(partial):
             runtime.ranks.from_main([str(path) for path in (checkpoint, problems, partial)] + [job.seed, job.config.resolved()])
