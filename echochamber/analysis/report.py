@@ -1,5 +1,6 @@
 """One self-contained page from a study folder, at any time of the study's life."""
 
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import jinja2
 import yaml
+from markupsafe import Markup, escape
 
 from ..core.artifacts import write_text
 from .changes import paired_changes
@@ -59,6 +61,7 @@ def render_page(study: Study, runs: list[Run], live: bool = False) -> str:
         "format_title": title,
         "duration": duration,
         "count": count,
+        "code": code,
     }
     template = environment.from_string((page / "report.html.j2").read_text(encoding="utf-8"))
     return template.render(
@@ -126,6 +129,15 @@ def libraries(study: Study) -> list[str]:
         if isinstance(versions, dict):
             found.append(", ".join(f"{name} {version}" for name, version in sorted(versions.items())))
     return sorted(set(found))
+
+
+def code(text: str) -> Markup:
+    """HTML of a line of text in which backticks mark names; everything else is escaped.
+
+    >>> code("RL is on `medium` & <b>")
+    Markup('RL is on <code>medium</code> &amp; &lt;b&gt;')
+    """
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def duration(seconds: float | None) -> str:

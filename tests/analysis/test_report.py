@@ -152,6 +152,17 @@ def test_untrusted_names_are_escaped(copied: Path, tmp_path: Path) -> None:
     assert not [tag for tag, _ in page.tags if tag in ("img",)]
 
 
+def test_names_in_notes_are_marked_and_a_scope_is_not_called_the_whole(copied: Path, tmp_path: Path) -> None:
+    data = json.loads((copied / "study.json").read_text())
+    whole = build_report(copied, tmp_path / "whole.html").read_text()
+    data["notes"] = ["RL is on `medium`, never on `<b>`."]
+    data["recipe"]["scope"] = "core"
+    (copied / "study.json").write_text(json.dumps(data))
+    page = build_report(copied, tmp_path / "r.html").read_text()
+    assert "RL is on <code>medium</code>, never on <code>&lt;b&gt;</code>." in page
+    assert ('<span class="chip done">complete<' in whole, '<span class="chip done">scope core done<' in page) == (True, True)
+
+
 def test_script_safe_survives_a_round_trip() -> None:
     data = {"a": "</script><!-- & \u2028 \u00e9", "b": [1, None]}
     assert json.loads(script_safe(data)) == data
