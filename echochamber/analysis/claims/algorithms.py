@@ -11,7 +11,8 @@ from .select import (
     lead,
     minus,
     settings,
-    variation,
+    shift,
+    top_share,
     winner,
 )
 from .tables import Tables
@@ -19,6 +20,8 @@ from .tables import Tables
 MIXTURE, EI_MIXTURE = "tg_omi1_omi2", "8xtg"
 EI_RATES = ("ei_lr_low", "ei", "ei_lr_high")
 MATCHED_SAMPLES = 0.01
+ROOM = 0.01
+"""Share outside the base's first format under which a shift cannot show."""
 
 
 def largest_drop(tables: Tables, one: Arm) -> Seeds:
@@ -44,12 +47,6 @@ def _claim_14(tables: Tables) -> Evidence:
     return Evidence((Measured("same winner", ahead), Measured("drop", minus(*drops))), asides)
 
 
-def shift(tables: Tables, one: Arm) -> Seeds:
-    """seed -> total variation between the shares of base and end."""
-    start, last = base_shares(tables, one), end_shares(tables, one)
-    return {seed: variation(start[seed], last[seed]) for seed in last if seed in start}
-
-
 def best_on_dev(tables: Tables) -> tuple[Arm, list[str]]:
     """Expert Iteration at the rate of highest mean pass@1 on dev, and what each rate had there."""
     ends = {one: end(tables, one, "accuracy", split=DEV) for one in (arm(tables, EI_MIXTURE, name) for name in EI_RATES)}
@@ -72,6 +69,9 @@ def _claim_15(tables: Tables) -> Evidence:
         Measured("pass@1", minus(end(tables, ei, "accuracy"), end(tables, ppo, "accuracy"))),
     )
     asides = [Aside("shift", shifts[0], ei.arm), Aside("shift", shifts[1], "ppo")]
+    start = {seed: 1 - top_share(of) for seed, of in base_shares(tables, ppo).items()}
+    if max(start.values(), default=1.0) < ROOM:
+        remarks.append(f"the base writes a second format in under {ROOM:.0%} of its completions on every seed: there is next to no share to shift, in either direction")
     if all((MIXTURE, ei.size, name) in tables.runs for name in ("ppo", "ei")):
         # The mixture of three leaves more room for a shift than a single format does.
         three = {name: shift(tables, arm(tables, MIXTURE, name)) for name in ("ei", "ppo")}

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from ...stats.intervals import t_interval
 from .crossfit import dev_best, drop_from_maximum
 from .declare import Aside, Claim, Criterion, Evidence, Measured, NotTestableError, Seeds
 from .nulls import bandit_top_share
@@ -63,10 +64,15 @@ def _claim_1(tables: Tables) -> Evidence:
         )
     asides = [Aside("neutral twins: top share after one epoch", twin_top, kind="null")]
     if (EVEN_TWINS, one.size, "ppo") in tables.runs:
-        asides.append(Aside("neutral twins, equally many tokens: top share after one epoch", epoch_top_share(tables, arm(tables, EVEN_TWINS, "ppo")), kind="null"))
+        even = arm(tables, EVEN_TWINS, "ppo")
+        asides.append(Aside("neutral twins, equally many tokens: top share after one epoch", epoch_top_share(tables, even), kind="null"))
+        asides.append(Aside("accuracy of their base", base(tables, even, "accuracy"), "twins of equal length"))
+    asides.append(Aside("accuracy of their base", base(tables, twins, "accuracy"), "neutral twins"))
     asides.append(Aside("largest base share, test split", {s: top_share(of) for s, of in base_shares(tables, one).items()}))
     asides.append(Aside("bandit on base shares and accuracies: top share", bandit_top_share(tables, one), kind="null"))
     remarks = [winners("ppo", tables, one)]
+    if t_interval(list(twin_top.values()))[1] >= 1:
+        remarks.append("the neutral twins' interval reaches 1: no share can lie above it until more of their seeds narrow it")
     if (MIXTURE, one.size, RANDOM) in tables.runs:
         asides.append(Aside("random reward: top share after one epoch", epoch_top_share(tables, arm(tables, MIXTURE, RANDOM)), kind="null"))
     else:
@@ -130,10 +136,13 @@ def _claim_4(tables: Tables) -> Evidence:
     if max(best.tried) <= heat:
         raise NotTestableError(f"dev was measured at temperatures {', '.join(f'{t:g}' for t in best.tried)}, none above that of training ({heat:g})")
     freed = drop_from_maximum(tables, one, 64, best.at)
-    return Evidence(
-        (Measured("training temperature", fixed), Measured("dev-best temperature", freed)), (),
-        (f"best temperatures on dev: {best.summary()}",),
-    )  # fmt: skip
+    nearest = drop_from_maximum(tables, one, 64, dev_best(tables, one, "pass@64", near=heat).at)
+    remark = (
+        f"best temperatures on dev: {best.summary()}; several share the maximum in {best.ties} of {len(best.chosen)} checkpoints, where the "
+        "criterion's figure takes the lower one"
+    )
+    asides = (Aside("dev-best temperature, the one nearest to training among equals", nearest, kind="sensitivity"),)
+    return Evidence((Measured("training temperature", fixed), Measured("dev-best temperature", freed)), asides, (remark,))
 
 
 def _claim_22(tables: Tables) -> Evidence:

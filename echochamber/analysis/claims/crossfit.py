@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from .declare import NotTestableError, Seeds
 from .select import DEV, TEST, Arm, curve, settings
 from .tables import BASE, Tables
@@ -62,6 +64,8 @@ class DevBest:
 
     chosen: dict[tuple[int, int], float]
     tried: list[float]
+    ties: int
+    """Checkpoints at which several temperatures share the maximum."""
 
     def at(self, seed: int, step: int) -> float | None:
         """None where dev was not measured."""
@@ -73,8 +77,8 @@ class DevBest:
         return ", ".join(f"{heat:g} in {number}" for heat, number in sorted(counted.items())) + " checkpoints"
 
 
-def dev_best(tables: Tables, one: Arm, quantity: str) -> DevBest:
-    """(seed, step) -> the temperature of highest `quantity` on dev, the lower one among equals."""
+def dev_best(tables: Tables, one: Arm, quantity: str, near: float | None = None) -> DevBest:
+    """(seed, step) -> the temperature of highest `quantity` on dev; among equals the lower one, or that nearest to `near`."""
     heats = sorted({heat for heat, _ in tables.measured.get((one.mixture, one.size, one.arm, tables.headline_set, DEV, quantity), [])})
     if len(heats) < 2:
         raise NotTestableError(f"{quantity} of {one} was measured on dev at {len(heats)} temperatures; at least two are needed")
@@ -84,4 +88,7 @@ def dev_best(tables: Tables, one: Arm, quantity: str) -> DevBest:
     def score(heat: float, seed: int, step: int) -> float:
         return curves[heat].get(seed, {}).get(step, -1.0)
 
-    return DevBest({(seed, step): max(heats, key=lambda heat: score(heat, seed, step)) for seed, step in sorted(places)}, heats)
+    order = heats if near is None else sorted(heats, key=lambda heat: abs(heat - near))
+    scores = {(seed, step): [score(heat, seed, step) for heat in order] for seed, step in sorted(places)}
+    ties = sum(found.count(max(found)) > 1 for found in scores.values())
+    return DevBest({place: order[int(np.argmax(found))] for place, found in scores.items()}, heats, ties)

@@ -17,6 +17,8 @@ from ..tables.floors import pass_variants
 from ..tables.gains import support
 from ..tables.selection import selection_or_skill
 
+BEYOND = "beyond"
+"""Problems with more operations than any of pretraining (claim 18), whose pass@k needs the floors as well."""
 Found = tuple[str, str, float | None]
 """(analysis, item, value)."""
 
@@ -47,7 +49,9 @@ def _found(one: Inputs, chosen: tuple[str, str], samples_per_step: int) -> Itera
     supported = support(one.records, name, one.last)
     for row in supported.filter(pl.col("k") == pl.col("k").max()).iter_rows(named=True):
         yield "support", f"{row['kind']} within {row['k']}", row["value"]
-    yield from _floors(one.records, name, one.last)
+    yield from (("floors", *row) for row in _floors(one.records, name, one.last))
+    if chosen[0] != BEYOND:
+        yield from ((f"floors/{BEYOND}", *row) for row in _floors(one.records, BEYOND, one.last))
     for row in flip_errors(one.records, name, one.last).iter_rows(named=True):
         yield "errors", f"{row['flip']}: {row['first_error']}", float(row["count"])
     yield from _costs(one.records, name, samples_per_step)
@@ -70,11 +74,11 @@ def _most_accurate(base: Row, fewest: float = 0.01) -> float | None:
     return max(known, default=None)
 
 
-def _floors(records: pl.LazyFrame, name: str, last: int) -> Iterator[Found]:
-    """pass@k by right answers, by right steps too, and by chance, at the largest k of each end."""
+def _floors(records: pl.LazyFrame, name: str, last: int) -> Iterator[tuple[str, float | None]]:
+    """(item, value): pass@k by right answers, by right steps too, and by chance, at the largest k of each end."""
     table = pass_variants(records, name, [0, last])
     for row in table.filter(pl.col("k") == pl.col("k").max().over("step", "kind")).iter_rows(named=True):
-        yield "floors", f"{'base' if row['step'] == 0 else 'after RL'}, {row['kind']}, pass@{row['k']}", row["value"]
+        yield f"{'base' if row['step'] == 0 else 'after RL'}, {row['kind']}, pass@{row['k']}", row["value"]
 
 
 def _costs(records: pl.LazyFrame, name: str, samples_per_step: int) -> Iterator[Found]:

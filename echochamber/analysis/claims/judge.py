@@ -54,7 +54,21 @@ def judge(claim: Claim, tables: Tables) -> Line:
     else:
         parts, verdict = _somewhere(parts)
     reason = _settle(claim, parts) if verdict == "inconclusive" else ""
-    return Line(claim, verdict, parts, evidence.asides, evidence.remarks, reason)
+    return Line(claim, verdict, parts, evidence.asides, (*evidence.remarks, *map(_without_width, filter(_decided_without_width, parts))), reason)
+
+
+def _decided_without_width(part: Part) -> bool:
+    """Whether a criterion was decided by seeds that all have one value, as a count of winners may."""
+    return part.verdict in ("supported", "contradicted") and part.estimate.high - part.estimate.low < 1e-12
+
+
+def _without_width(part: Part) -> str:
+    count = len(part.estimate.seeds)
+    label = part.criterion.name + (f" ({part.where})" if part.where else "")
+    return (
+        f"{label}: all {count} seeds have the same value, so Student's interval has no width and the rule counts it as decided; "
+        f"{count} coins fall alike with probability {2.0 ** (1 - count):.3f}"
+    )
 
 
 def _part(claim: Claim, measured: Measured) -> Part:

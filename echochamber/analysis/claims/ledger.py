@@ -13,6 +13,7 @@ from .declare import Criterion
 from .judge import Line, Part, judge_all
 from .registry import CLAIMS, criteria_hash, program_hash
 from .tables import Tables, load_tables, save_tables
+from .tables import __doc__ as tables_doc
 
 Row = dict[str, Any]
 
@@ -74,7 +75,27 @@ def save_ledger(ledger: Ledger, folder: Path) -> list[Path]:
     for name, rows in (("ledger", ledger_rows(ledger.lines)), ("estimates", estimate_rows(ledger.lines))):
         write_text(folder / f"{name}.csv", pl.DataFrame(rows, infer_schema_length=None).write_csv())
         paths.append(folder / f"{name}.csv")
-    return paths
+    write_text(folder / "README.md", _readme(ledger.tables))
+    return [*paths, folder / "README.md"]
+
+
+def _readme(tables: Tables) -> str:
+    """What each file is, and which rows of it verdicts read."""
+    held = (tables_doc or "").strip().partition("\n\n")[2]
+    return f"""# Tables of {tables.about.get("name", "a study")}
+
+Every verdict is computed from these files alone: `echochamber ledger FOLDER --page results.md` judges again.
+
+{held}
+    about.json     recipe, commands, seeds, versions, seconds, and the criteria's hash from before the first RL run
+    ledger.csv     a row per criterion and place: margin, mean, interval, p-values, verdict
+    estimates.csv  a row per seed behind each of them, and behind what stands beside it
+
+All but the last three are Parquet. `value` is a mean over problems of one seed. Unless a claim says otherwise it is read from the rows
+with `problem_set` {tables.headline_set!r}, `split` 'test', the `temperature` of training and an empty `evaluation`: the study's own evaluation.
+Named ones are those of `also_evaluate` in the recipe (halves_* have fewer problems and more samples, for `halves`).
+`step` 0 is the base, the largest one the end of RL. `findings` are per-seed results of analyses over single completions, which are not kept here.
+"""
 
 
 def ledger_rows(lines: Sequence[Line]) -> list[Row]:

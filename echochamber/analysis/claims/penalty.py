@@ -2,7 +2,7 @@
 
 from .collapse import winners
 from .declare import Aside, Claim, Criterion, Evidence, Measured, NotTestableError, Seeds
-from .select import Arm, arm, end, end_shares, gain, minus, second_share, settings, top_share
+from .select import Arm, arm, end, end_shares, gain, minus, second_share, settings, shift, top_share
 from .tables import Tables
 
 MIXTURE, LOW = "tg_omi1_omi2", "ppo"
@@ -44,7 +44,9 @@ def _claim_6(tables: Tables) -> Evidence:
 
 
 def _claim_21(tables: Tables) -> Evidence:
-    frame, measured = tables.frames["forecasts"], []
+    frame = tables.frames["forecasts"]
+    measured: list[Measured] = []
+    asides: list[Aside] = []
     for weight, name in WEIGHTS.items():
         one = arm(tables, MIXTURE, name)
         effective = settings(tables, one)["kl_weight"]
@@ -55,8 +57,12 @@ def _claim_21(tables: Tables) -> Evidence:
         )
         if not len(rows):
             raise NotTestableError(f"{one} has no forecast; base and last checkpoint need evaluations on the same problems")
-        measured.append(Measured("distance", dict(sorted(rows.select("seed", "total_variation").rows())), f"weight {weight:g}"))
-    return Evidence(tuple(measured))
+        distance = dict(sorted(rows.select("seed", "total_variation").rows()))
+        where, still = f"weight {weight:g}", shift(tables, one)
+        measured.append(Measured("distance", distance, where))
+        asides.append(Aside("distance of the final shares from the base's own: what a forecast of no change would have", still, where, "null"))
+        asides.append(Aside("KL-optimum forecast's distance minus that of no change", minus(distance, still), where))
+    return Evidence(tuple(measured), tuple(asides))
 
 
 CLAIMS = (

@@ -24,6 +24,9 @@ def criteria_hash() -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+_ANALYSIS = Path(__file__).parents[1]
+COMPUTING = ("../stats/*.py", "tables/*.py", "forecast_tables.py")
+"""Sources outside this folder, seen from `analysis`, that its numbers come from."""
 SHOWING = ("figures.py", "findings.py", "ledger.py", "phase.py", "results_page.py", "results_parts.py")
 """Files of this folder that show what others computed."""
 
@@ -35,6 +38,7 @@ def program_hash() -> str:
     stated in the results as well.
     """
     files = [path for path in sorted(Path(__file__).parent.glob("*.py")) if path.name not in SHOWING]
+    files += [path for pattern in COMPUTING for path in sorted(_ANALYSIS.glob(pattern))]
     digest = hashlib.sha256()
     for path in files:
         digest.update(f"{path.name}\n".encode() + path.read_bytes())

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from . import results_parts as parts
 from .declare import Aside
+from .findings import BEYOND
 from .judge import Line
 from .ledger import Ledger, criterion_text, measured_text
 from .results_parts import table
@@ -26,12 +27,14 @@ def results_page(ledger: Ledger, command: str, figures: Mapping[str, str] | None
         f"{about.get('question') or ''}\n\n**{counted}** of {len(ledger.lines)} claims.",
         _made(tables),
         ledger.criteria_note,
+        "\n".join(f"- {note}" for note in (about.get("recipe") or {}).get("notes") or []),
         "## The collapse and its null models",
         _figure("central", figures),
         parts.nulls(tables),
         "## Ledger",
         "Intervals are Student's 95% over pretraining seeds. A criterion is met when its interval lies wholly past the margin, contradicted\n"
-        "when it lies wholly short of it. Per-seed values are in `estimates.csv`, the tables behind them beside it.",
+        "when it lies wholly short of it; where one of several places decides, its level is Holm's (docs/claims.md), so that an interval past the margin\n"
+        "may still say inconclusive. Per-seed values are in `estimates.csv`, the tables behind them beside it, and what each holds in their README.",
         _ledger(ledger.lines),
         *_beyond(tables, figures),
         "## Would other seeds say the same?",
@@ -62,6 +65,8 @@ def _beyond(tables: Tables, figures: Mapping[str, str] | None) -> list[str]:
         parts.analysis(tables, "support", "Problems solved within k tries before and after (kept, gained, lost, never), and the accuracy gain split into coverage and precision."),
         "### Floors of pass@k",
         parts.analysis(tables, "floors", "Right answers, right steps as well, and another problem's answer met by chance.", arms=("ppo",)),
+        "### Floors beyond the pretraining's range",
+        parts.analysis(tables, f"floors/{BEYOND}", "The same on problems with more operations than any of pretraining (claim 18).", arms=("ppo",)),
         "## Errors",
         parts.errors(tables),
         "## Phase map",

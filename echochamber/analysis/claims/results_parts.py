@@ -7,6 +7,7 @@ import polars as pl
 
 from .collapse import (
     EVEN_TWINS,
+    LEAST_BASE,
     MIXTURE,
     RANDOM,
     SENSITIVITY,
@@ -19,7 +20,7 @@ from .estimate import estimate
 from .nulls import bandit_top_share
 from .phase import phase_rows
 from .registry import CLAIMS
-from .select import OTHER, arm
+from .select import OTHER, arm, base
 from .stability import check_stability, overall
 from .tables import BASE, Tables
 from .winners import MIXTURES
@@ -60,12 +61,13 @@ def nulls(tables: Tables) -> str:
         except NotTestableError as error:
             waiting.append(f"- {label}: {error}")
             continue
-        rows.append([label, kind, spread(found), str(len(found)), winners(name, tables, one).partition(": ")[2]])
+        rows.append([label, kind, spread(found), str(len(found)), winners(name, tables, one).partition(": ")[2], spread(base(tables, one, "accuracy"))])
         if label == "PPO":
             forecast = bandit_top_share(tables, one)
-            rows.append(["bandit on its base shares and accuracies", "null", spread(forecast), str(len(forecast)), ""])
-    shown = table(["top format share at the end of the first epoch", "kind", "mean over seeds", "seeds", "winner on test"], rows) if rows else ""
-    return "\n\n".join(part for part in (shown, "\n".join(waiting)) if part)
+            rows.append(["bandit on its base shares and accuracies", "null", spread(forecast), str(len(forecast)), "", ""])
+    shown = table(["top format share at the end of the first epoch", "kind", "mean over seeds", "seeds", "winner on test", "accuracy of its base"], rows) if rows else ""
+    note = f"Training rollouts of the last steps of the epoch. Of a base that is right in under {LEAST_BASE} RL shows little of what it does between equals." if rows else ""
+    return "\n\n".join(part for part in (note, shown, "\n".join(waiting)) if part)
 
 
 def analysis(tables: Tables, name: str, note: str = "", arms: Sequence[str] = ("ppo", "grpo", "ei"), mixtures: Sequence[str] = ()) -> str:
@@ -106,10 +108,14 @@ def forecasts(tables: Tables) -> str:
     rows = [[name, _kind(name), spread(of["brier"]), spread(of["total_variation"]), spread(of["hit"], 2)] for name, of in scores.items()]
     shown = table(["forecast", "kind", "Brier score", "total variation", "winner hit rate"], rows)
     note = (
-        f"PPO on the mixtures of at least two formats ({', '.join(MIXTURES)}), mean over those finished, interval over seeds. Lower is better but for "
-        f"the last column. Declared beforehand: the {DECLARED} against each of the three naive baselines."
+        f"PPO on the mixtures of at least two formats that have finished ({', '.join(_finished(tables))}; planned are {len(MIXTURES)}), mean over mixtures, "
+        f"interval over seeds. Lower is better but for the last column. Declared beforehand: the {DECLARED} against each of the three naive baselines."
     )
     return "\n\n".join([note, shown, *_against(scores)])
+
+
+def _finished(tables: Tables) -> list[str]:
+    return [mixture for mixture in MIXTURES if (mixture, tables.size, "ppo") in tables.runs]
 
 
 def _scores(tables: Tables) -> dict[str, dict[str, dict[int, float]]]:
@@ -207,11 +213,14 @@ def missing(tables: Tables) -> str:
     """Arms that are not finished on every planned seed, and stages that failed."""
     arms = tables.about.get("arms") or []
     waiting = [row for row in arms if row["done"] != row["planned"]]
+    compared = {name for claim in CLAIMS.values() for name in claim.arms if "*" not in name}
+    absent = sorted(compared - {f"{mixture}/{name}" for mixture, _, name in tables.runs})
+    asked = f"Arms that a claim compares and that the commands above left out or that have no finished run: {', '.join(absent)}." if absent else ""
     if not waiting:
-        return f"Nothing: all {len(arms)} arms have finished on every planned seed."
+        return f"All {len(arms)} arms that the commands asked for have finished on every seed asked for." + (f" {asked}" if asked else "")
     rows = [
         [f"{row['mixture']}/{row['arm']}", row["size"], ", ".join(map(str, row["done"])) or "none", ", ".join(str(s) for s in row["planned"] if s not in row["done"]), ", ".join(row["failed"]) or "–"]
         for row in waiting
     ]
     head = f"{len(arms) - len(waiting)} of {len(arms)} arms have finished on every planned seed. The others enter verdicts with the seeds that they have."
-    return head + "\n\n" + table(["arm", "size", "seeds done", "seeds missing", "failed stages"], rows)
+    return "\n\n".join(part for part in (head, asked, table(["arm", "size", "seeds done", "seeds missing", "failed stages"], rows)) if part)

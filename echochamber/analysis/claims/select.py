@@ -35,8 +35,7 @@ def _planned(tables: Tables, one: Arm) -> str:
     rows = [row for row in tables.about.get("arms") or [] if (row["mixture"], row["arm"], row["size"]) == one]
     if rows:
         return f"planned on seeds {', '.join(map(str, rows[0]['planned']))}, none of them done yet"
-    scope = tables.about.get("scope")
-    return "not part of " + (f"scope {scope}" if scope else "this study")
+    return "not among the arms of this study's commands"
 
 
 def settings(tables: Tables, one: Arm) -> dict[str, Any]:
@@ -152,3 +151,9 @@ def lead(of: Mapping[str, float], name: str) -> float:
 def variation(first: Mapping[str, float], second: Mapping[str, float]) -> float:
     """Total variation between two sets of shares, in [0, 1]."""
     return sum(abs(first.get(name, 0.0) - second.get(name, 0.0)) for name in {*first, *second}) / 2
+
+
+def shift(tables: Tables, one: Arm) -> Seeds:
+    """seed -> total variation between the shares of base and end."""
+    start, last = base_shares(tables, one), end_shares(tables, one)
+    return {seed: variation(start[seed], last[seed]) for seed in last if seed in start}

@@ -1,6 +1,7 @@
 """Claims 16 to 20: from easy problems to hard ones, beyond the pretraining, and overlap with it."""
 
 from .declare import Aside, Claim, Criterion, Evidence, Measured
+from .findings import BEYOND
 from .select import arm, gain, mean_over, minus
 from .tables import Tables
 
@@ -8,7 +9,7 @@ FIVE = ("tg", "tg_4xomi1", "tg_omi2", "omi2_mmqa", "tg_omi1_omi2")
 WITH_OMI2 = ("tg_omi2", "omi2_mmqa", "tg_omi1_omi2")
 THREE = ("tg", "tg_omi2", "tg_omi1_omi2")
 PLANTED = "tg_omi2_planted"
-HARD, BEYOND = "hard", "beyond"
+HARD = "hard"
 
 
 def _claim_16(tables: Tables) -> Evidence:
@@ -24,12 +25,19 @@ def _claim_17(tables: Tables) -> Evidence:
 
 
 def _claim_18(tables: Tables) -> Evidence:
-    measured = []
+    measured: list[Measured] = []
+    asides: list[Aside] = []
     for mixture in FIVE:
         one = arm(tables, mixture, "ppo")
         measured.append(Measured("pass@1", gain(tables, one, "accuracy", BEYOND), mixture))
         measured.append(Measured("pass@64", gain(tables, one, "pass@64", BEYOND), mixture))
-    return Evidence(tuple(measured))
+        # 64 wrong guesses meet some right answer now and then; right steps do not come by chance.
+        floors = tables.findings.get((one.mixture, one.size, one.arm), {}).get(f"floors/{BEYOND}", {})
+        for kind, label in (("chance", "another problem's answer met by chance"), ("steps", "right steps as well")):
+            ends = [floors.get(f"{when}, {kind}, pass@64") for when in ("after RL", "base")]
+            if ends[0] and ends[1]:
+                asides.append(Aside(f"pass@64, end minus base, {label}", minus(ends[0], ends[1]), mixture, "null" if kind == "chance" else "beside"))
+    return Evidence(tuple(measured), tuple(asides))
 
 
 def _claim_19(tables: Tables) -> Evidence:

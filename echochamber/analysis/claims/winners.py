@@ -12,6 +12,8 @@ from .tables import Tables
 WRITTEN = 0.01
 """Share of the base's completions under which a format's accuracy is not known well enough to rank it."""
 MATCHED = 0.05
+CLOSE = 0.02
+"""Lead in base accuracy under which the most accurate format is a matter of chance."""
 SIZE_ARM = "ppo_matched"
 MIXTURES = ("tg_omi1", "tg_2xomi1", "tg_4xomi1", "tg_8xomi1", "tg_omi2", "omi2_mmqa", "tg_omi1_omi2")
 """The paper's mixtures of at least two formats."""
@@ -26,6 +28,12 @@ def accuracies(tables: Tables, one: Arm) -> dict[int, dict[str, float]]:
                 right = base(tables, one, f"right/{name}").get(seed, 0.0)
                 found.setdefault(seed, {})[name] = right / share
     return found
+
+
+def _close(known: Mapping[int, Mapping[str, float]]) -> int:
+    """Seeds whose two most accurate formats are too near to be told apart by a few thousand completions."""
+    best = [sorted(of.values())[-2:] for of in known.values() if len(of) > 1]
+    return sum(first - second < CLOSE for second, first in best)
 
 
 def hits(tables: Tables, one: Arm, ranked: Mapping[int, Mapping[str, float]]) -> Seeds:
@@ -47,7 +55,11 @@ def _claim_9(tables: Tables) -> Evidence:
         frequent[mixture] = hits(tables, one, {s: {n: share for n, share in of.items() if n in known[s]} for s, of in start.items()})
     if len(accurate) < 2:
         raise NotTestableError("fewer than two mixtures have a base that writes at least two formats in every seed")
-    remarks = [f"{mixture}: most accurate wins in {sum(by_seed.values()):.0f} of {len(by_seed)} seeds" for mixture, by_seed in accurate.items()]
+    remarks = [
+        f"{mixture}: most accurate wins in {sum(by_seed.values()):.0f} of {len(by_seed)} seeds; its base's two most accurate formats are within {CLOSE:g} of each other in "
+        f"{_close(accuracies(tables, arm(tables, mixture, 'ppo')))}"
+        for mixture, by_seed in accurate.items()
+    ]
     remarks += [f"left out, since some base writes a single format: {', '.join(left_out)}"] if left_out else []
     rate = mean_over(accurate, "the mixtures")
     return Evidence((Measured("rate", rate),), (Aside("most frequent format wins, rate", mean_over(frequent, "the mixtures")),), tuple(remarks))

@@ -40,6 +40,8 @@ def test_the_ledger_is_rebuilt_from_its_tables_alone(ledger, tmp_path):
     again = open_ledger(tmp_path / "a")
     assert [line.verdict for line in again.lines] == [line.verdict for line in first.lines]
     save_ledger(again, tmp_path / "b")
+    readme = (tmp_path / "a" / "README.md").read_text()
+    assert all(name in readme for name in (*first.tables.frames, "about.json", "ledger.csv", "estimates.csv"))
     for name in ("ledger.csv", "estimates.csv"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -76,7 +78,7 @@ def test_the_collapse_stands_beside_its_null_models_and_what_has_not_run_is_name
     assert rows["PPO"][2].startswith("0.97")
     assert rows["neutral twins"][1:3] == ["null", "0.598 [0.596 to 0.601]"]
     assert rows["random reward"][1] == rows["bandit on its base shares and accuracies"][1] == "null"
-    assert "- tg_omi1_omi2/ppo_box: arm tg_omi1_omi2/ppo_box at nano-0.8m has no finished run: not part of this study" in section
+    assert "- tg_omi1_omi2/ppo_box: arm tg_omi1_omi2/ppo_box at nano-0.8m has no finished run: not among the arms of this study's commands" in section
     paths = save_claim_figures(ledger.tables, tmp_path)
     assert [path.name for path in paths] == ["central.png"]
     assert {"PPO", "GRPO", "null: random reward", "null: neutral twins", "null: bandit"} <= set(central_panels(ledger.tables))
@@ -97,12 +99,16 @@ def test_a_study_that_is_partly_run_says_what_is_missing(holding):
         {"mixture": "tg", "size": SMALL, "arm": "ppo", "planned": [0, 1, 2], "done": [0, 2], "failed": ["rl/tg/x/ppo/seed1"]},
         {"mixture": "tg", "size": SMALL, "arm": "ppo_cold", "planned": [0], "done": [0], "failed": []},
     ]
-    made = {"arms": arms, "stages": 9, "stages_done": 7, "seconds": {"rl": 7200.0}, "machine_seconds": 3600.0, "commands": ["echochamber study x"]}
+    made = {"recipe": {"notes": ["Looked at before."]}, "arms": arms, "stages": 9, "stages_done": 7, "seconds": {"rl": 7200.0}, "machine_seconds": 3600.0, "commands": ["echochamber study x"]}
     page = results_page(make_ledger(replace(holding, about=holding.about | made)), "echochamber ledger x")
     assert "| run by | `echochamber study x` |" in page
     assert "1.00 of machine time; 2.00 of stages (rl 2.00)" in page
     assert "7 of 9 finished; **this study is not complete**" in page
     assert "1 of 2 arms have finished on every planned seed" in page
+    assert "\n- Looked at before.\n" in page
+    assert "left out" not in page
+    without = {name: frame.filter(pl.col("arm") != "ppo_hard") for name, frame in holding.frames.items()}
+    assert "no finished run: tg/ppo_hard, tg_omi1_omi2/ppo_hard, tg_omi2/ppo_hard." in results_page(make_ledger(replace(holding, frames=without)), "x")
     assert f"| tg/ppo | {SMALL} | 0, 2 | 1 | rl/tg/x/ppo/seed1 |" in page
 
 

@@ -2,8 +2,10 @@
 
 import pytest
 
+from echochamber.analysis.claims.crossfit import dev_best
 from echochamber.analysis.claims.judge import judge
 from echochamber.analysis.claims.registry import CLAIMS
+from echochamber.analysis.claims.select import Arm
 
 from .paperlike import LARGE, SMALL, effects, tables
 
@@ -141,3 +143,55 @@ def test_one_mixture_of_five_is_corrected_for_by_holm(holding):
     line = judge(CLAIMS[16], holding)
     assert len(line.parts) == 5
     assert max(part.p_supported / max(part.estimate.p_supported, 1e-300) for part in line.parts) > 1
+
+
+def test_what_a_verdict_should_be_read_with_stands_beside_it():
+    found = effects()
+    found[f"8xtg/ppo/{SMALL}"] |= {"maj@64": (0.97, 0.99)}
+    for name in ("ppo", "ei", "ei_lr_low", "ei_lr_high"):
+        found[f"8xtg/{name}/{SMALL}"] |= {"share/tinygsm": (1.0, 1.0), "share/other": (0.0, 0.0)}
+    bent = tables(found, noise=0.0)
+    remarks = {number: " / ".join(judge(CLAIMS[number], bent).remarks) for number in CLAIMS}
+    assert "8xtg: the base's maj@64 leaves less room" in remarks[11]
+    assert "next to no share to shift" in remarks[15]
+    # Six seeds that agree without any spread: a coin would do so once in 32.
+    assert "gain (tg): all 6 seeds have the same value" in remarks[16]
+    assert "probability 0.031" in remarks[16]
+    assert "no width" not in " / ".join(judge(CLAIMS[16], tables(effects())).remarks)
+    assert "tg_omi1: most accurate wins in 6 of 6 seeds; its base's two most accurate formats are within 0.02 of each other in 0" in remarks[9]
+    accuracies = {aside.where: aside.seeds[0] for aside in judge(CLAIMS[7], bent).asides if aside.where}
+    assert accuracies == pytest.approx({"omi1": 0.2 / 0.6, "tinygsm": 0.24 / 0.3})
+
+
+def test_a_forecast_of_no_change_stands_beside_the_kl_optimum(holding):
+    asides = {(aside.kind, aside.where): aside.seeds for aside in judge(CLAIMS[21], holding).asides}
+    # From 0.45, 0.35, 0.2 to 0.8, 0.18, 0.02 (other 0 to 0.01): more than the forecast's 0.04.
+    assert asides["null", "weight 1"][0] == pytest.approx(0.36, abs=0.02)
+    assert asides["beside", "weight 1"][0] == pytest.approx(0.04 - 0.36, abs=0.02)
+
+
+def test_equal_temperatures_on_dev_can_go_to_that_of_training():
+    # In the paperlike study 0.7 is better than both others on dev; made equal, the rule decides.
+    bent = tables(effects(), noise=0.0)
+    for (*_, split, heat, _, quantity), seeds in bent.scores.items():
+        if (split, heat, quantity) == ("dev", 0.7, "pass@64"):
+            for steps in seeds.values():
+                steps.update({step: value - 0.01 for step, value in steps.items() if step})
+    one = Arm("tg_omi1_omi2", "ppo", SMALL)
+    low, near = dev_best(bent, one, "pass@64"), dev_best(bent, one, "pass@64", near=1.0)
+    assert (set(low.chosen.values()), set(near.chosen.values())) == ({0.7}, {1.0})
+    assert low.ties == len(low.chosen) == 6 * 8
+    unequal = dev_best(tables(effects(), noise=0.0), one, "pass@64", near=1.0)
+    assert {heat for (_, step), heat in unequal.chosen.items() if step} == {0.7}
+
+
+def test_a_reward_that_never_moves_a_twin_that_reaches_one_and_chance_beyond_are_said():
+    found = effects()
+    found[f"twins/ppo/{SMALL}"] |= {"training": (0.5, 0.97)}
+    line = judge(CLAIMS[1], tables(found, seeds=range(3), wild={f"twins/ppo/{SMALL}:training": 0.2}))
+    assert "interval reaches 1" in " / ".join(line.remarks)
+    bent = tables(effects())
+    floors = {item: {0: 0.3, 1: 0.3} for item in ("base, chance, pass@64", "after RL, chance, pass@64")}
+    bent.findings["tg", SMALL, "ppo"]["floors/beyond"] = floors
+    (aside,) = judge(CLAIMS[18], bent).asides
+    assert (aside.where, aside.kind, aside.seeds) == ("tg", "null", {0: 0.0, 1: 0.0})
