@@ -1,5 +1,6 @@
 """Bootstrap by problem: completions of one problem are alike, so whole problems are resampled."""
 
+from functools import lru_cache
 from math import sqrt
 from statistics import NormalDist
 
@@ -14,11 +15,17 @@ NEAR_END = 0.05
 """Within this of 0 or 1 a share gets `score_interval` instead of percentiles."""
 
 
+@lru_cache(maxsize=8)
 def problem_weights(num_problems: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
-    """(R, P) how often each problem is drawn in each resample; a pure function of its arguments."""
+    """(R, P) how often each problem is drawn in each resample; a pure function of its arguments, read-only.
+
+    Kept, since a page asks for the same few thousands of times and drawing them was over half of its making.
+    """
     assert num_problems >= 1
     stream = generator("bootstrap by problem", seed, num_problems)
-    return stream.multinomial(num_problems, np.full(num_problems, 1 / num_problems), size=resamples)
+    weights = stream.multinomial(num_problems, np.full(num_problems, 1 / num_problems), size=resamples)
+    weights.flags.writeable = False
+    return weights
 
 
 def ratio_interval(
