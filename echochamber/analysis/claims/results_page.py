@@ -85,15 +85,17 @@ def _made(tables: Tables) -> str:
     done, stages = about.get("stages_done"), about.get("stages")
     seconds, wall = about.get("seconds") or {}, about.get("machine_seconds")
     times = ", ".join(f"{kind} {value / 3600:.2f}" for kind, value in sorted(seconds.items()) if value)
+    commands = about.get("commands") or []
+    listed = "\n".join(f"- `{command}`" for command in commands)
     libraries = ", ".join(f"{name} {version}" for name, version in (about.get("libraries") or {}).items())
     rows = [
-        ["run by", "; ".join(f"`{command}`" for command in about.get("commands") or []) or "not recorded"],
+        ["run by", f"`{commands[0]}`" if len(commands) == 1 else f"{len(commands)} commands, one after the other" if commands else "not recorded"],
         ["scope, seeds", f"{about.get('scope') or 'none'}; {', '.join(map(str, about.get('seeds') or []))}"],
         ["versions", f"echochamber {', '.join(about.get('code_versions') or ['unknown'])}" + (f"; {libraries}" if libraries else "")],
         ["hours", (f"{wall / 3600:.2f} of machine time; " if wall else "") + f"{sum(seconds.values()) / 3600:.2f} of stages ({times or 'none'})"],
-        ["stages", f"{done} of {stages} finished" + ("" if done == stages else "; **this study is not complete**, see the end of the page")],
+        ["stages", f"{done} of {stages} that the last command asked for finished" + ("" if done == stages else "; **this study is not complete**, see the end of the page")],
     ]
-    return table(["", ""], rows)
+    return table(["", ""], rows) + (f"\n\n<details><summary>The commands</summary>\n\n{listed}\n\n</details>" if len(commands) > 1 else "")
 
 
 def _ledger(lines: Sequence[Line]) -> str:

@@ -102,8 +102,11 @@ def test_a_study_that_is_partly_run_says_what_is_missing(holding):
     made = {"recipe": {"notes": ["Looked at before."]}, "arms": arms, "stages": 9, "stages_done": 7, "seconds": {"rl": 7200.0}, "machine_seconds": 3600.0, "commands": ["echochamber study x"]}
     page = results_page(make_ledger(replace(holding, about=holding.about | made)), "echochamber ledger x")
     assert "| run by | `echochamber study x` |" in page
+    two = replace(holding, about=holding.about | made | {"commands": ["echochamber study x", "echochamber study x scope=full"]})
+    assert "| run by | 2 commands, one after the other |" in results_page(make_ledger(two), "x")
+    assert "<summary>The commands</summary>\n\n- `echochamber study x`\n- `echochamber study x scope=full`\n" in results_page(make_ledger(two), "x")
     assert "1.00 of machine time; 2.00 of stages (rl 2.00)" in page
-    assert "7 of 9 finished; **this study is not complete**" in page
+    assert "7 of 9 that the last command asked for finished; **this study is not complete**" in page
     assert "1 of 2 arms have finished on every planned seed" in page
     assert "\n- Looked at before.\n" in page
     assert "left out" not in page
