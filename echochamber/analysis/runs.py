@@ -21,7 +21,9 @@ class Run:
     pretrain: Node | None
     rl: Node | None
     evaluations: list[Node] = field(default_factory=list)
-    """Evaluate stages of the base, then of the RL checkpoints."""
+    """The study's own evaluate stages of the base, then of the RL checkpoints."""
+    further: list[Node] = field(default_factory=list)
+    """The same of `also_evaluate`."""
     probes: list[Node] = field(default_factory=list)
     """Probe stages of the base, then of the last RL checkpoint."""
     rows: list[Row] = field(default_factory=list)
@@ -78,7 +80,8 @@ def _run(study: Study, rl: Node | None, pretrain: Node | None) -> Run:
     place = rl or pretrain
     assert place is not None
     start = rl.from_step if rl else None
-    evaluations = [*_of_checkpoints(study, pretrain, "evaluate", start), *_of_checkpoints(study, rl, "evaluate", start)]
+    scored = [*_of_checkpoints(study, pretrain, "evaluate", start), *_of_checkpoints(study, rl, "evaluate", start)]
+    evaluations = [node for node in scored if not node.evaluation]
     rows = [row for node in evaluations for row in _rows(study, node)]
     return Run(
         mixture=place.mixture,
@@ -88,6 +91,7 @@ def _run(study: Study, rl: Node | None, pretrain: Node | None) -> Run:
         pretrain=pretrain,
         rl=rl,
         evaluations=evaluations,
+        further=[node for node in scored if node.evaluation],
         probes=[*_of_checkpoints(study, pretrain, "probe", start), *_of_checkpoints(study, rl, "probe", start)],
         rows=sorted(rows, key=lambda row: row["step"]),
         dense=read_log(study, rl, "metrics.jsonl") if rl else [],
@@ -95,11 +99,11 @@ def _run(study: Study, rl: Node | None, pretrain: Node | None) -> Run:
 
 
 def _of_checkpoints(study: Study, node: Node | None, kind: str, from_step: int | None) -> Iterator[Node]:
-    """The study's own evaluate or probe stages of `node` itself (one of an RL stage may name its pretraining as well)."""
+    """Evaluate or probe stages of `node` itself (one of an RL stage may name its pretraining as well)."""
     if node is None:
         return
     for candidate in study.of_kind(kind):
-        if candidate.evaluation or candidate.from_step != from_step:
+        if candidate.from_step != from_step:
             continue
         through_rl = _parent(study, candidate, "rl")
         if (node.kind == "rl" and through_rl is node) or (

@@ -8,7 +8,7 @@ import polars as pl
 from ..findings import run_inputs
 from ..page_table import Inputs
 from ..runs import Row, Run, rl_config, rollout_size
-from ..study_folder import Study
+from ..study_folder import Study, read_json, scan_table
 from ..tables.baselines import no_training
 from ..tables.coverage import coverage_precision
 from ..tables.dynamics import format_costs
@@ -29,9 +29,20 @@ def run_findings(study: Study, run: Run, chosen: tuple[str, str]) -> Iterator[di
     if not one.last or one.records is None or one.counted is None:
         return
     size = rollout_size(rl_config(study, run.arm))
-    for analysis, item, value in _found(one, chosen, size[0] * size[1]):
+    found = [*_found(one, chosen, size[0] * size[1])]
+    beyond = _records_on(study, run, BEYOND)
+    if beyond is not None:
+        found += [(f"floors/{BEYOND}", *row) for row in _floors(beyond, BEYOND, one.last)]
+    for analysis, item, value in found:
         if value is not None:
             yield {"analysis": analysis, "item": item, "value": float(value)}
+
+
+def _records_on(study: Study, run: Run, problem_set: str) -> pl.LazyFrame | None:
+    """Completions on a problem set of `also_evaluate`, of the run's base and its checkpoints."""
+    nodes = [node for node in run.further if any(row.get("problem_set") == problem_set for row in read_json(study, node, "summary.json") or [])]
+    scans = [scan for node in nodes if (scan := scan_table(study, node, "records.parquet")) is not None]
+    return pl.concat(scans, how="diagonal").filter(pl.col("outcome").ne_missing("infrastructure")) if scans else None
 
 
 def _found(one: Inputs, chosen: tuple[str, str], samples_per_step: int) -> Iterator[Found]:
@@ -50,8 +61,6 @@ def _found(one: Inputs, chosen: tuple[str, str], samples_per_step: int) -> Itera
     for row in supported.filter(pl.col("k") == pl.col("k").max()).iter_rows(named=True):
         yield "support", f"{row['kind']} within {row['k']}", row["value"]
     yield from (("floors", *row) for row in _floors(one.records, name, one.last))
-    if chosen[0] != BEYOND:
-        yield from ((f"floors/{BEYOND}", *row) for row in _floors(one.records, BEYOND, one.last))
     for row in flip_errors(one.records, name, one.last).iter_rows(named=True):
         yield "errors", f"{row['flip']}: {row['first_error']}", float(row["count"])
     yield from _costs(one.records, name, samples_per_step)

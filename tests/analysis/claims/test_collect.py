@@ -82,3 +82,24 @@ def test_the_page_shows_the_claims_that_the_recipe_names(judged):
     assert CLAIMS[3].statement in page
     assert CLAIMS[1].statement not in page
     assert "no record of the criteria" in page
+
+
+def test_chance_beyond_the_pretraining_is_read_from_the_further_evaluation(judged, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(judged, tmp_path / "study")
+    study = json.loads((folder / "study.json").read_text())
+    for node in [n for n in study["nodes"] if n["kind"] == "evaluate" and n["seed"] == 1]:
+        copy = node | {"id": node["id"].replace("evaluate/", "evaluate@beyond/"), "evaluation": "beyond", "folder": node["folder"] + "beyond"}
+        shutil.copytree(folder / node["folder"], folder / copy["folder"])
+        path = folder / copy["folder"] / "records.parquet"
+        pl.read_parquet(path).with_columns(problem_set=pl.lit("beyond")).write_parquet(path)
+        path = folder / copy["folder"] / "summary.json"
+        path.write_text(json.dumps([row | {"problem_set": "beyond"} for row in json.loads(path.read_text())]))
+        study["nodes"].append(copy)
+    (folder / "study.json").write_text(json.dumps(study))
+    found = collect(folder).frames["findings"]
+    own, beyond = (found.filter(pl.col("analysis") == name) for name in ("floors", "floors/beyond"))
+    assert (own["seed"].unique().to_list(), beyond["seed"].unique().to_list()) == ([0, 1, 2], [1])
+    assert dict(beyond.select("item", "value").rows()) == dict(own.filter(pl.col("seed") == 1).select("item", "value").rows())
+    assert any("chance" in item for item in beyond["item"])
