@@ -30,6 +30,11 @@ Group = tuple[str, str, str]
 DECLARED = "KL optimum"
 """The forecast that is held against the naive ones; named before any run."""
 SCORES = ("brier", "total_variation", "hit")
+WHY_NOT = (
+    "So the declared forecast is not shown to beat the base's most accurate format. A reason that would explain it: at a small KL weight the optimum is every format's share of the base's *right* completions, "
+    "the end of a policy that has learned to tell right from wrong inside each format and never needs to prefer one. A policy that learns more slowly inside formats than between "
+    "them follows their mean accuracies instead, as the replicator flow and the most accurate format do; under a large KL weight (claim 21) the optimum is a different one, near the base."
+)
 NAIVE = ("most frequent at base", "most accurate at base", "always ")
 """How the forecasts begin that need no theory."""
 
@@ -140,16 +145,17 @@ def _against(scores: Mapping[str, Mapping[str, Mapping[int, float]]]) -> list[st
     """One sentence per naive baseline: paired differences over seeds, and whether they clear 0."""
     if DECLARED not in scores:
         return []
-    lines = []
+    lines, beaten = [], True
     for name in (name for name in scores if _kind(name) == "naive"):
         parts = []
         for score, sign in (("brier", "below"), ("hit", "above")):
             shared = {s: scores[DECLARED][score][s] - scores[name][score][s] for s in scores[DECLARED][score] if s in scores[name][score]}
             found = estimate(shared, "below" if sign == "below" else "above", 0.0)
             said = {"supported": "better", "contradicted": "worse", "inconclusive": "not told apart"}[found.verdict()]
+            beaten = beaten and (said == "better" or not name.startswith("most accurate"))
             parts.append(f"{'Brier score' if score == 'brier' else 'winner hit rate'} {spread(shared)}: {said}")
         lines.append(f"- {DECLARED} minus {name}: {'; '.join(parts)}")
-    return ["\n".join(lines)]
+    return ["\n".join(lines), *([] if beaten else [WHY_NOT])]
 
 
 def stability(tables: Tables) -> str:

@@ -92,6 +92,11 @@ def test_forecasts_are_held_against_each_naive_one_by_seed(holding):
     text = forecasts(replace(holding, frames=holding.frames | {"forecasts": bent}))
     assert "KL optimum minus most frequent at base: Brier score -0.425 [-0.445 to -0.405]: better; winner hit rate 1.000 [1.000 to 1.000]: better" in text
     assert text.index("| KL optimum") < text.index("| most frequent at base")
+    assert "A reason that would explain it" not in text
+    level = bent.vstack(bent.filter(pl.col("forecast") == "KL optimum").with_columns(forecast=pl.lit("most accurate at base")))
+    said = forecasts(replace(holding, frames=holding.frames | {"forecasts": level}))
+    assert "KL optimum minus most accurate at base: Brier score 0.000 [0.000 to 0.000]: not told apart" in said
+    assert said.endswith("near the base.")
 
 
 def test_a_study_that_is_partly_run_says_what_is_missing(holding):
