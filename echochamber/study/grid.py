@@ -33,7 +33,7 @@ class StartRule(Config):
 
     where: Rule
     step: int = Field(gt=0)
-    """A step that pretraining keeps (`pretrain.checkpoints`)."""
+    """A step that pretraining keeps: one of `pretrain.keep_steps` where there are any, else of the `checkpoints` on its log grid."""
 
 
 class GridConfig(Config):

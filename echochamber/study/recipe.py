@@ -116,6 +116,10 @@ class Recipe(Config):
             wrong = [str(value) for rule in rules for value in named(rule, key) if value not in known]
             if wrong:
                 raise ValueError(f"a rule of grid or also_evaluate names {key} {wrong[0]!r}; there are {', '.join(known)}")
+        # Without keep_steps the kept ones follow from the mixture's tokens, which nobody knows before it is prepared.
+        dropped = [rule.step for rule in self.grid.from_step if self.pretrain.keep_steps and rule.step not in self.pretrain.keep_steps]
+        if dropped:
+            raise ValueError(f"grid.from_step starts at step {dropped[0]}; pretrain.keep_steps has {', '.join(map(str, self.pretrain.keep_steps))}")
         taken = [name for name in self.behaviours if name in FORMAT_NAMES]
         if taken:
             raise ValueError(f"behaviours.{taken[0]}: the name is a shipped format's; choose another")

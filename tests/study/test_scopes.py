@@ -98,6 +98,10 @@ def test_an_arm_may_start_from_an_earlier_step(tmp_path):
     assert usual.spec == plain.nodes[usual.id].spec
     assert early.spec.fingerprint != plain.nodes[early.id].spec.fingerprint
     assert "evaluate/a/nano-0.2m/base@40/seed0" in graph.nodes
+    assert "evaluate/a/nano-0.2m/base@40/seed0" in _graph(tmp_path, grid=grid, pretrain={"keep_steps": [20, 40]}).nodes
+    # Found after hours of pretraining otherwise.
+    with pytest.raises(UserError, match=r"starts at step 40; pretrain\.keep_steps has 20, 60"):
+        _graph(tmp_path, grid=grid, pretrain={"keep_steps": [20, 60]})
     for step in (40, 90):
         (tmp_path / "base" / "checkpoints" / f"step_{step}").mkdir(parents=True)
     assert checkpoint_at(tmp_path / "base", 40).name == "step_40"
