@@ -114,7 +114,7 @@ def forecasts(tables: Tables) -> str:
     shown = table(["forecast", "kind", "Brier score", "total variation", "winner hit rate"], rows)
     note = (
         f"PPO on the mixtures of at least two formats that have finished ({', '.join(_finished(tables))}; planned are {len(MIXTURES)}), mean over mixtures, "
-        f"interval over seeds. Lower is better but for the last column. Declared beforehand: the {DECLARED} against each of the three naive baselines."
+        f"interval over the seeds that have the most of them. Lower is better but for the last column. Declared beforehand: the {DECLARED} against each of the three naive baselines."
     )
     return "\n\n".join([note, shown, *_against(scores)])
 
@@ -129,7 +129,10 @@ def _scores(tables: Tables) -> dict[str, dict[str, dict[int, float]]]:
     mine = (pl.col("arm") == "ppo") & (pl.col("size") == tables.size) & pl.col("mixture").is_in(MIXTURES) & (pl.col("forecast") != "what happened")
     # `always FORMAT` names each mixture's first format; over mixtures it is one forecast.
     name = pl.when(pl.col("forecast").str.starts_with("always ")).then(pl.lit("always the first format")).otherwise(pl.col("forecast"))
-    means = found.filter(mine).with_columns(forecast=name, hit=pl.col("hit").cast(pl.Float64)).group_by("forecast", "seed").agg(pl.col(*SCORES).mean())
+    found = found.filter(mine)
+    # A seed that some mixtures lack would compare other mixtures than its fellows do.
+    whole = found.group_by("seed").agg(count=pl.col("mixture").n_unique()).filter(pl.col("count") == pl.col("count").max())["seed"]
+    means = found.filter(pl.col("seed").is_in(whole.to_list())).with_columns(forecast=name, hit=pl.col("hit").cast(pl.Float64)).group_by("forecast", "seed").agg(pl.col(*SCORES).mean())
     scores: dict[str, dict[str, dict[int, float]]] = {}
     for forecast, seed, *values in means.sort("forecast", "seed").select("forecast", "seed", *SCORES).iter_rows():
         for score, value in zip(SCORES, values, strict=True):

@@ -92,6 +92,10 @@ def test_forecasts_are_held_against_each_naive_one_by_seed(holding):
     text = forecasts(replace(holding, frames=holding.frames | {"forecasts": bent}))
     assert "KL optimum minus most frequent at base: Brier score -0.425 [-0.445 to -0.405]: better; winner hit rate 1.000 [1.000 to 1.000]: better" in text
     assert text.index("| KL optimum") < text.index("| most frequent at base")
+    few = bent.filter((pl.col("seed") < 3) | (pl.col("mixture") == "tg_omi1_omi2"))
+    only = bent.filter(pl.col("seed") < 3)
+    shown = [forecasts(replace(holding, frames=holding.frames | {"forecasts": frame})) for frame in (few, only)]
+    assert shown[0] == shown[1] != text
     assert "A reason that would explain it" not in text
     level = bent.vstack(bent.filter(pl.col("forecast") == "KL optimum").with_columns(forecast=pl.lit("most accurate at base")))
     said = forecasts(replace(holding, frames=holding.frames | {"forecasts": level}))
