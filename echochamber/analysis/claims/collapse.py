@@ -20,7 +20,7 @@ from .select import (
     shares,
     top_share,
     variation,
-    winner,
+    winners,
 )
 from .tables import Tables
 
@@ -87,12 +87,6 @@ def _claim_1(tables: Tables) -> Evidence:
             remarks.append(f"sensitivity arm {place} has not been run")
     measured = (Measured("share", top), Measured("beyond twins", top, rival=twin_top))
     return Evidence(measured, tuple(asides), tuple(remarks))
-
-
-def winners(label: str, tables: Tables, one: Arm) -> str:
-    """`winner of LABEL: tinygsm in 5, omi2 in 1`."""
-    names = [winner(of) for of in end_shares(tables, one).values()]
-    return f"winner of {label}: " + ", ".join(f"{name} in {names.count(name)}" for name in sorted(set(names)))
 
 
 def interval_distance(tables: Tables, one: Arm) -> tuple[Seeds, int]:

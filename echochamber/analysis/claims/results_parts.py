@@ -13,14 +13,13 @@ from .collapse import (
     SENSITIVITY,
     TWINS,
     epoch_top_share,
-    winners,
 )
 from .declare import NotTestableError
 from .estimate import estimate
 from .nulls import bandit_top_share
 from .phase import phase_rows
 from .registry import CLAIMS
-from .select import OTHER, arm, base
+from .select import OTHER, arm, base, winners
 from .stability import check_stability, overall
 from .tables import BASE, Tables
 from .winners import MIXTURES

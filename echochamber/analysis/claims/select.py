@@ -143,6 +143,12 @@ def winner(of: Mapping[str, float]) -> str:
     return max(sorted(of), key=lambda name: of[name])
 
 
+def winners(label: str, tables: Tables, one: Arm) -> str:
+    """`winner of LABEL: tinygsm in 5, omi2 in 1`."""
+    names = [winner(of) for of in end_shares(tables, one).values()]
+    return f"winner of {label}: " + ", ".join(f"{name} in {names.count(name)}" for name in sorted(set(names)))
+
+
 def lead(of: Mapping[str, float], name: str) -> float:
     """Share of `name` minus the largest other share: above 0 exactly when it is the winner."""
     return of.get(name, 0.0) - max((share for other, share in of.items() if other != name), default=0.0)

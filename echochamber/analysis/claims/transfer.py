@@ -2,7 +2,7 @@
 
 from .declare import Aside, Claim, Criterion, Evidence, Measured
 from .findings import BEYOND
-from .select import arm, gain, mean_over, minus
+from .select import arm, base, gain, mean_over, minus
 from .tables import Tables
 
 FIVE = ("tg", "tg_4xomi1", "tg_omi2", "omi2_mmqa", "tg_omi1_omi2")
@@ -43,7 +43,10 @@ def _claim_18(tables: Tables) -> Evidence:
 def _claim_19(tables: Tables) -> Evidence:
     one = arm(tables, PLANTED, "ppo")
     seen, clean = gain(tables, one, "accuracy", "overlap"), gain(tables, one, "accuracy", "overlap_clean")
-    return Evidence((Measured("difference", minus(seen, clean)),), (Aside("gain on overlap", seen), Aside("gain on its clean twin", clean)))
+    # A base that already knows the mentioned problems would show it before any RL.
+    known = minus(base(tables, one, "accuracy", "overlap"), base(tables, one, "accuracy", "overlap_clean"))
+    asides = (Aside("gain on overlap", seen), Aside("gain on its clean twin", clean), Aside("base pass@1, overlap minus its clean twin", known))
+    return Evidence((Measured("difference", minus(seen, clean)),), asides)
 
 
 def _claim_20(tables: Tables) -> Evidence:

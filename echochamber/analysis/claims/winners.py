@@ -6,7 +6,7 @@ from itertools import combinations
 import polars as pl
 
 from .declare import Aside, Claim, Criterion, Evidence, Measured, NotTestableError, Seeds
-from .select import Arm, arm, base, base_shares, end_shares, mean_over, minus, winner
+from .select import Arm, arm, base, base_shares, end_shares, mean_over, minus, winner, winners
 from .tables import Tables
 
 WRITTEN = 0.01
@@ -88,7 +88,7 @@ def _claim_13(tables: Tables) -> Evidence:
         differ = {s: float(winner(ends[0][s]) != winner(ends[1][s])) for s in ends[0] if s in ends[1]}
         measured.append(Measured("differ", differ, where))
         asides.append(Aside("base accuracy, small minus large", apart, where))
-        remarks.append(f"{where}: {_forecast(tables, first, second)}")
+        remarks += [f"{winners(small, tables, first)}; {winners(large, tables, second)}", f"{where}: {_forecast(tables, first, second)}"]
     if not measured:
         raise NotTestableError("; ".join(remarks))
     return Evidence(tuple(measured), tuple(asides), tuple(remarks))

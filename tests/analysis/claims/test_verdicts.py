@@ -163,6 +163,16 @@ def test_what_a_verdict_should_be_read_with_stands_beside_it():
     assert accuracies == pytest.approx({"omi1": 0.2 / 0.6, "tinygsm": 0.24 / 0.3})
 
 
+def test_sizes_are_named_with_their_winners_and_overlap_with_what_the_base_knew():
+    found = effects()
+    found[f"tg_omi2_planted/ppo/{SMALL}"] |= {"accuracy@overlap": (0.5, 0.7), "accuracy@overlap_clean": (0.4, 0.6)}
+    bent = tables(found, noise=0.0)
+    said = f"winner of {SMALL}: tinygsm in 6; winner of {LARGE}: omi2 in 6"
+    assert said in judge(CLAIMS[13], bent).remarks
+    known = next(aside for aside in judge(CLAIMS[19], bent).asides if aside.name.startswith("base pass@1"))
+    assert known.seeds == pytest.approx({seed: 0.1 for seed in range(6)}, abs=1e-9)
+
+
 def test_a_forecast_of_no_change_stands_beside_the_kl_optimum(holding):
     asides = {(aside.kind, aside.where): aside.seeds for aside in judge(CLAIMS[21], holding).asides}
     # From 0.45, 0.35, 0.2 to 0.8, 0.18, 0.02 (other 0 to 0.01): more than the forecast's 0.04.
