@@ -7,6 +7,7 @@ from .declare import Aside
 from .findings import BEYOND
 from .judge import Line
 from .ledger import Ledger, criterion_text, measured_text
+from .results_forecasts import forecasts
 from .results_parts import table
 from .tables import Tables
 
@@ -58,7 +59,7 @@ def _beyond(tables: Tables, figures: Mapping[str, str] | None) -> list[str]:
         "## Selection or skill?",
         parts.analysis(tables, "selection", "The gain in accuracy, split exactly per problem: selection is writing better formats more often, skill is doing better inside them. At least and at most: over every accuracy that a format could have had on problems where it was not written."),
         "## Forecasts from the base alone",
-        parts.forecasts(tables),
+        forecasts(tables),
         "## What needs no training",
         parts.analysis(tables, "baselines", "Accuracy on the headline problems."),
         "## Support",

@@ -155,8 +155,8 @@ def lead(of: Mapping[str, float], name: str) -> float:
 
 
 def variation(first: Mapping[str, float], second: Mapping[str, float]) -> float:
-    """Total variation between two sets of shares, in [0, 1]."""
-    return sum(abs(first.get(name, 0.0) - second.get(name, 0.0)) for name in {*first, *second}) / 2
+    """Total variation between two sets of shares, in [0, 1]; added up by name, since the order of a set changes from process to process."""
+    return sum(abs(first.get(name, 0.0) - second.get(name, 0.0)) for name in sorted({*first, *second})) / 2
 
 
 def shift(tables: Tables, one: Arm) -> Seeds:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import sqrt
 
+from ...stats.intervals import t_quantile
 from .declare import Claim
 from .estimate import FEWEST_SEEDS, Verdict
 from .judge import judge
@@ -83,3 +85,13 @@ def overall(found: Sequence[Stability]) -> tuple[float, int]:
     splits = sum(len(one.verdicts) for one in found)
     kept = sum(one.kept * len(one.verdicts) for one in found)
     return (kept / splits if splits else float("nan")), sum(one.turned for one in found)
+
+
+def agreeing(found: Sequence[Stability]) -> float:
+    """Share of all halves that have the verdict of the whole."""
+    return sum(one.agrees * len(one.verdicts) for one in found) / sum(len(one.verdicts) for one in found)
+
+
+def wider(few: int, many: int) -> float:
+    """How many times as wide Student's 95% interval of `few` seeds is as that of `many`, at the same spread between seeds."""
+    return t_quantile(0.975, few - 1) / t_quantile(0.975, many - 1) * sqrt(many / few)

@@ -13,9 +13,9 @@ from echochamber.analysis.claims.judge import judge
 from echochamber.analysis.claims.ledger import criteria_note, make_ledger, open_ledger, save_ledger
 from echochamber.analysis.claims.phase import phase_rows
 from echochamber.analysis.claims.registry import CLAIMS, criteria_hash
+from echochamber.analysis.claims.results_forecasts import forecasts
 from echochamber.analysis.claims.results_page import results_page
-from echochamber.analysis.claims.results_parts import forecasts
-from echochamber.analysis.claims.stability import check_stability, halves, overall, stability
+from echochamber.analysis.claims.stability import agreeing, check_stability, halves, overall, stability, wider
 from echochamber.core.errors import UserError
 from echochamber.stats.intervals import t_interval, t_quantile
 
@@ -185,6 +185,14 @@ def test_a_steady_claim_keeps_its_verdict_and_a_torn_one_does_not(holding):
 def test_only_claims_with_six_seeds_are_checked():
     three = tables(effects(), seeds=range(3))
     assert check_stability(three, [CLAIMS[3]]) == []
+
+
+def test_agreement_is_counted_over_halves_and_three_seeds_are_wide(holding):
+    steady = stability(holding, CLAIMS[3], range(6))
+    undecided = replace(steady, verdicts=(("inconclusive", steady.whole),) * 10)
+    assert (agreeing([steady]), agreeing([undecided]), agreeing([steady, undecided])) == (1.0, 0.5, 0.75)
+    # Student's quantiles at 2 and 5 degrees of freedom, 4.303 and 2.571.
+    assert wider(3, 6) == pytest.approx(4.303 / 2.571 * 2**0.5, abs=1e-3)
     kept, turned = overall([])
     assert np.isnan(kept)
     assert turned == 0

@@ -1,5 +1,9 @@
 """Every claim on tables whose answer is known: supported, contradicted, inconclusive, not testable."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from echochamber.analysis.claims.crossfit import dev_best
@@ -170,7 +174,7 @@ def test_sizes_are_named_with_their_winners_and_overlap_with_what_the_base_knew(
     said = f"winner of {SMALL}: tinygsm in 6; winner of {LARGE}: omi2 in 6"
     assert said in judge(CLAIMS[13], bent).remarks
     known = next(aside for aside in judge(CLAIMS[19], bent).asides if aside.name.startswith("base pass@1"))
-    assert known.seeds == pytest.approx({seed: 0.1 for seed in range(6)}, abs=1e-9)
+    assert known.seeds == pytest.approx(dict.fromkeys(range(6), 0.1), abs=1e-9)
 
 
 def test_a_forecast_of_no_change_stands_beside_the_kl_optimum(holding):
@@ -205,3 +209,14 @@ def test_a_reward_that_never_moves_a_twin_that_reaches_one_and_chance_beyond_are
     bent.findings["tg", SMALL, "ppo"]["floors/beyond"] = floors
     (aside,) = judge(CLAIMS[18], bent).asides
     assert (aside.where, aside.kind, aside.seeds) == ("tg", "null", {0: 0.0, 1: 0.0})
+
+
+def test_a_total_variation_has_the_same_last_digit_in_every_process():
+    shares = {f"word{n}": 1 / (n + 3) for n in range(40)}
+    program = f"from echochamber.analysis.claims.select import variation; print(repr(variation({shares!r}, {{}})))"
+    said = {
+        subprocess.run([sys.executable, "-c", program], env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
+        for seed in ("1", "2", "3", "4")
+    }
+    assert len(said) == 1
+    assert float(said.pop()) == pytest.approx(sum(shares.values()) / 2)
