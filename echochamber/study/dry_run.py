@@ -205,7 +205,7 @@ def _evaluate(node: Node, recipe: Recipe) -> Parts:
 
 def _probe(node: Node, recipe: Recipe) -> Parts:
     assert recipe.probe is not None
-    formats = len(ProbeConfig(**dict(recipe.probe)).forced())
+    formats = len(ProbeConfig(**recipe.probe.settings()).forced())
     per_problem = recipe.probe.samples * (formats + len(recipe.probe.temperatures)) + 2 * recipe.probe.likelihood_samples
     problems = len(recipe.evaluate.sets) * min(recipe.evaluate.count, recipe.probe.count or recipe.evaluate.count)
     tokens = problems * per_problem * min(TOKENS_PER_COMPLETION, recipe.evaluate.max_new_tokens)

@@ -86,7 +86,8 @@ class Graph:
         recipe = self.recipe
         point: dict[str, Any] = {"mixture": place.mixture, "size": place.size, "seed": place.seed}
         self._evaluate_base(place, base, recipe.evaluate, tests)
-        self._probe(place, base, None, tests)
+        if recipe.probe and not recipe.probe.where:
+            self._probe(place, base, None, tests)
         for arm, config in recipe.rl.items():
             if recipe.grid.skips(**point, rl=arm):
                 continue
@@ -94,11 +95,12 @@ class Graph:
             here = replace(place, from_step=start)
             if start is not None:
                 self._evaluate_base(here, base, recipe.evaluate, tests)
-                self._probe(here, base, None, tests)
             here = replace(here, arm=arm)
             trained = self._rl(here, base, config)
             self._evaluate_rl(here, trained, recipe.evaluate, tests)
-            self._probe(here, trained, base, tests)
+            if recipe.probe and matches(recipe.probe.where, {**point, "rl": arm}):
+                self._probe(replace(here, arm=None), base, None, tests)
+                self._probe(here, trained, base, tests)
             for name, extra in recipe.also_evaluate.items():
                 if matches(extra.where, {**point, "rl": arm}):
                     sets = self._tests(extra)
@@ -209,11 +211,10 @@ class Graph:
         self._add(place.node("evaluate", spec, (checkpoint, *tests.values()), run))
 
     def _probe(self, place: "Place", checkpoint: str, reference: str | None, tests: dict[str, str]) -> None:
-        """Probe of a last checkpoint, compared with the base it came from; nothing where the recipe does not ask for it."""
+        """Probe of a last checkpoint, compared with the base it came from."""
         recipe = self.recipe
-        if recipe.probe is None:
-            return
-        config = probe.ProbeConfig(**dict(recipe.probe), max_new_tokens=recipe.evaluate.max_new_tokens, prompt_suffix=recipe.prompt_suffix)
+        assert recipe.probe is not None
+        config = probe.ProbeConfig(**recipe.probe.settings(), max_new_tokens=recipe.evaluate.max_new_tokens, prompt_suffix=recipe.prompt_suffix)
         settings = {"probe": config.identity(), "openings": config.forced(), "arm": place.arm, "seed": place.seed, "runtime": recipe.runtime.identity()}
         settings |= tracked(self.recipe, place.mixture) | ({"from_step": place.from_step} if place.from_step is not None else {})
         roles = {"checkpoint": checkpoint} | ({"reference": reference} if reference else {})

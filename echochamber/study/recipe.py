@@ -59,6 +59,17 @@ class AlsoEvaluate(EvaluateRecipe):
     """Which arms; empty: all."""
 
 
+class ProbeArms(ProbeRecipe):
+    """What is probed, and at the end of which arms; the bases that those start from are probed as well."""
+
+    where: Rule = {}
+    """Which arms; empty: all, and every base."""
+
+    def settings(self) -> dict[str, Any]:
+        """The keys of the stage, which do not say where it stands."""
+        return {name: value for name, value in dict(self).items() if name != "where"}
+
+
 class Recipe(Config):
     """A whole study. Defaults fill what a file leaves out; `echochamber show` prints them all."""
 
@@ -91,8 +102,8 @@ class Recipe(Config):
     """Twins of known formats, tracked as formats of their own."""
     scope: str | None = None
     """Which of the recipe's `scopes` this is."""
-    probe: ProbeRecipe | None = None
-    """Forced formats, temperatures and likelihoods of every last checkpoint; None: no such stages, `{}`: all defaults."""
+    probe: ProbeArms | None = None
+    """Forced formats, temperatures and likelihoods of last checkpoints; None: no such stages, `{}`: of all, with all defaults."""
     claims: tuple[int, ...] = ()
     runtime: RuntimeConfig = RuntimeConfig()
 
@@ -111,11 +122,11 @@ class Recipe(Config):
         for name, arm in self.rl.items():
             if arm.prompt_suffix not in (DEFAULT_SUFFIX, self.prompt_suffix):
                 raise ValueError(f"rl.{name}.prompt_suffix differs from the study's; set 'prompt_suffix' once, at the top")
-        rules = [*self.grid.rules, *(extra.where for extra in self.also_evaluate.values())]
+        rules = [*self.grid.rules, *(extra.where for extra in self.also_evaluate.values()), *([self.probe.where] if self.probe else [])]
         for key, known in (("mixture", self.mixtures), ("rl", self.rl), ("size", SIZES)):
             wrong = [str(value) for rule in rules for value in named(rule, key) if value not in known]
             if wrong:
-                raise ValueError(f"a rule of grid or also_evaluate names {key} {wrong[0]!r}; there are {', '.join(known)}")
+                raise ValueError(f"a rule of grid, also_evaluate or probe names {key} {wrong[0]!r}; there are {', '.join(known)}")
         # Without keep_steps the kept ones follow from the mixture's tokens, which nobody knows before it is prepared.
         dropped = [rule.step for rule in self.grid.from_step if self.pretrain.keep_steps and rule.step not in self.pretrain.keep_steps]
         if dropped:

@@ -117,6 +117,18 @@ def test_sensitivity_arms_change_one_thing_each(scoped):
     assert recipe.rl["ppo_lr_high"].optimizer.lr == pytest.approx(rate * 3, rel=0.01)
 
 
+def test_probes_stand_at_the_arms_that_the_recipe_names_and_at_their_bases(scoped):
+    scope, recipe, graph = scoped
+    probed = {(n.mixture, n.arm, n.seed) for n in graph.nodes.values() if n.kind == "probe"}
+    trained = {(n.mixture, n.arm, n.seed) for n in graph.nodes.values() if n.kind == "rl" and n.mixture == "tg_omi1_omi2" and n.arm in ("ppo", "grpo", "ei")}
+    assert trained
+    assert probed == trained | {("tg_omi1_omi2", None, seed) for _, _, seed in trained}
+    everywhere = Graph(recipe.model_copy(update={"probe": recipe.probe.model_copy(update={"where": {}})}), Store(Path("nowhere")))
+    counts = {kind: sum(n.kind == kind for n in everywhere.nodes.values()) for kind in ("probe", "pretrain", "rl")}
+    from_earlier = sum(n.kind == "rl" and n.from_step is not None for n in everywhere.nodes.values())
+    assert counts["probe"] == counts["pretrain"] + counts["rl"] + from_earlier, scope
+
+
 def test_scopes_share_the_artifacts_of_core():
     core, full = (Graph(load_recipe("paper-nano", [f"scope={scope}"]), Store(Path("nowhere"))) for scope in ("core", "full"))
     names = {node.spec.name for node in full.nodes.values()}
