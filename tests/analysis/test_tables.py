@@ -135,6 +135,16 @@ def test_forecasts_score_what_happened_as_perfect(pure_selection: pl.LazyFrame) 
     assert null["share_low"] <= null["share"] <= null["share_high"]
 
 
+def test_one_lucky_completion_makes_no_most_accurate_format() -> None:
+    """A format in 1 of 400 completions, which happened to be right, would lead every ranking."""
+    rows = [row for i in range(4) for row in written(0, f"p{i}", "tinygsm", 60, 30) + written(0, f"p{i}", "omi1", 39 if i else 40, 10)]
+    rows += [row for i in range(4) for row in written(0, f"p{i}", "gsm8k", 1 if i == 0 else 0, 1)]
+    rows += [row for i in range(4) for row in written(5, f"p{i}", "tinygsm", 100, 80)]
+    table = forecast_table(counts(completions(rows), "easy", [0, 5]), 5, [*FORMATS, "gsm8k"], kl_weight=None, bandit_seeds=2)
+    winners = dict(table.select("forecast", "winner").rows())
+    assert winners["most accurate at base"] == winners["replicator flow, end"] == "tinygsm"
+
+
 def problem_rows(step: int, rights: list[int], num: int = 4, problem_set: str = "easy") -> pl.DataFrame:
     return pl.DataFrame(
         {

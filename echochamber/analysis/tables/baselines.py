@@ -35,13 +35,13 @@ def no_training(problems: pl.DataFrame, problem_set: str, seed: int = 0) -> pl.D
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def forced_accuracies(forced: pl.LazyFrame, problem_set: str, seed: int = 0) -> pl.DataFrame:
-    """Accuracy of the base when each format's opening is given, and of the best of them: `no_training`'s columns.
+def forced_accuracies(forced: pl.LazyFrame, problem_set: str, seed: int = 0, step: int = 0) -> pl.DataFrame:
+    """Accuracy of the base (or of RL's `step`) when each format's opening is given, and of the best of them: `no_training`'s columns.
 
     The best format is chosen on one half of the problems and measured on the other, both ways
     round, so that choosing it does not flatter it.
     """
-    wanted = forced.filter((pl.col("problem_set") == problem_set) & (pl.col("step") == 0) & (pl.col("outcome") != "infrastructure"))
+    wanted = forced.filter((pl.col("problem_set") == problem_set) & (pl.col("step") == step) & (pl.col("outcome") != "infrastructure"))
     table = wanted.group_by("problem_id", "forced_format").agg(num=pl.len(), right=pl.col("correct").sum()).collect()
     problems = sorted(set(table["problem_id"]))
     formats = sorted(set(table["forced_format"]))
@@ -51,18 +51,18 @@ def forced_accuracies(forced: pl.LazyFrame, problem_set: str, seed: int = 0) -> 
     place = {name: i for i, name in enumerate(problems)}
     for problem, form, n, r in table.select("problem_id", "forced_format", "num", "right").rows():
         num[place[problem], formats.index(form)], right[place[problem], formats.index(form)] = n, r
-    weights = problem_weights(len(problems), seed)
+    weights, who = problem_weights(len(problems), seed), "after RL" if step else "base"
     rows = []
     for i, form in enumerate(formats):
         share = float(right[:, i].sum() / num[:, i].sum())
-        rows.append({"method": f"base, {form} forced", "step": 0} | estimate(share, ratio_interval(weights, right[:, i], num[:, i])))
+        rows.append({"method": f"{who}, {form} forced", "step": step} | estimate(share, ratio_interval(weights, right[:, i], num[:, i])))
     half = np.array([key("halves of the problems", name) % 2 for name in problems])
     if len(set(half.tolist())) == 2 and len(formats) > 1:
         best = [int((right[half == h].sum(0) / np.maximum(num[half == h].sum(0), 1)).argmax()) for h in (1, 0)]
         column = np.where(half == 0, best[0], best[1])
         chosen_right, chosen_num = (a[np.arange(len(problems)), column] for a in (right, num))
         value = float(chosen_right.sum() / chosen_num.sum())
-        rows.append({"method": "base, best format forced", "step": 0} | estimate(value, ratio_interval(weights, chosen_right, chosen_num)))
+        rows.append({"method": f"{who}, best format forced", "step": step} | estimate(value, ratio_interval(weights, chosen_right, chosen_num)))
     return pl.DataFrame(rows, schema=SCHEMA)
 
 

@@ -18,6 +18,8 @@ SCORES = ("share", "total_variation", "brier")
 SCHEMA: dict[str, Any] = {"forecast": pl.String, "winner": pl.String, "hit": pl.Boolean} | dict.fromkeys(
     [f"{score}{bound}" for score in SCORES for bound in ("", "_low", "_high")], pl.Float64
 )
+FEWEST = 0.01
+"""Share of the base's completions under which a format's accuracy is a matter of luck, and forecasts do not rank it (as in claim 9)."""
 Forecast = Callable[[np.ndarray], np.ndarray]
 """Weights of the problems (P,) -> shares (F,)."""
 POINT_MASS = 1 - 1e-9
@@ -42,6 +44,7 @@ def forecast_table(
     (`stats.forecast.effective_kl_weight`); None shows the limit of small weights instead and says so in
     the name. Accuracies are those of the formats that the base chose itself; with `forced`
     (`common.forced_counts`) each forecast is made a second time from accuracies under forced decoding.
+    The replicator flow and the most accurate format leave out those under `FEWEST` of the base's completions.
     The bandit is the mean of `bandit_seeds` runs of `last` steps, each on its own resample. A forecast that
     puts everything on one format in every resample has no interval of its share: it is 1 by construction.
     """
@@ -81,6 +84,14 @@ class _Base:
         with np.errstate(invalid="ignore", divide="ignore"):
             return shares, (worth * np.nan_to_num(self.accuracies)).sum(0) / worth.sum(0)
 
+    def ranked(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`pooled`, with no accuracy for formats that the base hardly writes: one lucky completion would lead them all.
+
+        Forced completions are as many in every format, so there nothing is left out.
+        """
+        shares, accuracies = self.pooled(weights)
+        return shares, accuracies if self.forced is not None else np.where(shares < FEWEST, np.nan, accuracies)
+
 
 class _Null:
     """The bandit on formats alone: no function of the data, so each resample has a run of its own."""
@@ -102,9 +113,9 @@ def _makers(base: _Base, last: int, kl_weight: float | None, size: tuple[int, in
     optimum = np.array([kl_optimum(base.shares[[i]], base.accuracies[[i]], weight) for i in range(len(whole))])
     makers: dict[str, Forecast | _Null] = {
         name + suffix: lambda w: _mean(optimum, w),
-        "replicator flow, end" + suffix: lambda w: replicator(*base.pooled(w), 1e3),
+        "replicator flow, end" + suffix: lambda w: replicator(*base.ranked(w), 1e3),
         "bandit on formats alone (null model)" + suffix: _Null(base, last, *size),
-        "most accurate at base" + suffix: lambda w: naive_forecasts(*base.pooled(w), 0)["most accurate"],
+        "most accurate at base" + suffix: lambda w: naive_forecasts(*base.ranked(w), 0)["most accurate"],
     }
     if not suffix:
         makers["most frequent at base"] = lambda w: naive_forecasts(*base.pooled(w), 0)["most frequent"]
