@@ -51,7 +51,7 @@ def page_ledger(study: Study) -> PageLedger | None:
             f"{criterion_text(part.criterion, part.estimate.margin)}: {part.verdict}"
             for part in line.parts
         ]
-        shown.append(PageLine(line.claim.number, line.claim.statement, line.verdict, measured, line.reason))
+        shown.append(PageLine(line.claim.number, line.claim.statement, line.verdict, measured, line.beside))
     return PageLedger(shown, ledger.criteria_note)
 
 

@@ -70,13 +70,14 @@ def _claim_15(tables: Tables) -> Evidence:
     )
     asides = [Aside("shift", shifts[0], ei.arm), Aside("shift", shifts[1], "ppo")]
     start = {seed: 1 - top_share(of) for seed, of in base_shares(tables, ppo).items()}
-    if max(start.values(), default=1.0) < ROOM:
-        remarks.append(f"the base writes a second format in under {ROOM:.0%} of its completions on every seed: there is next to no share to shift, in either direction")
+    none = max(start.values(), default=1.0) < ROOM
+    cautions = (f"the base writes a second format in under {ROOM:.0%} of its completions on every seed: there is next to no share to shift, in either direction",) if none else ()
     if all((MIXTURE, ei.size, name) in tables.runs for name in ("ppo", "ei")):
         # The mixture of three leaves more room for a shift than a single format does.
         three = {name: shift(tables, arm(tables, MIXTURE, name)) for name in ("ei", "ppo")}
         asides.append(Aside("shift, Expert Iteration minus PPO", minus(three["ei"], three["ppo"]), MIXTURE))
-    return Evidence(measured, tuple(asides), (*remarks, f"judged: {ei.arm}"))
+    settle = {"shift": "a base that writes more than one format; more seeds of this one will not do"} if none else {}
+    return Evidence(measured, tuple(asides), (*remarks, f"judged: {ei.arm}"), cautions, settle)
 
 
 CLAIMS = (

@@ -59,6 +59,10 @@ class Evidence:
     measured: tuple[Measured, ...]
     asides: tuple[Aside, ...] = ()
     remarks: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+    """What a reader of the verdict alone would get wrong; it stands in the ledger beside it."""
+    settle: Mapping[str, str] = field(default_factory=dict)
+    """Criterion -> what would settle it, where more seeds would not."""
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from ..findings import run_inputs
 from ..page_table import Inputs
 from ..runs import Row, Run, rl_config, rollout_size
 from ..study_folder import Study, read_json, scan_table
-from ..tables.baselines import no_training
+from ..tables.baselines import forced_accuracies, no_training, temperature_accuracies
 from ..tables.coverage import coverage_precision
 from ..tables.dynamics import format_costs
 from ..tables.errors import flip_errors
 from ..tables.floors import pass_variants
 from ..tables.gains import support
+from ..tables.likelihood import likelihood_changes
 from ..tables.selection import selection_or_skill
 
 BEYOND = "beyond"
@@ -49,7 +50,8 @@ def _found(one: Inputs, chosen: tuple[str, str], samples_per_step: int) -> Itera
     assert one.records is not None
     assert one.counted is not None
     name = chosen[0]
-    split = selection_or_skill(one.counted, one.last, one.formats)
+    # What a format that died out could still do is known where a probe forced it; elsewhere it stays bounded.
+    split = selection_or_skill(one.counted, one.last, one.formats, one.forced)
     for row in split.iter_rows(named=True):
         bounds = ((", at least", "at_least"), (", at most", "at_most")) if row["part"] != "gain" else ()
         yield from (("selection", row["part"] + label, row[column]) for label, column in (("", "value"), *bounds))
@@ -64,6 +66,21 @@ def _found(one: Inputs, chosen: tuple[str, str], samples_per_step: int) -> Itera
     for row in flip_errors(one.records, name, one.last).iter_rows(named=True):
         yield "errors", f"{row['flip']}: {row['first_error']}", float(row["count"])
     yield from _costs(one.records, name, samples_per_step)
+    yield from _from_probes(one, name)
+
+
+def _from_probes(one: Inputs, name: str) -> Iterator[Found]:
+    """What a probe measured: formats that are forced, lower temperatures, likelihoods."""
+    if "forced" in one.probed:
+        for step in (0, one.last):
+            rows = forced_accuracies(one.probed["forced"], name, step=step).iter_rows(named=True)
+            yield from (("probes", row["method"], row["value"]) for row in rows)
+    if "sweep" in one.probed:
+        rows = temperature_accuracies(one.probed["sweep"], name).iter_rows(named=True)
+        yield from (("probes", row["method"], row["value"]) for row in rows)
+    if "likelihood" in one.probed:
+        for row in likelihood_changes(one.probed["likelihood"], name).iter_rows(named=True):
+            yield "likelihood", f"written {'by the base' if row['writer'] == 'base' else 'after RL'}: {row['quantity']}", row["value"]
 
 
 def _from_problems(one: Inputs, name: str) -> Iterator[Found]:

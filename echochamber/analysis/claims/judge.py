@@ -1,5 +1,6 @@
 """From evidence to a verdict: criteria joined, families corrected by Holm, and what would settle the rest."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ...stats.intervals import holm, t_interval
@@ -38,8 +39,15 @@ class Line:
     parts: tuple[Part, ...] = ()
     asides: tuple[Aside, ...] = ()
     remarks: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+    """What a reader of the verdict alone would get wrong."""
     reason: str = ""
     """Why it is not testable here, or what would settle an inconclusive claim."""
+
+    @property
+    def beside(self) -> str:
+        """What must be read with the verdict: reason and cautions."""
+        return "; ".join(text for text in (self.reason, *self.cautions) if text)
 
 
 def judge(claim: Claim, tables: Tables) -> Line:
@@ -53,8 +61,9 @@ def judge(claim: Claim, tables: Tables) -> Line:
         parts, verdict = _everywhere(parts, claim.holm)
     else:
         parts, verdict = _somewhere(parts)
-    reason = _settle(claim, parts) if verdict == "inconclusive" else ""
-    return Line(claim, verdict, parts, evidence.asides, (*evidence.remarks, *map(_without_width, filter(_decided_without_width, parts))), reason)
+    reason = _settle(claim, parts, evidence.settle) if verdict == "inconclusive" else ""
+    cautions = (*evidence.cautions, *map(_without_width, filter(_decided_without_width, parts)))
+    return Line(claim, verdict, parts, evidence.asides, evidence.remarks, cautions, reason)
 
 
 def _decided_without_width(part: Part) -> bool:
@@ -130,7 +139,7 @@ def _raised(part: Part, raised: dict[str, float], members: dict[str, list[Part]]
     return replace(found, p_supported=max(part.p_supported, min(limited))) if limited else found
 
 
-def _settle(claim: Claim, parts: tuple[Part, ...]) -> str:
+def _settle(claim: Claim, parts: tuple[Part, ...], instead: Mapping[str, str]) -> str:
     """What would settle the inconclusive parts."""
     fewest = min((len(part.estimate.seeds) for part in parts), default=0)
     if fewest < FEWEST_SEEDS:
@@ -139,7 +148,7 @@ def _settle(claim: Claim, parts: tuple[Part, ...]) -> str:
     for part in parts:
         if part.verdict == "inconclusive":
             label = part.criterion.name + (f" ({part.where})" if part.where else "")
-            needs.append(f"{label}: {describe_seeds(part.estimate, part.family, part.rival)}")
+            needs.append(f"{label}: {instead.get(part.criterion.name) or describe_seeds(part.estimate, part.family, part.rival)}")
     return "; ".join([*needs, *([f"or {claim.otherwise}"] if claim.otherwise else [])])
 
 

@@ -27,7 +27,7 @@ def criteria_hash() -> str:
 _ANALYSIS = Path(__file__).parents[1]
 COMPUTING = ("../stats/*.py", "tables/*.py", "forecast_tables.py")
 """Sources outside this folder, seen from `analysis`, that its numbers come from."""
-SHOWING = ("figures.py", "findings.py", "ledger.py", "phase.py", "results_page.py", "results_parts.py")
+SHOWING = ("figures.py", "findings.py", "ledger.py", "phase.py", "results_bases.py", "results_page.py", "results_parts.py", "results_words.py")
 """Files of this folder that show what others computed."""
 
 

@@ -7,13 +7,16 @@ from .declare import Aside
 from .findings import BEYOND
 from .judge import Line
 from .ledger import Ledger, criterion_text, measured_text
+from .results_bases import bases, costs
 from .results_forecasts import forecasts
+from .results_otherwise import bounded, greedy
 from .results_parts import table
+from .results_words import words
 from .tables import Tables
 
 CAPTIONS = {
     "central": "Format shares in the training rollouts, over every seed (thin) and their mean (thick), beside the null models. A collapse alone proves nothing: "
-    "what neutral twins, random reward and the bandit reach needs no amplification of what works.",
+    "neutral twins and random reward reach what they do without anything that works better, the bandit without learning anything inside a format.",
     "phase": "Two formats that differ in the quotes of a docstring only: who wins from where. Numbers are final shares of the first.",
 }
 
@@ -28,6 +31,8 @@ def results_page(ledger: Ledger, command: str, figures: Mapping[str, str] | None
         f"{about.get('question') or ''}\n\n**{counted}** of {len(ledger.lines)} claims.",
         _made(tables),
         ledger.criteria_note,
+        "Three choices are outside this hash: the least base accuracy of a null model, the level that is called easier, and the learning rate of Expert Iteration in claim 22 (docs/claims.md).",
+        words(tables),
         "\n".join(f"- {note}" for note in (about.get("recipe") or {}).get("notes") or []),
         "## The collapse and its null models",
         _figure("central", figures),
@@ -35,16 +40,20 @@ def results_page(ledger: Ledger, command: str, figures: Mapping[str, str] | None
         "## Ledger",
         "Intervals are Student's 95% over pretraining seeds. A criterion is met when its interval lies wholly past the margin, contradicted\n"
         "when it lies wholly short of it; where one of several places decides, its level is Holm's (docs/claims.md), so that an interval past the margin\n"
-        "may still say inconclusive. Per-seed values are in `estimates.csv`, the tables behind them beside it, and what each holds in their README.",
+        "may still say inconclusive. Student's interval does not know where a share ends: it may pass 0 or 1. Per-seed values are in `estimates.csv`, the tables\n"
+        "behind them beside it, and what each holds in their README.",
         _ledger(ledger.lines),
+        "## Judged otherwise",
+        greedy(ledger.lines, tables),
+        bounded(ledger.lines),
         *_beyond(tables, figures),
         "## Would other seeds say the same?",
         parts.stability(tables),
         "## Base models",
         "Bands, for choosing sizes and noise: each format's accuracy 0.15 to 0.85, pass@64 under 0.9 on at least one level, truncated under 0.01.",
-        parts.bases(tables),
+        bases(tables),
         "### What a format costs",
-        parts.costs(tables),
+        costs(tables),
         "## Claim by claim",
         *[_claim(line) for line in ledger.lines],
         "## What is missing",
@@ -57,13 +66,17 @@ def _beyond(tables: Tables, figures: Mapping[str, str] | None) -> list[str]:
     """What was learned that the paper does not say."""
     return [
         "## Selection or skill?",
-        parts.analysis(tables, "selection", "The gain in accuracy, split exactly per problem: selection is writing better formats more often, skill is doing better inside them. At least and at most: over every accuracy that a format could have had on problems where it was not written."),
+        parts.analysis(tables, "selection", "The gain in accuracy, split exactly per problem: selection is writing better formats more often, skill is doing better inside them. A format that was not written on one side takes its accuracy from forced decoding where there is a probe, else from the other side. At least and at most: over every accuracy that an unmeasured format could have had."),
         "## Forecasts from the base alone",
         forecasts(tables),
         "## What needs no training",
-        parts.analysis(tables, "baselines", "Accuracy on the headline problems."),
+        parts.analysis(tables, "baselines", "Accuracy on the headline problems. “Its most accurate format only” keeps the completions in the format that is best on these very problems; nothing is forced."),
+        "### Forced formats and lower temperatures",
+        parts.analysis(tables, "probes", "One sample with a format's opening given, at temperature 1, and one sample at lower temperatures. The best format is chosen on one half of the problems and measured on the other."),
         "## Support",
         parts.analysis(tables, "support", "Problems solved within k tries before and after (kept, gained, lost, never), and the accuracy gain split into coverage and precision."),
+        "### Would the base have written it?",
+        parts.analysis(tables, "likelihood", "Log-probabilities in nats per completion and per token of texts written by the base and after RL, and the share of tokens whose two log-probabilities differ by more than one nat: where in the text the policy moved."),
         "### Floors of pass@k",
         parts.analysis(tables, "floors", "Right answers, right steps as well, and another problem's answer met by chance.", arms=("ppo",)),
         "### Floors beyond the pretraining's range",
@@ -106,8 +119,8 @@ def _ledger(lines: Sequence[Line]) -> str:
             f"{part.criterion.name}{f' ({part.where})' if part.where else ''}: {measured_text(part)}; {criterion_text(part.criterion, part.estimate.margin)}: {part.verdict}"
             for part in line.parts
         ]
-        rows.append([str(line.claim.number), line.claim.statement, f"**{line.verdict}**", "<br>".join(cells), line.reason])
-    return table(["#", "claim", "verdict", "measured", "what would settle it, or why it is not testable"], rows)
+        rows.append([str(line.claim.number), line.claim.statement, f"**{line.verdict}**", "<br>".join(cells), line.beside])
+    return table(["#", "claim", "verdict", "measured", "what would settle it, and what to know beside it"], rows)
 
 
 def _claim(line: Line) -> str:
@@ -119,13 +132,13 @@ def _claim(line: Line) -> str:
     ]
     if line.parts:
         rows = [
-            [part.criterion.statistic, part.where, measured_text(part), criterion_text(part.criterion, part.estimate.margin), part.verdict]
+            [part.criterion.name, part.criterion.statistic, part.where, measured_text(part), criterion_text(part.criterion, part.estimate.margin), part.verdict]
             for part in line.parts
         ]
-        facts.append(table(["statistic, per seed", "where", "mean over seeds", "criterion", "verdict"], rows))
+        facts.append(table(["criterion", "statistic, per seed", "where", "mean over seeds", "criterion", "verdict"], rows))
     if line.asides:
         facts.append(table(["beside it", "where", "kind", "mean over seeds"], [_aside(aside) for aside in line.asides]))
-    facts += ["\n".join(f"- {remark}" for remark in (*line.remarks, *(f"choice: {choice}" for choice in claim.choices)))]
+    facts += ["\n".join(f"- {remark}" for remark in (*line.cautions, *line.remarks, *(f"choice: {choice}" for choice in claim.choices)))]
     return "\n\n".join(fact for fact in facts if fact)
 
 

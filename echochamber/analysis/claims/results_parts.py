@@ -1,7 +1,6 @@
 """Parts of `docs/RESULTS.md` that answer no claim: null models, analyses beside the paper, stability, what is missing."""
 
 from collections.abc import Mapping, Sequence
-from statistics import mean
 
 from .collapse import (
     EVEN_TWINS,
@@ -14,12 +13,12 @@ from .collapse import (
 )
 from .declare import NotTestableError
 from .estimate import FEWEST_SEEDS, estimate
-from .nulls import bandit_top_share
+from .nulls import RATE, bandit_top_share
 from .phase import phase_rows
 from .registry import CLAIMS
-from .select import OTHER, arm, base, winners
+from .select import arm, base, winners
 from .stability import agreeing, check_stability, overall, wider
-from .tables import BASE, Tables
+from .tables import Tables
 
 Group = tuple[str, str, str]
 """(mixture, size, arm)."""
@@ -53,17 +52,22 @@ def nulls(tables: Tables) -> str:
             waiting.append(f"- {label}: {error}")
             continue
         rows.append([label, kind, spread(found), str(len(found)), winners(name, tables, one).partition(": ")[2], spread(base(tables, one, "accuracy"))])
+        if kind == "null" and (under := [s for s, right in base(tables, one, "accuracy").items() if right < LEAST_BASE]):
+            waiting.append(f"- {label}: the base is right in under {LEAST_BASE} on {len(under)} of {len(found)} seeds, which is too little to show what RL does between equals")
         if label == "PPO":
             forecast = bandit_top_share(tables, one)
             rows.append(["bandit on its base shares and accuracies", "null", spread(forecast), str(len(forecast)), "", ""])
     shown = table(["top format share at the end of the first epoch", "kind", "mean over seeds", "seeds", "winner on test", "accuracy of its base"], rows) if rows else ""
-    note = f"Training rollouts of the last steps of the epoch. Of a base that is right in under {LEAST_BASE} RL shows little of what it does between equals." if rows else ""
+    note = (
+        f"Training rollouts of the last steps of the epoch. A choice between two cannot end below one half. The bandit's logits move by {RATE:g} x its gradient, a rate that nothing fixes: "
+        "a larger one takes it farther. Bases under the band of accuracies are named below the table." if rows else ""
+    )
     return "\n\n".join(part for part in (note, shown, "\n".join(waiting)) if part)
 
 
 def analysis(tables: Tables, name: str, note: str = "", arms: Sequence[str] = ("ppo", "grpo", "ei"), mixtures: Sequence[str] = ()) -> str:
     """One analysis of `findings`: a row per arm, a column per item; empty where nothing is finished."""
-    groups = {g: found[name] for g, found in sorted(tables.findings.items(), key=_place) if name in found and g[2] in arms and g[1] == tables.size}
+    groups = {g: found[name] for g, found in sorted(tables.findings.items(), key=headline_first) if name in found and g[2] in arms and g[1] == tables.size}
     groups = {g: found for g, found in groups.items() if (not mixtures or g[0] in mixtures) and not g[0].startswith("phase_")}
     items = list(dict.fromkeys(item for found in groups.values() for item in found))
     rows = [[f"{g[0]}/{g[2]}", str(max(len(s) for s in found.values())), *(spread(found.get(item)) for item in items)] for g, found in groups.items()]
@@ -72,7 +76,7 @@ def analysis(tables: Tables, name: str, note: str = "", arms: Sequence[str] = ("
     return (note + "\n\n" if note else "") + table(["arm", "seeds", *items], rows)
 
 
-def _place(pair: tuple[Group, object]) -> tuple[bool, Group]:
+def headline_first(pair: tuple[Group, object]) -> tuple[bool, Group]:
     """The mixture of the headline first."""
     return pair[0][0] != "tg_omi1_omi2", pair[0]
 
@@ -80,15 +84,15 @@ def _place(pair: tuple[Group, object]) -> tuple[bool, Group]:
 def errors(tables: Tables) -> str:
     """First errors of flipped greedy answers of the headline arms, counts summed over seeds."""
     rows = []
-    for group, found in sorted(tables.findings.items(), key=_place):
+    for group, found in sorted(tables.findings.items(), key=headline_first):
         if "errors" in found and group[0] == "tg_omi1_omi2" and group[2] in ("ppo", "grpo", "ei") and group[1] == tables.size:
             total = {item: sum(seeds.values()) for item, seeds in found["errors"].items()}
             for flip in ("wrong to right", "right to wrong"):
                 kinds = {item.removeprefix(f"{flip}: "): count for item, count in total.items() if item.startswith(flip)}
                 text = ", ".join(f"{kind} {count:.0f}" for kind, count in sorted(kinds.items(), key=lambda pair: -pair[1]))
-                rows.append([f"{group[0]}/{group[2]}", flip, f"{sum(kinds.values()):.0f}", text or "–"])
+                rows.append([f"{group[0]}/{group[2]}", str(len({s for seeds in found["errors"].values() for s in seeds})), flip, f"{sum(kinds.values()):.0f}", text or "–"])
     note = "Kind of the first wrong step on the wrong side of each greedy answer that changed between base and end; counts over all seeds."
-    return note + "\n\n" + table(["arm", "flip", "answers", "first errors"], rows) if rows else "No greedy answer of a finished arm has changed."
+    return note + "\n\n" + table(["arm", "seeds", "flip", "answers", "first errors"], rows) if rows else "No greedy answer of a finished arm has changed."
 
 
 def stability(tables: Tables) -> str:
@@ -117,36 +121,6 @@ def phase(tables: Tables) -> str:
     columns = ["mixture", "seeds", "base share of the first", "its lead in base accuracy", "final share of the first", "winner", "foretold by the replicator flow"]
     rows = phase_rows(tables)
     return table(columns, rows) if rows else "No arm of the map has finished."
-
-
-def bases(tables: Tables) -> str:
-    """Mean over seeds of the base's pass@1, pass@64 and shares, so that the bands can be checked."""
-    groups: dict[tuple[str, str, str], dict[tuple[float, str], dict[str, list[float]]]] = {}
-    for (mixture, size, name, start, problems, split, heat, evaluation, quantity), seeds in tables.scores.items():
-        if name == BASE and start is None and split == "test":
-            cells = groups.setdefault((mixture, size, problems), {}).setdefault((abs(heat - 1), evaluation), {})
-            cells[quantity] = [steps[0] for steps in seeds.values() if 0 in steps]
-    rows = []
-    for (mixture, size, problems), found in sorted(groups.items()):
-        # Of several evaluations of one base on one set, that at temperature 1, the study's own first.
-        cells = found[min(found)]
-        written = {q.removeprefix("share/"): mean(v) for q, v in cells.items() if q.startswith("share/") and mean(v) >= 0.005}
-        right = {name: mean(cells[f"right/{name}"]) for name in written if cells.get(f"right/{name}")}
-        formats = ", ".join(f"{name} {share:.2f} ({right.get(name, 0.0) / share:.2f})" for name, share in sorted(written.items(), key=lambda i: -i[1]))
-        numbers = [f"{mean(cells[q]):.3f}" if cells.get(q) else "–" for q in ("accuracy", "pass@64", "truncated")]
-        rows.append([mixture, size, problems, str(len(cells.get("accuracy", []))), *numbers, formats])
-    return table(["mixture", "size", "problems", "seeds", "pass@1", "pass@64", "truncated", "share (accuracy) of formats"], rows) if rows else "None."
-
-
-def costs(tables: Tables) -> str:
-    """Tokens, truncation and expected samples of a training step per format, at the base of every PPO arm."""
-    rows = []
-    for group, found in sorted(tables.findings.items(), key=_place):
-        if group[2] == "ppo" and group[1] == tables.size and "costs" in found and not group[0].startswith("phase_"):
-            for name in sorted({item.split(":")[0] for item in found["costs"]} - {OTHER}):
-                cells = [found["costs"].get(f"{name}: {what}") for what in ("tokens", "truncated", "samples per step")]
-                rows.append([group[0], name, *(spread(seeds, digits) for seeds, digits in zip(cells, (1, 4, 1), strict=True))])
-    return table(["mixture", "format", "mean tokens", "truncated", "samples per step"], rows) if rows else "No PPO arm has finished."
 
 
 def missing(tables: Tables) -> str:

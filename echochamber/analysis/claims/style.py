@@ -1,5 +1,7 @@
 """Claim 12: inside one format RL still changes style."""
 
+from itertools import combinations
+
 import polars as pl
 
 from .declare import Aside, Claim, Criterion, Evidence, Measured, NotTestableError, Seeds
@@ -9,6 +11,8 @@ from .tables import BASE, Tables
 MIXTURE, FORMAT = "tg", "tinygsm"
 FEATURES = ("docstring", "quotes", "type_hint", "comments", "names", "givens")
 """Habits of a Python function that do not touch what it computes; docstring is the paper's."""
+SAME = 0.01
+"""Difference under which two movements are one."""
 FEW = 20
 """Completions under which a share is not known."""
 
@@ -45,7 +49,14 @@ def _claim_12(tables: Tables) -> Evidence:
             remarks.append(f"{feature}: not measured in both arms (fewer than {FEW} completions of {FORMAT} on a side)")
     if not measured:
         raise NotTestableError(f"no style feature of {FORMAT} was measured in both arms")
-    return Evidence(tuple(measured), tuple(asides), tuple(remarks))
+    return Evidence(tuple(measured), tuple(asides), tuple(remarks), _one_event(measured))
+
+
+def _one_event(measured: list[Measured]) -> tuple[str, ...]:
+    """Features that move by the same on every seed: one habit seen from two sides, which Holm counts twice."""
+    moved = {one.where: one.seeds for one in measured if one.criterion == "movement" and max(one.seeds.values()) > SAME}
+    pairs = [(a, b) for a, b in combinations(moved, 2) if all(abs(moved[a][s] - moved[b].get(s, 0.0)) < SAME for s in moved[a])]
+    return tuple(f"{a} and {b} move by the same on every seed: one habit, which the correction over features counts twice" for a, b in pairs)
 
 
 CLAIMS = (

@@ -76,6 +76,7 @@ def _claim_13(tables: Tables) -> Evidence:
     measured: list[Measured] = []
     asides: list[Aside] = []
     remarks: list[str] = []
+    cautions: list[str] = []
     for mixture, small, large in pairs:
         first, second = arm(tables, mixture, SIZE_ARM, small), arm(tables, mixture, SIZE_ARM, large)
         apart = minus(base(tables, first, "accuracy"), base(tables, second, "accuracy"))
@@ -88,10 +89,11 @@ def _claim_13(tables: Tables) -> Evidence:
         differ = {s: float(winner(ends[0][s]) != winner(ends[1][s])) for s in ends[0] if s in ends[1]}
         measured.append(Measured("differ", differ, where))
         asides.append(Aside("base accuracy, small minus large", apart, where))
+        cautions.append(f"{where}: matched in the mean over seeds; seed by seed the bases differ by {', '.join(f'{gap:+.3f}' for gap in apart.values())}")
         remarks += [f"{winners(small, tables, first)}; {winners(large, tables, second)}", f"{where}: {_forecast(tables, first, second)}"]
     if not measured:
         raise NotTestableError("; ".join(remarks))
-    return Evidence(tuple(measured), tuple(asides), tuple(remarks))
+    return Evidence(tuple(measured), tuple(asides), tuple(remarks), tuple(cautions))
 
 
 def _forecast(tables: Tables, first: Arm, second: Arm) -> str:

@@ -14,10 +14,11 @@ from echochamber.analysis.claims.ledger import criteria_note, make_ledger, open_
 from echochamber.analysis.claims.phase import phase_rows
 from echochamber.analysis.claims.registry import CLAIMS, criteria_hash
 from echochamber.analysis.claims.results_forecasts import forecasts
+from echochamber.analysis.claims.results_otherwise import bounded, greedy
 from echochamber.analysis.claims.results_page import results_page
 from echochamber.analysis.claims.stability import agreeing, check_stability, halves, overall, stability, wider
 from echochamber.core.errors import UserError
-from echochamber.stats.intervals import t_interval, t_quantile
+from echochamber.stats.intervals import share_interval, t_interval, t_quantile
 
 from .paperlike import SMALL, effects, tables
 
@@ -155,6 +156,36 @@ def test_the_phase_map_says_who_wins_from_where():
     assert row[:2] == ["phase_s30_g15", "1"]
     assert (row[2], row[3], row[4], row[5]) == ("0.30", "+0.20", "0.95", "tinygsm")
     assert phase_rows(tables(effects(), seeds=(0,))) == []
+
+
+def test_greedy_answers_are_judged_beside_the_verdicts():
+    found = effects()
+    for place in (f"tg_omi1_omi2/ppo/{SMALL}", f"tg_omi1_omi2/ppo_kl_0/{SMALL}"):
+        found[place]["greedy"] = (0.6, 0.85 if "kl_0" in place else 0.75)
+    ledger = make_ledger(tables(found))
+    line = ledger.lines[5]
+    assert (line.claim.number, line.verdict) == (6, "supported")
+    text = greedy(ledger.lines, ledger.tables)
+    assert "6 (supported with single samples, contradicted with greedy answers)" in text
+    row = next(row for row in text.splitlines() if row.startswith("| 6 |"))
+    assert row.split(" | ")[3].strip() == "supported"
+    assert row.rstrip(" |").endswith("contradicted")
+    assert "| 0.101 [" in row  # 0.85 minus 0.75, and the noise of six seeds
+    assert make_ledger(ledger.tables).lines[5].verdict == "supported"  # the tables themselves are as they were
+
+
+def test_shares_near_an_end_are_held_against_an_interval_that_knows_it():
+    found = effects()
+    text = bounded(make_ledger(tables(found)).lines)
+    assert text.endswith("None of them would be decided otherwise.")
+    wide = {f"tg_omi1_omi2/ppo/{SMALL}:training": 0.02}
+    found[f"tg_omi1_omi2/ppo/{SMALL}"]["training"] = (0.5, 0.965)
+    line = judge(CLAIMS[1], tables(found, seeds=(0, 1, 2), wild=wide))
+    part = line.parts[0]
+    low, high = share_interval(list(part.estimate.seeds.values()))
+    assert part.estimate.low > 0.9 > low, (part.estimate, low, high)
+    assert f"- 1, share: supported by {part.estimate.mean:.3f}" in bounded([line])
+    assert f"inconclusive by [{low:.3f} to {high:.3f}]" in bounded([line])
 
 
 def test_six_seeds_have_ten_splits_of_three():

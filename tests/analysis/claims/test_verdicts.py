@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
+import polars as pl
 import pytest
 
 from echochamber.analysis.claims.crossfit import dev_best
@@ -155,16 +157,37 @@ def test_what_a_verdict_should_be_read_with_stands_beside_it():
     for name in ("ppo", "ei", "ei_lr_low", "ei_lr_high"):
         found[f"8xtg/{name}/{SMALL}"] |= {"share/tinygsm": (1.0, 1.0), "share/other": (0.0, 0.0)}
     bent = tables(found, noise=0.0)
-    remarks = {number: " / ".join(judge(CLAIMS[number], bent).remarks) for number in CLAIMS}
-    assert "8xtg: the base's maj@64 leaves less room" in remarks[11]
-    assert "next to no share to shift" in remarks[15]
+    lines = {number: judge(CLAIMS[number], bent) for number in CLAIMS}
+    assert "8xtg: the base's maj@64 leaves less room" in lines[11].beside
+    assert "next to no share to shift" in lines[15].beside
+    assert "shift: a base that writes more than one format; more seeds" in lines[15].reason
     # Six seeds that agree without any spread: a coin would do so once in 32.
-    assert "gain (tg): all 6 seeds have the same value" in remarks[16]
-    assert "probability 0.031" in remarks[16]
-    assert "no width" not in " / ".join(judge(CLAIMS[16], tables(effects())).remarks)
-    assert "tg_omi1: most accurate wins in 6 of 6 seeds; its base's two most accurate formats are within 0.02 of each other in 0" in remarks[9]
+    assert "gain (tg): all 6 seeds have the same value" in lines[16].beside
+    assert "probability 0.031" in lines[16].beside
+    assert judge(CLAIMS[16], tables(effects())).beside == ""
+    assert "tg_omi1: most accurate wins in 6 of 6 seeds; its base's two most accurate formats are within 0.02 of each other in 0" in " / ".join(lines[9].remarks)
+    assert "in tg_omi1_omi2 it wins in 6 of 6 seeds" in lines[7].beside
     accuracies = {aside.where: aside.seeds[0] for aside in judge(CLAIMS[7], bent).asides if aside.where}
     assert accuracies == pytest.approx({"omi1": 0.2 / 0.6, "tinygsm": 0.24 / 0.3})
+
+
+def test_what_makes_a_verdict_weak_is_said_where_it_is_so_and_nowhere_else(holding):
+    whole = {number: judge(CLAIMS[number], holding).beside for number in (4, 12, 17, 21)}
+    assert set(whole.values()) == {""}
+    found = effects()
+    found[f"tg_omi1_omi2/ppo/{SMALL}"] |= {"pass@64": (0.99, 0.93)}
+    found[f"omi2_mmqa/ppo/{SMALL}"] |= {"accuracy@hard": (0.2, 0.21)}
+    found[f"tg_omi1_omi2/ppo_kl_1/{SMALL}"] |= {"share/tinygsm": (0.45, 0.47), "share/omi1": (0.35, 0.34), "share/omi2": (0.2, 0.18)}
+    bent = tables(found)
+    assert "the base's pass@64 is 0.9" in judge(CLAIMS[4], bent).beside
+    assert "omi2_mmqa, one of them, gains least of all five" in judge(CLAIMS[17], bent).beside
+    assert judge(CLAIMS[21], bent).beside.startswith("weight 1: a forecast that nothing changes would meet the margin")
+    styles = bent.frames["styles"]
+    twice = pl.concat([styles, styles.with_columns(feature=pl.lit("quotes"))])
+    line = judge(CLAIMS[12], replace(bent, frames=bent.frames | {"styles": twice}))
+    assert "docstring and quotes move by the same on every seed" in line.beside
+    gaps = judge(CLAIMS[13], holding).beside
+    assert gaps.startswith(f"tg_omi1_omi2, {SMALL} against {LARGE}: matched in the mean over seeds; seed by seed the bases differ by ")
 
 
 def test_sizes_are_named_with_their_winners_and_overlap_with_what_the_base_knew():
