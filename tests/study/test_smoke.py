@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from echochamber.analysis.claims.collect import collect
 from echochamber.core.artifacts import read_manifest
 from echochamber.core.formats import registered_formats
 from echochamber.core.metrics import read_metrics
@@ -135,3 +136,12 @@ def test_probes_of_base_and_rl_feed_the_report(smoke):
     page = (smoke / "report.html").read_text()
     assert "base, tinygsm forced" in page
     assert "Would the base have written it?" in page
+    found = collect(smoke).frames["findings"]
+    probed = dict(found.filter(pl.col("analysis") == "probes").select("item", "value").rows())
+    for label, folder in (("base", steps[0]), ("after RL", steps[3])):
+        assert probed[f"{label}, tinygsm forced"] == pytest.approx(pl.read_parquet(folder / "forced.parquet")["correct"].mean())
+    sampled = pl.read_parquet(steps[0] / "sweep.parquet").filter(pl.col("sample") >= 0)
+    assert probed["base, temperature 1"] == pytest.approx(sampled["correct"].mean())
+    likelihoods = dict(found.filter(pl.col("analysis") == "likelihood").select("item", "value").rows())
+    mine = likely.filter(pl.col("writer") == "checkpoint").group_by("problem_id").agg(pl.col("logprob_reference").mean())
+    assert likelihoods["written after RL: log-probability under the base"] == pytest.approx(mine["logprob_reference"].mean())
