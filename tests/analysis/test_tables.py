@@ -143,6 +143,12 @@ def test_one_lucky_completion_makes_no_most_accurate_format() -> None:
     table = forecast_table(counts(completions(rows), "easy", [0, 5]), 5, [*FORMATS, "gsm8k"], kl_weight=None, bandit_seeds=2)
     winners = dict(table.select("forecast", "winner").rows())
     assert winners["most accurate at base"] == winners["replicator flow, end"] == "tinygsm"
+    # Forcing other formats says nothing of it; forced itself it is as well known as they are.
+    for forms, best in ((FORMATS, "tinygsm"), ([*FORMATS, "gsm8k"], "gsm8k")):
+        right = {"tinygsm": 20, "omi1": 10, "gsm8k": 30}
+        forced = pl.DataFrame([{"step": 0, "problem_id": f"p{i}", "format": form, "num": 40, "right": right[form]} for i in range(4) for form in forms])
+        table = forecast_table(counts(completions(rows), "easy", [0, 5]), 5, [*FORMATS, "gsm8k"], kl_weight=None, bandit_seeds=2, forced=forced)
+        assert dict(table.select("forecast", "winner").rows())["most accurate at base, accuracies when forced"] == best
 
 
 def problem_rows(step: int, rights: list[int], num: int = 4, problem_set: str = "easy") -> pl.DataFrame:

@@ -59,20 +59,20 @@ def nulls(tables: Tables) -> str:
             rows.append(["bandit on its base shares and accuracies", "null", spread(forecast), str(len(forecast)), "", ""])
     shown = table(["top format share at the end of the first epoch", "kind", "mean over seeds", "seeds", "winner on test", "accuracy of its base"], rows) if rows else ""
     note = (
-        f"Training rollouts of the last steps of the epoch. A choice between two cannot end below one half. The bandit's logits move by {RATE:g} x its gradient, a rate that nothing fixes: "
-        "a larger one takes it farther. Bases under the band of accuracies are named below the table." if rows else ""
+        f"Training rollouts of the last steps of the epoch. Between two formats a top share starts at one half. The bandit's logits move by {RATE:g} x its gradient, a rate that nothing fixes: "
+        "a larger one takes it farther. Null models whose base lies under the band of accuracies are named below the table." if rows else ""
     )
     return "\n\n".join(part for part in (note, shown, "\n".join(waiting)) if part)
 
 
-def analysis(tables: Tables, name: str, note: str = "", arms: Sequence[str] = ("ppo", "grpo", "ei"), mixtures: Sequence[str] = ()) -> str:
+def analysis(tables: Tables, name: str, note: str = "", arms: Sequence[str] = ("ppo", "grpo", "ei"), none: str = "No RL arm has finished.") -> str:
     """One analysis of `findings`: a row per arm, a column per item; empty where nothing is finished."""
     groups = {g: found[name] for g, found in sorted(tables.findings.items(), key=headline_first) if name in found and g[2] in arms and g[1] == tables.size}
-    groups = {g: found for g, found in groups.items() if (not mixtures or g[0] in mixtures) and not g[0].startswith("phase_")}
+    groups = {g: found for g, found in groups.items() if not g[0].startswith("phase_")}
     items = list(dict.fromkeys(item for found in groups.values() for item in found))
     rows = [[f"{g[0]}/{g[2]}", str(max(len(s) for s in found.values())), *(spread(found.get(item)) for item in items)] for g, found in groups.items()]
     if not rows:
-        return "No RL arm has finished."
+        return none
     return (note + "\n\n" if note else "") + table(["arm", "seeds", *items], rows)
 
 

@@ -15,13 +15,13 @@ MIXTURES = {
     "`twins`, `twins_even`": "null models: one format split 50/50 by its quotes, four tokens apart and of equal length",
 }
 ARMS = {
-    "`ppo`, `grpo`, `ei`": "the algorithms; KL weight 0.001 but in `ppo_kl_*`; Expert Iteration (`ei`) at three learning rates on as many samples",
+    "`ppo`, `grpo`, `ei`": "the algorithms; KL weight 0.001 in the first two but for `ppo_kl_*`; Expert Iteration (`ei`) at three learning rates on as many samples",
     "`ppo_random`, `ppo_hard`": "a coin in the place of the reward; RL on `hard` problems",
     "`ppo_other_average`, `ppo_box`, `ppo_cold`, `ppo_lr_*`": "loss averaged over sequences; omi1 graded by its box; temperature 0.7; learning rate x 1/3 and x 3",
     "`base`": "the model before RL",
 }
 NUMBERS = {
-    "pass@1": "accuracy of one completion at the temperature of training, the mean of 64; greedy answers are named greedy",
+    "pass@1": "accuracy of one completion at the temperature of training, the mean over all samples; greedy answers are named greedy",
     "pass@k, maj@k": "right at least once in k samples (unbiased); right by majority vote among k",
     "top share, lead": "share of the most written known format; share of a format minus the largest other",
     "distance (2)": "checkpoint intervals between the largest change of shares and the largest gain",

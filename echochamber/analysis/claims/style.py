@@ -11,8 +11,8 @@ from .tables import BASE, Tables
 MIXTURE, FORMAT = "tg", "tinygsm"
 FEATURES = ("docstring", "quotes", "type_hint", "comments", "names", "givens")
 """Habits of a Python function that do not touch what it computes; docstring is the paper's."""
-SAME = 0.01
-"""Difference under which two movements are one."""
+SAME, HARDLY = 0.02, 0.01
+"""Relative difference under which two movements are one; movement under which there is none to compare."""
 FEW = 20
 """Completions under which a share is not known."""
 
@@ -54,8 +54,8 @@ def _claim_12(tables: Tables) -> Evidence:
 
 def _one_event(measured: list[Measured]) -> tuple[str, ...]:
     """Features that move by the same on every seed: one habit seen from two sides, which Holm counts twice."""
-    moved = {one.where: one.seeds for one in measured if one.criterion == "movement" and max(one.seeds.values()) > SAME}
-    pairs = [(a, b) for a, b in combinations(moved, 2) if all(abs(moved[a][s] - moved[b].get(s, 0.0)) < SAME for s in moved[a])]
+    moved = {one.where: one.seeds for one in measured if one.criterion == "movement" and min(one.seeds.values()) > HARDLY}
+    pairs = [(a, b) for a, b in combinations(moved, 2) if set(moved[a]) == set(moved[b]) and all(abs(moved[b][s] / moved[a][s] - 1) < SAME for s in moved[a])]
     return tuple(f"{a} and {b} move by the same on every seed: one habit, which the correction over features counts twice" for a, b in pairs)
 
 

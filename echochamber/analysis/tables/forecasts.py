@@ -87,10 +87,13 @@ class _Base:
     def ranked(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`pooled`, with no accuracy for formats that the base hardly writes: one lucky completion would lead them all.
 
-        Forced completions are as many in every format, so there nothing is left out.
+        A format that was forced has completions enough, however seldom it is chosen.
         """
         shares, accuracies = self.pooled(weights)
-        return shares, accuracies if self.forced is not None else np.where(shares < FEWEST, np.nan, accuracies)
+        hardly = shares < FEWEST
+        if self.forced is not None:
+            hardly &= np.isnan(self.forced).all(axis=0)
+        return shares, np.where(hardly, np.nan, accuracies)
 
 
 class _Null:

@@ -14,7 +14,7 @@ from echochamber.analysis.claims.ledger import criteria_note, make_ledger, open_
 from echochamber.analysis.claims.phase import phase_rows
 from echochamber.analysis.claims.registry import CLAIMS, criteria_hash
 from echochamber.analysis.claims.results_forecasts import forecasts
-from echochamber.analysis.claims.results_otherwise import bounded, greedy
+from echochamber.analysis.claims.results_otherwise import SHARES, bounded, greedy, with_greedy
 from echochamber.analysis.claims.results_page import results_page
 from echochamber.analysis.claims.stability import agreeing, check_stability, halves, overall, stability, wider
 from echochamber.core.errors import UserError
@@ -172,12 +172,19 @@ def test_greedy_answers_are_judged_beside_the_verdicts():
     assert row.rstrip(" |").endswith("contradicted")
     assert "| 0.101 [" in row  # 0.85 minus 0.75, and the noise of six seeds
     assert make_ledger(ledger.tables).lines[5].verdict == "supported"  # the tables themselves are as they were
+    # What lacks greedy answers is said too, and the rate of Expert Iteration is still that of single samples on dev.
+    assert "13 (supported with single samples, not testable here with greedy answers: " in text
+    assert with_greedy(ledger.tables).frames["scores"].filter((pl.col("split") == "dev") & (pl.col("quantity") == "accuracy")).height > 0
+    assert greedy(make_ledger(tables(effects())).lines, tables(effects())).startswith("No criterion on pass@1")
 
 
 def test_shares_near_an_end_are_held_against_an_interval_that_knows_it():
     found = effects()
-    text = bounded(make_ledger(tables(found)).lines)
-    assert text.endswith("None of them would be decided otherwise.")
+    whole = make_ledger(tables(found)).lines
+    assert bounded(whole).endswith("None of them would be decided otherwise.")
+    named = {name for claim in CLAIMS.values() for name in ((claim.number, criterion.name) for criterion in claim.criteria)}
+    assert named >= SHARES
+    assert bounded(make_ledger(tables(found, seeds=(0, 1))).lines) == ""
     wide = {f"tg_omi1_omi2/ppo/{SMALL}:training": 0.02}
     found[f"tg_omi1_omi2/ppo/{SMALL}"]["training"] = (0.5, 0.965)
     line = judge(CLAIMS[1], tables(found, seeds=(0, 1, 2), wild=wide))
