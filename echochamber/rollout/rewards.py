@@ -33,21 +33,37 @@ def register_reward(name: str, function: RewardFunction) -> Reward:
 def reward_row(name: str) -> Reward:
     """The reward of that name.
 
-    `format:NAME` pays for a format whether or not the answer is right, `random:RATE` a share of all.
+    `format:NAME` pays for a format whether or not the answer is right, `random:RATE` a share of all, `thinned:NAME:RATE`
+    right answers, less that share of those in one format: a format that is worth less and no worse.
     """
     if name.startswith("format:"):
         wanted = format_row(name.removeprefix("format:")).name
         return Reward(name, lambda verdict, _: float(verdict.format == wanted))
     if name.startswith("random:"):
-        rate = _rate(name)
+        rate = _rate(name, name.removeprefix("random:"))
         return Reward(name, lambda _, draw: float(draw < rate))
+    if name.startswith("thinned:"):
+        return Reward(name, _thinned(*thinned(name)))
     if name not in _REGISTRY:
-        raise UserError(f"reward {name!r} is not known; there are {', '.join(_REGISTRY)}, format:NAME, random:RATE")
+        raise UserError(f"reward {name!r} is not known; there are {', '.join(_REGISTRY)}, format:NAME, random:RATE, thinned:NAME:RATE")
     return _REGISTRY[name]
 
 
-def _rate(name: str) -> float:
-    text = name.removeprefix("random:")
+def thinned(name: str) -> tuple[str, float]:
+    """(format, share of its right answers that go unpaid) of a reward `thinned:NAME:RATE`."""
+    form, _, rate = name.removeprefix("thinned:").partition(":")
+    return format_row(form).name, _rate(name, rate)
+
+
+def _thinned(form: str, rate: float) -> RewardFunction:
+    def pay(verdict: Verdict, draw: float) -> float | None:
+        right = _correct(verdict, draw)
+        return right if right is None or verdict.format != form else right * float(draw >= rate)
+
+    return pay
+
+
+def _rate(name: str, text: str) -> float:
     try:
         rate = float(text)
     except ValueError:
