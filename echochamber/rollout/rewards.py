@@ -43,7 +43,8 @@ def reward_row(name: str) -> Reward:
         rate = _rate(name, name.removeprefix("random:"))
         return Reward(name, lambda _, draw: float(draw < rate))
     if name.startswith("thinned:"):
-        return Reward(name, _thinned(*thinned(name)))
+        form, rate = thinned(name)
+        return Reward(name, _thinned(format_row(form).name, rate))
     if name not in _REGISTRY:
         raise UserError(f"reward {name!r} is not known; there are {', '.join(_REGISTRY)}, format:NAME, random:RATE, thinned:NAME:RATE")
     return _REGISTRY[name]
@@ -52,7 +53,7 @@ def reward_row(name: str) -> Reward:
 def thinned(name: str) -> tuple[str, float]:
     """(format, share of its right answers that go unpaid) of a reward `thinned:NAME:RATE`."""
     form, _, rate = name.removeprefix("thinned:").partition(":")
-    return format_row(form).name, _rate(name, rate)
+    return form, _rate(name, rate)
 
 
 def _thinned(form: str, rate: float) -> RewardFunction:

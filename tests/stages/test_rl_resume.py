@@ -211,7 +211,10 @@ def test_rewards_are_registered_rows():
     assert reward_row("correct").function(lost, 0.9) is None
     assert [reward_row("random").function(right, draw) for draw in (0.49, 0.51)] == [1.0, 0.0]
     assert [reward_row(f"format:{name}").function(right, 0) for name in ("omi1", "omi2")] == [1.0, 0.0]
-    for name, said in (("corect", "format:NAME"), ("format:omi3", "omi1"), ("random:2", "between 0 and 1"), ("random:x", "between 0 and 1")):
+    for name, said in (("corect", "format:NAME"), ("format:omi3", "omi1"), ("random:2", "between 0 and 1"), ("random:x", "between 0 and 1"), ("thinned:omi3:0.5", "omi1"), ("thinned:omi1", "between 0 and 1")):
         with pytest.raises(UserError, match=said):
             reward_row(name)
     assert [reward_row("random:0.2").function(right, draw) for draw in (0.19, 0.21)] == [1.0, 0.0]
+    thin, other = reward_row("thinned:omi1:0.3").function, reward_row("thinned:omi2:0.3").function
+    assert ([thin(right, draw) for draw in (0.29, 0.31)], other(right, 0.0)) == ([0.0, 1.0], 1.0)
+    assert (thin(replace(right, outcome="wrong"), 0.9), thin(lost, 0.9)) == (0.0, None)

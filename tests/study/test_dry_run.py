@@ -92,7 +92,7 @@ def test_two_workers_take_half_as_long_where_stages_are_many_and_no_less_than_th
     assert pool_seconds(graph, {}, 2) == 0
 
 
-@pytest.mark.parametrize(("scope", "stages"), [("smoke", 50), ("core", 158), ("full", 767)])
+@pytest.mark.parametrize(("scope", "stages"), [("smoke", 50), ("core", 158), ("full", 737)])
 def test_every_scope_of_paper_nano_has_a_plan(tmp_path, monkeypatch, scope, stages):
     monkeypatch.setattr(dry_run, "measure_speed", lambda *_: None)
     text = describe_plan(load_recipe("paper-nano", [f"scope={scope}"]), tmp_path)

@@ -145,16 +145,16 @@ def test_twins_of_equal_length_are_equally_many_tokens():
         problems = (draw_problem(recipe.world, 0, "train", index) for index in range(100))
         return [len(tokenizer.encode(render(problem, "tinygsm", stream("s", number), style))) for number, problem in enumerate(problems)]
 
-    for mixture, source in (("twins_even", "tinygsm"), ("phase_s50_g00", "first"), ("phase_s50_g00", "second")):
+    for mixture, source in (("twins_even", "tinygsm"), ("phase_s50", "first"), ("phase_s50", "second")):
         assert lengths(mixture, source, 1.0) == lengths(mixture, source, 0.0)
     assert lengths("twins", "tinygsm", 1.0) != lengths("twins", "tinygsm", 0.0)
 
 
 def test_the_phase_map_tells_its_two_formats_apart():
     recipe = load_recipe("paper-nano", [])
-    with extra_formats(twin_formats(recipe.twins_of("phase_s50_g00"))):
+    with extra_formats(twin_formats(recipe.twins_of("phase_s50"))):
         for source, name in (("first", FIRST_FORMAT), ("second", SECOND_FORMAT)):
-            style = recipe.mixtures["phase_s50_g00"].sources[source].style
+            style = recipe.mixtures["phase_s50"].sources[source].style
             texts = [render(draw_problem(recipe.world, 0, "train", index), "tinygsm", stream("s", index), style) for index in range(40)]
             assert {classify(text) for text in texts} == {name}
     assert list(recipe.twins_of("tg")) == ["tinygsm_single"]

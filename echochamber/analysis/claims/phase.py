@@ -1,33 +1,40 @@
-"""The phase map: two formats of equal length, base share x accuracy gap; who wins where, and where theory says so."""
+"""The phase map: two formats of equal length, base share x gap in worth; who wins where, and where theory says so.
 
+A format's worth is the reward that a completion in it earns at the base: its accuracy, less what the arm's reward leaves unpaid.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import mean
 
-import polars as pl
-
-from .select import Arm, arm, base_shares, end_shares, winner
+from ...stats.forecast import replicator
+from .select import Arm, arm, base_shares, end_shares, settings, winner
 from .tables import Tables
 from .winners import accuracies
 
 FIRST, SECOND = "tinygsm", "tinygsm_tick"
-PREFIX, ARM, FORECAST = "phase_", "ppo_map", "replicator flow, end"
+PREFIX, ARM = "phase_", "ppo_map"
+END = 1e3
+"""Time of the replicator flow at which it has long ended."""
 
 
 @dataclass(frozen=True)
 class Corner:
-    """One mixture of the map, mean over its seeds."""
+    """One run of the map, mean over its seeds."""
 
-    mixture: str
+    place: str
     seeds: int
     share: float
     """Of the first format at the base."""
     gap: float
-    """Accuracy of the first minus the second at the base; NaN where one was hardly written."""
+    """Worth of the first minus the second at the base; NaN where one was hardly written."""
     final: float
     """Share of the first format after RL."""
     winners: tuple[str, ...]
-    foretold: tuple[str, ...]
-    """Winners by the replicator flow on base shares and accuracies."""
+    by_worth: tuple[str, ...]
+    """Winners by the replicator flow on base shares and worths."""
+    by_paid: tuple[str, ...]
+    """Winners by the share among the base's paid completions: the KL optimum of small weight, pooled over problems."""
 
     @property
     def first_wins(self) -> bool:
@@ -36,29 +43,55 @@ class Corner:
 
 
 def phase_map(tables: Tables) -> list[Corner]:
-    """Every finished mixture of the map, by base share."""
-    found = []
-    for mixture, size, name in tables.runs:
-        if mixture.startswith(PREFIX) and name == ARM and size == tables.size:
-            one = arm(tables, mixture, name)
-            start, last, known = base_shares(tables, one), end_shares(tables, one), accuracies(tables, one)
-            gaps = [of[FIRST] - of[SECOND] for of in known.values() if FIRST in of and SECOND in of]
-            found.append(Corner(
-                mixture, len(last), mean(of.get(FIRST, 0.0) for of in start.values()), mean(gaps) if gaps else float("nan"),
-                mean(of.get(FIRST, 0.0) for of in last.values()), tuple(sorted({winner(of) for of in last.values()})), _foretold(tables, one),
-            ))  # fmt: skip
-    return sorted(found, key=lambda corner: corner.share)
+    """Every finished run of the map, by base share and gap."""
+    runs = [(mixture, size, name) for mixture, size, name in tables.runs if mixture.startswith(PREFIX) and name.startswith(ARM) and size == tables.size]
+    return sorted((_corner(tables, arm(tables, mixture, name)) for mixture, _, name in runs), key=lambda corner: (corner.place.split("/")[0], -corner.gap))
+
+
+def _corner(tables: Tables, one: Arm) -> Corner:
+    start, last = base_shares(tables, one), end_shares(tables, one)
+    worth = worths(tables, one)
+    gaps = [of[FIRST] - of[SECOND] for of in worth.values() if FIRST in of and SECOND in of]
+    flows, paid = [], []
+    for seed, of in worth.items():
+        names = sorted(of)
+        shares = [start[seed][name] for name in names]
+        flows.append(winner(dict(zip(names, replicator(shares, [of[name] for name in names], END).tolist(), strict=True))))
+        paid.append(winner({name: share * of[name] for name, share in zip(names, shares, strict=True)}))
+    return Corner(
+        str(one), len(last), mean(of.get(FIRST, 0.0) for of in start.values()), mean(gaps) if gaps else float("nan"),
+        mean(of.get(FIRST, 0.0) for of in last.values()), _names(map(winner, last.values())), _names(flows), _names(paid),
+    )  # fmt: skip
+
+
+def worths(tables: Tables, one: Arm) -> dict[int, dict[str, float]]:
+    """seed -> format -> expected reward of a base completion in it, for formats that the base writes."""
+    kind, _, rest = str(settings(tables, one)["reward"]).partition(":")
+    form, _, rate = rest.partition(":") if kind == "thinned" else ("", "", "0")
+    return {seed: {name: right * (1 - float(rate) * (name == form)) for name, right in of.items()} for seed, of in accuracies(tables, one).items()}
+
+
+def _names(found: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(found)))
 
 
 def phase_rows(tables: Tables) -> list[list[str]]:
-    """Text cells per mixture of the map, by base share: mixture, seeds, share, gap, final share, winner, foretold."""
+    """Text cells per run of the map: run, seeds, share, gap, final share, winner, foretold by worth and by paid completions."""
     return [
-        [c.mixture, str(c.seeds), f"{c.share:.2f}", f"{c.gap:+.2f}" if c.gap == c.gap else "–", f"{c.final:.2f}", ", ".join(c.winners), ", ".join(c.foretold) or "–"]
+        [
+            c.place, str(c.seeds), f"{c.share:.2f}", f"{c.gap:+.2f}" if c.gap == c.gap else "–", f"{c.final:.2f}", ", ".join(c.winners),
+            ", ".join(c.by_worth) or "–", ", ".join(c.by_paid) or "–",
+        ]
         for c in phase_map(tables)
-    ]
+    ]  # fmt: skip
 
 
-def _foretold(tables: Tables, one: Arm) -> tuple[str, ...]:
-    frame = tables.frames["forecasts"]
-    mine = (pl.col("mixture") == one.mixture) & (pl.col("size") == one.size) & (pl.col("arm") == one.arm) & (pl.col("forecast") == FORECAST)
-    return tuple(sorted(set(frame.filter(mine)["winner"])))
+def phase_hits(tables: Tables) -> str:
+    """How often the more written format, the one worth more and the one with more paid completions has won."""
+    corners = phase_map(tables)
+    frequent = sum(corner.winners == ((FIRST if corner.share > 0.5 else SECOND),) for corner in corners)
+    worth, paid = (sum(corner.winners == of for corner, of in zip(corners, picked, strict=True)) for picked in ([c.by_worth for c in corners], [c.by_paid for c in corners]))
+    return (
+        f"Right answers in the first format are all paid (`{ARM}`), or but for a third or two thirds of them, so that it is worth less and written no worse. Of {len(corners)} runs of one seed the format that "
+        f"the base writes more wins {frequent}, the one worth more at the base (the end of the replicator flow) {worth}, the one with more paid completions at the base (the KL optimum of small weight) {paid}."
+    )

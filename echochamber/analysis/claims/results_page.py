@@ -17,7 +17,7 @@ from .tables import Tables
 CAPTIONS = {
     "central": "Format shares in the training rollouts, over every seed (thin) and their mean (thick), beside the null models. A collapse alone proves nothing: "
     "neutral twins and random reward reach what they do without anything that works better, the bandit without learning anything inside a format.",
-    "phase": "Two formats that differ in the quotes of a docstring only: who wins from where. Numbers are final shares of the first.",
+    "phase": "Two formats that differ in the quotes of a docstring only, the first worth as much or less: who wins from where. Numbers are final shares of the first.",
 }
 
 

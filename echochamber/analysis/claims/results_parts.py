@@ -14,7 +14,7 @@ from .collapse import (
 from .declare import NotTestableError
 from .estimate import FEWEST_SEEDS, estimate
 from .nulls import RATE, bandit_top_share
-from .phase import phase_rows
+from .phase import phase_hits, phase_rows
 from .registry import CLAIMS
 from .select import arm, base, winners
 from .stability import agreeing, check_stability, overall, wider
@@ -117,10 +117,10 @@ def _counted(verdicts: Sequence[tuple[str, str]]) -> str:
 
 
 def phase(tables: Tables) -> str:
-    """Two formats of equal length from several base shares and accuracy gaps."""
-    columns = ["mixture", "seeds", "base share of the first", "its lead in base accuracy", "final share of the first", "winner", "foretold by the replicator flow"]
+    """Two formats of equal length from several base shares and gaps in worth."""
+    columns = ["run", "seeds", "base share of the first", "its lead in worth", "final share of the first", "winner", "worth more", "more paid completions"]
     rows = phase_rows(tables)
-    return table(columns, rows) if rows else "No arm of the map has finished."
+    return f"{phase_hits(tables)}\n\n{table(columns, rows)}" if rows else "No arm of the map has finished."
 
 
 def missing(tables: Tables) -> str:

@@ -11,7 +11,7 @@ from echochamber.analysis.claims.estimate import estimate
 from echochamber.analysis.claims.figures import central_panels, save_claim_figures
 from echochamber.analysis.claims.judge import judge
 from echochamber.analysis.claims.ledger import criteria_note, make_ledger, open_ledger, save_ledger
-from echochamber.analysis.claims.phase import phase_rows
+from echochamber.analysis.claims.phase import phase_hits, phase_rows
 from echochamber.analysis.claims.registry import CLAIMS, criteria_hash
 from echochamber.analysis.claims.results_forecasts import forecasts
 from echochamber.analysis.claims.results_otherwise import SHARES, bounded, greedy, with_greedy
@@ -151,10 +151,17 @@ def test_torn_or_foreign_tables_are_refused_by_name(ledger, tmp_path):
 
 def test_the_phase_map_says_who_wins_from_where():
     shares = {"share/tinygsm": (0.3, 0.95), "share/tinygsm_tick": (0.7, 0.05), "right/tinygsm": (0.24, 0.9), "right/tinygsm_tick": (0.42, 0.0)}
-    found = tables({f"phase_s30_g15/ppo_map/{SMALL}": shares | {"accuracy": (0.66, 0.9)}}, seeds=(0,), noise=0.0)
-    (row,) = phase_rows(found)
-    assert row[:2] == ["phase_s30_g15", "1"]
-    assert (row[2], row[3], row[4], row[5]) == ("0.30", "+0.20", "0.95", "tinygsm")
+    arm = shares | {"accuracy": (0.66, 0.9)}
+    found = tables({f"phase_s30/ppo_map/{SMALL}": arm, f"phase_s30/ppo_map_g30/{SMALL}": arm}, seeds=(0,), noise=0.0)
+    runs = found.frames["runs"].with_columns(reward=pl.when(pl.col("arm") == "ppo_map_g30").then(pl.lit("thinned:tinygsm:0.67")).otherwise(pl.col("reward")))
+    found = replace(found, frames=found.frames | {"runs": runs})
+    # 0.24 of 0.3 and 0.42 of 0.7 are right: 0.8 and 0.6, the first a third of that where two thirds go unpaid; paid are 0.24 against 0.42, or 0.08.
+    first, thin = phase_rows(found)
+    assert first == ["phase_s30/ppo_map", "1", "0.30", "+0.20", "0.95", "tinygsm", "tinygsm", "tinygsm_tick"]
+    assert thin == ["phase_s30/ppo_map_g30", "1", "0.30", "-0.34", "0.95", "tinygsm", "tinygsm_tick", "tinygsm_tick"]
+    said = phase_hits(found)
+    assert "Of 2 runs of one seed the format that the base writes more wins 0" in said
+    assert "(the end of the replicator flow) 1, the one with more paid completions at the base (the KL optimum of small weight) 0." in said
     assert phase_rows(tables(effects(), seeds=(0,))) == []
 
 
