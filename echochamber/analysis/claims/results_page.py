@@ -109,7 +109,7 @@ def _made(tables: Tables) -> str:
         ["hours", (f"{wall / 3600:.2f} of machine time; " if wall else "") + f"{sum(seconds.values()) / 3600:.2f} of stages ({times or 'none'})"],
         ["stages", f"{done} of {stages} that the last command asked for finished" + ("" if done == stages else "; **this study is not complete**, see the end of the page")],
     ]
-    return table(["", ""], rows) + (f"\n\n<details><summary>The commands</summary>\n\n{listed}\n\n</details>" if len(commands) > 1 else "")
+    return table(["", ""], rows) + (f"\n\n<details><summary>The commands</summary>\n\n{listed}\n\nThe last one alone, in an empty folder, asks for all of it; names of the earlier ones are those of their day.\n\n</details>" if len(commands) > 1 else "")
 
 
 def _ledger(lines: Sequence[Line]) -> str:
