@@ -37,14 +37,14 @@ def study(
         print(describe_plan(loaded, folder, workers))
         return
     from ..study.execute import open_study, run_study
-    from ..study.results import finish_study
+    from ..study.results import finish_study, is_finished
 
     graph, status = open_study(loaded, folder, _command(recipe, overrides or [], workers, executor))
     missing = sum(node.status != "done" for node in status.nodes.values())
     failed = run_study(graph, status, workers=workers, executor="ray" if executor == "ray" else "local")
     if failed is None:
         return
-    if not missing and (folder / "report.html").is_file():
+    if not missing and is_finished(folder):
         print(f"Nothing to do: all {len(status.nodes)} stages of {loaded.name} are done.")
     summary = finish_study(folder, rebuild=missing > 0)
     print(describe_summary(summary, folder / "report.html"))

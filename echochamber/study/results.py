@@ -1,5 +1,6 @@
 """The end of a study: `summary.json` and `report.html` from its artifacts."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,30 @@ from ..analysis.report import build_report, study_summary
 from ..core.artifacts import write_json
 
 
-def finish_study(folder: Path, rebuild: bool = True) -> dict[str, Any]:
-    """Write summary and report unless both are there and nothing has changed; returns the summary."""
-    summary_path = folder / "summary.json"
-    if rebuild or not summary_path.is_file() or not (folder / "report.html").is_file():
-        write_json(summary_path, study_summary(folder))
+def finish_study(folder: Path, rebuild: bool = False) -> dict[str, Any]:
+    """Write report and summary unless both are of the stages as they stand; returns the summary."""
+    if rebuild or not is_finished(folder):
+        # The summary last: it says what both were built from, so a kill on the way leaves neither called current.
         build_report(folder)
-    return json.loads(summary_path.read_text(encoding="utf-8"))
+        write_json(folder / "summary.json", study_summary(folder) | {"built_from": _stages(folder)})
+    return _summary(folder)
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether summary and report are there and of the stages as they stand."""
+    return (folder / "report.html").is_file() and _summary(folder).get("built_from") == _stages(folder)
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _stages(folder: Path) -> str:
+    """Sixteen hex digits over the state and fingerprint of every stage."""
+    nodes = json.loads((folder / "study.json").read_text(encoding="utf-8"))["nodes"]
+    text = json.dumps(sorted([node["id"], node["fingerprint"], node["status"]] for node in nodes))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,6 +1,7 @@
 """The whole chain on a model too small to learn: artifacts, contracts, and a second run that does nothing."""
 
 import json
+import shutil
 import time
 
 import polars as pl
@@ -15,7 +16,7 @@ from echochamber.core.records import RECORD_SCHEMA, read_records
 from echochamber.study.evaluate_once import evaluate_once, find_checkpoint
 from echochamber.study.execute import open_study, run_study
 from echochamber.study.recipe import load_recipe
-from echochamber.study.results import finish_study
+from echochamber.study.results import finish_study, is_finished
 
 
 def _one(folder, kind):
@@ -98,10 +99,28 @@ def test_a_second_run_changes_nothing(smoke):
     started = time.perf_counter()
     assert all(node.status == "done" for node in status.nodes.values())
     assert run_study(graph, status) == 0
-    finish_study(smoke, rebuild=False)
+    finish_study(smoke)
     assert time.perf_counter() - started < 5
     after = {path: path.stat().st_mtime_ns for path in smoke.rglob("*") if path.is_file() and path.name != "study.json"}
     assert before == after
+
+
+def test_a_report_older_than_the_last_stage_is_built_anew(smoke, tmp_path):
+    """A kill after the last stage and before the page: the page of an earlier command stands there, of fewer stages."""
+    folder = shutil.copytree(smoke, tmp_path / "study")
+    assert is_finished(folder)
+    summary = json.loads((folder / "summary.json").read_text())
+    for broken in (summary | {"built_from": "of fewer stages"}, {name: value for name, value in summary.items() if name != "built_from"}):
+        (folder / "summary.json").write_text(json.dumps(broken))
+        (folder / "report.html").write_text("old")
+        assert not is_finished(folder)
+        assert finish_study(folder)["built_from"] == summary["built_from"]
+        assert (folder / "report.html").read_text() != "old"
+    (folder / "summary.json").write_text("{torn")
+    assert not is_finished(folder)
+    (folder / "report.html").unlink()
+    finish_study(folder)
+    assert is_finished(folder)
 
 
 def test_a_checkpoint_is_scored_on_real_questions(smoke, shared_data, tmp_path):
