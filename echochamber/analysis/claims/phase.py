@@ -92,6 +92,6 @@ def phase_hits(tables: Tables) -> str:
     frequent = sum(corner.winners == ((FIRST if corner.share > 0.5 else SECOND),) for corner in corners)
     worth, paid = (sum(corner.winners == of for corner, of in zip(corners, picked, strict=True)) for picked in ([c.by_worth for c in corners], [c.by_paid for c in corners]))
     return (
-        f"Right answers in the first format are all paid (`{ARM}`), or but for a third or two thirds of them, so that it is worth less and written no worse. Of {len(corners)} runs of one seed the format that "
+        f"Right answers in the first format are all paid (`{ARM}`), or but for a third or two thirds of them, so that it is worth less and written no worse. Of {len(corners)} {'run' if len(corners) == 1 else 'runs'} the format that "
         f"the base writes more wins {frequent}, the one worth more at the base (the end of the replicator flow) {worth}, the one with more paid completions at the base (the KL optimum of small weight) {paid}."
     )

@@ -160,7 +160,7 @@ def test_the_phase_map_says_who_wins_from_where():
     assert first == ["phase_s30/ppo_map", "1", "0.30", "+0.20", "0.95", "tinygsm", "tinygsm", "tinygsm_tick"]
     assert thin == ["phase_s30/ppo_map_g30", "1", "0.30", "-0.34", "0.95", "tinygsm", "tinygsm_tick", "tinygsm_tick"]
     said = phase_hits(found)
-    assert "Of 2 runs of one seed the format that the base writes more wins 0" in said
+    assert "Of 2 runs the format that the base writes more wins 0" in said
     assert "(the end of the replicator flow) 1, the one with more paid completions at the base (the KL optimum of small weight) 0." in said
     assert phase_rows(tables(effects(), seeds=(0,))) == []
 
