@@ -34,7 +34,7 @@ def reward_row(name: str) -> Reward:
     """The reward of that name.
 
     `format:NAME` pays for a format whether or not the answer is right, `random:RATE` a share of all, `thinned:NAME:RATE`
-    right answers, less that share of those in one format: a format that is worth less and no worse.
+    right answers, less that share of those in one format: a format that earns less and is no worse.
     """
     if name.startswith("format:"):
         wanted = format_row(name.removeprefix("format:")).name
@@ -43,17 +43,11 @@ def reward_row(name: str) -> Reward:
         rate = _rate(name, name.removeprefix("random:"))
         return Reward(name, lambda _, draw: float(draw < rate))
     if name.startswith("thinned:"):
-        form, rate = thinned(name)
-        return Reward(name, _thinned(format_row(form).name, rate))
+        form, _, rate_text = name.removeprefix("thinned:").partition(":")
+        return Reward(name, _thinned(format_row(form).name, _rate(name, rate_text)))
     if name not in _REGISTRY:
         raise UserError(f"reward {name!r} is not known; there are {', '.join(_REGISTRY)}, format:NAME, random:RATE, thinned:NAME:RATE")
     return _REGISTRY[name]
-
-
-def thinned(name: str) -> tuple[str, float]:
-    """(format, share of its right answers that go unpaid) of a reward `thinned:NAME:RATE`."""
-    form, _, rate = name.removeprefix("thinned:").partition(":")
-    return form, _rate(name, rate)
 
 
 def _thinned(form: str, rate: float) -> RewardFunction:

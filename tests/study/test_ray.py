@@ -14,7 +14,8 @@ import pytest
 from .test_killed import _payload
 
 ray = pytest.importorskip("ray", reason="the extra [ray] is not installed: pip install 'echochamber[ray]'")
-SEEDS = "seeds=[0,1]"
+CHANGES = ("seeds=[0,1]", "pretrain.tokens=400K")
+"""Two bases, each trained for several seconds, so that a kill lands in the middle of one."""
 
 
 def _free_port():
@@ -64,7 +65,7 @@ class _Cluster:
 
 def _study(out, *arguments, **environment):
     return subprocess.Popen(
-        [sys.executable, "-m", "echochamber", "study", "smoke", SEEDS, "--out", str(out), *arguments], env=os.environ | environment
+        [sys.executable, "-m", "echochamber", "study", "smoke", *CHANGES, "--out", str(out), *arguments], env=os.environ | environment
     )
 
 
@@ -86,8 +87,8 @@ def test_a_killed_node_changes_no_byte(tmp_path):
         ray.shutdown()
         process = _study(tmp_path / "ray", "--executor", "ray", RAY_ADDRESS=cluster.address)
         partial = tmp_path / "ray" / "artifacts" / ".partial"
-        # Both nodes are at work when two bases are being trained.
-        _wait_for(lambda: sum(p.is_dir() for p in partial.glob("pretrain-*")) == 2, 600)
+        # Both nodes are at work when two bases are being trained, and have taken steps.
+        _wait_for(lambda: len(list(partial.glob("pretrain-*/metrics.jsonl"))) == 2, 600)
         cluster.kill(worker)
         assert process.wait(timeout=1200) == 0
     assert _payload(tmp_path / "ray") == _payload(tmp_path / "local")

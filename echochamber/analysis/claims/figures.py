@@ -110,7 +110,7 @@ def draw(axes: Axes, paths: Paths, name: str) -> None:
 
 
 def phase(corners: list[Corner]) -> Figure:
-    """The map: base share of the first format against its lead in worth; filled where it won, with its final share."""
+    """The map: base share of the first format against its lead in expected reward; filled where it won, with its final share."""
     figure, (axes,) = sheet(PAGE / 2, 2.6)
     with mpl.rc_context(SETTINGS):
         for won, marker, colour, label in ((True, "o", "black", "first format wins"), (False, "s", "white", "second wins")):
@@ -124,6 +124,6 @@ def phase(corners: list[Corner]) -> Figure:
         axes.axvline(0.5, color="grey", linewidth=0.6)
         axes.set_xlim(0, 1)
         axes.set_xlabel("share of the first format at the base")
-        axes.set_ylabel("its lead in worth at the base")
+        axes.set_ylabel("its lead in expected reward at the base")
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure

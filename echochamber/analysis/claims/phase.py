@@ -1,21 +1,18 @@
-"""The phase map: two formats of equal length, base share x gap in worth; who wins where, and where theory says so.
+"""The phase map: two formats of equal length, base share x gap in expected reward; who wins where, and where theory says so.
 
-A format's worth is the reward that a completion in it earns at the base: its accuracy, less what the arm's reward leaves unpaid.
+A format's expected reward is what a base completion in it earns: its accuracy, less what the arm's reward leaves unpaid, in [0, 1].
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import mean
 
-from ...stats.forecast import replicator
 from .select import Arm, arm, base_shares, end_shares, settings, winner
 from .tables import Tables
 from .winners import accuracies
 
 FIRST, SECOND = "tinygsm", "tinygsm_tick"
 PREFIX, ARM = "phase_", "ppo_map"
-END = 1e3
-"""Time of the replicator flow at which it has long ended."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +24,12 @@ class Corner:
     share: float
     """Of the first format at the base."""
     gap: float
-    """Worth of the first minus the second at the base; NaN where one was hardly written."""
+    """Expected reward of the first minus the second at the base; NaN where one was hardly written."""
     final: float
     """Share of the first format after RL."""
     winners: tuple[str, ...]
-    by_worth: tuple[str, ...]
-    """Winners by the replicator flow on base shares and worths."""
+    by_reward: tuple[str, ...]
+    """Formats of highest expected reward at the base: the end of the replicator flow."""
     by_paid: tuple[str, ...]
     """Winners by the share among the base's paid completions: the KL optimum of small weight, pooled over problems."""
 
@@ -50,21 +47,16 @@ def phase_map(tables: Tables) -> list[Corner]:
 
 def _corner(tables: Tables, one: Arm) -> Corner:
     start, last = base_shares(tables, one), end_shares(tables, one)
-    worth = worths(tables, one)
-    gaps = [of[FIRST] - of[SECOND] for of in worth.values() if FIRST in of and SECOND in of]
-    flows, paid = [], []
-    for seed, of in worth.items():
-        names = sorted(of)
-        shares = [start[seed][name] for name in names]
-        flows.append(winner(dict(zip(names, replicator(shares, [of[name] for name in names], END).tolist(), strict=True))))
-        paid.append(winner({name: share * of[name] for name, share in zip(names, shares, strict=True)}))
+    rewards = expected_rewards(tables, one)
+    gaps = [of[FIRST] - of[SECOND] for of in rewards.values() if FIRST in of and SECOND in of]
+    paid = [winner({name: start[seed][name] * reward for name, reward in of.items()}) for seed, of in rewards.items()]
     return Corner(
         str(one), len(last), mean(of.get(FIRST, 0.0) for of in start.values()), mean(gaps) if gaps else float("nan"),
-        mean(of.get(FIRST, 0.0) for of in last.values()), _names(map(winner, last.values())), _names(flows), _names(paid),
+        mean(of.get(FIRST, 0.0) for of in last.values()), _names(map(winner, last.values())), _names(map(winner, rewards.values())), _names(paid),
     )  # fmt: skip
 
 
-def worths(tables: Tables, one: Arm) -> dict[int, dict[str, float]]:
+def expected_rewards(tables: Tables, one: Arm) -> dict[int, dict[str, float]]:
     """seed -> format -> expected reward of a base completion in it, for formats that the base writes."""
     kind, _, rest = str(settings(tables, one)["reward"]).partition(":")
     form, _, rate = rest.partition(":") if kind == "thinned" else ("", "", "0")
@@ -76,22 +68,22 @@ def _names(found: Iterable[str]) -> tuple[str, ...]:
 
 
 def phase_rows(tables: Tables) -> list[list[str]]:
-    """Text cells per run of the map: run, seeds, share, gap, final share, winner, foretold by worth and by paid completions."""
+    """Text cells per run of the map: run, seeds, share, gap, final share, winner, format of higher expected reward and of more paid completions."""
     return [
         [
             c.place, str(c.seeds), f"{c.share:.2f}", f"{c.gap:+.2f}" if c.gap == c.gap else "–", f"{c.final:.2f}", ", ".join(c.winners),
-            ", ".join(c.by_worth) or "–", ", ".join(c.by_paid) or "–",
+            ", ".join(c.by_reward) or "–", ", ".join(c.by_paid) or "–",
         ]
         for c in phase_map(tables)
     ]  # fmt: skip
 
 
 def phase_hits(tables: Tables) -> str:
-    """How often the more written format, the one worth more and the one with more paid completions has won."""
+    """How often the more written format, the one of higher expected reward and the one with more paid completions has won."""
     corners = phase_map(tables)
     frequent = sum(corner.winners == ((FIRST if corner.share > 0.5 else SECOND),) for corner in corners)
-    worth, paid = (sum(corner.winners == of for corner, of in zip(corners, picked, strict=True)) for picked in ([c.by_worth for c in corners], [c.by_paid for c in corners]))
+    reward, paid = (sum(corner.winners == of for corner, of in zip(corners, picked, strict=True)) for picked in ([c.by_reward for c in corners], [c.by_paid for c in corners]))
     return (
-        f"Right answers in the first format are all paid (`{ARM}`), or but for a third or two thirds of them, so that it is worth less and written no worse. Of {len(corners)} {'run' if len(corners) == 1 else 'runs'} the format that "
-        f"the base writes more wins {frequent}, the one worth more at the base (the end of the replicator flow) {worth}, the one with more paid completions at the base (the KL optimum of small weight) {paid}."
+        f"Right answers in the first format are all paid (`{ARM}`), or but for a third or two thirds of them, so that it earns less and is written no worse. Of {len(corners)} {'run' if len(corners) == 1 else 'runs'} the format that "
+        f"the base writes more wins {frequent}, the one of higher expected reward at the base (the end of the replicator flow) {reward}, the one with more paid completions at the base (the KL optimum of small weight) {paid}."
     )

@@ -17,7 +17,7 @@ from .tables import Tables
 CAPTIONS = {
     "central": "Format shares in the training rollouts, over every seed (thin) and their mean (thick), beside the null models. A collapse alone proves nothing: "
     "neutral twins and random reward reach what they do without anything that works better, the bandit without learning anything inside a format.",
-    "phase": "Two formats that differ in the quotes of a docstring only, the first worth as much or less: who wins from where. Numbers are final shares of the first.",
+    "phase": "Two formats that differ in the quotes of a docstring only, the first earning as much or less: who wins from where. Numbers are final shares of the first.",
 }
 
 
@@ -135,7 +135,7 @@ def _claim(line: Line) -> str:
             [part.criterion.name, part.criterion.statistic, part.where, measured_text(part), criterion_text(part.criterion, part.estimate.margin), part.verdict]
             for part in line.parts
         ]
-        facts.append(table(["criterion", "statistic, per seed", "where", "mean over seeds", "criterion", "verdict"], rows))
+        facts.append(table(["criterion", "statistic, per seed", "where", "mean over seeds", "margin", "verdict"], rows))
     if line.asides:
         facts.append(table(["beside it", "where", "kind", "mean over seeds"], [_aside(aside) for aside in line.asides]))
     facts += ["\n".join(f"- {remark}" for remark in (*line.cautions, *line.remarks, *(f"choice: {choice}" for choice in claim.choices)))]

@@ -117,8 +117,8 @@ def _counted(verdicts: Sequence[tuple[str, str]]) -> str:
 
 
 def phase(tables: Tables) -> str:
-    """Two formats of equal length from several base shares and gaps in worth."""
-    columns = ["run", "seeds", "base share of the first", "its lead in worth", "final share of the first", "winner", "worth more", "more paid completions"]
+    """Two formats of equal length from several base shares and gaps in expected reward."""
+    columns = ["run", "seeds", "base share of the first", "its lead in expected reward", "final share of the first", "winner", "higher expected reward", "more paid completions"]
     rows = phase_rows(tables)
     return f"{phase_hits(tables)}\n\n{table(columns, rows)}" if rows else "No arm of the map has finished."
 

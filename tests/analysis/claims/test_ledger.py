@@ -162,6 +162,10 @@ def test_the_phase_map_says_who_wins_from_where():
     said = phase_hits(found)
     assert "Of 2 runs the format that the base writes more wins 0" in said
     assert "(the end of the replicator flow) 1, the one with more paid completions at the base (the KL optimum of small weight) 0." in said
+    # A lead of 0.002 is a lead, whatever the shares.
+    close = shares | {"share/tinygsm": (0.9, 0.94), "share/tinygsm_tick": (0.1, 0.06), "right/tinygsm": (0.45, 0.9), "right/tinygsm_tick": (0.0502, 0.0)}
+    (row,) = phase_rows(tables({f"phase_s90/ppo_map/{SMALL}": close | {"accuracy": (0.5, 0.9)}}, seeds=(0,), noise=0.0))
+    assert row[3:] == ["-0.00", "0.94", "tinygsm", "tinygsm_tick", "tinygsm"]
     assert phase_rows(tables(effects(), seeds=(0,))) == []
 
 
