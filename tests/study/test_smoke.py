@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from echochamber.analysis.claims import findings
 from echochamber.analysis.claims.collect import collect
+from echochamber.analysis.tables.selection import selection_or_skill
 from echochamber.core.artifacts import read_manifest
 from echochamber.core.formats import registered_formats
 from echochamber.core.metrics import read_metrics
@@ -142,6 +144,16 @@ def test_the_report_has_the_figures_inside(smoke):
     page = (smoke / "report.html").read_text()
     assert "src=\"http" not in page
     assert "only shows that every stage runs" in page
+
+
+def test_the_split_of_the_gain_uses_what_was_forced(smoke, monkeypatch):
+    given = []
+    monkeypatch.setattr(findings, "selection_or_skill", lambda *arguments: given.append(arguments) or selection_or_skill(*arguments))
+    collect(smoke)
+    ((_, last, _, forced),) = given
+    assert set(forced.columns) == {"step", "problem_id", "format", "num", "right"}
+    assert set(forced["format"]) <= {"tinygsm"}
+    assert len(forced.filter(pl.col("step").is_in([0, last]))) == len(forced)
 
 
 def test_probes_of_base_and_rl_feed_the_report(smoke):

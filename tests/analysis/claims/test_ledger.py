@@ -13,6 +13,7 @@ from echochamber.analysis.claims.judge import judge
 from echochamber.analysis.claims.ledger import criteria_note, make_ledger, open_ledger, save_ledger
 from echochamber.analysis.claims.phase import phase_hits, phase_rows
 from echochamber.analysis.claims.registry import CLAIMS, criteria_hash
+from echochamber.analysis.claims.results_bases import bases
 from echochamber.analysis.claims.results_forecasts import forecasts
 from echochamber.analysis.claims.results_otherwise import SHARES, bounded, greedy, with_greedy
 from echochamber.analysis.claims.results_page import results_page
@@ -167,6 +168,14 @@ def test_the_phase_map_says_who_wins_from_where():
     (row,) = phase_rows(tables({f"phase_s90/ppo_map/{SMALL}": close | {"accuracy": (0.5, 0.9)}}, seeds=(0,), noise=0.0))
     assert row[3:] == ["-0.00", "0.94", "tinygsm", "tinygsm_tick", "tinygsm"]
     assert phase_rows(tables(effects(), seeds=(0,))) == []
+
+
+def test_bases_outside_their_bands_are_named():
+    found = effects()
+    found[f"twins/ppo/{SMALL}"] |= {"right/tinygsm": (0.05, 0.3), "right/tinygsm_single": (0.2, 0.2), "truncated": (0.02, 0.0)}
+    rows = {row.split(" | ")[0].strip("| "): row.rstrip(" |") for row in bases(tables(found, noise=0.0)).splitlines() if "| easy |" in row}
+    assert rows["twins"].endswith("| tinygsm 0.10, truncated 0.020")
+    assert rows["tg_omi2"].endswith(")")  # 0.32 of 0.45, 0.15 of 0.35 and 0.04 of 0.2: all three inside
 
 
 def test_greedy_answers_are_judged_beside_the_verdicts():
