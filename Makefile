@@ -23,6 +23,7 @@ test-all: $(VENV)/.installed-dev
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check echochamber tests benchmarks
+	$(BIN)/ruff format --check echochamber tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -59,18 +59,39 @@ def at_the_end(run: Run, temperature: float = 1.0) -> dict[str, float]:
     runtime = start_runtime(RuntimeConfig(compile="off"))
     base, tokenizer = load_checkpoint(last_checkpoint(run.pretrain.folder))
     policy, _ = load_checkpoint(last_checkpoint(run.rl.folder))
-    records = pl.scan_parquet([node.folder / "records.parquet" for node in run.evaluations if "rl" in "".join(node.parents)])
-    rows = records.filter((pl.col("sample") >= 0) & (pl.col("step") == pl.col("step").max())).sort("problem_id", "sample").head(512).collect()
-    given = [Given(Problem(str(i), q, ""), text) for i, (q, text) in enumerate(rows.select("question", "text").rows())]
+    records = pl.scan_parquet(
+        [node.folder / "records.parquet" for node in run.evaluations if "rl" in "".join(node.parents)]
+    )
+    rows = (
+        records.filter((pl.col("sample") >= 0) & (pl.col("step") == pl.col("step").max()))
+        .sort("problem_id", "sample")
+        .head(512)
+        .collect()
+    )
+    given = [
+        Given(Problem(str(i), q, ""), text)
+        for i, (q, text) in enumerate(rows.select("question", "text").rows())
+    ]
     engine = NativeEngine(policy, tokenizer, SamplingConfig(), runtime, "\n\n")
     prompts = engine.encode_prompts([g.problem.question for g in given])
     nothing = Verdict("other", None, "no_answer")
     rollouts = [
-        Rollout(g.problem, 0, tuple(prompt), Completion(g.text, (*ids, tokenizer.eos_id), (), False), nothing, 0.0)
-        for g, prompt, ids in zip(given, prompts, tokenizer.encode_batch([g.text for g in given]), strict=True)
+        Rollout(
+            g.problem, 0, tuple(prompt), Completion(g.text, (*ids, tokenizer.eos_id), (), False), nothing, 0.0
+        )
+        for g, prompt, ids in zip(
+            given, prompts, tokenizer.encode_batch([g.text for g in given]), strict=True
+        )
     ]
-    own, other = (torch.cat(all_logprobs(model, rollouts, temperature, 8192, runtime)) for model in (policy, base))
-    entropy = over_all(rollouts, 8192, runtime, lambda batch: token_entropy(batch_logits(policy, batch, runtime), temperature))
+    own, other = (
+        torch.cat(all_logprobs(model, rollouts, temperature, 8192, runtime)) for model in (policy, base)
+    )
+    entropy = over_all(
+        rollouts,
+        8192,
+        runtime,
+        lambda batch: token_entropy(batch_logits(policy, batch, runtime), temperature),
+    )
     return {"kl": float((own - other).mean()), "entropy": float(torch.cat(entropy).mean())}
 
 
@@ -93,7 +114,8 @@ def rows_of(folder: Path) -> pl.DataFrame:
     flops = flops_per_token(model, 128)
     extra = [
         {
-            "tflop": floating_point(row, flops, rl_config(study, row["arm"]).get("algorithm") == "ppo") / 1e12,
+            "tflop": floating_point(row, flops, rl_config(study, row["arm"]).get("algorithm") == "ppo")
+            / 1e12,
             "quiet_seconds": quiet_seconds(found[row["arm"], row["seed"]].rl.folder),
             "lr": rl_config(study, row["arm"])["optimizer"]["lr"],
         }
@@ -127,7 +149,9 @@ def markdown(table: pl.DataFrame) -> str:
 
 def main() -> None:
     """Print the table, and put it where it was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("study", type=Path)
     parser.add_argument("--into", type=Path, help="a Markdown file with the marks")
     parser.add_argument("--csv", type=Path, help="write the rows of all runs")

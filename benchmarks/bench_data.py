@@ -27,10 +27,15 @@ from echochamber.model.tokenizer import Tokenizer, train_tokenizer
 WORLDS = {
     "all 20 families, 1-8 operations": WorldConfig(),
     "4 families, 1-4 operations": WorldConfig(
-        families=("shopping", "sharing", "collect", "tank"), operations=(1, 4), max_value=100, wordings=1,
-        number_words=0, irrelevant_facts=0, reorder=0,
+        families=("shopping", "sharing", "collect", "tank"),
+        operations=(1, 4),
+        max_value=100,
+        wordings=1,
+        number_words=0,
+        irrelevant_facts=0,
+        reorder=0,
     ),
-}  # fmt: skip
+}
 
 
 def document_rates(count: int) -> None:
@@ -59,8 +64,13 @@ def packing_rates(tokens: int, workers: int) -> None:
     texts = list(reference_corpus(world, 1, 8000))
     print(f"encoding alone: {encode_rate(tokenizer, texts) / 1e6:.2f} M tokens/s")
     names = ("tinygsm", "omi1", "omi2")
-    mixture = MixtureConfig.parse({"budget_tokens": tokens, "sources": {name: {} for name in names}}, "benchmark")
-    with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as executor, tempfile.TemporaryDirectory() as folder:
+    mixture = MixtureConfig.parse(
+        {"budget_tokens": tokens, "sources": {name: {} for name in names}}, "benchmark"
+    )
+    with (
+        ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as executor,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         list(executor.map(abs, range(workers)))
         start = time.perf_counter()
         plan = plan_mixture(mixture, world, 0, tokenizer.encode_batch, executor=executor)
@@ -72,8 +82,12 @@ def packing_rates(tokens: int, workers: int) -> None:
             shards.batch(step, 32, 256, 0)
         read = time.perf_counter()
     count = plan.num_tokens
-    print(f"drawn, encoded and planned with {workers} workers: {count / (planned - start) / 1e6:.2f} M tokens/s ({plan.num_documents / (planned - start):,.0f} documents/s)")
-    print(f"packed into shards: {count / (written - planned) / 1e6:.1f} M tokens/s; read as batches: {200 * 32 * 256 / (read - written) / 1e6:.0f} M tokens/s")
+    print(
+        f"drawn, encoded and planned with {workers} workers: {count / (planned - start) / 1e6:.2f} M tokens/s ({plan.num_documents / (planned - start):,.0f} documents/s)"
+    )
+    print(
+        f"packed into shards: {count / (written - planned) / 1e6:.1f} M tokens/s; read as batches: {200 * 32 * 256 / (read - written) / 1e6:.0f} M tokens/s"
+    )
 
 
 def real_rows_rate(path: Path) -> None:
@@ -84,12 +98,16 @@ def real_rows_rate(path: Path) -> None:
         start = time.perf_counter()
         plan = plan_mixture(mixture, WorldConfig(), 0, tokenizer.encode_batch)
         write_shards(plan, tokenizer.encode_batch, tokenizer.eos_id, tokenizer.vocab_size, Path(folder))
-    print(f"{path.name}: {plan.num_tokens:,} tokens at {plan.num_tokens / (time.perf_counter() - start) / 1e6:.2f} M tokens/s, reading included")
+    print(
+        f"{path.name}: {plan.num_tokens:,} tokens at {plan.num_tokens / (time.perf_counter() - start) / 1e6:.2f} M tokens/s, reading included"
+    )
 
 
 def main() -> None:
     """Run all parts."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--documents", type=int, default=4000)
     parser.add_argument("--tokens", default="2M")
     parser.add_argument("--workers", type=int, default=2)

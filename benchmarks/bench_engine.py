@@ -46,7 +46,11 @@ def sample(model: Transformer, runtime: Runtime) -> list[list[Completion]]:
     tokenizer.eos_id = VOCAB  # no such token: completions never end early
     prompts = np.random.default_rng(0).integers(0, VOCAB, (PROMPTS, PROMPT)).tolist()
     keys = np.array([[key(p, g) for g in range(GROUP)] for p in range(PROMPTS)], dtype=np.uint64)
-    return list(generate(model, tokenizer, prompts, keys, SamplingConfig(max_new_tokens=NEW, max_rows=512), runtime.dtype))
+    return list(
+        generate(
+            model, tokenizer, prompts, keys, SamplingConfig(max_new_tokens=NEW, max_rows=512), runtime.dtype
+        )
+    )
 
 
 def fit(model: Transformer, runtime: Runtime, rollouts: list[Rollout]) -> None:
@@ -77,15 +81,20 @@ def main() -> None:
     config = preset(args.size, VOCAB)
     model = Transformer(config)
     model.init_weights(torch.Generator().manual_seed(0))
-    print(f"{args.size}: {num_parameters(config):,} parameters, {args.threads} threads, {runtime.dtype}, compile {args.compile}")
+    print(
+        f"{args.size}: {num_parameters(config):,} parameters, {args.threads} threads, {runtime.dtype}, compile {args.compile}"
+    )
     seconds = median_seconds(lambda: sample(model, runtime), args.repeats)
-    print(f"sampling  {PROMPTS * GROUP * NEW / seconds:10,.0f} tokens/s   {seconds:.2f} s for {PROMPTS} x {GROUP} x {NEW}")
+    print(
+        f"sampling  {PROMPTS * GROUP * NEW / seconds:10,.0f} tokens/s   {seconds:.2f} s for {PROMPTS} x {GROUP} x {NEW}"
+    )
     groups = sample(model, runtime)
     prompt = tuple(range(2, 2 + PROMPT))
     rollouts = [
         Rollout(Problem(str(p), "", "1"), g, (p, *prompt[1:]), c, Verdict("other", None, "wrong"), 0.0)
-        for p, group in enumerate(groups) for g, c in enumerate(group)
-    ]  # fmt: skip
+        for p, group in enumerate(groups)
+        for g, c in enumerate(group)
+    ]
     if runtime.compile:
         model.compile_blocks()
     started = time.perf_counter()
@@ -97,7 +106,9 @@ def main() -> None:
     fit(model, runtime, rollouts)
     print(f"first fit {time.perf_counter() - started:.1f} s")
     seconds = median_seconds(lambda: fit(model, runtime, rollouts), args.repeats)
-    print(f"fit       {PROMPTS * GROUP * NEW / seconds:10,.0f} completion tokens/s   {seconds:.2f} s for all {PROMPTS * GROUP}")
+    print(
+        f"fit       {PROMPTS * GROUP * NEW / seconds:10,.0f} completion tokens/s   {seconds:.2f} s for all {PROMPTS * GROUP}"
+    )
 
 
 if __name__ == "__main__":

@@ -71,14 +71,22 @@ def rl_batch(first: int) -> list[Item]:
 def main() -> None:
     """Warm up, then measure each case on texts not seen before."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--programs", type=int, default=2000, help="distinct completions per line (default 2000)")
-    parser.add_argument("--workers", type=int, default=2, help="sandbox workers of the batch lines (default 2)")
+    parser.add_argument(
+        "--programs", type=int, default=2000, help="distinct completions per line (default 2000)"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=2, help="sandbox workers of the batch lines (default 2)"
+    )
     options = parser.parse_args()
     count = options.programs
     sources = [text for _, text in world_items("tinygsm", count)]
     measure("for scale: ast.parse of the same programs", lambda: [ast.parse(text) for text in sources], count)
     plain = GraderConfig(style=False, process=False)
-    for label, config in (("answers only", plain), ("with style", GraderConfig(process=False)), ("with style and steps", GraderConfig())):
+    for label, config in (
+        ("answers only", plain),
+        ("with style", GraderConfig(process=False)),
+        ("with style and steps", GraderConfig()),
+    ):
         with Grader(config, workers=1) as grader:
             grader.grade_batch(world_items("tinygsm", 50, 10**6))
             for style in ("tinygsm", "omi1", "omi2", "gsm8k"):
@@ -86,12 +94,24 @@ def main() -> None:
                 measure(f"{style}, {label}", lambda g=grader, i=items: g.grade_batch(i), count)
     with Grader(workers=options.workers) as grader:
         grader.grade_batch(world_items("tinygsm", 50, 10**6))
-        distinct = [item for style in ("tinygsm", "omi1", "omi2") for item in world_items(style, 171, 5 * 10**5)][:512]
-        measure(f"512 distinct completions, {options.workers} workers", lambda d=distinct: grader.grade_batch(d), 512)
-        distinct = [item for style in ("tinygsm", "omi1", "omi2") for item in world_items(style, 171, 6 * 10**5)][:512]
+        distinct = [
+            item for style in ("tinygsm", "omi1", "omi2") for item in world_items(style, 171, 5 * 10**5)
+        ][:512]
+        measure(
+            f"512 distinct completions, {options.workers} workers",
+            lambda d=distinct: grader.grade_batch(d),
+            512,
+        )
+        distinct = [
+            item for style in ("tinygsm", "omi1", "omi2") for item in world_items(style, 171, 6 * 10**5)
+        ][:512]
         measure("the same as the RL loop asks, 32 described", lambda: grader.grade_batch(distinct, 32), 512)
         batch = rl_batch(2 * 10**5)
-        measure(f"RL batch of 512, half repeated, {options.workers} workers", lambda: grader.grade_batch(batch), 512)
+        measure(
+            f"RL batch of 512, half repeated, {options.workers} workers",
+            lambda: grader.grade_batch(batch),
+            512,
+        )
         same = world_items("tinygsm", 1, 3 * 10**5) * 512
         measure("512 times the same program", lambda: grader.grade_batch(same), 512)
 

@@ -23,7 +23,9 @@ from echochamber.stages.pretrain import backward, loss_function
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--size", default="paper-150m")
     for name, value in (("sequences", 8), ("length", 2048), ("microbatch", 1), ("steps", 2), ("threads", 2)):
         parser.add_argument(f"--{name}", type=int, default=value)
@@ -38,8 +40,12 @@ def main() -> None:
     native = runtime.threads if model.native else 0
     loss_of = loss_function(model, runtime)
     shape = (chosen.sequences, chosen.length + 1)
-    print(f"{chosen.size}: {num_parameters(config):,} parameters, {runtime.dtype}, {chosen.sequences} x {chosen.length} tokens, {chosen.microbatch} at once")
-    print(f"free at the start {free / 2**30:.1f} GiB: room for about {fitting_tokens(config, free, native):,.0f} tokens of {token_bytes(config, native > 0):,} bytes at once")
+    print(
+        f"{chosen.size}: {num_parameters(config):,} parameters, {runtime.dtype}, {chosen.sequences} x {chosen.length} tokens, {chosen.microbatch} at once"
+    )
+    print(
+        f"free at the start {free / 2**30:.1f} GiB: room for about {fitting_tokens(config, free, native):,.0f} tokens of {token_bytes(config, native > 0):,} bytes at once"
+    )
     for step in range(chosen.steps):
         tokens = torch.randint(config.vocab_size, shape, generator=torch.Generator().manual_seed(step))
         started = time.perf_counter()
@@ -50,7 +56,10 @@ def main() -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         rate = count * flops_per_token(config, chosen.length) / seconds / 1e9
         load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-        print(f"step {step + 1}: {seconds:.1f} s, {count / seconds:,.0f} tokens/s, {rate:,.0f} GFLOP/s, peak {peak:.1f} GiB, loss {loss:.3f}, load {load}", flush=True)
+        print(
+            f"step {step + 1}: {seconds:.1f} s, {count / seconds:,.0f} tokens/s, {rate:,.0f} GFLOP/s, peak {peak:.1f} GiB, loss {loss:.3f}, load {load}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -18,9 +18,11 @@ import sys
 from pathlib import Path
 
 PROMPTS = [
-    "Mia has 3 boxes of 6 pens. How many pens?\n\n", "Tom has 12 apples and eats 5. How many are left?\n\n", "How",
+    "Mia has 3 boxes of 6 pens. How many pens?\n\n",
+    "Tom has 12 apples and eats 5. How many are left?\n\n",
+    "How",
     "A train goes 60 miles in 2 hours. How many miles in one hour? Explain every step.\n\n",
-]  # fmt: skip
+]
 NEW_TOKENS = 48
 
 
@@ -37,8 +39,13 @@ def write(folder: Path, checkpoints: list[Path]) -> None:
         model, tokenizer = load_checkpoint(source)
         prompts = tokenizer.encode_batch(PROMPTS)
         groups = generate(model, tokenizer, prompts, np.zeros((len(prompts), 1), np.uint64), sampling)
-        rows = [{"prompt": p, "written": list(c.token_ids), "text": c.text} for p, (c,) in zip(prompts, groups, strict=True)]
-        (folder / f"{source.name}.json").write_text(json.dumps({"checkpoint": str(source.resolve()), "rows": rows}))
+        rows = [
+            {"prompt": p, "written": list(c.token_ids), "text": c.text}
+            for p, (c,) in zip(prompts, groups, strict=True)
+        ]
+        (folder / f"{source.name}.json").write_text(
+            json.dumps({"checkpoint": str(source.resolve()), "rows": rows})
+        )
         print(f"{source}: {sum(len(row['written']) for row in rows)} tokens of {len(rows)} prompts")
 
 
@@ -55,7 +62,9 @@ def _fresh(folder: Path) -> list[Path]:
 
     tokenizer = train_tokenizer(reference_corpus(WorldConfig(), 0, 300), 480)
     llama = preset("nano-0.8m", 480, 512).model_copy(update={"init_std": 0.2})
-    olmo = llama.model_copy(update={"architecture": "olmo", "num_kv_heads": llama.num_heads, "tie_embeddings": False})
+    olmo = llama.model_copy(
+        update={"architecture": "olmo", "num_kv_heads": llama.num_heads, "tie_embeddings": False}
+    )
     folders = []
     for config in (llama, olmo):
         model = Transformer(config)

@@ -20,7 +20,9 @@ def problem_table(study: Study, run: Run) -> pl.DataFrame | None:
     return pl.concat(known, how="diagonal_relaxed") if known else None
 
 
-def paired_changes(study: Study, runs: Sequence[Run], chosen: tuple[str, str]) -> dict[str, tuple[float, float]]:
+def paired_changes(
+    study: Study, runs: Sequence[Run], chosen: tuple[str, str]
+) -> dict[str, tuple[float, float]]:
     """Score (accuracy, pass@8 ...) -> interval of its change in the first group, as in the table of gains; unknown ones are left out."""
     members = complete_runs([run for run in runs if run.group == runs[0].group], chosen) if runs else []
     try:

@@ -18,7 +18,12 @@ def mixture_plans(study: Study) -> list[dict[str, Any]]:
         if sources:
             total = sum(_tokens(source) for source in sources)
             rows = [_source_row(source, _tokens(source) / total if total else None) for source in sources]
-            plan = {"name": node.mixture or node.id, "rows": rows, "total": total, "contamination": _contamination(sources)}
+            plan = {
+                "name": node.mixture or node.id,
+                "rows": rows,
+                "total": total,
+                "contamination": _contamination(sources),
+            }
             plans.append(plan)
     return plans
 
@@ -54,9 +59,15 @@ def _contamination(sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for row in overlaps if isinstance(overlaps, list) else []:
             if isinstance(row, dict):
                 examples = row.get("examples")
-                cells = [count(row.get(name)) for name in ("problems", "problems_found", "documents", "too_short_to_check")]
+                cells = [
+                    count(row.get(name))
+                    for name in ("problems", "problems_found", "documents", "too_short_to_check")
+                ]
                 example = str(examples[0]) if isinstance(examples, list) and examples else ""
-                place = {"source": str(source.get("name") or ""), "problem_set": str(row.get("problem_set") or "")}
+                place = {
+                    "source": str(source.get("name") or ""),
+                    "problem_set": str(row.get("problem_set") or ""),
+                }
                 found.append(place | {"cells": cells, "example": example})
     return found
 
@@ -103,5 +114,7 @@ def _surface_row(name: str, trained_on: str, scores: Any) -> dict[str, Any]:
     if len(figures) != 3 * len(cells) or not all(isinstance(figure, int | float) for figure in figures):
         return {}
     numbers = [count(scores.get(key)) for key in ("train_questions", "problems")]
-    texts = [f"{cell['value']:.1%} ({cell['interval'][0]:.1%} to {cell['interval'][1]:.1%})" for cell in cells]
+    texts = [
+        f"{cell['value']:.1%} ({cell['interval'][0]:.1%} to {cell['interval'][1]:.1%})" for cell in cells
+    ]
     return {"name": name, "trained_on": trained_on, "cells": [*numbers, *texts]}

@@ -28,13 +28,33 @@ RECORD_NEEDS = ("problem_set", "problem_id", "step", "sample", "temperature", "f
 PROBE_TABLES = {
     "forced": (*RECORD_NEEDS, "forced_format"),
     "sweep": RECORD_NEEDS,
-    "likelihood": ("problem_set", "problem_id", "writer", "num_tokens", "logprob", "logprob_reference", "logprobs", "logprobs_reference"),
+    "likelihood": (
+        "problem_set",
+        "problem_id",
+        "writer",
+        "num_tokens",
+        "logprob",
+        "logprob_reference",
+        "logprobs",
+        "logprobs_reference",
+    ),
 }
 """Tables of a probe and the columns that the analyses need of them."""
 MAKERS: tuple[Callable[[Study, Sequence[Inputs], str], PageTable | None], ...] = (
-    gains_table, selection_table, baselines_table, likelihood_table, coverage_table, support_table, variants_table,
-    dynamics_table, costs_table, style_table, forecasts_table, errors_table, scorers_table,
-)  # fmt: skip
+    gains_table,
+    selection_table,
+    baselines_table,
+    likelihood_table,
+    coverage_table,
+    support_table,
+    variants_table,
+    dynamics_table,
+    costs_table,
+    style_table,
+    forecasts_table,
+    errors_table,
+    scorers_table,
+)
 
 
 class Group(NamedTuple):
@@ -59,7 +79,9 @@ def findings(study: Study, runs: Sequence[Run], chosen: tuple[str, str]) -> list
     return found
 
 
-def _tables(study: Study, members: Sequence[Run], chosen: tuple[str, str], label: str) -> tuple[str, list[PageTable]]:
+def _tables(
+    study: Study, members: Sequence[Run], chosen: tuple[str, str], label: str
+) -> tuple[str, list[PageTable]]:
     """Note and every table that can be made; a file damaged inside is named and costs the group its tables."""
     done = complete_runs(members, chosen)
     left_out = ", ".join(str(run.seed) for run in members if run not in done)
@@ -80,7 +102,11 @@ def run_inputs(study: Study, run: Run, chosen: tuple[str, str]) -> Inputs:
     scans = [scan_table(study, node, "records.parquet") for node in run.evaluations]
     known = [scan for scan in scans if scan is not None]
     # What the grader could not decide is in no score (`evaluate` leaves it out of its own as well).
-    records = pl.concat(known, how="diagonal").filter(pl.col("outcome").ne_missing("infrastructure")) if known else None
+    records = (
+        pl.concat(known, how="diagonal").filter(pl.col("outcome").ne_missing("infrastructure"))
+        if known
+        else None
+    )
     counted = counts(records, chosen[0], [0, last]) if records is not None and last and formats else None
     probed = {name: table for name in PROBE_TABLES if (table := _probed(study, run, name)) is not None}
     return Inputs(

@@ -55,7 +55,9 @@ def shared_forecasts(tables: Sequence[pl.DataFrame]) -> list[str]:
 
 def over_runs(tables: Sequence[pl.DataFrame], name: str, score: str) -> dict[str, Any]:
     """value, low, high of one score of one forecast over seeds."""
-    return _joined([table.row(by_predicate=pl.col("forecast") == name, named=True) for table in tables], score)
+    return _joined(
+        [table.row(by_predicate=pl.col("forecast") == name, named=True) for table in tables], score
+    )
 
 
 def _row(name: str, tables: Sequence[pl.DataFrame], one: Inputs) -> list[str]:
@@ -64,21 +66,38 @@ def _row(name: str, tables: Sequence[pl.DataFrame], one: Inputs) -> list[str]:
     goal = target(one, step=one.last if name == "what happened" else 0)
     cells = [_joined(found, score) for score in ("share", "total_variation", "brier")]
     certain = name != "what happened" and all(row["share_low"] is None for row in found)
-    texts = [f"{percent(cells[0]['value'])} by construction" if certain else share(cells[0]), _plain(cells[1]), _plain(cells[2])]
+    texts = [
+        f"{percent(cells[0]['value'])} by construction" if certain else share(cells[0]),
+        _plain(cells[1]),
+        _plain(cells[2]),
+    ]
     if name == "what happened":
         return [name, ", ".join(winners), Cell(texts[0], goal), "–", "–", "–"]
     hits = sum(row["hit"] for row in found)
     low, high = wilson(hits, len(found))
-    hit = ("yes" if hits else "no") if len(found) == 1 else f"{hits} of {len(found)} [{percent(low)} to {percent(high)}]"
+    hit = (
+        ("yes" if hits else "no")
+        if len(found) == 1
+        else f"{hits} of {len(found)} [{percent(low)} to {percent(high)}]"
+    )
     return [name, ", ".join(winners), *(Cell(text, goal) for text in (*texts, hit))]
 
 
 def _joined(found: Sequence[dict[str, Any]], score: str) -> dict[str, Any]:
     """Value, low and high over seeds; one seed keeps its own interval."""
     values = [row[score] for row in found]
-    within = [[row[f"{score}_low"], row[f"{score}_high"]] if row[f"{score}_low"] is not None else None for row in found]
+    within = [
+        [row[f"{score}_low"], row[f"{score}_high"]] if row[f"{score}_low"] is not None else None
+        for row in found
+    ]
     largest = 2.0 if score == "brier" else 1.0
-    bounds = within[0] if len(found) == 1 else seed_interval([v / largest for v in values], [[b / largest for b in w] if w else None for w in within])
+    bounds = (
+        within[0]
+        if len(found) == 1
+        else seed_interval(
+            [v / largest for v in values], [[b / largest for b in w] if w else None for w in within]
+        )
+    )
     scale = largest if len(found) > 1 else 1.0
     low, high = (bounds[0] * scale, bounds[1] * scale) if bounds else (None, None)
     return {"value": sum(values) / len(values), "low": low, "high": high}

@@ -99,7 +99,10 @@ def title(name: str) -> str:
 
 
 def tiles(
-    summary: Row, runs: Sequence[Run], chosen: tuple[str, str], changes: Mapping[str, tuple[float, float]] | None = None
+    summary: Row,
+    runs: Sequence[Run],
+    chosen: tuple[str, str],
+    changes: Mapping[str, tuple[float, float]] | None = None,
 ) -> list[Tile]:
     """Share of the winner, accuracy, and pass@k and maj@k at the largest k that both ends have.
 
@@ -111,19 +114,52 @@ def tiles(
         return []
     found = [_winner_tile([run for run in runs if run.group == runs[0].group], chosen)]
     found.append(
-        _tile("Right at the first try", "pass@1: accuracy of one sampled answer", base, final, "accuracy", change=changes.get("accuracy"))
+        _tile(
+            "Right at the first try",
+            "pass@1: accuracy of one sampled answer",
+            base,
+            final,
+            "accuracy",
+            change=changes.get("accuracy"),
+        )
     )
     largest = max((int(k) for k in base["pass@k"] if final["pass@k"].get(k) is not None), default=1)
     if largest > 1:
         meaning = f"pass@{largest}: at least one of {largest} sampled answers is right"
-        found.append(_tile(f"Right within {largest} tries", meaning, base, final, "pass@k", str(largest), changes.get(f"pass@{largest}")))
+        found.append(
+            _tile(
+                f"Right within {largest} tries",
+                meaning,
+                base,
+                final,
+                "pass@k",
+                str(largest),
+                changes.get(f"pass@{largest}"),
+            )
+        )
         meaning = f"maj@{largest}: the most frequent of {largest} sampled answers is right"
-        found.append(_tile(f"Right by vote of {largest}", meaning, base, final, "maj@k", str(largest), changes.get(f"maj@{largest}")))
+        found.append(
+            _tile(
+                f"Right by vote of {largest}",
+                meaning,
+                base,
+                final,
+                "maj@k",
+                str(largest),
+                changes.get(f"maj@{largest}"),
+            )
+        )
     return found
 
 
 def _tile(
-    label: str, meaning: str, base: Row, final: Row, name: str, k: str | None = None, change: tuple[float, float] | None = None
+    label: str,
+    meaning: str,
+    base: Row,
+    final: Row,
+    name: str,
+    k: str | None = None,
+    change: tuple[float, float] | None = None,
 ) -> Tile:
     path = (name,) if k is None else (name, k)
     return Tile(
@@ -203,12 +239,18 @@ def how_sure(summary: Row, runs: Sequence[Run], chosen: tuple[str, str]) -> str:
     names = [top_format(final) or "other" for final in found]
     if len(found) < 2:
         share = at(summary, ("final", "intervals", "formats", names[0], "share")) if names else None
-        measured = f"The winner’s share after RL lies within {bounds(share)} in this run" if share else "The run has no interval"
+        measured = (
+            f"The winner’s share after RL lies within {bounds(share)} in this run"
+            if share
+            else "The run has no interval"
+        )
         return f"{measured}, from one pretraining seed. Whether another seed would end the same way, one seed cannot say."
     shares = [_share(final, name) for final, name in zip(found, names, strict=True)]
     agreed = "the same format won in all" if len(set(names)) == 1 else f"winners differ: {winners(names)}"
     spread = f"its share after RL lies between {percent(min(shares))} and {percent(max(shares))}"
-    few = " With so few seeds the intervals are wide, and rare outcomes stay unseen." if len(found) < 5 else ""
+    few = (
+        " With so few seeds the intervals are wide, and rare outcomes stay unseen." if len(found) < 5 else ""
+    )
     return f"{len(found)} pretraining seeds; {agreed}; {spread}.{few}"
 
 

@@ -38,7 +38,11 @@ def page_data(study: Study, runs: Sequence[Run]) -> dict[str, Any]:
         "formats": [{"name": name, "title": TITLES.get(name, "")} for name in names],
         "sets": [list(pair) for pair in problem_sets(list(runs))],
         "diagnostics": DIAGNOSTICS,
-        "runs": [_run(study, run, names) | {"complete": [all(ends(run, pair)) for pair in problem_sets(list(runs))]} for run in runs],
+        "runs": [
+            _run(study, run, names)
+            | {"complete": [all(ends(run, pair)) for pair in problem_sets(list(runs))]}
+            for run in runs
+        ],
         "joined": _joined(runs),
         "completions": sample_completions(study, runs),
     }

@@ -27,7 +27,9 @@ def baselines_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Page
         note = "Forced formats and lower temperatures are measured by the probe stage, which this study does not have (probe: {} in the recipe adds it)."
     elif any("forced" in one.probed for one in inputs):
         note = "The best format is chosen on one half of the problems and measured on the other. Completions of probes are in their own artifact; a click leads to the base’s free ones."
-    return PageTable("How much of it needs no training?", ["Method", "Accuracy with 95% interval"], rows, note)
+    return PageTable(
+        "How much of it needs no training?", ["Method", "Accuracy with 95% interval"], rows, note
+    )
 
 
 def method_rows(one: Inputs, chosen: str) -> pl.DataFrame:
@@ -45,7 +47,9 @@ def method_rows(one: Inputs, chosen: str) -> pl.DataFrame:
 
 def likelihood_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
     """How likely base and RL model find each other's completions."""
-    tables = [likelihood_changes(one.probed["likelihood"], chosen) for one in inputs if "likelihood" in one.probed]
+    tables = [
+        likelihood_changes(one.probed["likelihood"], chosen) for one in inputs if "likelihood" in one.probed
+    ]
     tables = [table for table in tables if len(table)]
     if not tables or len(tables) < len(inputs):
         return None
@@ -57,7 +61,11 @@ def likelihood_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> Pag
         [name, *(Cell(cells.get((name, writer), "not estimable"), goal) for writer, goal in goals.items())]
         for name in joined["quantity"].unique(maintain_order=True)
     ]
-    columns = ["Log-probability (nats) or share of tokens", "Text written by the base", "Text written after RL"]
+    columns = [
+        "Log-probability (nats) or share of tokens",
+        "Text written by the base",
+        "Text written after RL",
+    ]
     note = "Means over problems. A token moved if its two log-probabilities differ by more than one nat. "
     return PageTable("Would the base have written it?", columns, rows, note)
 

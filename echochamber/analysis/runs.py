@@ -80,7 +80,10 @@ def _run(study: Study, rl: Node | None, pretrain: Node | None) -> Run:
     place = rl or pretrain
     assert place is not None
     start = rl.from_step if rl else None
-    scored = [*_of_checkpoints(study, pretrain, "evaluate", start), *_of_checkpoints(study, rl, "evaluate", start)]
+    scored = [
+        *_of_checkpoints(study, pretrain, "evaluate", start),
+        *_of_checkpoints(study, rl, "evaluate", start),
+    ]
     evaluations = [node for node in scored if not node.evaluation]
     rows = [row for node in evaluations for row in _rows(study, node)]
     return Run(
@@ -92,7 +95,10 @@ def _run(study: Study, rl: Node | None, pretrain: Node | None) -> Run:
         rl=rl,
         evaluations=evaluations,
         further=[node for node in scored if node.evaluation],
-        probes=[*_of_checkpoints(study, pretrain, "probe", start), *_of_checkpoints(study, rl, "probe", start)],
+        probes=[
+            *_of_checkpoints(study, pretrain, "probe", start),
+            *_of_checkpoints(study, rl, "probe", start),
+        ],
         rows=sorted(rows, key=lambda row: row["step"]),
         dense=read_log(study, rl, "metrics.jsonl") if rl else [],
     )

@@ -25,7 +25,9 @@ def gains_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTabl
     keys = ["problem_set", "quantity"]
     ends = [_end(tables, keys, end) for end in ("before", "after")]
     rows = []
-    for change, before, after in zip(*(table.iter_rows(named=True) for table in (over_seeds(tables, keys), *ends)), strict=True):
+    for change, before, after in zip(
+        *(table.iter_rows(named=True) for table in (over_seeds(tables, keys), *ends)), strict=True
+    ):
         if change["quantity"] in ("pass@1", "maj@1"):  # both are the accuracy
             continue
         first, last = (target(inputs[0], set=change["problem_set"]) | step for step in ({"step": 0}, {}))
@@ -52,7 +54,9 @@ def _end(tables: Sequence[pl.DataFrame], keys: list[str], end: str) -> pl.DataFr
 def selection_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
     """Selection against skill, with the range left open by formats that nobody measured."""
     tables = [
-        selection_or_skill(one.counted, one.last, one.formats, one.forced) for one in inputs if one.counted is not None
+        selection_or_skill(one.counted, one.last, one.formats, one.forced)
+        for one in inputs
+        if one.counted is not None
     ]
     tables = [table for table in tables if len(table)]
     if not tables or len(tables) < len(inputs):
@@ -89,9 +93,16 @@ def _range(tables: Sequence[pl.DataFrame], part: str, goal: dict[str, Any]) -> s
     least, most = ([row[end] for row in rows] for end in ("at_least", "at_most"))
     if least == most:
         return "nothing unmeasured"
-    low, high = (rows[0]["at_least_low"], rows[0]["at_most_high"]) if len(rows) == 1 else (t_interval(least)[0], t_interval(most)[1])
+    low, high = (
+        (rows[0]["at_least_low"], rows[0]["at_most_high"])
+        if len(rows) == 1
+        else (t_interval(least)[0], t_interval(most)[1])
+    )
     ends = (max(100 * low, -100), min(100 * high, 100))
-    return Cell(f"{100 * sum(least) / len(least):+.1f} to {100 * sum(most) / len(most):+.1f} [{ends[0]:+.1f} to {ends[1]:+.1f}]", goal)
+    return Cell(
+        f"{100 * sum(least) / len(least):+.1f} to {100 * sum(most) / len(most):+.1f} [{ends[0]:+.1f} to {ends[1]:+.1f}]",
+        goal,
+    )
 
 
 def coverage_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
@@ -101,21 +112,36 @@ def coverage_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageT
     if not tables or len(tables) < len(inputs) or len({table["k"][0] for table in tables}) > 1:
         return None
     k = tables[0]["k"][0]
-    shares = over_seeds([t.filter(pl.col("side") != "gain") for t in tables], ["quantity", "side"], clip=(0, 1))
+    shares = over_seeds(
+        [t.filter(pl.col("side") != "gain") for t in tables], ["quantity", "side"], clip=(0, 1)
+    )
     cells = {(row["quantity"], row["side"]): share(row) for row in shares.iter_rows(named=True)}
     gains = over_seeds([t.filter(pl.col("side") == "gain") for t in tables], ["quantity"])
-    parts = {row["quantity"]: signed(row["value"], (row["low"], row["high"])) for row in gains.iter_rows(named=True)}
+    parts = {
+        row["quantity"]: signed(row["value"], (row["low"], row["high"]))
+        for row in gains.iter_rows(named=True)
+    }
     names = {
         "coverage": f"coverage: pass@{k}",
         "precision": f"precision: accuracy / pass@{k}",
     }
     goals = (target(inputs[0], step=0), target(inputs[0]), target(inputs[0], change="gained"))
     rows = [
-        [label, *(Cell(text, goal) for text, goal in zip((cells[name, "before"], cells[name, "after"], parts[name]), goals, strict=True))]
+        [
+            label,
+            *(
+                Cell(text, goal)
+                for text, goal in zip(
+                    (cells[name, "before"], cells[name, "after"], parts[name]), goals, strict=True
+                )
+            ),
+        ]
         for name, label in names.items()
     ]
     note = f"Coverage: a problem is solved at all within {k} tries. Accuracy is coverage times precision; the last column splits its gain between the two, exactly. "
-    return PageTable("More problems, or the same ones more often?", ["Part", "Before", "After", "Of the gain"], rows, note)
+    return PageTable(
+        "More problems, or the same ones more often?", ["Part", "Before", "After", "Of the gain"], rows, note
+    )
 
 
 def support_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTable | None:
@@ -128,7 +154,13 @@ def support_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTa
     changes = {"kept": "kept", "gained": "gained", "lost": "lost", "never": "missed"}
     cells = {(row["k"], row["kind"]): share(row) for row in joined.iter_rows(named=True)}
     rows = [
-        [str(k), *(Cell(cells.get((k, kind), "not estimable"), target(inputs[0], change=change)) for kind, change in changes.items())]
+        [
+            str(k),
+            *(
+                Cell(cells.get((k, kind), "not estimable"), target(inputs[0], change=change))
+                for kind, change in changes.items()
+            ),
+        ]
         for k in sorted({k for k, _ in cells})
     ]
     note = (
@@ -176,20 +208,38 @@ def scorers_table(study: Study, inputs: Sequence[Inputs], chosen: str) -> PageTa
         return None
     complete = [_with_unwritten(table, found) for table in found]
     keys = ["scorer", "quantity", "last"]
-    cells = {tuple(row[key] for key in keys): share(row) for row in over_seeds(complete, keys, clip=(0, 1)).iter_rows(named=True)}
+    cells = {
+        tuple(row[key] for key in keys): share(row)
+        for row in over_seeds(complete, keys, clip=(0, 1)).iter_rows(named=True)
+    }
     goals = {False: target(inputs[0], step=0), True: target(inputs[0])}
     rows = [
-        [scorer, quantity, *(Cell(cells.get((scorer, quantity, last), "not estimable"), goal) for last, goal in goals.items())]
+        [
+            scorer,
+            quantity,
+            *(
+                Cell(cells.get((scorer, quantity, last), "not estimable"), goal)
+                for last, goal in goals.items()
+            ),
+        ]
         for scorer, quantity in dict.fromkeys(key[:2] for key in cells)
     ]
     note = "The paper’s scorer labels a completion by the letters “def” or a tag and reads the number from its text where a program fails. "
-    return PageTable("And under the paper’s own scorer?", ["Scorer", "Quantity", "Before", "After"], rows, note)
+    return PageTable(
+        "And under the paper’s own scorer?", ["Scorer", "Quantity", "Before", "After"], rows, note
+    )
 
 
 def _with_unwritten(table: pl.DataFrame, all_tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """`table` with a share of 0, without an interval of its own, for each label that only other seeds or steps have."""
-    wanted = pl.concat([other.select("scorer", "quantity") for other in all_tables]).unique(maintain_order=True)
+    wanted = pl.concat([other.select("scorer", "quantity") for other in all_tables]).unique(
+        maintain_order=True
+    )
     grid = wanted.join(pl.DataFrame({"last": [False, True]}), how="cross")
-    return grid.join(table, on=["scorer", "quantity", "last"], how="left", maintain_order="left").with_columns(
-        value=pl.when(pl.col("quantity").str.starts_with("share of ")).then(pl.col("value").fill_null(0.0)).otherwise(pl.col("value"))
+    return grid.join(
+        table, on=["scorer", "quantity", "last"], how="left", maintain_order="left"
+    ).with_columns(
+        value=pl.when(pl.col("quantity").str.starts_with("share of "))
+        .then(pl.col("value").fill_null(0.0))
+        .otherwise(pl.col("value"))
     )

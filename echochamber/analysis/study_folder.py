@@ -226,5 +226,7 @@ def _this_version(study: Study, node: Node, name: str, frame: pl.LazyFrame) -> b
     if set(found) <= {SCHEMA_VERSION}:
         return True
     versions = " and ".join(str(version) for version in found)
-    study.trouble(f"{node.id}: {name} is of schema version {versions}, this program reads {SCHEMA_VERSION}; it is left out")
+    study.trouble(
+        f"{node.id}: {name} is of schema version {versions}, this program reads {SCHEMA_VERSION}; it is left out"
+    )
     return False

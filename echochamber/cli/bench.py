@@ -15,15 +15,46 @@ def register(app: typer.Typer) -> None:
 
 
 def bench(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The trained model, logs and bench.json; what is there is used again.")] = Path("runs/bench"),
-    only: Annotated[list[str] | None, typer.Option("--only", metavar="WORK", help="sampling, training, grpo or growth; may be repeated. All if not given.")] = None,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="The trained model, logs and bench.json; what is there is used again.",
+        ),
+    ] = Path("runs/bench"),
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="WORK",
+            help="sampling, training, grpo or growth; may be repeated. All if not given.",
+        ),
+    ] = None,
     peer_python: Annotated[
         list[str] | None,
-        typer.Option("--peer-python", metavar="NAME=PATH", help="Python of the environment that has transformers, vllm or trl; may be repeated. This one if not given."),
+        typer.Option(
+            "--peer-python",
+            metavar="NAME=PATH",
+            help="Python of the environment that has transformers, vllm or trl; may be repeated. This one if not given.",
+        ),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Counted turns of each contender; medians are printed.")] = 5,
-    page: Annotated[Path | None, typer.Option("--page", metavar="FILE", help="Put the tables between the marks of this Markdown page.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A tiny model and one repeat: shows that everything runs, its figures mean nothing.")] = False,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Counted turns of each contender; medians are printed.")
+    ] = 5,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--page", metavar="FILE", help="Put the tables between the marks of this Markdown page."
+        ),
+    ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick",
+            help="A tiny model and one repeat: shows that everything runs, its figures mean nothing.",
+        ),
+    ] = False,
 ) -> None:
     """Sampling, training and GRPO steps beside whatever peers are installed, as ratios in one run, and how cost grows."""
     from ..study.bench.run import RESULTS, run_bench

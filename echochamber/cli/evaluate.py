@@ -34,15 +34,25 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     checkpoint: CheckpointOption,
     problems: ProblemsOption,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Output folder; runs/evaluate-PROBLEMS if not given.")] = None,
-    samples: Annotated[int, typer.Option(min=1, help="Completions per problem at the temperature, besides the greedy one.")] = 4,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Output folder; runs/evaluate-PROBLEMS if not given."),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option(min=1, help="Completions per problem at the temperature, besides the greedy one.")
+    ] = 4,
     temperature: Annotated[float, typer.Option(min=0.01)] = 1.0,
     top_p: TopPOption = 1.0,
     top_k: TopKOption = 0,
     stop: StopOption = None,
     max_new_tokens: MaxNewTokensOption = 160,
     prompt_suffix: PromptSuffixOption = "\n\n",
-    tier2: Annotated[bool, typer.Option("--tier2", help="Run programs that need sympy or other libraries in a locked-down process.")] = False,
+    tier2: Annotated[
+        bool,
+        typer.Option(
+            "--tier2", help="Run programs that need sympy or other libraries in a locked-down process."
+        ),
+    ] = False,
     module: ModuleOption = None,
     limit: LimitOption = None,
     on_bad_row: OnBadRowOption = "error",
@@ -53,22 +63,40 @@ def evaluate(
     from ..study.evaluate_once import evaluate_once
 
     settings = {
-        "samples": samples, "temperature": temperature, "top_p": top_p, "top_k": top_k, "stop": stop_strings(stop),
-        "max_new_tokens": max_new_tokens, "prompt_suffix": prompt_suffix, "grader": {"tier2": tier2},
-    }  # fmt: skip
+        "samples": samples,
+        "temperature": temperature,
+        "top_p": top_p,
+        "top_k": top_k,
+        "stop": stop_strings(stop),
+        "max_new_tokens": max_new_tokens,
+        "prompt_suffix": prompt_suffix,
+        "grader": {"tier2": tier2},
+    }
     scored = evaluate_once(checkpoint, problems, out, settings, limit, seed, bad_row_policy(on_bad_row))
     for row in scored.rows:
         around = row["intervals"]
-        shares = [f"{name} {_percent(f['share'], around['formats'][name]['share'])}" for name, f in row["formats"].items() if f["share"]]
-        print(f"{row['problem_set']}: {row['num_problems']} problems, {row['num_samples']} samples each, 95% intervals in brackets")
-        print(f"  accuracy {_percent(row['accuracy'], around['accuracy'])}   greedy {_percent(row['greedy_accuracy'], around['greedy_accuracy'])}")
+        shares = [
+            f"{name} {_percent(f['share'], around['formats'][name]['share'])}"
+            for name, f in row["formats"].items()
+            if f["share"]
+        ]
+        print(
+            f"{row['problem_set']}: {row['num_problems']} problems, {row['num_samples']} samples each, 95% intervals in brackets"
+        )
+        print(
+            f"  accuracy {_percent(row['accuracy'], around['accuracy'])}   greedy {_percent(row['greedy_accuracy'], around['greedy_accuracy'])}"
+        )
         for curve in ("pass@k", "maj@k"):
-            print(f"  {curve:8} {', '.join(f'@{k} {_percent(v, around[curve][k])}' for k, v in row[curve].items())}")
+            print(
+                f"  {curve:8} {', '.join(f'@{k} {_percent(v, around[curve][k])}' for k, v in row[curve].items())}"
+            )
         print(f"  formats  {', '.join(shares)}")
         if row["infrastructure"]:
             print(f"  {row['infrastructure']} completions could not be graded and are left out")
     if scored.left_out:
-        print(f"  {scored.left_out} problems left out: with {max_new_tokens} new tokens they exceed the model's positions")
+        print(
+            f"  {scored.left_out} problems left out: with {max_new_tokens} new tokens they exceed the model's positions"
+        )
     print(scored.surface)
     print(f"Records: {scored.folder / 'records.parquet'}")
 
@@ -77,4 +105,6 @@ def _percent(value: float | None, interval: list[float] | None) -> str:
     """`57.0% [54.1, 59.8]`; what is not estimable says so."""
     if value is None:
         return "not estimable"
-    return f"{100 * value:.1f}% " + (f"[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]" if interval else "[no interval]")
+    return f"{100 * value:.1f}% " + (
+        f"[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]" if interval else "[no interval]"
+    )

@@ -10,15 +10,34 @@ from .options import ModuleOption, load_modules
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("grade", epilog="Example: echochamber grade --in completions.jsonl --out verdicts.jsonl")(grade)
+    app.command("grade", epilog="Example: echochamber grade --in completions.jsonl --out verdicts.jsonl")(
+        grade
+    )
 
 
 def grade(
-    source: Annotated[Path, typer.Option("--in", metavar="F.jsonl", help='Lines {"id", "completion", "reference"}; .gz is read too.')],
-    target: Annotated[Path, typer.Option("--out", metavar="F.jsonl", help="Verdicts, one line per completion, in the same order.")],
-    tier2: Annotated[bool, typer.Option("--tier2", help="Run programs that need sympy or other libraries in a locked-down process.")] = False,
+    source: Annotated[
+        Path,
+        typer.Option(
+            "--in", metavar="F.jsonl", help='Lines {"id", "completion", "reference"}; .gz is read too.'
+        ),
+    ],
+    target: Annotated[
+        Path,
+        typer.Option(
+            "--out", metavar="F.jsonl", help="Verdicts, one line per completion, in the same order."
+        ),
+    ],
+    tier2: Annotated[
+        bool,
+        typer.Option(
+            "--tier2", help="Run programs that need sympy or other libraries in a locked-down process."
+        ),
+    ] = False,
     module: ModuleOption = None,
-    strict: Annotated[bool, typer.Option("--strict", help="End at the first bad line instead of reporting and skipping it.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End at the first bad line instead of reporting and skipping it.")
+    ] = False,
 ) -> None:
     """Format, answer and outcome of every completion; programs run in a sandbox."""
     from ..core.progress import say

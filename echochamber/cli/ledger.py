@@ -9,13 +9,33 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("ledger", epilog="Example: echochamber ledger runs/paper-nano --tables results/paper-nano --page docs/RESULTS.md")(ledger)
+    app.command(
+        "ledger",
+        epilog="Example: echochamber ledger runs/paper-nano --tables results/paper-nano --page docs/RESULTS.md",
+    )(ledger)
 
 
 def ledger(
-    folder: Annotated[Path, typer.Argument(metavar="STUDY_OR_TABLES", help="A study's folder, or a folder of tables that --tables wrote.")],
-    tables: Annotated[Path | None, typer.Option("--tables", metavar="DIR", help="Write the small tables, ledger.csv and estimates.csv there.")] = None,
-    page: Annotated[Path | None, typer.Option("--page", metavar="FILE", help="Write the results as Markdown there, and their figures to `figures` beside the tables.")] = None,
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="STUDY_OR_TABLES", help="A study's folder, or a folder of tables that --tables wrote."
+        ),
+    ],
+    tables: Annotated[
+        Path | None,
+        typer.Option(
+            "--tables", metavar="DIR", help="Write the small tables, ledger.csv and estimates.csv there."
+        ),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--page",
+            metavar="FILE",
+            help="Write the results as Markdown there, and their figures to `figures` beside the tables.",
+        ),
+    ] = None,
 ) -> None:
     """Judge every claim by its criterion; from committed tables alone as well as from a study."""
     from ..analysis.claims.figures import save_claim_figures
@@ -30,10 +50,15 @@ def ledger(
         source = tables or folder
         drawn = save_claim_figures(found.tables, source / "figures")
         links = {path.stem: Path(os.path.relpath(path, page.parent)).as_posix() for path in drawn}
-        write_text(page, results_page(found, f"echochamber ledger {_shown(source)} --page {_shown(page)}", links))
+        write_text(
+            page, results_page(found, f"echochamber ledger {_shown(source)} --page {_shown(page)}", links)
+        )
         written += [*drawn, page]
     for line in found.lines:
-        about = "; ".join(f"{part.criterion.name}{f' ({part.where})' if part.where else ''} {measured_text(part)}" for part in line.parts)
+        about = "; ".join(
+            f"{part.criterion.name}{f' ({part.where})' if part.where else ''} {measured_text(part)}"
+            for part in line.parts
+        )
         print(f"{line.claim.number:2}  {line.verdict:17} {about or line.reason}")
     print(found.criteria_note)
     for path in written:

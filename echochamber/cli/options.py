@@ -5,26 +5,91 @@ from typing import Annotated, Literal
 
 import typer
 
-RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped recipe (see `echochamber recipes`) or a path ending in .yaml.")]
-Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Dotted overrides, for example seeds=[0,1,2] rl.grpo.steps=20.")]
-OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Output folder; runs/RECIPE if not given.")]
-TopPOption = Annotated[float, typer.Option("--top-p", min=0.0001, max=1, metavar="SHARE", help="Draw from the likeliest tokens that together hold this share.")]
-TopKOption = Annotated[int, typer.Option("--top-k", min=0, metavar="K", help="Draw from the K likeliest tokens; 0: from all.")]
-StopOption = Annotated[list[str] | None, typer.Option("--stop", metavar="TEXT", help=r"End a completion before this text (\n is a new line); may be given several times.")]
-ModuleOption = Annotated[list[Path] | None, typer.Option("--module", metavar="F.py", help="Your own Python file that registers formats or rewards; may be repeated.")]
-WorkersOption = Annotated[int, typer.Option("--workers", min=1, metavar="N", help="Stages that run at once, each with runtime.threads threads.")]
-PLACES = "a checkpoint folder, an artifact that has checkpoints, a study with one, or hub:OWNER/NAME[@REVISION]"
+RecipeArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE", help="A shipped recipe (see `echochamber recipes`) or a path ending in .yaml."
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE]...", help="Dotted overrides, for example seeds=[0,1,2] rl.grpo.steps=20."
+    ),
+]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Output folder; runs/RECIPE if not given.")
+]
+TopPOption = Annotated[
+    float,
+    typer.Option(
+        "--top-p",
+        min=0.0001,
+        max=1,
+        metavar="SHARE",
+        help="Draw from the likeliest tokens that together hold this share.",
+    ),
+]
+TopKOption = Annotated[
+    int, typer.Option("--top-k", min=0, metavar="K", help="Draw from the K likeliest tokens; 0: from all.")
+]
+StopOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stop",
+        metavar="TEXT",
+        help=r"End a completion before this text (\n is a new line); may be given several times.",
+    ),
+]
+ModuleOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--module",
+        metavar="F.py",
+        help="Your own Python file that registers formats or rewards; may be repeated.",
+    ),
+]
+WorkersOption = Annotated[
+    int,
+    typer.Option(
+        "--workers", min=1, metavar="N", help="Stages that run at once, each with runtime.threads threads."
+    ),
+]
+PLACES = (
+    "a checkpoint folder, an artifact that has checkpoints, a study with one, or hub:OWNER/NAME[@REVISION]"
+)
 """Where a checkpoint can be, in words."""
-CheckpointOption = Annotated[str, typer.Option("--checkpoint", metavar="PLACE", help=f"{PLACES[0].upper()}{PLACES[1:]}.")]
-PromptSuffixOption = Annotated[str, typer.Option("--prompt-suffix", help="Text between question and completion, as the model was trained; by default an empty line.")]
+CheckpointOption = Annotated[
+    str, typer.Option("--checkpoint", metavar="PLACE", help=f"{PLACES[0].upper()}{PLACES[1:]}.")
+]
+PromptSuffixOption = Annotated[
+    str,
+    typer.Option(
+        "--prompt-suffix",
+        help="Text between question and completion, as the model was trained; by default an empty line.",
+    ),
+]
 ProblemsOption = Annotated[
     str,
-    typer.Option("--problems", metavar="NAME_OR_FILE", help="World set (all, easy, medium, hard), a file (JSONL, JSONL.gz, JSON, CSV, Parquet), or hub:NAME[@COMMIT]."),
+    typer.Option(
+        "--problems",
+        metavar="NAME_OR_FILE",
+        help="World set (all, easy, medium, hard), a file (JSONL, JSONL.gz, JSON, CSV, Parquet), or hub:NAME[@COMMIT].",
+    ),
 ]
-OnBadRowOption = Annotated[str, typer.Option("--on-bad-row", metavar="error|skip", help="What to do with rows of a problem file that cannot be read: stop and name the first, or leave them out and count them.")]
+OnBadRowOption = Annotated[
+    str,
+    typer.Option(
+        "--on-bad-row",
+        metavar="error|skip",
+        help="What to do with rows of a problem file that cannot be read: stop and name the first, or leave them out and count them.",
+    ),
+]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many problems.")]
 MaxNewTokensOption = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest completion.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Of the random streams that completions are drawn from.")]
+SeedOption = Annotated[
+    int, typer.Option("--seed", help="Of the random streams that completions are drawn from.")
+]
 
 
 def bad_row_policy(given: str) -> Literal["error", "skip"]:

@@ -30,15 +30,41 @@ def register(app: typer.Typer) -> None:
 def probe(
     checkpoint: CheckpointOption,
     problems: ProblemsOption,
-    reference: Annotated[str | None, typer.Option("--reference", metavar="PLACE", help="A second checkpoint, such as the base, to compare likelihoods with.")] = None,
-    completions: Annotated[Path | None, typer.Option("--completions", metavar="FILE", help="JSON Lines with question and completion whose likelihood is asked.")] = None,
-    formats: Annotated[str | None, typer.Option(help="Formats to force, parted by commas; by default each that has an opening text.")] = None,
-    temperatures: Annotated[str, typer.Option(help="Temperatures of the sweep, parted by commas; 0 is greedy.")] = "0,0.3,0.6,1",
-    samples: Annotated[int, typer.Option(min=1, help="Completions per problem, for each format and temperature.")] = 4,
-    temperature: Annotated[float, typer.Option(min=0.01, help="Of forced decoding and of log-probabilities.")] = 1.0,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            "--reference",
+            metavar="PLACE",
+            help="A second checkpoint, such as the base, to compare likelihoods with.",
+        ),
+    ] = None,
+    completions: Annotated[
+        Path | None,
+        typer.Option(
+            "--completions",
+            metavar="FILE",
+            help="JSON Lines with question and completion whose likelihood is asked.",
+        ),
+    ] = None,
+    formats: Annotated[
+        str | None,
+        typer.Option(help="Formats to force, parted by commas; by default each that has an opening text."),
+    ] = None,
+    temperatures: Annotated[
+        str, typer.Option(help="Temperatures of the sweep, parted by commas; 0 is greedy.")
+    ] = "0,0.3,0.6,1",
+    samples: Annotated[
+        int, typer.Option(min=1, help="Completions per problem, for each format and temperature.")
+    ] = 4,
+    temperature: Annotated[
+        float, typer.Option(min=0.01, help="Of forced decoding and of log-probabilities.")
+    ] = 1.0,
     max_new_tokens: MaxNewTokensOption = 160,
     prompt_suffix: PromptSuffixOption = "\n\n",
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Output folder; runs/probe-PROBLEMS if not given.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Output folder; runs/probe-PROBLEMS if not given."),
+    ] = None,
     module: ModuleOption = None,
     limit: LimitOption = None,
     on_bad_row: OnBadRowOption = "error",
@@ -49,10 +75,16 @@ def probe(
     from ..study.probe_once import probe_once
 
     settings = {
-        "samples": samples, "temperature": temperature, "max_new_tokens": max_new_tokens, "prompt_suffix": prompt_suffix,
-        "formats": None if formats is None else _parts(formats), "temperatures": _parts(temperatures),
-    }  # fmt: skip
-    folder, rows = probe_once(checkpoint, reference, problems, completions, out, settings, limit, seed, bad_row_policy(on_bad_row))
+        "samples": samples,
+        "temperature": temperature,
+        "max_new_tokens": max_new_tokens,
+        "prompt_suffix": prompt_suffix,
+        "formats": None if formats is None else _parts(formats),
+        "temperatures": _parts(temperatures),
+    }
+    folder, rows = probe_once(
+        checkpoint, reference, problems, completions, out, settings, limit, seed, bad_row_policy(on_bad_row)
+    )
     print("95% intervals in brackets")
     for row in rows:
         print("  " + _line(row))
@@ -68,7 +100,9 @@ def _line(row: dict[str, Any]) -> str:
         return f"{row['problem_set']}, {row['format']} forced: accuracy {_share(row, 'accuracy')}, kept to the format {_share(row, 'kept')}"
     if row["kind"] == "sweep":
         return f"{row['problem_set']}, temperature {row['temperature']:g}: accuracy {_share(row, 'accuracy')}"
-    compared = f", under the reference {_nats(row, 'logprob_reference')}" if "logprob_reference" in row else ""
+    compared = (
+        f", under the reference {_nats(row, 'logprob_reference')}" if "logprob_reference" in row else ""
+    )
     return f"{row['problem_set']}, completions of {row['writer']}: log-probability {_nats(row, 'logprob')}{compared}"
 
 

@@ -26,4 +26,7 @@ def show(recipe: RecipeArgument, overrides: Overrides = None) -> None:
 
     from ..study.recipe import load_recipe
 
-    print(yaml.safe_dump(load_recipe(recipe, overrides or []).resolved(), sort_keys=False, allow_unicode=True), end="")
+    print(
+        yaml.safe_dump(load_recipe(recipe, overrides or []).resolved(), sort_keys=False, allow_unicode=True),
+        end="",
+    )

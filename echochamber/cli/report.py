@@ -12,11 +12,25 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="STUDY", help="A study's folder, such as runs/quickstart.")],
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where to write; STUDY/report.html if not given.")] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Rebuild as artifacts arrive and serve the page on this machine only; Ctrl-C ends it.")] = False,
+    folder: Annotated[
+        Path, typer.Argument(metavar="STUDY", help="A study's folder, such as runs/quickstart.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Where to write; STUDY/report.html if not given."),
+    ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="Rebuild as artifacts arrive and serve the page on this machine only; Ctrl-C ends it.",
+        ),
+    ] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port for --watch; 0 takes a free one.")] = 0,
-    figures: Annotated[Path | None, typer.Option("--figures", metavar="DIR", help="Also write every figure there as PNG and SVG.")] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option("--figures", metavar="DIR", help="Also write every figure there as PNG and SVG."),
+    ] = None,
 ) -> None:
     """Write report.html; what is there is shown, what is missing is named."""
     from ..analysis.report import build_report

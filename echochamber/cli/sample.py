@@ -18,14 +18,28 @@ from .options import (
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("sample", epilog='Example: echochamber sample runs/quickstart "Mia has 3 boxes of 6 pens. How many pens?" -n 4 --reference 18')(sample)
+    app.command(
+        "sample",
+        epilog='Example: echochamber sample runs/quickstart "Mia has 3 boxes of 6 pens. How many pens?" -n 4 --reference 18',
+    )(sample)
 
 
 def sample(
-    checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="A checkpoint folder, an artifact that has some, a study, or hub:OWNER/NAME[@REVISION].")],
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="A checkpoint folder, an artifact that has some, a study, or hub:OWNER/NAME[@REVISION].",
+        ),
+    ],
     question: Annotated[str, typer.Argument(metavar="QUESTION")],
     number: Annotated[int, typer.Option("-n", min=1, help="Completions.")] = 4,
-    form: Annotated[str | None, typer.Option("--format", metavar="NAME", help="Commit the completion to a format by its opening text.")] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="NAME", help="Commit the completion to a format by its opening text."
+        ),
+    ] = None,
     reference: Annotated[str | None, typer.Option(help="The right answer, to grade against.")] = None,
     temperature: Annotated[float, typer.Option(min=0)] = 1.0,
     top_p: TopPOption = 1.0,
@@ -40,9 +54,17 @@ def sample(
     from ..study.sample_once import sample_once
 
     settings = {
-        "temperature": temperature, "top_p": top_p, "top_k": top_k, "stop": stop_strings(stop), "max_new_tokens": max_new_tokens,
-    }  # fmt: skip
-    for index, (text, verdict, truncated) in enumerate(sample_once(checkpoint, question, number, form, reference or "", settings, seed)):
+        "temperature": temperature,
+        "top_p": top_p,
+        "top_k": top_k,
+        "stop": stop_strings(stop),
+        "max_new_tokens": max_new_tokens,
+    }
+    for index, (text, verdict, truncated) in enumerate(
+        sample_once(checkpoint, question, number, form, reference or "", settings, seed)
+    ):
         grade = verdict.outcome if reference else "not graded"
         cut = ", cut at the length limit" if truncated else ""
-        print(f"--- {index + 1}: {verdict.format}, answer {verdict.answer or 'none'}, {grade}{cut}\n{text.strip()}\n")
+        print(
+            f"--- {index + 1}: {verdict.format}, answer {verdict.answer or 'none'}, {grade}{cut}\n{text.strip()}\n"
+        )

@@ -9,28 +9,50 @@ from .options import PLACES, OutOption, Overrides, RecipeArgument, WorkersOption
 
 BaseOption = Annotated[
     str | None,
-    typer.Option("--base", metavar="PLACE", help=f"Start the arms from this checkpoint and pretrain nothing: {PLACES}. Arms run one after another, into runs/rl-RECIPE if --out is not given."),
+    typer.Option(
+        "--base",
+        metavar="PLACE",
+        help=f"Start the arms from this checkpoint and pretrain nothing: {PLACES}. Arms run one after another, into runs/rl-RECIPE if --out is not given.",
+    ),
 ]
 
 
 def register(app: typer.Typer) -> None:
     """Add the three commands."""
-    app.command("prepare", epilog="Example: echochamber prepare quickstart mixtures.mix.budget_tokens=1M")(prepare)
-    app.command("pretrain", epilog="Example: echochamber pretrain quickstart pretrain.optimizer.lr=1e-3 --out runs/try")(pretrain)
-    app.command("rl", epilog="Example: echochamber rl quickstart rl.grpo.steps=20 --out runs/try, or with a model of yours: echochamber rl quickstart --base runs/smollm2 rl.grpo.problems.set=gsm8k/train.jsonl")(rl)
+    app.command("prepare", epilog="Example: echochamber prepare quickstart mixtures.mix.budget_tokens=1M")(
+        prepare
+    )
+    app.command(
+        "pretrain",
+        epilog="Example: echochamber pretrain quickstart pretrain.optimizer.lr=1e-3 --out runs/try",
+    )(pretrain)
+    app.command(
+        "rl",
+        epilog="Example: echochamber rl quickstart rl.grpo.steps=20 --out runs/try, or with a model of yours: echochamber rl quickstart --base runs/smollm2 rl.grpo.problems.set=gsm8k/train.jsonl",
+    )(rl)
 
 
-def prepare(recipe: RecipeArgument, overrides: Overrides = None, out: OutOption = None, workers: WorkersOption = 1) -> None:
+def prepare(
+    recipe: RecipeArgument, overrides: Overrides = None, out: OutOption = None, workers: WorkersOption = 1
+) -> None:
     """Problems, tokenizer, mixture plan and token shards."""
     _run({"problems", "tokenizer", "shards", "surface"}, recipe, overrides, out, workers)
 
 
-def pretrain(recipe: RecipeArgument, overrides: Overrides = None, out: OutOption = None, workers: WorkersOption = 1) -> None:
+def pretrain(
+    recipe: RecipeArgument, overrides: Overrides = None, out: OutOption = None, workers: WorkersOption = 1
+) -> None:
     """Pretrain the recipe's models from scratch, preparing their data first where it is missing."""
     _run({"pretrain"}, recipe, overrides, out, workers)
 
 
-def rl(recipe: RecipeArgument, overrides: Overrides = None, base: BaseOption = None, out: OutOption = None, workers: WorkersOption = 1) -> None:
+def rl(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    base: BaseOption = None,
+    out: OutOption = None,
+    workers: WorkersOption = 1,
+) -> None:
     """Run the recipe's RL arms, pretraining their bases first where they are missing, or from a checkpoint of yours (--base)."""
     if base is None:
         _run({"rl"}, recipe, overrides, out, workers)
@@ -60,12 +82,18 @@ def _run_from(base: str, recipe: str, overrides: list[str] | None, out: Path | N
     from ..study.rl_once import rl_once
 
     if workers > 1:
-        raise UserError(f"--workers {workers} with --base: its arms run one after another; leave --workers out")
+        raise UserError(
+            f"--workers {workers} with --base: its arms run one after another; leave --workers out"
+        )
     for arm in rl_once(load_recipe(recipe, overrides or []), base, out) or []:
         first, last = arm.steps[0], arm.steps[-1]
-        print(f"{arm.arm}, seed {arm.seed}: {last['step']} steps" + (", done already" if arm.was_done else ""))
+        print(
+            f"{arm.arm}, seed {arm.seed}: {last['step']} steps" + (", done already" if arm.was_done else "")
+        )
         for label, row in (("first", first), ("last", last)):
-            print(f"  {label:5} step, {row['num_completions']} completions: {_reward(row)}, formats {_formats(row)}")
+            print(
+                f"  {label:5} step, {row['num_completions']} completions: {_reward(row)}, formats {_formats(row)}"
+            )
         print(f"  Checkpoints: {arm.folder / 'checkpoints'}")
 
 
@@ -74,5 +102,11 @@ def _reward(row: dict[str, Any]) -> str:
 
 
 def _formats(row: dict[str, Any]) -> str:
-    shares = {name.split("/")[1]: share for name, share in row.items() if name.startswith("format/") and name.endswith("/share") and share}
-    return ", ".join(f"{name} {100 * share:.1f}%" for name, share in sorted(shares.items(), key=lambda item: -item[1]))
+    shares = {
+        name.split("/")[1]: share
+        for name, share in row.items()
+        if name.startswith("format/") and name.endswith("/share") and share
+    }
+    return ", ".join(
+        f"{name} {100 * share:.1f}%" for name, share in sorted(shares.items(), key=lambda item: -item[1])
+    )

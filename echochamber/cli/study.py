@@ -12,7 +12,9 @@ from .options import OutOption, Overrides, RecipeArgument, WorkersOption
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("study", epilog="Example: echochamber study quickstart seeds=[0,1,2] --out runs/three-seeds")(study)
+    app.command("study", epilog="Example: echochamber study quickstart seeds=[0,1,2] --out runs/three-seeds")(
+        study
+    )
 
 
 def study(
@@ -20,8 +22,15 @@ def study(
     overrides: Overrides = None,
     out: OutOption = None,
     workers: WorkersOption = 1,
-    executor: Annotated[str, typer.Option(help="Where stages run: local (processes on this machine) or ray (the cluster of RAY_ADDRESS; extra [ray]).")] = "local",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the graph: each stage, whether done, estimated cost.")] = False,
+    executor: Annotated[
+        str,
+        typer.Option(
+            help="Where stages run: local (processes on this machine) or ray (the cluster of RAY_ADDRESS; extra [ray])."
+        ),
+    ] = "local",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the graph: each stage, whether done, estimated cost.")
+    ] = False,
 ) -> None:
     """Run a study from its recipe, or go on where it was cut; what is done already is not done again."""
     from ..core.errors import UserError
@@ -56,7 +65,9 @@ def _command(recipe: str, overrides: list[str], workers: int, executor: str) -> 
     """The command without folders, which are this machine's business."""
     options = [f"--workers {workers}"] if workers > 1 else []
     options += [f"--executor {executor}"] if executor != "local" else []
-    return shlex.join(["echochamber", "study", Path(recipe).name, *overrides]) + "".join(f" {option}" for option in options)
+    return shlex.join(["echochamber", "study", Path(recipe).name, *overrides]) + "".join(
+        f" {option}" for option in options
+    )
 
 
 def describe_summary(summary: dict[str, Any], report: Path) -> str:
@@ -79,9 +90,17 @@ def _percent(value: float | None) -> str:
 
 def _shares(scores: dict[str, Any]) -> str:
     formats = {name: row for name, row in scores.get("formats", {}).items() if row.get("share")}
-    return ", ".join(f"{name} {_percent(row['share'])}" for name, row in sorted(formats.items(), key=lambda item: -item[1]["share"])) or "not measured"
+    return (
+        ", ".join(
+            f"{name} {_percent(row['share'])}"
+            for name, row in sorted(formats.items(), key=lambda item: -item[1]["share"])
+        )
+        or "not measured"
+    )
 
 
 def _curve(values: dict[str, float | None] | None) -> str:
     chosen = [k for k in ("1", "8", *list(values or {})[-1:]) if k in (values or {})]
-    return " ".join(f"@{k} {_percent((values or {})[k])}" for k in dict.fromkeys(chosen)) or json.dumps(values)
+    return " ".join(f"@{k} {_percent((values or {})[k])}" for k in dict.fromkeys(chosen)) or json.dumps(
+        values
+    )

@@ -73,7 +73,9 @@ def hash_path(path: Path) -> str:
     if path.is_file():
         return hash_file(path)
     files = sorted(file for file in path.rglob("*") if file.is_file())
-    return hashlib.sha256(canonical_json([[str(file.relative_to(path)), hash_file(file)] for file in files]).encode()).hexdigest()
+    return hashlib.sha256(
+        canonical_json([[str(file.relative_to(path)), hash_file(file)] for file in files]).encode()
+    ).hexdigest()
 
 
 class Store:
@@ -95,7 +97,13 @@ class Store:
         """Where the artifact is built before it is published."""
         return self.partial_root / spec.name
 
-    def build(self, spec: Spec, write: Callable[[Path], None], seeds: Mapping[str, int] | None = None, patience: float = 0.0) -> Path:
+    def build(
+        self,
+        spec: Spec,
+        write: Callable[[Path], None],
+        seeds: Mapping[str, int] | None = None,
+        patience: float = 0.0,
+    ) -> Path:
         """The artifact's folder; where there is none yet, `write(partial)` fills one under a lock and a rename publishes it.
 
         `patience` is how many seconds to wait for another process that holds the lock; what that process published is taken.
@@ -109,7 +117,9 @@ class Store:
         try:
             lock.acquire(timeout=patience)
         except Timeout:
-            raise UserError(f"{partial}: another process is building this artifact; wait for it or stop it") from None
+            raise UserError(
+                f"{partial}: another process is building this artifact; wait for it or stop it"
+            ) from None
         try:
             if not self.has(spec):
                 write(make_folder(partial))
@@ -161,7 +171,9 @@ def make_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{path}: folder cannot be written ({error.strerror or error}); choose another with --out") from None
+        raise UserError(
+            f"{path}: folder cannot be written ({error.strerror or error}); choose another with --out"
+        ) from None
     return path
 
 

@@ -23,7 +23,11 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 
 def parse_count(value: Any) -> Any:
     """`5M` -> 5000000; plain numbers pass; anything else is left for the schema to refuse."""
-    match = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*([KMBT]?)", value.strip(), re.IGNORECASE) if isinstance(value, str) else None
+    match = (
+        re.fullmatch(r"([0-9]*\.?[0-9]+)\s*([KMBT]?)", value.strip(), re.IGNORECASE)
+        if isinstance(value, str)
+        else None
+    )
     if not match:
         return value
     scaled = float(match[1]) * _UNITS[match[2].upper()]
@@ -61,7 +65,9 @@ class Config(BaseModel):
         return self.model_dump(mode="json", context=_IDENTITY)
 
     @model_serializer(mode="wrap")
-    def _without_new_defaults(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+    def _without_new_defaults(
+        self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict[str, Any]:
         data: dict[str, Any] = handler(self)
         if info.context is _IDENTITY:
             for name in self.added:

@@ -86,7 +86,11 @@ def _is_not_finite(value: Any) -> bool:
 
 def _keep_through(path: Path, step: int | None) -> None:
     """Rewrite `path` with the complete rows up to `step`; a half-written last line is dropped."""
-    kept = [] if step is None or not path.is_file() else [row for row in read_metrics(path) if row["step"] <= step]
+    kept = (
+        []
+        if step is None or not path.is_file()
+        else [row for row in read_metrics(path) if row["step"] <= step]
+    )
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept), encoding="utf-8")
 
 

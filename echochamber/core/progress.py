@@ -46,7 +46,9 @@ class Bar:
             self._report(_Report.path, note)
         elif not console.is_terminal and self.done * 10 // max(self.total, 1) > self.plain_at:
             self.plain_at = self.done * 10 // max(self.total, 1)
-            console.print(f"  {self.label}: {self.done}/{self.total}, {self._time_left()} left  {note}", markup=False)
+            console.print(
+                f"  {self.label}: {self.done}/{self.total}, {self._time_left()} left  {note}", markup=False
+            )
 
     def _report(self, path: Path, note: str) -> None:
         now = time.monotonic()
@@ -55,7 +57,12 @@ class Bar:
         self.reported = now
         rate = (self.done - self.done_before) / max(now - self.started, 1e-9)
         beside = path.with_name(f"{path.name}.new")
-        beside.write_text(json.dumps({"label": self.label, "done": self.done, "total": self.total, "rate": rate, "note": note}), encoding="utf-8")
+        beside.write_text(
+            json.dumps(
+                {"label": self.label, "done": self.done, "total": self.total, "rate": rate, "note": note}
+            ),
+            encoding="utf-8",
+        )
         beside.replace(path)
 
     def _time_left(self) -> str:
@@ -69,9 +76,15 @@ class Bar:
 def progress_bar(label: str, total: int, done: int = 0, unit: str = "") -> Iterator[Bar]:
     """A bar on a terminal; ten plain lines where output is a file."""
     columns = (
-        TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn(unit),
-        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
-    )  # fmt: skip
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
     hidden = not console.is_terminal or _Report.path is not None
     with Progress(*columns, console=console, disable=hidden, transient=True) as progress:
         task = progress.add_task(label, total=total, completed=done, note="")

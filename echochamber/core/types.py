@@ -70,8 +70,7 @@ class SolutionGraph:
                 [q.name, format_number(q.value), q.unit, q.owner, q.constant] for q in self.quantities
             ],
             "steps": [
-                [s.name, s.op, s.left, s.right, format_number(s.value), s.unit, s.owner]
-                for s in self.steps
+                [s.name, s.op, s.left, s.right, format_number(s.value), s.unit, s.owner] for s in self.steps
             ],
         }
 
@@ -114,8 +113,15 @@ class Problem:
 
 
 _PROBLEM_FIELDS = (
-    "id", "question", "reference", "problem_set", "split", "family", "difficulty", "structure",
-)  # fmt: skip
+    "id",
+    "question",
+    "reference",
+    "problem_set",
+    "split",
+    "family",
+    "difficulty",
+    "structure",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,9 @@ def own_size(config: SourceConfig, pool: Pool) -> int | None:
     if config.documents is not None:
         found = pool.grow_to(config.documents)
         if found < config.documents:
-            raise UserError(f"source {pool.source.name!r}: documents is {config.documents}, but there are only {found}")
+            raise UserError(
+                f"source {pool.source.name!r}: documents is {config.documents}, but there are only {found}"
+            )
         return found
     if pool.source.limited:
         pool.grow_to(2**62)
@@ -30,7 +32,10 @@ def own_size(config: SourceConfig, pool: Pool) -> int | None:
 
 def copy_sizes(configs: list[SourceConfig], pools: list[Pool], mixture: MixtureConfig) -> list[int]:
     """Documents in one copy of each source with `copies`; 0 for the others."""
-    sizes = [own_size(config, pool) if config.share is None else 0 for config, pool in zip(configs, pools, strict=True)]
+    sizes = [
+        own_size(config, pool) if config.share is None else 0
+        for config, pool in zip(configs, pools, strict=True)
+    ]
     open_places = [place for place, size in enumerate(sizes) if size is None]
     if not open_places:
         return [size or 0 for size in sizes]
@@ -45,7 +50,9 @@ def copy_sizes(configs: list[SourceConfig], pools: list[Pool], mixture: MixtureC
             for config, pool, size in zip(configs, pools, sizes, strict=True)
             if size
         )
-        common = _common_size([(configs[p].wanted_copies, pools[p]) for p in open_places], free * mixture.budget_tokens - fixed)
+        common = _common_size(
+            [(configs[p].wanted_copies, pools[p]) for p in open_places], free * mixture.budget_tokens - fixed
+        )
     return [common if size is None else size for size in sizes]
 
 
@@ -56,7 +63,9 @@ def _common_size(sources: list[tuple[float, Pool]], tokens: float) -> int:
     per_document = sum(copies * pool.cumulative()[-1] / len(pool) for copies, pool in sources)
     guess = int(1.03 * tokens / per_document) + 64
     if tokens < per_document:
-        raise UserError(f"mixture: budget_tokens leaves {max(0, int(tokens)):,} tokens for sources that need {int(per_document):,} for one document each; raise it")
+        raise UserError(
+            f"mixture: budget_tokens leaves {max(0, int(tokens)):,} tokens for sources that need {int(per_document):,} for one document each; raise it"
+        )
     for _, pool in sources:
         pool.grow_to(guess)
     together = sum(copies * pool.cumulative()[: guess + 1] for copies, pool in sources)
@@ -97,8 +106,13 @@ def share_targets(
 
 
 def _total_documents(
-    configs: list[SourceConfig], pools: list[Pool], chosen: list[np.ndarray], mixture: MixtureConfig, places: list[int], shares: float
-) -> float:  # fmt: skip
+    configs: list[SourceConfig],
+    pools: list[Pool],
+    chosen: list[np.ndarray],
+    mixture: MixtureConfig,
+    places: list[int],
+    shares: float,
+) -> float:
     """Documents of the whole mixture: from the copies, else from the budget and mean lengths."""
     copied = sum(len(picks) for picks in chosen)
     if copied:

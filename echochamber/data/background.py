@@ -83,7 +83,12 @@ def _order(source: Stream, most: int) -> list[str]:
 def _list_program(source: Stream, most: int) -> list[str]:
     values = [between(source, 2, most) for _ in range(between(source, 3, 5))]
     name = pick(source, ("values", "heights", "counts", "data"))
-    return [f"{name} = {values}", f"largest = max({name})", f"total = sum({name})", f"print(largest, total)  # {max(values)} {sum(values)}"]
+    return [
+        f"{name} = {values}",
+        f"largest = max({name})",
+        f"total = sum({name})",
+        f"print(largest, total)  # {max(values)} {sum(values)}",
+    ]
 
 
 def _loop_program(source: Stream, most: int) -> list[str]:
@@ -93,7 +98,12 @@ def _loop_program(source: Stream, most: int) -> list[str]:
 
 def _c_program(source: Stream, most: int) -> list[str]:
     name, sign = pick(source, (("add", "+"), ("sub", "-"), ("mul", "*")))
-    return [f"int {name}(int a, int b) {{", f"    return a {sign} b;", "}", f"int x = {name}({between(source, 2, most)}, {between(source, 2, 9)});"]
+    return [
+        f"int {name}(int a, int b) {{",
+        f"    return a {sign} b;",
+        "}",
+        f"int x = {name}({between(source, 2, most)}, {between(source, 2, 9)});",
+    ]
 
 
 def _functional_program(source: Stream, most: int) -> list[str]:
@@ -107,7 +117,14 @@ def _proof_program(source: Stream, most: int) -> list[str]:
     return [f"theorem sum_{first}_{second} : {first} + {second} = {first + second} := by", "  norm_num"]
 
 
-_PROSE: tuple[Callable[[Stream, int], list[str]], ...] = (_sums, _products, _multiples, _parity, _fractions, _order)
+_PROSE: tuple[Callable[[Stream, int], list[str]], ...] = (
+    _sums,
+    _products,
+    _multiples,
+    _parity,
+    _fractions,
+    _order,
+)
 _PROGRAMS: tuple[Callable[[Stream, int], list[str]], ...] = (
     _list_program, _loop_program, _c_program, _functional_program, _proof_program,
 )  # fmt: skip
@@ -137,6 +154,15 @@ def _exercise(problem: Problem) -> str:
     """A problem with bare calculations, in none of the tracked formats; numbers as its question writes them."""
     graph = problem.graph
     assert graph is not None
-    shown = [[display_number(value) for value in (graph.node(step.left).value, graph.node(step.right).value, step.value)] for step in graph.steps]
-    lines = [f"{left} {step.op} {right} = {value}" for step, (left, right, value) in zip(graph.steps, shown, strict=True)]
+    shown = [
+        [
+            display_number(value)
+            for value in (graph.node(step.left).value, graph.node(step.right).value, step.value)
+        ]
+        for step in graph.steps
+    ]
+    lines = [
+        f"{left} {step.op} {right} = {value}"
+        for step, (left, right, value) in zip(graph.steps, shown, strict=True)
+    ]
     return f"Exercise. {problem.question}\nNotes: {'; '.join(lines)}."

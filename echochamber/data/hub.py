@@ -34,17 +34,54 @@ HUB_SETS: dict[str, HubSet] = {
     "tinygsm": HubSet("TinyGSM/TinyGSM", "data/*.parquet"),
     "openmathinstruct1": HubSet("nvidia/OpenMathInstruct-1", "correct_solutions/train.jsonl"),
     # Not data/*.parquet: beside `train` lie train_1M, train_2M and train_5M, parts of it again.
-    "openmathinstruct2": HubSet("nvidia/OpenMathInstruct-2", "data/train-*.parquet", revision="469216e3f46f4dacf476b382e192485ea51a143e"),
-    "metamathqa": HubSet("meta-math/MetaMathQA", "MetaMathQA-395K.json", revision="aa4f34d3d2d3231299b5b03d9b3e5a20da45aa18"),
-    "finemath3plus": HubSet("HuggingFaceTB/finemath", "finemath-3plus/train-*.parquet", revision="e92b25a616738fe95dc186b64dfb19f9c8525594"),
-    "algebraic-stack": HubSet("EleutherAI/proof-pile-2", "algebraic-stack/train/*.jsonl.zst", revision="901a9273a770e9d4138c5ddd91802f9c5c6cdc4b"),
-    "gsm8k": HubSet("openai/gsm8k", "main/train-*.parquet", "main/test-*.parquet", "740312add88f781978c0658806c59bc2815b9866"),
+    "openmathinstruct2": HubSet(
+        "nvidia/OpenMathInstruct-2",
+        "data/train-*.parquet",
+        revision="469216e3f46f4dacf476b382e192485ea51a143e",
+    ),
+    "metamathqa": HubSet(
+        "meta-math/MetaMathQA", "MetaMathQA-395K.json", revision="aa4f34d3d2d3231299b5b03d9b3e5a20da45aa18"
+    ),
+    "finemath3plus": HubSet(
+        "HuggingFaceTB/finemath",
+        "finemath-3plus/train-*.parquet",
+        revision="e92b25a616738fe95dc186b64dfb19f9c8525594",
+    ),
+    "algebraic-stack": HubSet(
+        "EleutherAI/proof-pile-2",
+        "algebraic-stack/train/*.jsonl.zst",
+        revision="901a9273a770e9d4138c5ddd91802f9c5c6cdc4b",
+    ),
+    "gsm8k": HubSet(
+        "openai/gsm8k",
+        "main/train-*.parquet",
+        "main/test-*.parquet",
+        "740312add88f781978c0658806c59bc2815b9866",
+    ),
     # lighteval/MATH, the paper's name, was taken down in January 2025.
-    "math": HubSet("DigitalLearningGmbH/MATH-lighteval", "data/train-*.parquet", "data/test-*.parquet", "0530c78699ea5e8eb5530600900e1f328b48acad"),
-    "svamp": HubSet("ChilleD/SVAMP", "data/train-*.parquet", "data/test-*.parquet", "5e0bf1e5e7c0e9c4bc39180d224f41f3f801b7ef"),
-    "math500": HubSet("HuggingFaceH4/MATH-500", test="test.jsonl", revision="6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be"),
-    "aime": HubSet("gneubig/aime-1983-2024", test="*.csv", revision="1f8845323b0b5994dbd74bbd0e01dc077cbcd827"),
-    "aime-2022-2024": HubSet("AI-MO/aimo-validation-aime", test="data/train-*.parquet", revision="13f9e12f613e720c2a2b2f345dd04b998a29494d"),
+    "math": HubSet(
+        "DigitalLearningGmbH/MATH-lighteval",
+        "data/train-*.parquet",
+        "data/test-*.parquet",
+        "0530c78699ea5e8eb5530600900e1f328b48acad",
+    ),
+    "svamp": HubSet(
+        "ChilleD/SVAMP",
+        "data/train-*.parquet",
+        "data/test-*.parquet",
+        "5e0bf1e5e7c0e9c4bc39180d224f41f3f801b7ef",
+    ),
+    "math500": HubSet(
+        "HuggingFaceH4/MATH-500", test="test.jsonl", revision="6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be"
+    ),
+    "aime": HubSet(
+        "gneubig/aime-1983-2024", test="*.csv", revision="1f8845323b0b5994dbd74bbd0e01dc077cbcd827"
+    ),
+    "aime-2022-2024": HubSet(
+        "AI-MO/aimo-validation-aime",
+        test="data/train-*.parquet",
+        revision="13f9e12f613e720c2a2b2f345dd04b998a29494d",
+    ),
     "aime-2024": HubSet("Maxwell-Jia/AIME_2024", test="*.parquet"),
 }
 """Short name -> place."""
@@ -63,12 +100,18 @@ def hub_place(name: str, revision: str | None = None) -> HubPlace:
     """Where a known data set, or any `owner/name`, lies at a commit; `UserError` without one, since a branch moves."""
     known = HUB_SETS.get(name) or (HubSet(name) if "/" in name and _NAME.fullmatch(name) else None)
     if known is None:
-        raise UserError(f"hub: data set {name!r} is unknown; there are {', '.join(HUB_SETS)}, or any owner/name")
+        raise UserError(
+            f"hub: data set {name!r} is unknown; there are {', '.join(HUB_SETS)}, or any owner/name"
+        )
     commit = revision or known.revision
     if commit is None:
-        raise UserError(f"hub: {name!r} has no pinned revision; set revision to a commit of {known.repository}, so that a rerun reads the same rows")
+        raise UserError(
+            f"hub: {name!r} has no pinned revision; set revision to a commit of {known.repository}, so that a rerun reads the same rows"
+        )
     if not _COMMIT.fullmatch(commit):
-        raise UserError(f"hub: revision of {name!r} is {commit!r}, expected a commit (40 hexadecimal digits); branches and tags can move")
+        raise UserError(
+            f"hub: revision of {name!r} is {commit!r}, expected a commit (40 hexadecimal digits); branches and tags can move"
+        )
     return HubPlace(name, known, commit)
 
 
@@ -86,7 +129,10 @@ def hub_rows(place: HubPlace, split: Split) -> Iterator[Placed]:
         use = "evaluated on, never trained on" if split == "train" else "trained on; it has no test split"
         raise UserError(f"hub: {place.name!r} may be {use}")
     rows = _streamed(place, pattern, split)
-    return ((f"{known.repository}@{place.commit[:12]}, row {number}", dict(row)) for number, row in enumerate(rows, start=1))
+    return (
+        (f"{known.repository}@{place.commit[:12]}, row {number}", dict(row))
+        for number, row in enumerate(rows, start=1)
+    )
 
 
 def _streamed(place: HubPlace, pattern: str | None, split: Split) -> Iterator[dict[str, Any]]:
@@ -94,7 +140,9 @@ def _streamed(place: HubPlace, pattern: str | None, split: Split) -> Iterator[di
     try:
         datasets = importlib.import_module("datasets")
     except ImportError:
-        raise UserError("hub: the package datasets is not installed; pip install 'echochamber[hub]', or give path") from None
+        raise UserError(
+            "hub: the package datasets is not installed; pip install 'echochamber[hub]', or give path"
+        ) from None
     repository, commit = place.known.repository, place.commit
     try:
         if pattern is None:
@@ -108,7 +156,9 @@ def _streamed(place: HubPlace, pattern: str | None, split: Split) -> Iterator[di
     except Exception as error:  # noqa: BLE001  (errors of HTTP clients, Arrow and file systems share no base class)
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}".rstrip(": ")
         what = f"{repository} at {commit}" + (f", files {pattern}" if pattern else "")
-        raise UserError(f"hub: {what} cannot be read ({reason}); is there a network, and is the commit right?") from None
+        raise UserError(
+            f"hub: {what} cannot be read ({reason}); is there a network, and is the commit right?"
+        ) from None
 
 
 def _builder(pattern: str) -> str:

@@ -27,7 +27,9 @@ class Layout:
 
 LAYOUTS: dict[str, Layout] = {
     "tinygsm": Layout("question", "code"),
-    "openmathinstruct1": Layout("question", "generated_solution", keep=lambda row: row.get("is_correct") in (True, "True", "true")),
+    "openmathinstruct1": Layout(
+        "question", "generated_solution", keep=lambda row: row.get("is_correct") in (True, "True", "true")
+    ),
     "openmathinstruct2": Layout("problem", "generated_solution"),
     "metamathqa": Layout("query", "response"),
     "gsm8k": Layout("question", "answer"),
@@ -51,7 +53,9 @@ class RowSource:
     def __post_init__(self) -> None:
         self.bad.policy = self.config.on_bad_row
         if self.config.columns is not None and self.config.columns not in LAYOUTS:
-            raise UserError(f"source {self.name!r}: columns {self.config.columns!r} is unknown; there are {', '.join(LAYOUTS)}")
+            raise UserError(
+                f"source {self.name!r}: columns {self.config.columns!r} is unknown; there are {', '.join(LAYOUTS)}"
+            )
 
     @property
     def note(self) -> str:
@@ -75,14 +79,23 @@ class RowSource:
     def _rows(self) -> Iterator[Placed]:
         if self.config.hub:
             return hub_rows(hub_place(self.config.hub, self.config.revision), "train")
-        return (placed for file in training_files(Path(self.config.path or "")) for placed in read_rows(file, self.bad))
+        return (
+            placed
+            for file in training_files(Path(self.config.path or ""))
+            for placed in read_rows(file, self.bad)
+        )
 
     def _layout(self, row: dict[str, Any], place: str) -> Layout:
         for layout in LAYOUTS.values():
             if layout.solution in row and (not layout.question or layout.question in row):
                 return layout
-        known = "; ".join(f"{name}: {item.question + ', ' if item.question else ''}{item.solution}" for name, item in LAYOUTS.items())
-        raise UserError(f"source {self.name!r}, {place}: columns {', '.join(map(str, row))} fit no known layout ({known}); set columns")
+        known = "; ".join(
+            f"{name}: {item.question + ', ' if item.question else ''}{item.solution}"
+            for name, item in LAYOUTS.items()
+        )
+        raise UserError(
+            f"source {self.name!r}, {place}: columns {', '.join(map(str, row))} fit no known layout ({known}); set columns"
+        )
 
 
 def training_files(path: Path) -> list[Path]:

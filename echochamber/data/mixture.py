@@ -27,7 +27,10 @@ def open_source(name: str, config: SourceConfig, world: WorldConfig, seed: int) 
 
 def open_sources(mixture: MixtureConfig, world: WorldConfig, seed: int) -> list[Source]:
     """All sources of a mixture, each with a seed of its own."""
-    return [open_source(name, config, world, key("source", seed, name) % 2**32) for name, config in mixture.sources.items()]
+    return [
+        open_source(name, config, world, key("source", seed, name) % 2**32)
+        for name, config in mixture.sources.items()
+    ]
 
 
 def drawn_questions(mixture: MixtureConfig, world: WorldConfig, seed: int) -> list[Problem]:
@@ -41,9 +44,16 @@ def drawn_questions(mixture: MixtureConfig, world: WorldConfig, seed: int) -> li
 
 
 def plan_mixture(
-    mixture: MixtureConfig, world: WorldConfig, seed: int, encode_batch: EncodeBatch, prompt_suffix: str = "\n\n",
-    *, against: Mapping[str, Sequence[Problem]] | None = None, executor: Executor | None = None, spool_folder: Path | None = None,
-) -> MixturePlan:  # fmt: skip
+    mixture: MixtureConfig,
+    world: WorldConfig,
+    seed: int,
+    encode_batch: EncodeBatch,
+    prompt_suffix: str = "\n\n",
+    *,
+    against: Mapping[str, Sequence[Problem]] | None = None,
+    executor: Executor | None = None,
+    spool_folder: Path | None = None,
+) -> MixturePlan:
     """Draw, encode and measure every source, and decide which documents are written.
 
     - copies without a budget: `documents` (or 20,000) of each, repeated so often;
@@ -58,11 +68,16 @@ def plan_mixture(
     names, configs = list(mixture.sources), list(mixture.sources.values())
     pools = [
         Pool(
-            source, encode_batch, prompt_suffix, watch=Watch(against or {}),
-            reservoir=Reservoir(seed=seed) if against else None, executor=executor, spool_folder=spool_folder,
+            source,
+            encode_batch,
+            prompt_suffix,
+            watch=Watch(against or {}),
+            reservoir=Reservoir(seed=seed) if against else None,
+            executor=executor,
+            spool_folder=spool_folder,
         )
         for source in open_sources(mixture, world, seed)
-    ]  # fmt: skip
+    ]
     sizes = copy_sizes(configs, pools, mixture)
     chosen = [
         copies_of(config.wanted_copies, size, seed, name) if config.share is None else np.zeros(0, np.int64)
@@ -78,13 +93,22 @@ def plan_mixture(
     total = sum(sum_lengths(pool.lengths, picks) for pool, picks in zip(pools, chosen, strict=True))
     lines = [
         _line(name, config, pool, size, picks, ask, total, note)
-        for name, config, pool, size, picks, ask, note in zip(names, configs, pools, sizes, chosen, asked, notes, strict=True)
+        for name, config, pool, size, picks, ask, note in zip(
+            names, configs, pools, sizes, chosen, asked, notes, strict=True
+        )
     ]
     return MixturePlan(mixture, seed, prompt_suffix, lines, pools, chosen)
 
 
 def _line(
-    name: str, config: SourceConfig, pool: Pool, size: int, picks: np.ndarray, asked: int, total: int, note: str
+    name: str,
+    config: SourceConfig,
+    pool: Pool,
+    size: int,
+    picks: np.ndarray,
+    asked: int,
+    total: int,
+    note: str,
 ) -> SourcePlan:
     """A source's line of the plan."""
     size = size or (int(picks.max()) + 1 if len(picks) else 0)
@@ -94,7 +118,9 @@ def _line(
     tokens_asked = asked if config.share is None or config.unit == "tokens" else tokens
     return SourcePlan(
         name=name,
-        asked=f"copies {config.wanted_copies:g}" if config.share is None else f"share {config.share:g} of {config.unit}",
+        asked=f"copies {config.wanted_copies:g}"
+        if config.share is None
+        else f"share {config.share:g} of {config.unit}",
         tokens_asked=tokens_asked,
         documents_available=size,
         tokens_available=int(lengths[:size].sum()),
@@ -111,6 +137,16 @@ def _line(
 
 
 __all__ = [
-    "DEFAULT_DOCUMENTS", "CoverageConfig", "MixtureConfig", "MixturePlan", "NoiseConfig", "SourceConfig", "SourcePlan",
-    "drawn_questions", "mixture_from_name", "open_source", "plan_mixture", "plan_table",
-]  # fmt: skip
+    "DEFAULT_DOCUMENTS",
+    "CoverageConfig",
+    "MixtureConfig",
+    "MixturePlan",
+    "NoiseConfig",
+    "SourceConfig",
+    "SourcePlan",
+    "drawn_questions",
+    "mixture_from_name",
+    "open_source",
+    "plan_mixture",
+    "plan_table",
+]

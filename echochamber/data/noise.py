@@ -25,7 +25,9 @@ _PROSE = ("omi2", "metamath", "gsm8k")
 Mistake = Callable[[SolutionGraph, Stream], SolutionGraph | None]
 
 
-def _recompute(quantities: tuple[Quantity, ...], steps: list[Step], slip_at: int = -1, slip: int = 0) -> SolutionGraph | None:
+def _recompute(
+    quantities: tuple[Quantity, ...], steps: list[Step], slip_at: int = -1, slip: int = 0
+) -> SolutionGraph | None:
     """Values of the steps anew, `slip` added to one of them; None for results no story would have."""
     values: list[Number] = [quantity.value for quantity in quantities]
     whole = all(quantity.value.denominator == 1 for quantity in quantities)
@@ -127,7 +129,9 @@ def noisy_graph(
     """A wrong solution where the noise says so, else None (the right solution stands)."""
     assert problem.graph is not None
     cell = (problem.family, problem.difficulty)
-    if noise.systematic and cell in systematic_cells(source_name, noise.systematic, world.family_names, world.operations):
+    if noise.systematic and cell in systematic_cells(
+        source_name, noise.systematic, world.family_names, world.operations
+    ):
         # The same stream for the whole cell: the same kind of mistake at the same step.
         return mistake(problem.graph, style, stream("mistake", source_name, *cell))
     if noise.random and chance(source, noise.random):

@@ -73,19 +73,38 @@ class MixturePlan:
 
 def plan_table(plan: Mapping[str, Any]) -> str:
     """A plan's JSON as aligned text, one line per source."""
-    head = ("source", "asked", "available", "documents", "tokens", "solution", "share", "passes", "fingerprint")
+    head = (
+        "source",
+        "asked",
+        "available",
+        "documents",
+        "tokens",
+        "solution",
+        "share",
+        "passes",
+        "fingerprint",
+    )
     rows = [
         (
-            item["name"], item["asked"], f"{item['documents_available']:,}", f"{item['documents_obtained']:,}",
-            f"{item['tokens_obtained']:,}", f"{item['solution_tokens_obtained']:,}", f"{item['share_of_tokens']:.3f}",
-            f"{item['passes']:.2f}", item["fingerprint"] + (f"  {item['note']}" if item["note"] else ""),
+            item["name"],
+            item["asked"],
+            f"{item['documents_available']:,}",
+            f"{item['documents_obtained']:,}",
+            f"{item['tokens_obtained']:,}",
+            f"{item['solution_tokens_obtained']:,}",
+            f"{item['share_of_tokens']:.3f}",
+            f"{item['passes']:.2f}",
+            item["fingerprint"] + (f"  {item['note']}" if item["note"] else ""),
         )
         for item in plan["sources"]
-    ]  # fmt: skip
+    ]
     rows.append(("all", "", "", f"{plan['num_documents']:,}", f"{plan['num_tokens']:,}", "", "", "", ""))
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     aligned = [
-        "  ".join(cell.ljust(width) if i in (0, 1, 8) else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        "  ".join(
+            cell.ljust(width) if i in (0, 1, 8) else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
         for row in [head, *rows]
     ]
     return "\n".join(line.rstrip() for line in aligned)

@@ -49,14 +49,23 @@ class Pool:
     """The first documents of a source, grown on demand; lengths count the end-of-text token."""
 
     def __init__(
-        self, source: Source, encode_batch: EncodeBatch, prompt_suffix: str, *, watch: Watch | None = None,
-        reservoir: Reservoir | None = None, executor: Executor | None = None, spool_folder: Path | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        source: Source,
+        encode_batch: EncodeBatch,
+        prompt_suffix: str,
+        *,
+        watch: Watch | None = None,
+        reservoir: Reservoir | None = None,
+        executor: Executor | None = None,
+        spool_folder: Path | None = None,
+    ) -> None:
         self.source, self.encode_batch, self.prompt_suffix = source, encode_batch, prompt_suffix
         self.watch, self.reservoir = watch or Watch({}), reservoir
         self.exhausted = False
         self.lengths, self.prompt_lengths = array("I"), array("I")
-        self._documents = source.documents() if executor is None or source.limited else _drawn_ahead(source, executor)
+        self._documents = (
+            source.documents() if executor is None or source.limited else _drawn_ahead(source, executor)
+        )
         self._spool = tempfile.TemporaryFile(dir=spool_folder)  # noqa: SIM115  (lives as long as the pool)
         weakref.finalize(self, self._spool.close)
 
@@ -84,7 +93,9 @@ class Pool:
             self.watch.see(document)
             if self.reservoir is not None:
                 self.reservoir.see(document)
-        prompts = self.encode_batch([item.question + self.prompt_suffix if item.question else "" for item in found])
+        prompts = self.encode_batch(
+            [item.question + self.prompt_suffix if item.question else "" for item in found]
+        )
         solutions = self.encode_batch([item.solution for item in found])
         for prompt, solution in zip(prompts, solutions, strict=True):
             self.prompt_lengths.append(len(prompt))

@@ -30,7 +30,11 @@ def load_problems(
     `split` is which part of a hub set is meant; a file is one part as it is.
     """
     bad = BadRows(on_bad_row)
-    rows = hub_rows(parse_hub_name(name_or_path), split) if name_or_path.startswith(PREFIX) else read_rows(Path(name_or_path), bad)
+    rows = (
+        hub_rows(parse_hub_name(name_or_path), split)
+        if name_or_path.startswith(PREFIX)
+        else read_rows(Path(name_or_path), bad)
+    )
     name = set_label(name_or_path)
     found = (_problem(placed, name, number, bad) for number, placed in enumerate(rows))
     problems = list(islice((problem for problem in found if problem), limit))
@@ -58,7 +62,10 @@ def _problem(placed: Placed, set_name: str, number: int, bad: BadRows) -> Proble
     reference = _reference(row, place, bad) if question is not None else None
     if question is None or reference is None:
         return None
-    name = next((str(row[key]) for key in ("id", "unique_id", "ID") if row.get(key) not in (None, "")), f"{set_name}-{number}")
+    name = next(
+        (str(row[key]) for key in ("id", "unique_id", "ID") if row.get(key) not in (None, "")),
+        f"{set_name}-{number}",
+    )
     return Problem(id=name, question=question.strip(), reference=reference, problem_set=set_name)
 
 
@@ -72,7 +79,9 @@ def _question(row: dict[str, Any], place: str, bad: BadRows) -> str | None:
 def _reference(row: dict[str, Any], place: str, bad: BadRows) -> str | None:
     column = next((name for name in _ANSWERS if name in row), None)
     if column is None and "solution" not in row:
-        bad.refuse(f"{place}: column 'answer' or 'reference' or 'solution' is missing; columns found: {', '.join(map(str, row))}")
+        bad.refuse(
+            f"{place}: column 'answer' or 'reference' or 'solution' is missing; columns found: {', '.join(map(str, row))}"
+        )
         return None
     value = row["solution"] if column is None else row[column]
     if column is None or (value in ("", None) and "solution" in row):  # MATH: a few answers are missing
@@ -114,7 +123,9 @@ def last_boxed(text: str) -> str:
     return ""
 
 
-def reference_corpus(world: WorldConfig, seed: int, count: int, styles: tuple[str, ...] = tuple(STYLES)) -> Iterator[str]:
+def reference_corpus(
+    world: WorldConfig, seed: int, count: int, styles: tuple[str, ...] = tuple(STYLES)
+) -> Iterator[str]:
     """`count` texts on which the one tokenizer of a study is trained: all styles in turn, train split only."""
     for index in range(count):
         problem = draw_problem(world, seed, "train", index)

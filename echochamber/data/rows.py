@@ -37,7 +37,9 @@ class BadRows:
     def refuse(self, reason: str) -> None:
         """Raise, or count the row as skipped."""
         if self.policy == "error":
-            raise UserError(f"{reason}; set on_bad_row: skip (evaluate and probe: --on-bad-row skip) to leave such rows out")
+            raise UserError(
+                f"{reason}; set on_bad_row: skip (evaluate and probe: --on-bad-row skip) to leave such rows out"
+            )
         self.skipped += 1
         if len(self.reasons) < 5:
             self.reasons.append(reason)
@@ -72,7 +74,7 @@ def _reader(file: Path) -> Any:
 
 
 def _json_lines(file: Path, bad: BadRows) -> Iterator[Placed]:
-    with (gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")) as stream:
+    with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as stream:
         for number, raw in enumerate(stream, start=1):
             place = f"{file}, line {number}"
             if not raw.strip():
@@ -107,7 +109,9 @@ def _csv(file: Path, bad: BadRows) -> Iterator[Placed]:
             for row in reader:
                 place = f"{file}, line {reader.line_num}"
                 if None in row or None in row.values():
-                    bad.refuse(f"{place}: has another number of columns than the header ({len(reader.fieldnames or ())})")
+                    bad.refuse(
+                        f"{place}: has another number of columns than the header ({len(reader.fieldnames or ())})"
+                    )
                 else:
                     yield place, row
         except csv.Error as error:
@@ -121,12 +125,20 @@ def _parquet(file: Path, bad: BadRows) -> Iterator[Placed]:
         total = frame.select(pl.len()).collect().item()
         for start in range(0, total, _PARQUET_BATCH):
             part = frame.slice(start, _PARQUET_BATCH).collect()
-            yield from ((f"{file}, row {start + i}", row) for i, row in enumerate(part.iter_rows(named=True), start=1))
+            yield from (
+                (f"{file}, row {start + i}", row) for i, row in enumerate(part.iter_rows(named=True), start=1)
+            )
     except pl.exceptions.PolarsError as error:
         raise UserError(f"{file}: is not a readable Parquet file ({str(error).splitlines()[0]})") from None
 
 
-_READERS = {".jsonl": _json_lines, ".jsonl.gz": _json_lines, ".json": _json, ".csv": _csv, ".parquet": _parquet}
+_READERS = {
+    ".jsonl": _json_lines,
+    ".jsonl.gz": _json_lines,
+    ".json": _json,
+    ".csv": _csv,
+    ".parquet": _parquet,
+}
 
 
 def text_of(row: dict[str, Any], names: Iterable[str], place: str, bad: BadRows) -> str | None:
@@ -141,11 +153,15 @@ def text_of(row: dict[str, Any], names: Iterable[str], place: str, bad: BadRows)
                 bad.refuse(f"{place}: column {name!r} is empty")
                 return None
             if not _is_unicode(value):
-                bad.refuse(f"{place}: column {name!r} is not UTF-8 (half a surrogate pair, or a byte that is none)")
+                bad.refuse(
+                    f"{place}: column {name!r} is not UTF-8 (half a surrogate pair, or a byte that is none)"
+                )
                 return None
             return value
     found = ", ".join(map(str, row)) or "none"
-    bad.refuse(f"{place}: column {' or '.join(repr(name) for name in names)} is missing; columns found: {found}")
+    bad.refuse(
+        f"{place}: column {' or '.join(repr(name) for name in names)} is missing; columns found: {found}"
+    )
     return None
 
 

@@ -1,10 +1,10 @@
 """Token shards: one flat file of ids, document bounds, and batches that depend on their number alone.
 
-    tokens.bin     all ids in training order, uint16 or uint32 by vocabulary
-    starts.bin     where each document starts, int64; one more entry for the end
-    prompts.bin    how many of a document's first tokens are its prompt, uint32
-    sources.bin    which source each document is from, uint8
-    index.json     sizes, types, source names
+tokens.bin     all ids in training order, uint16 or uint32 by vocabulary
+starts.bin     where each document starts, int64; one more entry for the end
+prompts.bin    how many of a document's first tokens are its prompt, uint32
+sources.bin    which source each document is from, uint8
+index.json     sizes, types, source names
 """
 
 import json
@@ -25,9 +25,13 @@ _BLOCK = 1 << 13
 
 
 def write_shards(
-    plan: MixturePlan, encode_batch: EncodeBatch, eos_id: int, vocab_size: int, folder: Path,
+    plan: MixturePlan,
+    encode_batch: EncodeBatch,
+    eos_id: int,
+    vocab_size: int,
+    folder: Path,
     on_progress: Callable[[int], None] | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Write a plan's documents in a seeded order; each ends with `eos_id`.
 
     The ids come from the plan's spool, so nothing is encoded twice; `encode_batch` stays in the
@@ -36,7 +40,9 @@ def write_shards(
     """
     del encode_batch
     dtype = np.dtype(np.uint16 if vocab_size <= 1 << 16 else np.uint32)
-    sources = np.concatenate([np.full(len(picks), place, np.uint8) for place, picks in enumerate(plan.chosen)])
+    sources = np.concatenate(
+        [np.full(len(picks), place, np.uint8) for place, picks in enumerate(plan.chosen)]
+    )
     documents = np.concatenate(plan.chosen)
     order = generator("shards", plan.seed).permutation(len(documents))
     sources, documents = sources[order], documents[order]
@@ -48,7 +54,9 @@ def write_shards(
         for start in range(0, len(documents), _BLOCK):
             block = slice(start, start + _BLOCK)
             pieces: list[np.ndarray] = []
-            for place, (source, document) in enumerate(zip(sources[block].tolist(), documents[block].tolist(), strict=True), start):
+            for place, (source, document) in enumerate(
+                zip(sources[block].tolist(), documents[block].tolist(), strict=True), start
+            ):
                 ids = tokens[source][starts[source][document] : starts[source][document + 1]]
                 pieces += (ids, end)
                 lengths[place + 1] = len(ids) + 1
@@ -62,10 +70,14 @@ def write_shards(
     write_json(
         folder / "index.json",
         {
-            "dtype": dtype.name, "num_tokens": int(lengths.sum()), "num_documents": len(documents), "eos_id": eos_id,
-            "vocab_size": vocab_size, "sources": [source.name for source in plan.sources],
+            "dtype": dtype.name,
+            "num_tokens": int(lengths.sum()),
+            "num_documents": len(documents),
+            "eos_id": eos_id,
+            "vocab_size": vocab_size,
+            "sources": [source.name for source in plan.sources],
         },
-    )  # fmt: skip
+    )
 
 
 class TokenShards:
@@ -92,11 +104,19 @@ class TokenShards:
         """Sequences per epoch; each needs one token more than its length for the targets."""
         count = (self.num_tokens - 1) // sequence_length
         if count < 1:
-            raise UserError(f"the mixture has {self.num_tokens:,} tokens, too few for one sequence of {sequence_length}; raise its size or shorten the sequences")
+            raise UserError(
+                f"the mixture has {self.num_tokens:,} tokens, too few for one sequence of {sequence_length}; raise its size or shorten the sequences"
+            )
         return count
 
     def batch(
-        self, step: int, batch_sequences: int, sequence_length: int, seed: int, rank: int = 0, world_size: int = 1
+        self,
+        step: int,
+        batch_sequences: int,
+        sequence_length: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Inputs and targets of a training step, (B, T) int64 each; targets are inputs shifted by one.
 
@@ -108,11 +128,19 @@ class TokenShards:
         return window[:, :-1], window[:, 1:]
 
     def positions(
-        self, step: int, batch_sequences: int, sequence_length: int, seed: int, rank: int = 0, world_size: int = 1
+        self,
+        step: int,
+        batch_sequences: int,
+        sequence_length: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> np.ndarray:
         """Where the sequences of a step start, (B,)."""
         if batch_sequences % world_size:
-            raise UserError(f"batch of {batch_sequences} sequences cannot be split over {world_size} ranks; make it a multiple")
+            raise UserError(
+                f"batch of {batch_sequences} sequences cannot be split over {world_size} ranks; make it a multiple"
+            )
         part = batch_sequences // world_size
         count = self.num_sequences(sequence_length)
         numbers = step * batch_sequences + rank * part + np.arange(part)
@@ -139,5 +167,7 @@ def _order(seed: int, epoch: int, count: int) -> np.ndarray:
 def _map(path: Path, dtype: str, count: int) -> np.ndarray:
     size = path.stat().st_size if path.is_file() else -1
     if size != count * np.dtype(dtype).itemsize:
-        raise UserError(f"{path}: is {'missing' if size < 0 else f'{size} bytes long'}, expected {count * np.dtype(dtype).itemsize} bytes; prepare the mixture again")
+        raise UserError(
+            f"{path}: is {'missing' if size < 0 else f'{size} bytes long'}, expected {count * np.dtype(dtype).itemsize} bytes; prepare the mixture again"
+        )
     return np.memmap(path, dtype=dtype, mode="r") if count else np.zeros(0, dtype)

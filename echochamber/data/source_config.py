@@ -115,7 +115,9 @@ class MixtureConfig(Config):
         if total > 1 + 1e-9:
             raise ValueError(f"the shares add up to {total:g}; at most 1")
         if len(shares) == len(self.sources) and total < 1 - 1e-6:
-            raise ValueError(f"every source has a share and they add up to {total:g}; they must add up to 1, or leave one as copies")
+            raise ValueError(
+                f"every source has a share and they add up to {total:g}; they must add up to 1, or leave one as copies"
+            )
         if len(shares) == len(self.sources) and self.budget_tokens is None:
             raise ValueError("every source has a share, so budget_tokens is needed")
         if len(shares) < len(self.sources) and total > 1 - 1e-9:
@@ -135,7 +137,9 @@ def sources_from_name(name: str) -> dict[str, dict[str, float]]:
     for piece in name.split("_"):
         match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)x)?([a-z]+\d?)", piece)
         if not match or match[2] not in PAPER_PARTS:
-            raise UserError(f"mixture {name!r}: part {piece!r} is unknown; parts are {', '.join(PAPER_PARTS)}, each with an optional 4x before it")
+            raise UserError(
+                f"mixture {name!r}: part {piece!r} is unknown; parts are {', '.join(PAPER_PARTS)}, each with an optional 4x before it"
+            )
         if PAPER_PARTS[match[2]] in sources:
             raise UserError(f"mixture {name!r}: part {match[2]!r} occurs twice")
         sources[PAPER_PARTS[match[2]]] = {"copies": float(match[1] or 1)}

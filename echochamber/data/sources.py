@@ -99,11 +99,17 @@ class BackgroundSource:
     @property
     def note(self) -> str:
         """What was planted."""
-        return f"mentions {self.config.planted} overlap problems" if self.config.planted and self.config.planted_share else ""
+        return (
+            f"mentions {self.config.planted} overlap problems"
+            if self.config.planted and self.config.planted_share
+            else ""
+        )
 
     def document(self, index: int) -> Document:
         """Document `index`: a pure function of settings, seed and index."""
-        return Document("", background_text(self.config.format or self.name, self.config, self.world, self.seed, index))
+        return Document(
+            "", background_text(self.config.format or self.name, self.config, self.world, self.seed, index)
+        )
 
     def documents(self) -> Iterator[Document]:
         """All documents in order; it never ends."""
@@ -115,8 +121,12 @@ def covered_world(name: str, config: SourceConfig, world: WorldConfig) -> WorldC
     coverage = config.coverage
     if coverage.families == "all" and coverage.operations is None:
         return world
-    unknown = [] if coverage.families == "all" else [item for item in coverage.families if item not in FAMILIES]
-    families = tuple(item for item in world.family_names if coverage.families == "all" or item in coverage.families)
+    unknown = (
+        [] if coverage.families == "all" else [item for item in coverage.families if item not in FAMILIES]
+    )
+    families = tuple(
+        item for item in world.family_names if coverage.families == "all" or item in coverage.families
+    )
     low, high = coverage.operations or world.operations
     low, high = max(low, world.operations[0]), min(high, world.operations[1])
     if unknown or not families or low > high:
@@ -134,4 +144,6 @@ def open_generated(name: str, config: SourceConfig, world: WorldConfig, seed: in
         return WorldSource(name, config, world, seed)
     if kind in KINDS:
         return BackgroundSource(name, config, world, seed)
-    raise UserError(f"source {name!r}: {kind!r} is no style ({', '.join(STYLES)}) and no background ({', '.join(KINDS)}); give path, hub or format")
+    raise UserError(
+        f"source {name!r}: {kind!r} is no style ({', '.join(STYLES)}) and no background ({', '.join(KINDS)}); give path, hub or format"
+    )

@@ -16,7 +16,9 @@ from ..core.types import Problem
 from .world.wording import number_words
 
 _WORDS = {number_words(value): value for value in range(1000)}
-_TOKEN = re.compile(r"\d+(?:\.\d+)?|[a-z]+(?:-[a-z]+)?(?: hundred(?: and [a-z]+(?:-[a-z]+)?)?)?", re.IGNORECASE)
+_TOKEN = re.compile(
+    r"\d+(?:\.\d+)?|[a-z]+(?:-[a-z]+)?(?: hundred(?: and [a-z]+(?:-[a-z]+)?)?)?", re.IGNORECASE
+)
 _MOST_NUMBERS = 9
 _OPERATIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "+": lambda left, right: left + right,
@@ -100,7 +102,9 @@ def best_fixed_expression(problems: Sequence[Problem]) -> FixedExpression:
         columns = np.array([numbers for numbers, _ in rows]).T
         allowed = tuple(_OPERATIONS) if count <= 6 else ("+", "-", "*")
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            signs[count] = _search(columns[0], columns, 1, np.array([answer for _, answer in rows]), allowed)[1]
+            signs[count] = _search(columns[0], columns, 1, np.array([answer for _, answer in rows]), allowed)[
+                1
+            ]
     return FixedExpression(signs)
 
 
@@ -129,7 +133,9 @@ def masked(question: str) -> list[str]:
 
 def nearest_question_score(train: Sequence[Problem], problems: Sequence[Problem]) -> float:
     """Share answered by copying the answer of the most similar training question (cosine of word counts)."""
-    vocabulary = {word: i for i, word in enumerate(sorted({word for item in train for word in masked(item.question)}))}
+    vocabulary = {
+        word: i for i, word in enumerate(sorted({word for item in train for word in masked(item.question)}))
+    }
     known = _vectors(train, vocabulary)
     right = 0
     for start in range(0, len(problems), 256):
@@ -149,7 +155,9 @@ def _vectors(problems: Sequence[Problem], vocabulary: dict[str, int]) -> np.ndar
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
 
-def surface_report(train: Sequence[Problem], sets: dict[str, Sequence[Problem]]) -> dict[str, dict[str, float]]:
+def surface_report(
+    train: Sequence[Problem], sets: dict[str, Sequence[Problem]]
+) -> dict[str, dict[str, float]]:
     """Both baselines on each set, fitted on training problems: `{set: {fixed_expression, nearest_question}}`.
 
     The fixed expression is fitted on the training problems of the set's own operation counts.

@@ -32,7 +32,10 @@ def world_training_questions(world: WorldConfig, problem_set: str, seed: int) ->
     Their stream is not that of any problem set, so that a training set is not compared with itself.
     """
     name = "all" if problem_set in HELD_OUT else problem_set
-    return [draw_problem(world, key("surface", seed) % 2**32, "train", index, name) for index in range(TRAIN_QUESTIONS)]
+    return [
+        draw_problem(world, key("surface", seed) % 2**32, "train", index, name)
+        for index in range(TRAIN_QUESTIONS)
+    ]
 
 
 def surface_scores(train: Sequence[Problem], problems: Sequence[Problem], seed: int) -> dict[str, Any]:
@@ -41,7 +44,9 @@ def surface_scores(train: Sequence[Problem], problems: Sequence[Problem], seed: 
     Training questions with the structure of a scored problem are left out: copying is not a surface cue.
     `{}` without training questions.
     """
-    chosen = random.Random(key("surface", "problems", seed)).sample(problems, min(MOST_PROBLEMS, len(problems)))
+    chosen = random.Random(key("surface", "problems", seed)).sample(
+        problems, min(MOST_PROBLEMS, len(problems))
+    )
     own = {problem.structure for problem in chosen if problem.structure}
     known = [problem for problem in train if problem.structure not in own]
     if not known or not chosen:
@@ -51,7 +56,8 @@ def surface_scores(train: Sequence[Problem], problems: Sequence[Problem], seed: 
         "nearest_question": nearest_question_score(known, chosen),
     }
     scores = {
-        name: {"share": share, "interval": list(wilson(round(share * len(chosen)), len(chosen)))} for name, share in shares.items()
+        name: {"share": share, "interval": list(wilson(round(share * len(chosen)), len(chosen)))}
+        for name, share in shares.items()
     }
     return {"train_questions": len(known), "problems": len(chosen), "seed": seed, "scores": scores}
 
@@ -96,7 +102,9 @@ def answered(documents: Iterable[Document]) -> list[Problem]:
     for number, document in enumerate(documents):
         reference = (document.answer or written_answer(document.solution)) if document.question else ""
         if reference:
-            found.append(Problem(f"train-{number}", document.question, reference, structure=document.structure))
+            found.append(
+                Problem(f"train-{number}", document.question, reference, structure=document.structure)
+            )
     return found
 
 

@@ -49,7 +49,11 @@ def best_of_group(rewards: Float[Tensor, "P G"]) -> Float[Tensor, "P G"]:
 
 
 def gae(
-    rewards: Float[Tensor, "B T"], values: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"], gamma: float, lam: float
+    rewards: Float[Tensor, "B T"],
+    values: Float[Tensor, "B T"],
+    mask: Bool[Tensor, "B T"],
+    gamma: float,
+    lam: float,
 ) -> Float[Tensor, "B T"]:
     """Generalised advantage estimation (Schulman et al. 2016, eq. 16), from the last token backwards.
 

@@ -26,17 +26,23 @@ def token_entropy(logits: Float[Tensor, "*batch V"], temperature: float = 1.0) -
     return -(logp.exp() * logp).sum(-1)
 
 
-def kl_k1(logprobs: Float[Tensor, "*batch"], ref_logprobs: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+def kl_k1(
+    logprobs: Float[Tensor, "*batch"], ref_logprobs: Float[Tensor, "*batch"]
+) -> Float[Tensor, "*batch"]:
     """log pi - log ref: unbiased for KL(pi || ref) over samples of pi; may be negative (Schulman 2020)."""
     return logprobs - ref_logprobs
 
 
-def kl_k2(logprobs: Float[Tensor, "*batch"], ref_logprobs: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+def kl_k2(
+    logprobs: Float[Tensor, "*batch"], ref_logprobs: Float[Tensor, "*batch"]
+) -> Float[Tensor, "*batch"]:
     """(log pi - log ref)² / 2: biased, low variance; its gradient is the KL's (Schulman 2020)."""
     return 0.5 * (logprobs - ref_logprobs).square()
 
 
-def kl_k3(logprobs: Float[Tensor, "*batch"], ref_logprobs: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+def kl_k3(
+    logprobs: Float[Tensor, "*batch"], ref_logprobs: Float[Tensor, "*batch"]
+) -> Float[Tensor, "*batch"]:
     """ref/pi - 1 - log(ref/pi): unbiased for the value and never negative (Schulman 2020).
 
     As a loss term over samples of pi its expected gradient is that of the *other* direction,

@@ -23,7 +23,11 @@ def sequence_ratio(
 
 
 def clipped_surrogate(
-    logprobs: Float[Tensor, "B T"], ratio: Float[Tensor, "B T"], advantages: Float[Tensor, "B T"], clip_low: float, clip_high: float
+    logprobs: Float[Tensor, "B T"],
+    ratio: Float[Tensor, "B T"],
+    advantages: Float[Tensor, "B T"],
+    clip_low: float,
+    clip_high: float,
 ) -> Float[Tensor, "B T"]:
     """-min(ratio·A, clip(ratio, 1 - low, 1 + high)·A) per token (Schulman et al. 2017, eq. 7).
 
@@ -35,7 +39,11 @@ def clipped_surrogate(
 
 
 def importance_weighted(
-    logprobs: Float[Tensor, "B T"], ratio: Float[Tensor, "B T"], advantages: Float[Tensor, "B T"], clip_low: float, clip_high: float
+    logprobs: Float[Tensor, "B T"],
+    ratio: Float[Tensor, "B T"],
+    advantages: Float[Tensor, "B T"],
+    clip_low: float,
+    clip_high: float,
 ) -> Float[Tensor, "B T"]:
     """-ratio·A: REINFORCE (Williams 1992) where the ratio is 1, and its per-token correction off policy.
 
@@ -46,7 +54,11 @@ def importance_weighted(
 
 
 def negative_log_likelihood(
-    logprobs: Float[Tensor, "B T"], ratio: Float[Tensor, "B T"], advantages: Float[Tensor, "B T"], clip_low: float, clip_high: float
+    logprobs: Float[Tensor, "B T"],
+    ratio: Float[Tensor, "B T"],
+    advantages: Float[Tensor, "B T"],
+    clip_low: float,
+    clip_high: float,
 ) -> Float[Tensor, "B T"]:
     """-weight·log pi: supervised fine-tuning and Expert Iteration, `advantages` being weights.
 
@@ -67,12 +79,16 @@ def value_loss(
     return 0.5 * torch.maximum((values - returns).square(), (clipped - returns).square())
 
 
-def sum_per_token(values: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"], denominator: float) -> Float[Tensor, ""]:
+def sum_per_token(
+    values: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"], denominator: float
+) -> Float[Tensor, ""]:
     """Sum over valid tokens / a denominator of the *whole* batch: exact under any split into microbatches."""
     return (values * mask).sum() / max(denominator, 1)
 
 
-def sum_per_sequence(values: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"], denominator: float) -> Float[Tensor, ""]:
+def sum_per_sequence(
+    values: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"], denominator: float
+) -> Float[Tensor, ""]:
     """Mean within each sequence, summed / sequences of the whole batch (GRPO as published, eq. 3)."""
     lengths = mask.sum(dim=1).clamp(min=1)
     return ((values * mask).sum(dim=1) / lengths).sum() / max(denominator, 1)

@@ -16,19 +16,25 @@ from .transformer import Transformer
 TIED_NAME = "lm_head.weight"
 
 
-def save_checkpoint(folder: Path, model: Transformer, tokenizer: Tokenizer, weights: dict[str, torch.Tensor] | None = None) -> None:
+def save_checkpoint(
+    folder: Path, model: Transformer, tokenizer: Tokenizer, weights: dict[str, torch.Tensor] | None = None
+) -> None:
     """Write a folder that `AutoModelForCausalLM` and `AutoTokenizer` load with no code of ours.
 
     `weights`: the model's, where it does not hold them whole itself.
     """
     make_folder(folder)
-    state = {name: value.detach().cpu().contiguous() for name, value in (weights or model.state_dict()).items()}
+    state = {
+        name: value.detach().cpu().contiguous() for name, value in (weights or model.state_dict()).items()
+    }
     if model.config.tie_embeddings:
         state.pop(TIED_NAME, None)
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
     special = {"eos_token_id": tokenizer.eos_id, "pad_token_id": tokenizer.pad_id}
     write_json(folder / "config.json", model.config.to_hf(None, tokenizer.eos_id, tokenizer.pad_id))
-    write_json(folder / "generation_config.json", special | {"do_sample": True, "temperature": 1.0, "top_k": 0})
+    write_json(
+        folder / "generation_config.json", special | {"do_sample": True, "temperature": 1.0, "top_k": 0}
+    )
     tokenizer.save(folder, model.config.max_positions)
 
 
@@ -98,13 +104,23 @@ def _read_tensors(folder: Path, expected: dict[str, tuple[int, ...]]) -> dict[st
                 for name in set(stored.keys()) & set(expected):
                     state[name] = stored.get_tensor(name).float()
         except (SafetensorError, OSError) as error:
-            raise UserError(f"{path}: expected safetensors, found a damaged or other file of {path.stat().st_size:,} bytes ({error})") from None
+            raise UserError(
+                f"{path}: expected safetensors, found a damaged or other file of {path.stat().st_size:,} bytes ({error})"
+            ) from None
     # Tied heads and tables of angles that older files carry along are computed here.
-    if extra := sorted(name for name in unexpected if name != TIED_NAME and not name.endswith("rotary_emb.inv_freq")):
-        raise UserError(f"{files[0]}: expected {len(expected)} weights, as config.json means, found {len(extra)} more, such as {extra[0]!r}")
+    if extra := sorted(
+        name for name in unexpected if name != TIED_NAME and not name.endswith("rotary_emb.inv_freq")
+    ):
+        raise UserError(
+            f"{files[0]}: expected {len(expected)} weights, as config.json means, found {len(extra)} more, such as {extra[0]!r}"
+        )
     for name, shape in expected.items():
         if name not in state:
-            raise UserError(f"{files[0]}: weight {name!r} of shape {shape}, which config.json means, is in none of {len(files)} weight files")
+            raise UserError(
+                f"{files[0]}: weight {name!r} of shape {shape}, which config.json means, is in none of {len(files)} weight files"
+            )
         if tuple(state[name].shape) != shape:
-            raise UserError(f"{files[0]}: weight {name!r} has shape {tuple(state[name].shape)}, config.json means {shape}")
+            raise UserError(
+                f"{files[0]}: weight {name!r} has shape {tuple(state[name].shape)}, config.json means {shape}"
+            )
     return state

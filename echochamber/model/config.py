@@ -30,9 +30,13 @@ class ModelConfig(Config):
     @model_validator(mode="after")
     def _shapes_fit(self) -> Self:
         if self.hidden_size % self.num_heads:
-            raise ValueError(f"hidden_size {self.hidden_size} is not a multiple of num_heads {self.num_heads}")
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is not a multiple of num_heads {self.num_heads}"
+            )
         if self.num_heads % self.num_kv_heads:
-            raise ValueError(f"num_heads {self.num_heads} is not a multiple of num_kv_heads {self.num_kv_heads}")
+            raise ValueError(
+                f"num_heads {self.num_heads} is not a multiple of num_kv_heads {self.num_kv_heads}"
+            )
         if self.head_size % 2:
             raise ValueError(f"head size {self.head_size} is odd; rotary embeddings need an even one")
         return self
@@ -67,7 +71,11 @@ class ModelConfig(Config):
             "dtype": "float32",
             "use_cache": True,
         }
-        own = {"clip_qkv": None} if self.architecture == "olmo" else {"rms_norm_eps": self.norm_eps, "mlp_bias": False}
+        own = (
+            {"clip_qkv": None}
+            if self.architecture == "olmo"
+            else {"rms_norm_eps": self.norm_eps, "mlp_bias": False}
+        )
         return shared | own
 
     @classmethod
@@ -76,7 +84,13 @@ class ModelConfig(Config):
         kind = data.get("model_type")
         if kind not in _HF_CLASS:
             raise UserError(f"{source}: model_type is {kind!r}; this engine runs {', '.join(_HF_CLASS)}")
-        for key in ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"):
+        for key in (
+            "vocab_size",
+            "hidden_size",
+            "intermediate_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+        ):
             if not isinstance(data.get(key), int):
                 found = repr(data[key])[:40] if key in data else "no such key"
                 raise UserError(f"{source}: {key}: expected a whole number, found {found}")
@@ -108,7 +122,8 @@ def _refuse_unsupported(data: dict[str, Any], source: str) -> None:
         "mlp_bias": bool(data.get("mlp_bias")),
         "clip_qkv": data.get("clip_qkv") is not None,
         "rope_scaling": rope.get("rope_type", "default") != "default",
-        "head_dim": data.get("head_dim") not in (None, data.get("hidden_size", 0) // max(data.get("num_attention_heads", 1), 1)),
+        "head_dim": data.get("head_dim")
+        not in (None, data.get("hidden_size", 0) // max(data.get("num_attention_heads", 1), 1)),
     }
     for key, refused in wrong.items():
         if refused:

@@ -62,9 +62,15 @@ class DecodeWeights:
             for b in model.blocks
         )
         return cls(
-            model.config, dtype, model.model.embed_tokens.weight.detach().float(), cast(model.lm_head.weight), layers,
-            norm_weight(model.model.norm), model.cos, model.sin,
-        )  # fmt: skip
+            model.config,
+            dtype,
+            model.model.embed_tokens.weight.detach().float(),
+            cast(model.lm_head.weight),
+            layers,
+            norm_weight(model.model.norm),
+            model.cos,
+            model.sin,
+        )
 
     def normed(self, x: Tensor, weight: Tensor | None) -> Tensor:
         """Norm in float32, result in compute precision."""
@@ -94,7 +100,9 @@ class Cache:
     """(B,) position of the next token of each row."""
 
 
-def prefill(weights: DecodeWeights, prompts: list[list[int]], pad_id: int) -> tuple[Tensor, list[Tensor], list[Tensor], Tensor, Tensor]:
+def prefill(
+    weights: DecodeWeights, prompts: list[list[int]], pad_id: int
+) -> tuple[Tensor, list[Tensor], list[Tensor], Tensor, Tensor]:
     """Run all prompts once, left-padded; returns last states (P, D), keys, values, bias, lengths (P,)."""
     config, device = weights.config, weights.embed.device
     lengths = torch.tensor([len(ids) for ids in prompts], device=device)
@@ -113,14 +121,18 @@ def prefill(weights: DecodeWeights, prompts: list[list[int]], pad_id: int) -> tu
         keys.append(k.contiguous())
         values.append(v.contiguous())
         repeat = config.num_heads // config.num_kv_heads
-        mixed = F.scaled_dot_product_attention(q, k.repeat_interleave(repeat, 1), v.repeat_interleave(repeat, 1), attn_mask=bias)
+        mixed = F.scaled_dot_product_attention(
+            q, k.repeat_interleave(repeat, 1), v.repeat_interleave(repeat, 1), attn_mask=bias
+        )
         x = x + F.linear(mixed.transpose(1, 2).reshape(x.shape).to(weights.dtype), layer.out)
         x = x + weights.feed_forward(x, layer)
     prompt_bias = torch.zeros(real.shape, device=device).masked_fill(~real, float("-inf"))[:, None, None]
     return x[:, -1], keys, values, prompt_bias, lengths
 
 
-def _project(weights: DecodeWeights, x: Tensor, layer: LayerWeights, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _project(
+    weights: DecodeWeights, x: Tensor, layer: LayerWeights, cos: Tensor, sin: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Queries (rows, H, T, C), keys and values (rows, K, T, C), rotated, float32, of x (rows, T, D)."""
     config = weights.config
     rows, length, _ = x.shape
@@ -153,11 +165,15 @@ def _attend(config: ModelConfig, q: Tensor, cache: Cache, index: int, length: in
     rows, prompts = q.shape[0], cache.prompt_keys[index].shape[0]
     group = rows // prompts
     q = q.reshape(rows, kv, per_kv, size) * size**-0.5
-    shared_q = q.view(prompts, group, kv, per_kv, size).transpose(1, 2).reshape(prompts, kv, group * per_kv, size)
+    shared_q = (
+        q.view(prompts, group, kv, per_kv, size).transpose(1, 2).reshape(prompts, kv, group * per_kv, size)
+    )
     keys, values = cache.new_keys[index][:, :, :length], cache.new_values[index][:, :, :length]
     to_prompt = shared_q @ cache.prompt_keys[index].transpose(2, 3) + cache.prompt_bias
     width = to_prompt.shape[-1]
-    to_prompt = to_prompt.view(prompts, kv, group, per_kv, width).transpose(1, 2).reshape(rows, kv, per_kv, width)
+    to_prompt = (
+        to_prompt.view(prompts, kv, group, per_kv, width).transpose(1, 2).reshape(rows, kv, per_kv, width)
+    )
     shares = torch.softmax(torch.cat([to_prompt, q @ keys.transpose(2, 3)], dim=-1), dim=-1)
     own = shares[..., width:] @ values
     from_prompt = shares[..., :width].reshape(prompts, group, kv, per_kv, width).transpose(1, 2)

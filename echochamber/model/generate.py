@@ -55,19 +55,28 @@ def generate_as_finished(
     check_lengths(prompts, sampling, model.config.max_positions)
     stop = StopStrings(sampling.stop, tokenizer)
     for finished in _finished(model, tokenizer, prompts, stream_keys, sampling, stop, dtype):
-        texts = tokenizer.decode_batch([_without_eos(ids, tokenizer.eos_id) for _, rows in finished for ids, _, _ in rows])
+        texts = tokenizer.decode_batch(
+            [_without_eos(ids, tokenizer.eos_id) for _, rows in finished for ids, _, _ in rows]
+        )
         following = iter(stop.cut(texts))
         for place, rows in finished:
             yield place, [Completion(next(following), tuple(ids), tuple(lps), cut) for ids, lps, cut in rows]
 
 
 def _finished(
-    model: Transformer, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray, sampling: SamplingConfig,
-    stop: StopStrings, dtype: torch.dtype,
-) -> Iterator[list[tuple[int, list[Row]]]]:  # fmt: skip
+    model: Transformer,
+    tokenizer: Tokenizer,
+    prompts: Sequence[Sequence[int]],
+    stream_keys: np.ndarray,
+    sampling: SamplingConfig,
+    stop: StopStrings,
+    dtype: torch.dtype,
+) -> Iterator[list[tuple[int, list[Row]]]]:
     """(prompt, its rows) of prompts that have just ended, from the C engine where the model has one."""
     if model.native is not None and dtype == torch.bfloat16 and prompts:
-        yield from decode_as_finished(model, *model.native, prompts, stream_keys, sampling, tokenizer.eos_id, stop)
+        yield from decode_as_finished(
+            model, *model.native, prompts, stream_keys, sampling, tokenizer.eos_id, stop
+        )
         return
     weights = DecodeWeights.of(model, dtype)
     per_wave = max(1, sampling.max_rows // stream_keys.shape[1])
@@ -75,7 +84,9 @@ def _finished(
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
     for start in range(0, len(order), per_wave):
         chosen = sorted(order[start : start + per_wave])
-        wave = run_wave(weights, [list(prompts[i]) for i in chosen], stream_keys[chosen], sampling, tokenizer, stop)
+        wave = run_wave(
+            weights, [list(prompts[i]) for i in chosen], stream_keys[chosen], sampling, tokenizer, stop
+        )
         for finished in wave:
             yield [(chosen[place], rows) for place, rows in finished]
 

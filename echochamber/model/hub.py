@@ -24,12 +24,18 @@ def fetch_checkpoint(name: str) -> Path:
     try:
         hub = importlib.import_module("huggingface_hub")
     except ImportError:
-        raise UserError(f"{name}: the package huggingface_hub is not installed; pip install 'echochamber[hub]', or give a folder") from None
+        raise UserError(
+            f"{name}: the package huggingface_hub is not installed; pip install 'echochamber[hub]', or give a folder"
+        ) from None
     try:
         folder = Path(hub.snapshot_download(repository, revision=revision, allow_patterns=list(READ)))
     except Exception as error:  # noqa: BLE001  (its errors share no base class over its versions and HTTP clients)
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise UserError(f"{name}: cannot be fetched ({reason}); is there a network, and is the name right? A local folder needs neither") from None
+        raise UserError(
+            f"{name}: cannot be fetched ({reason}); is there a network, and is the name right? A local folder needs neither"
+        ) from None
     if not any(folder.glob("*.safetensors")):
-        raise UserError(f"{name}: holds no *.safetensors; pickled weights are not read, since loading them runs code")
+        raise UserError(
+            f"{name}: holds no *.safetensors; pickled weights are not read, since loading them runs code"
+        )
     return folder

@@ -51,7 +51,12 @@ def row_bytes(config: ModelConfig, prompt_tokens: int, new_tokens: int) -> int:
     """
     length = prompt_tokens + new_tokens
     cache = 2 * config.num_layers * config.num_kv_heads * config.head_size * length
-    step = 8 * config.vocab_size + 3 * config.num_heads * length + 8 * config.hidden_size + 4 * config.intermediate_size
+    step = (
+        8 * config.vocab_size
+        + 3 * config.num_heads * length
+        + 8 * config.hidden_size
+        + 4 * config.intermediate_size
+    )
     prefill = prompt_tokens * (8 * config.hidden_size + 2 * config.intermediate_size + 2 * prompt_tokens)
     return _FLOAT * (cache + step + prefill + 4 * new_tokens)
 
@@ -65,8 +70,13 @@ def token_bytes(config: ModelConfig, native: bool = False) -> int:
     if native:
         width = config.hidden_size + 2 * config.num_kv_heads * config.head_size
         halves = config.num_layers * (width + config.hidden_size + 2 * config.intermediate_size)
-        return _FLOAT * ((2 * config.num_layers + 5) * config.hidden_size + config.num_layers * config.num_heads) + _FLOAT // 2 * halves
-    return _FLOAT * (config.num_layers * (16 * config.hidden_size + 6 * config.intermediate_size) + 4 * config.vocab_size)
+        return (
+            _FLOAT * ((2 * config.num_layers + 5) * config.hidden_size + config.num_layers * config.num_heads)
+            + _FLOAT // 2 * halves
+        )
+    return _FLOAT * (
+        config.num_layers * (16 * config.hidden_size + 6 * config.intermediate_size) + 4 * config.vocab_size
+    )
 
 
 def fitting_rows(config: ModelConfig, prompt_tokens: int, new_tokens: int, free: float) -> float:
@@ -80,7 +90,9 @@ def fitting_tokens(config: ModelConfig, free: float, native_threads: int = 0) ->
     `native_threads`: of the engine in C, 0 without it; each has gradients of its own, and the weights are kept twice more, packed and compared.
     """
     copies = 4 + (native_threads + 3 if native_threads else 0)
-    return max(0.0, free * SHARE - copies * _FLOAT * num_parameters(config)) / token_bytes(config, native_threads > 0)
+    return max(0.0, free * SHARE - copies * _FLOAT * num_parameters(config)) / token_bytes(
+        config, native_threads > 0
+    )
 
 
 def settle(folder: Path, setting: str, asked: int, step: int, fits: Callable[[], float], ranks: Ranks) -> int:

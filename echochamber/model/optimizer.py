@@ -34,10 +34,17 @@ class Optimizer:
         matrices, rest = _split_parameters(model, config.name)
         self.parts: list[tuple[torch.optim.Optimizer, float]] = []
         if matrices:
-            muon = muon_class(model)(matrices, lr=config.muon_lr, weight_decay=config.weight_decay, adjust_lr_fn="original")
+            muon = muon_class(model)(
+                matrices, lr=config.muon_lr, weight_decay=config.weight_decay, adjust_lr_fn="original"
+            )
             self.parts.append((muon, config.muon_lr))
         adamw = torch.optim.AdamW(
-            rest, lr=config.lr, betas=config.betas, eps=config.eps, weight_decay=config.weight_decay, fused=True
+            rest,
+            lr=config.lr,
+            betas=config.betas,
+            eps=config.eps,
+            weight_decay=config.weight_decay,
+            fused=True,
         )
         self.parts.append((adamw, config.lr))
 

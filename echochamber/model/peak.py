@@ -6,8 +6,11 @@ import torch
 
 
 def matrix_peak(
-    dtype: torch.dtype, device: torch.device | None = None, sizes: tuple[int, ...] = (512, 1024, 2048), seconds: float = 1.0
-) -> float:  # fmt: skip
+    dtype: torch.dtype,
+    device: torch.device | None = None,
+    sizes: tuple[int, ...] = (512, 1024, 2048),
+    seconds: float = 1.0,
+) -> float:
     """Floating-point operations per second of the best square matrix product, 2·n³ each, within about `seconds`."""
     best = 0.0
     for size in sizes:

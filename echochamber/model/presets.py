@@ -59,6 +59,10 @@ def flops_per_token(config: ModelConfig, context: int) -> int:
     backward, as in Chowdhery et al. 2022 (PaLM), appendix B, with the causal half.
     """
     kv_width = config.num_kv_heads * config.head_size
-    block = 2 * config.hidden_size**2 + 2 * config.hidden_size * kv_width + 3 * config.hidden_size * config.intermediate_size
+    block = (
+        2 * config.hidden_size**2
+        + 2 * config.hidden_size * kv_width
+        + 3 * config.hidden_size * config.intermediate_size
+    )
     matrices = config.num_layers * block + config.vocab_size * config.hidden_size
     return 6 * matrices + 6 * config.num_layers * config.hidden_size * context

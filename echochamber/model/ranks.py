@@ -44,7 +44,9 @@ class Ranks:
         if self.world_size == 1:
             return
         for bucket in _buckets(p for p in parameters if p.requires_grad):
-            flat = torch.cat([torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in bucket])
+            flat = torch.cat(
+                [torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in bucket]
+            )
             dist.all_reduce(flat)
             for parameter, summed in zip(bucket, flat.split([p.numel() for p in bucket]), strict=True):
                 parameter.grad = summed.view_as(parameter).clone()
@@ -89,7 +91,9 @@ def _buckets(parameters: Iterator[nn.Parameter]) -> Iterator[list[nn.Parameter]]
 
 def started_by_torchrun() -> bool:
     """True where the environment names several ranks and where they meet."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and {"RANK", "MASTER_ADDR", "MASTER_PORT"} <= set(os.environ)
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and {"RANK", "MASTER_ADDR", "MASTER_PORT"} <= set(
+        os.environ
+    )
 
 
 def join_ranks() -> Ranks:

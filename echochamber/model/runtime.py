@@ -101,9 +101,15 @@ def _native(choice: str, device: torch.device, dtype: torch.dtype) -> bool:
     """Whether the engine in C is to run."""
     if choice == "off" or (choice == "auto" and (device.type != "cpu" or dtype != torch.bfloat16)):
         return False
-    reason = why_not() if device.type == "cpu" and dtype == torch.bfloat16 else f"it computes in bfloat16 on the CPU, and this is {dtype} on {device.type}"
+    reason = (
+        why_not()
+        if device.type == "cpu" and dtype == torch.bfloat16
+        else f"it computes in bfloat16 on the CPU, and this is {dtype} on {device.type}"
+    )
     if choice == "on" and reason:
-        raise UserError(f"runtime.native is 'on', but the engine in C does not run here: {reason}; use 'auto' or 'off'")
+        raise UserError(
+            f"runtime.native is 'on', but the engine in C does not run here: {reason}; use 'auto' or 'off'"
+        )
     return reason is None
 
 
@@ -112,7 +118,9 @@ def _device(name: str) -> torch.device:
         raise UserError("runtime.device is 'cuda', but this torch finds no CUDA device; use 'auto' or 'cpu'")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name, int(os.environ.get("LOCAL_RANK", "0"))) if name == "cuda" else torch.device(name)
+    return (
+        torch.device(name, int(os.environ.get("LOCAL_RANK", "0"))) if name == "cuda" else torch.device(name)
+    )
 
 
 def _dtype(name: str, device: torch.device) -> torch.dtype:
@@ -131,5 +139,3 @@ def has_bf16(device: torch.device) -> bool:
 def has_compiler() -> bool:
     """True when a C++ compiler that `torch.compile` can use on CPU is on the path."""
     return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++"))
-
-

@@ -46,7 +46,10 @@ def shard(model: Transformer, ranks: Ranks, device_type: str) -> None:
 
 def whole_state(model: Transformer) -> dict[str, Tensor]:
     """All weights on rank 0's CPU (empty elsewhere); every rank must call it."""
-    return cast(dict[str, Tensor], get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True)))
+    return cast(
+        dict[str, Tensor],
+        get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True)),
+    )
 
 
 def save_sharded(folder: Path, step: int, model: Transformer, optimizer: Optimizer, ranks: Ranks) -> None:
@@ -71,8 +74,12 @@ def load_sharded(folder: Path, model: Transformer, optimizer: Optimizer, ranks: 
         with _alone_is_fine():
             dcp.load(parts, checkpoint_id=folder / f"sharded-{step}", no_dist=ranks.world_size == 1)
     except (OSError, RuntimeError, dcp.api.CheckpointException) as error:
-        raise UserError(f"{folder}: resume state is damaged ({str(error).splitlines()[0]}); remove the folder to start again") from None
-    set_state_dict(model, optimizer.torch_parts, model_state_dict=parts["model"], optim_state_dict=parts["optimizer"])
+        raise UserError(
+            f"{folder}: resume state is damaged ({str(error).splitlines()[0]}); remove the folder to start again"
+        ) from None
+    set_state_dict(
+        model, optimizer.torch_parts, model_state_dict=parts["model"], optim_state_dict=parts["optimizer"]
+    )
     return int(step)
 
 
@@ -80,7 +87,9 @@ def load_sharded(folder: Path, model: Transformer, optimizer: Optimizer, ranks: 
 def _alone_is_fine() -> Iterator[None]:
     """One process without a process group is what was asked for; the library warns of it nevertheless."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="torch.distributed is disabled, unavailable or uninitialized")
+        warnings.filterwarnings(
+            "ignore", message="torch.distributed is disabled, unavailable or uninitialized"
+        )
         yield
 
 

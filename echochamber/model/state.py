@@ -18,10 +18,14 @@ class Stateful(Protocol):
         """Put it back."""
 
 
-def save_state(path: Path, step: int, parts: dict[str, Stateful], extra: dict[str, float] | None = None) -> None:
+def save_state(
+    path: Path, step: int, parts: dict[str, Stateful], extra: dict[str, float] | None = None
+) -> None:
     """The state of every part, and the last finished step."""
     temporary = path.with_suffix(".tmp")
-    torch.save({"step": step} | {name: part.state_dict() for name, part in parts.items()} | (extra or {}), temporary)
+    torch.save(
+        {"step": step} | {name: part.state_dict() for name, part in parts.items()} | (extra or {}), temporary
+    )
     temporary.replace(path)
 
 
@@ -32,7 +36,9 @@ def load_state(path: Path, parts: dict[str, Stateful]) -> dict[str, Any] | None:
     try:
         state = torch.load(path, weights_only=True)
     except (RuntimeError, EOFError, OSError) as error:
-        raise UserError(f"{path}: resume state is damaged ({str(error).splitlines()[0]}); remove its folder to start again") from None
+        raise UserError(
+            f"{path}: resume state is damaged ({str(error).splitlines()[0]}); remove its folder to start again"
+        ) from None
     for name, part in parts.items():
         part.load_state_dict(state[name])
     return dict(state)

@@ -59,7 +59,9 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     Ties between equally frequent pairs are broken by id, so the same corpus gives the same file.
     """
     if vocab_size < MIN_VOCAB:
-        raise UserError(f"tokenizer.vocab_size is {vocab_size}; at least {MIN_VOCAB} (all bytes and two special tokens)")
+        raise UserError(
+            f"tokenizer.vocab_size is {vocab_size}; at least {MIN_VOCAB} (all bytes and two special tokens)"
+        )
     tokenizer = _Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]

@@ -59,7 +59,9 @@ class PlainLayerNorm(nn.Module):
 
 
 def _norm(config: ModelConfig) -> nn.Module:
-    return (RMSNorm if config.architecture == "llama" else PlainLayerNorm)(config.hidden_size, config.norm_eps)
+    return (RMSNorm if config.architecture == "llama" else PlainLayerNorm)(
+        config.hidden_size, config.norm_eps
+    )
 
 
 class Attention(nn.Module):
@@ -83,7 +85,9 @@ class Attention(nn.Module):
         groups = self.config.num_heads // self.config.num_kv_heads
         if groups > 1:
             k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
-        mixed = F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v, attn_mask=mask, is_causal=mask is None)
+        mixed = F.scaled_dot_product_attention(
+            q.to(v.dtype), k.to(v.dtype), v, attn_mask=mask, is_causal=mask is None
+        )
         return self.o_proj(mixed.transpose(1, 2).reshape(batch, length, -1))
 
 
@@ -150,19 +154,30 @@ class Transformer(nn.Module):
         padding is harmless. Packed rows say by `spans` what each token sees.
         """
         length = token_ids.shape[1]
-        assert spans is not None or length <= self.config.max_positions, f"{length} tokens, at most {self.config.max_positions} positions"
+        assert spans is not None or length <= self.config.max_positions, (
+            f"{length} tokens, at most {self.config.max_positions} positions"
+        )
         x = self.model.embed_tokens(token_ids)
         if self.native is not None and torch.is_autocast_enabled("cpu"):
             return self.native[0](x, spans or Spans.causal(*token_ids.shape))
         cos, sin, mask = self.cos[:length], self.sin[:length], None
         if spans is not None:
             positions = spans.positions.to(x.device)
-            cos, sin, mask = self.cos[positions][:, None], self.sin[positions][:, None], spans.mask().to(x.device)
+            cos, sin, mask = (
+                self.cos[positions][:, None],
+                self.sin[positions][:, None],
+                spans.mask().to(x.device),
+            )
         for block in self.blocks:
             x = block(x, cos, sin, mask)
         return self.model.norm(x)
 
-    def forward(self, token_ids: Int[Tensor, "B T"], spans: Spans | None = None, targets: Int[Tensor, "B T"] | None = None) -> Tensor:
+    def forward(
+        self,
+        token_ids: Int[Tensor, "B T"],
+        spans: Spans | None = None,
+        targets: Int[Tensor, "B T"] | None = None,
+    ) -> Tensor:
         """Logits (B, T, V) for the token after each position, or log-probabilities (B, T) of `targets` there; else as `hidden`."""
         states = self.hidden(token_ids, spans)
         if targets is None:
@@ -170,13 +185,21 @@ class Transformer(nn.Module):
         return self.logprobs(states.flatten(0, 1), targets.flatten())[0].view(targets.shape)
 
     def logprobs(
-        self, hidden: Float[Tensor, "N D"], targets: Int[Tensor, " N"], temperature: float = 1.0, with_entropy: bool = False
+        self,
+        hidden: Float[Tensor, "N D"],
+        targets: Int[Tensor, " N"],
+        temperature: float = 1.0,
+        with_entropy: bool = False,
     ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"] | None]:
         """log softmax(logits / temperature)[target] in nats; the entropy of that distribution, without a gradient, where asked for."""
         if self.native is not None and torch.is_autocast_enabled("cpu"):
-            return self.native[1](hidden, targets, temperature)  # its entropy comes with the sum that it needs anyway
+            return self.native[1](
+                hidden, targets, temperature
+            )  # its entropy comes with the sum that it needs anyway
         logits = self.lm_head(hidden)
-        return token_logprobs(logits, targets, temperature), token_entropy(logits.detach(), temperature) if with_entropy else None
+        return token_logprobs(logits, targets, temperature), token_entropy(
+            logits.detach(), temperature
+        ) if with_entropy else None
 
     def use_native(self, threads: int) -> None:
         """Run blocks and head in the C engine under bf16 autocast on the CPU; see `native`."""

@@ -56,20 +56,30 @@ class _Outputs:
         if len(fresh) == 0:
             return []
         rows = (fresh[:, None] * self.group + torch.arange(self.group, device=fresh.device)).flatten()
-        columns = zip(self.tokens[rows].tolist(), self.logprobs[rows].tolist(), self.lengths[rows].tolist(), strict=True)
+        columns = zip(
+            self.tokens[rows].tolist(), self.logprobs[rows].tolist(), self.lengths[rows].tolist(), strict=True
+        )
         cut = [(ids[: n or self.limit], lps[: n or self.limit], n == 0) for ids, lps, n in columns]
         return [(place, cut[i * self.group : (i + 1) * self.group]) for i, place in enumerate(fresh.tolist())]
 
 
 def run_wave(
-    weights: DecodeWeights, prompts: list[list[int]], stream_keys: np.ndarray, sampling: SamplingConfig, tokenizer: Tokenizer, stop: StopStrings
+    weights: DecodeWeights,
+    prompts: list[list[int]],
+    stream_keys: np.ndarray,
+    sampling: SamplingConfig,
+    tokenizer: Tokenizer,
+    stop: StopStrings,
 ) -> Iterator[list[tuple[int, list[Row]]]]:
     """Decode all prompts together; yields (prompt, its G rows) of those that have just ended."""
     group, limit, count = stream_keys.shape[1], sampling.max_new_tokens, stream_keys.size
     device = weights.embed.device
     draws = torch.from_numpy(uniforms(stream_keys.reshape(-1), 0, limit)).to(device)
     tokens = torch.full((count, limit), tokenizer.pad_id, device=device)
-    lengths, taken = torch.zeros(count, dtype=torch.long, device=device), torch.zeros(len(prompts), dtype=torch.bool, device=device)
+    lengths, taken = (
+        torch.zeros(count, dtype=torch.long, device=device),
+        torch.zeros(len(prompts), dtype=torch.bool, device=device),
+    )
     outputs = _Outputs(tokens, torch.zeros(count, limit, device=device), lengths, group, limit, taken)
     states, wave = _start_wave(weights, prompts, group, limit, tokenizer.pad_id)
     for column in range(limit):
@@ -95,14 +105,18 @@ def run_wave(
     yield outputs.finished(everything=True)
 
 
-def _start_wave(weights: DecodeWeights, prompts: list[list[int]], group: int, limit: int, pad_id: int) -> tuple[Tensor, _Wave]:
+def _start_wave(
+    weights: DecodeWeights, prompts: list[list[int]], group: int, limit: int, pad_id: int
+) -> tuple[Tensor, _Wave]:
     """Prefill, and empty caches for the new tokens; returns the last prompt states, one per row."""
     last, keys, values, bias, lengths = prefill(weights, prompts, pad_id)
     config, rows = weights.config, len(prompts) * group
     shape = (rows, config.num_kv_heads, limit, config.head_size)
     new = [[torch.zeros(shape, device=last.device) for _ in keys] for _ in range(2)]
     cache = Cache(keys, values, new[0], new[1], bias, lengths.repeat_interleave(group))
-    wave = _Wave(cache, torch.arange(rows, device=last.device), torch.arange(len(prompts), device=last.device))
+    wave = _Wave(
+        cache, torch.arange(rows, device=last.device), torch.arange(len(prompts), device=last.device)
+    )
     return last.repeat_interleave(group, dim=0), wave
 
 
@@ -120,7 +134,9 @@ def _pack(wave: _Wave, chosen: Tensor, length: int) -> tuple[_Wave, Tensor]:
     if sum(-(-len(rows) // size) * size for rows in members.values()) > _KEEP_SHARE * len(wave.rows):
         size = 1  # mostly single rows are left: groups would keep as many fillers
     groups = [rows[i : i + size] for rows in members.values() for i in range(0, len(rows), size)]
-    index = torch.tensor([row for rows in groups for row in rows + rows[:1] * (size - len(rows))], device=chosen.device)
+    index = torch.tensor(
+        [row for rows in groups for row in rows + rows[:1] * (size - len(rows))], device=chosen.device
+    )
     filler = torch.tensor([i >= len(rows) for rows in groups for i in range(size)], device=chosen.device)
     source = index[::size] // group
     cache = wave.cache

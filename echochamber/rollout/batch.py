@@ -38,7 +38,10 @@ class Batch:
 
 
 def batches(
-    rollouts: Sequence[Rollout], columns: Mapping[str, Sequence[Tensor]], tokens_at_once: int, fixed_shape: bool = False
+    rollouts: Sequence[Rollout],
+    columns: Mapping[str, Sequence[Tensor]],
+    tokens_at_once: int,
+    fixed_shape: bool = False,
 ) -> Iterator[Batch]:
     """All rollouts in forward passes of at most `tokens_at_once` packed tokens (at least one row).
 
@@ -51,17 +54,25 @@ def batches(
     at_once = max(1, tokens_at_once // width)
     for rows in split_rows(plan_rows(rollouts, width), at_once):
         packed = fill_rows(rollouts, rows, width, at_once if fixed_shape else len(rows))
-        yield _batch(rollouts, columns, [(place, row) for row, members in enumerate(rows) for place in members], packed)
+        yield _batch(
+            rollouts, columns, [(place, row) for row, members in enumerate(rows) for place in members], packed
+        )
 
 
 def _batch(
-    rollouts: Sequence[Rollout], columns: Mapping[str, Sequence[Tensor]], placed: list[tuple[Placed, int]], rows: Rows
+    rollouts: Sequence[Rollout],
+    columns: Mapping[str, Sequence[Tensor]],
+    placed: list[tuple[Placed, int]],
+    rows: Rows,
 ) -> Batch:
     width = rows.token_ids.shape[1]
     members = [place.index for place, _ in placed]
     lengths = [len(rollouts[index].completion.token_ids) for index in members]
     mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
-    padded = {name: pad_sequence([values[index] for index in members], batch_first=True) for name, values in columns.items()}
+    padded = {
+        name: pad_sequence([values[index] for index in members], batch_first=True)
+        for name, values in columns.items()
+    }
     sources: list[int] = []
     targets: list[int] = []
     for (place, row), length in zip(placed, lengths, strict=True):

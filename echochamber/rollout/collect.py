@@ -42,20 +42,31 @@ class Collection:
     def joined(self, other: "Collection") -> "Collection":
         """Both, one after the other."""
         return Collection(
-            self.rollouts + other.rollouts, self.samples_per_prompt, self.sample_seconds + other.sample_seconds,
-            self.grade_seconds + other.grade_seconds, self.grade_wait_seconds + other.grade_wait_seconds,
-        )  # fmt: skip
+            self.rollouts + other.rollouts,
+            self.samples_per_prompt,
+            self.sample_seconds + other.sample_seconds,
+            self.grade_seconds + other.grade_seconds,
+            self.grade_wait_seconds + other.grade_wait_seconds,
+        )
 
 
 def stream_keys(problems: Sequence[Problem], samples: Sequence[int], seed: int, step: int) -> np.ndarray:
     """(P, G) keys of the random streams: functions of (seed, step, problem, sample) alone."""
-    return np.array([[key("sample", seed, step, p.id, g) for g in samples] for p in problems], dtype=np.uint64)
+    return np.array(
+        [[key("sample", seed, step, p.id, g) for g in samples] for p in problems], dtype=np.uint64
+    )
 
 
 def collect(
-    engine: Engine, grader: Grader, reward: Reward, problems: Sequence[Problem],
-    samples_per_prompt: int, seed: int, step: int, described: int | None = None,
-) -> Collection:  # fmt: skip
+    engine: Engine,
+    grader: Grader,
+    reward: Reward,
+    problems: Sequence[Problem],
+    samples_per_prompt: int,
+    seed: int,
+    step: int,
+    described: int | None = None,
+) -> Collection:
     """Sample G completions of each problem, grade them while sampling goes on, pay the reward.
 
     Style and steps are judged for the first `described` rollouts only (None: for all).
@@ -74,18 +85,34 @@ def collect(
     # A stream of its own for rewards, so that paying at random does not touch what is sampled.
     draws = uniforms(keys.reshape(-1) ^ np.uint64(key("reward")), 0, 1)[:, 0].reshape(keys.shape)
     rollouts = [
-        Rollout(problem, g, tuple(prompts[p]), groups[p][g], verdicts[p][g], reward.function(verdicts[p][g], float(draws[p, g])))
+        Rollout(
+            problem,
+            g,
+            tuple(prompts[p]),
+            groups[p][g],
+            verdicts[p][g],
+            reward.function(verdicts[p][g], float(draws[p, g])),
+        )
         for p, problem in enumerate(problems)
         for g in range(samples_per_prompt)
     ]
-    return Collection(rollouts, samples_per_prompt, sampled - started, queue.busy_seconds, time.perf_counter() - sampled)
+    return Collection(
+        rollouts, samples_per_prompt, sampled - started, queue.busy_seconds, time.perf_counter() - sampled
+    )
 
 
 class _GradingQueue:
     """Grades groups in a thread of its own, some at a time, in the order in which they come."""
 
-    def __init__(self, grader: Grader, problems: Sequence[Problem], described_problems: int, at_once: int = 64) -> None:
-        self.grader, self.problems, self.described_problems, self.at_once = grader, problems, described_problems, at_once
+    def __init__(
+        self, grader: Grader, problems: Sequence[Problem], described_problems: int, at_once: int = 64
+    ) -> None:
+        self.grader, self.problems, self.described_problems, self.at_once = (
+            grader,
+            problems,
+            described_problems,
+            at_once,
+        )
         self.waiting: list[tuple[int, list[Completion]]] = []
         self.running: list[Future[dict[int, list[Verdict]]]] = []
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="grade")
@@ -117,7 +144,11 @@ class _GradingQueue:
     def _grade(self, batch: list[tuple[int, list[Completion]]]) -> dict[int, list[Verdict]]:
         started = time.perf_counter()
         described = sum(len(group) for index, group in batch if index < self.described_problems)
-        verdicts = iter(self.grader.grade_batch([(self.problems[index], c.text) for index, group in batch for c in group], described))
+        verdicts = iter(
+            self.grader.grade_batch(
+                [(self.problems[index], c.text) for index, group in batch for c in group], described
+            )
+        )
         result = {index: [next(verdicts) for _ in group] for index, group in batch}
         self.busy_seconds += time.perf_counter() - started
         return result

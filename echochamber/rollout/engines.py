@@ -22,7 +22,9 @@ class Engine(Protocol):
     def sample(self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray) -> Iterator[list[Completion]]:
         """The completions of each prompt in order; stream_keys (P, G)."""
 
-    def sample_as_finished(self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray) -> Iterator[tuple[int, list[Completion]]]:
+    def sample_as_finished(
+        self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray
+    ) -> Iterator[tuple[int, list[Completion]]]:
         """(prompt, its completions) as soon as they are there."""
 
 
@@ -30,7 +32,12 @@ class NativeEngine:
     """Samples in this process from the model as it is at the time of the call."""
 
     def __init__(
-        self, model: Transformer, tokenizer: Tokenizer, sampling: SamplingConfig, runtime: Runtime, prompt_suffix: str
+        self,
+        model: Transformer,
+        tokenizer: Tokenizer,
+        sampling: SamplingConfig,
+        runtime: Runtime,
+        prompt_suffix: str,
     ) -> None:
         self.model, self.tokenizer, self.sampling, self.runtime = model, tokenizer, sampling, runtime
         if model.native is None:
@@ -45,6 +52,10 @@ class NativeEngine:
         """See `model.generate`."""
         return generate(self.model, self.tokenizer, prompts, stream_keys, self.sampling, self.runtime.dtype)
 
-    def sample_as_finished(self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray) -> Iterator[tuple[int, list[Completion]]]:
+    def sample_as_finished(
+        self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray
+    ) -> Iterator[tuple[int, list[Completion]]]:
         """See `model.generate_as_finished`."""
-        return generate_as_finished(self.model, self.tokenizer, prompts, stream_keys, self.sampling, self.runtime.dtype)
+        return generate_as_finished(
+            self.model, self.tokenizer, prompts, stream_keys, self.sampling, self.runtime.dtype
+        )

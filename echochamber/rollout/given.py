@@ -27,14 +27,22 @@ def read_given(path: Path) -> list[Given]:
         for name in ("question", "completion"):
             if not isinstance(row[name], str) or not row[name].strip():
                 raise UserError(f"{path}, line {number}: {name} is {row[name]!r:.60}, expected text")
-        problem = Problem(f"line {number}", row["question"], str(row.get("reference", "")), problem_set=path.name, split="train")
+        problem = Problem(
+            f"line {number}",
+            row["question"],
+            str(row.get("reference", "")),
+            problem_set=path.name,
+            split="train",
+        )
         rows.append(Given(problem, row["completion"]))
     if not rows:
         raise UserError(f"{path}: holds no rows, expected JSON Lines with question and completion")
     return rows
 
 
-def collect_given(given: Sequence[Given], engine: NativeEngine, grader: Grader, max_new_tokens: int) -> Collection:
+def collect_given(
+    given: Sequence[Given], engine: NativeEngine, grader: Grader, max_new_tokens: int
+) -> Collection:
     """Given completions as rollouts of reward 1; longer ones are cut. Their log-probabilities are unknown (NaN)."""
     prompts = engine.encode_prompts([row.problem.question for row in given])
     completions = engine.tokenizer.encode_batch([row.text for row in given])

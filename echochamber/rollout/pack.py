@@ -71,7 +71,9 @@ def split_rows(rows: list[list[Placed]], at_once: int) -> Iterator[list[list[Pla
         yield rows[start : start + at_once]
 
 
-def fill_rows(rollouts: Sequence[Rollout], rows: Sequence[Sequence[Placed]], width: int, num_rows: int) -> Rows:
+def fill_rows(
+    rollouts: Sequence[Rollout], rows: Sequence[Sequence[Placed]], width: int, num_rows: int
+) -> Rows:
     """Tensors of these rows, padded with empty rows to `num_rows`, so that a compiled shape fits."""
     shape = (num_rows, width)
     token_ids = torch.zeros(shape, dtype=torch.long)
@@ -81,7 +83,9 @@ def fill_rows(rollouts: Sequence[Rollout], rows: Sequence[Sequence[Placed]], wid
     def put(row: int, column: int, ids: Sequence[int], first_position: int) -> None:
         end = lengths[row] = column + len(ids)
         token_ids[row, column:end] = torch.tensor(ids, dtype=torch.long)
-        positions[row, column:end] = torch.arange(first_position, first_position + len(ids), dtype=torch.int32)
+        positions[row, column:end] = torch.arange(
+            first_position, first_position + len(ids), dtype=torch.int32
+        )
         own_start[row, column:end] = column
 
     for row, members in enumerate(rows):

@@ -46,7 +46,9 @@ def reward_row(name: str) -> Reward:
         form, _, rate_text = name.removeprefix("thinned:").partition(":")
         return Reward(name, _thinned(format_row(form).name, _rate(name, rate_text)))
     if name not in _REGISTRY:
-        raise UserError(f"reward {name!r} is not known; there are {', '.join(_REGISTRY)}, format:NAME, random:RATE, thinned:NAME:RATE")
+        raise UserError(
+            f"reward {name!r} is not known; there are {', '.join(_REGISTRY)}, format:NAME, random:RATE, thinned:NAME:RATE"
+        )
     return _REGISTRY[name]
 
 

@@ -12,7 +12,10 @@ T = TypeVar("T")
 
 
 def over_ranks(
-    ranks: Ranks, items: list[T], problems: Sequence[Problem], collect_part: Callable[[list[T], int], Collection]
+    ranks: Ranks,
+    items: list[T],
+    problems: Sequence[Problem],
+    collect_part: Callable[[list[T], int], Collection],
 ) -> Collection:
     """`collect_part(this rank's items, items before them)` of every rank, joined in the order of `items`.
 
@@ -24,8 +27,16 @@ def over_ranks(
     part = ranks.part(len(items))
     own = collect_part(items[part], part.start) if items[part] else None
     parts = ranks.gather(None if own is None else _packed(own))
-    joined = [(first, packed) for first, packed in zip(_starts(ranks, len(items)), parts, strict=True) if packed is not None]
-    rollouts = [_unpacked(row, problems, first, packed["group"]) for first, packed in joined for row in enumerate(packed["rollouts"])]
+    joined = [
+        (first, packed)
+        for first, packed in zip(_starts(ranks, len(items)), parts, strict=True)
+        if packed is not None
+    ]
+    rollouts = [
+        _unpacked(row, problems, first, packed["group"])
+        for first, packed in joined
+        for row in enumerate(packed["rollouts"])
+    ]
     seconds = [max(times) for times in zip(*(packed["seconds"] for _, packed in joined), strict=True)]
     return Collection(rollouts, joined[0][1]["group"], *seconds)
 
@@ -46,4 +57,6 @@ def _unpacked(row: tuple[int, list[Any]], problems: Sequence[Problem], first: in
     place, (sample, prompt_ids, completion, verdict, reward) = row
     ids, logprobs = tuple(completion["token_ids"]), tuple(completion["logprobs"])
     whole = Completion(**completion | {"token_ids": ids, "logprobs": logprobs})
-    return Rollout(problems[first + place // group], sample, tuple(prompt_ids), whole, Verdict(**verdict), reward)
+    return Rollout(
+        problems[first + place // group], sample, tuple(prompt_ids), whole, Verdict(**verdict), reward
+    )

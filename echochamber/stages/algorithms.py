@@ -68,8 +68,6 @@ class Algorithm:
         return self.advantages is None
 
 
-
-
 def _nll(name: str, weights: Callable[[Tensor], Tensor]) -> Algorithm:
     return Algorithm(name, weights, negative_log_likelihood, ratio=None, average="tokens", keep_paid=True)
 
@@ -96,7 +94,9 @@ def algorithm_row(name: str) -> Algorithm:
     return ALGORITHMS[name]
 
 
-def averaging(name: Average, num_tokens: int, num_sequences: int, max_new_tokens: int) -> tuple[Callable[[Tensor, Tensor, float], Tensor], float]:
+def averaging(
+    name: Average, num_tokens: int, num_sequences: int, max_new_tokens: int
+) -> tuple[Callable[[Tensor, Tensor, float], Tensor], float]:
     """How per-token losses become a scalar, and the denominator, counted over the whole minibatch.
 
     `tokens`: mean over all tokens; `sequences`: mean of the completions' means; `sum`: completions'
@@ -104,4 +104,8 @@ def averaging(name: Average, num_tokens: int, num_sequences: int, max_new_tokens
     """
     if name == "sequences":
         return sum_per_sequence, num_sequences
-    return sum_per_token, {"tokens": num_tokens, "sum": num_sequences, "constant": num_sequences * max_new_tokens}[name]
+    return sum_per_token, {
+        "tokens": num_tokens,
+        "sum": num_sequences,
+        "constant": num_sequences * max_new_tokens,
+    }[name]

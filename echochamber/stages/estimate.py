@@ -38,13 +38,19 @@ def estimate(learner: Learner, collection: Collection, config: RLConfig, runtime
     columns = {"old_logprobs": _old_logprobs(learner, rollouts, config, runtime)}
     penalties: list[Tensor] | None = None
     if config.kl.coef > 0:
-        columns["ref_logprobs"] = all_logprobs(learner.reference, rollouts, config.temperature, config.microbatch_tokens, runtime)
+        columns["ref_logprobs"] = all_logprobs(
+            learner.reference, rollouts, config.temperature, config.microbatch_tokens, runtime
+        )
     if config.kl.in_reward:
-        penalties = [learner.kl_coef * kl for kl in _kl_in_reward(learner, rollouts, columns, config, runtime)]
+        penalties = [
+            learner.kl_coef * kl for kl in _kl_in_reward(learner, rollouts, columns, config, runtime)
+        ]
     rewards = shaped_rewards(rollouts, config)
     counted = ~np.isnan(rewards) & signal_groups(rewards, collection.samples_per_prompt, config)
     if row.advantages is None:
-        columns |= _critic_targets(learner, rollouts, np.nan_to_num(rewards), penalties, counted, config, runtime)
+        columns |= _critic_targets(
+            learner, rollouts, np.nan_to_num(rewards), penalties, counted, config, runtime
+        )
     else:
         advantages = group_advantages(row.advantages, rewards, collection.samples_per_prompt)
         if penalties is not None:
@@ -54,7 +60,10 @@ def estimate(learner: Learner, collection: Collection, config: RLConfig, runtime
             advantages += group_advantages(row.centre, paid, collection.samples_per_prompt)
         if row.keep_paid:
             counted &= first_of_equal(rollouts, advantages > 0)
-        columns["advantages"] = [torch.full((len(r.completion.token_ids),), a) for r, a in zip(rollouts, advantages.tolist(), strict=True)]
+        columns["advantages"] = [
+            torch.full((len(r.completion.token_ids),), a)
+            for r, a in zip(rollouts, advantages.tolist(), strict=True)
+        ]
     whitened = row.whiten if config.loss.whiten is None else config.loss.whiten
     if whitened:
         columns["advantages"] = _whitened(columns["advantages"], counted)
@@ -107,31 +116,47 @@ def first_of_equal(rollouts: Sequence[Rollout], paid: np.ndarray) -> np.ndarray:
     return first
 
 
-def _old_logprobs(learner: Learner, rollouts: Sequence[Rollout], config: RLConfig, runtime: Runtime) -> list[Tensor]:
+def _old_logprobs(
+    learner: Learner, rollouts: Sequence[Rollout], config: RLConfig, runtime: Runtime
+) -> list[Tensor]:
     if config.loss.old_logprobs == "recomputed":
         return all_logprobs(learner.policy, rollouts, config.temperature, config.microbatch_tokens, runtime)
     return [torch.tensor(r.completion.logprobs) for r in rollouts]
 
 
 def _kl_in_reward(
-    learner: Learner, rollouts: Sequence[Rollout], columns: dict[str, list[Tensor]], config: RLConfig, runtime: Runtime
+    learner: Learner,
+    rollouts: Sequence[Rollout],
+    columns: dict[str, list[Tensor]],
+    config: RLConfig,
+    runtime: Runtime,
 ) -> list[Tensor]:
     """KL per token by the configured estimator, with the sampling policy in the first place."""
     if config.kl.estimator == "exact":
 
         def exact(batch: Batch) -> Tensor:
-            logits, ref_logits = batch_logits(learner.policy, batch, runtime), batch_logits(learner.reference, batch, runtime)
+            logits, ref_logits = (
+                batch_logits(learner.policy, batch, runtime),
+                batch_logits(learner.reference, batch, runtime),
+            )
             return kl_exact(logits, ref_logits, config.temperature)
 
         return over_all(rollouts, config.microbatch_tokens, runtime, exact)
     estimator = KL_ESTIMATORS[config.kl.estimator]
-    return [estimator(old, ref) for old, ref in zip(columns["old_logprobs"], columns["ref_logprobs"], strict=True)]
+    return [
+        estimator(old, ref) for old, ref in zip(columns["old_logprobs"], columns["ref_logprobs"], strict=True)
+    ]
 
 
 def _critic_targets(
-    learner: Learner, rollouts: Sequence[Rollout], rewards: np.ndarray, penalties: list[Tensor] | None, counted: np.ndarray,
-    config: RLConfig, runtime: Runtime,
-) -> dict[str, list[Tensor]]:  # fmt: skip
+    learner: Learner,
+    rollouts: Sequence[Rollout],
+    rewards: np.ndarray,
+    penalties: list[Tensor] | None,
+    counted: np.ndarray,
+    config: RLConfig,
+    runtime: Runtime,
+) -> dict[str, list[Tensor]]:
     """Values, generalised advantages and returns; the reward falls due at the last token, the KL at each."""
     critic = learner.critic
     assert critic is not None
@@ -160,5 +185,7 @@ def _critic_targets(
 def _whitened(advantages: list[Tensor], counted: np.ndarray) -> list[Tensor]:
     lengths = [len(a) for a in advantages]
     padded = pad_sequence(advantages, batch_first=True)
-    mask = (torch.arange(padded.shape[1]) < torch.tensor(lengths)[:, None]) & torch.from_numpy(counted)[:, None]
+    mask = (torch.arange(padded.shape[1]) < torch.tensor(lengths)[:, None]) & torch.from_numpy(counted)[
+        :, None
+    ]
     return [row[:n] for row, n in zip(whiten(padded, mask), lengths, strict=True)]

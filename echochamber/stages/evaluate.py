@@ -58,7 +58,9 @@ class EvaluateConfig(Config):
     def sampling(self, temperature: float) -> SamplingConfig:
         """How completions are drawn at a temperature; 0 is greedy."""
         names = ("top_p", "top_k", "stop", "max_new_tokens", "max_rows")
-        return SamplingConfig.parse({name: getattr(self, name) for name in names} | {"temperature": temperature}, "evaluate")
+        return SamplingConfig.parse(
+            {name: getattr(self, name) for name in names} | {"temperature": temperature}, "evaluate"
+        )
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,12 @@ class _Part:
 
 
 def evaluate(
-    config: EvaluateConfig, targets: Sequence[Target], sets: dict[str, list[Problem]], folder: Path, runtime: Runtime, labels: Labels
+    config: EvaluateConfig,
+    targets: Sequence[Target],
+    sets: dict[str, list[Problem]],
+    folder: Path,
+    runtime: Runtime,
+    labels: Labels,
 ) -> None:
     """Score each checkpoint on each problem set; goes on after a kill with the first missing chunk.
 
@@ -96,7 +103,9 @@ def evaluate(
     chunk of completions and counts per problem, however many samples there are.
     """
     # A file's problems know their file by its bare name; scores and records must use one name.
-    sets = {name: [replace(problem, problem_set=name) for problem in problems] for name, problems in sets.items()}
+    sets = {
+        name: [replace(problem, problem_set=name) for problem in problems] for name, problems in sets.items()
+    }
     parts = _parts(config, targets, sets, ResumePoint(folder).folder)
     total = sum(part.completions(range(part.pieces.count)) for part in parts)
     to_do = sum(part.completions(part.pieces.missing) for part in parts)
@@ -106,26 +115,36 @@ def evaluate(
         progress_bar("evaluate", total, done=total - to_do, unit="completions") as bar,
     ):
         for target in targets:
-            missing = [(part, index) for part in parts if part.target is target for index in part.pieces.missing]
+            missing = [
+                (part, index) for part in parts if part.target is target for index in part.pieces.missing
+            ]
             waiting = [problem for part, index in missing for problem in part.chunk(index)]
             engines = _engines(config, target, waiting, folder, runtime) if missing else []
             for part, index in missing:
                 rows: list[dict[str, Any]] = []
                 for engine, samples in engines:
-                    rows += graded_rows(engine, Graders(ours, legacy), part.chunk(index), samples, labels, target.step)
-                    bar.advance(len(part.chunk(index)) * len(samples), note=f"step {target.step}, {part.name}")
+                    rows += graded_rows(
+                        engine, Graders(ours, legacy), part.chunk(index), samples, labels, target.step
+                    )
+                    bar.advance(
+                        len(part.chunk(index)) * len(samples), note=f"step {target.step}, {part.name}"
+                    )
                 part.pieces.write(index, records_frame(rows))
     _finish(config, parts, folder)
 
 
-def _parts(config: EvaluateConfig, targets: Sequence[Target], sets: dict[str, list[Problem]], resume: Path) -> list[_Part]:
+def _parts(
+    config: EvaluateConfig, targets: Sequence[Target], sets: dict[str, list[Problem]], resume: Path
+) -> list[_Part]:
     parts = []
     for target in targets:
         at_once = max(1, config.chunk_completions // target.samples)
         for index, (name, problems) in enumerate(sets.items()):
             check_problems(name, problems)
             count = -(-len(problems) // at_once)
-            parts.append(_Part(target, name, problems, at_once, Pieces(resume, f"part_{target.step}_{index}", count)))
+            parts.append(
+                _Part(target, name, problems, at_once, Pieces(resume, f"part_{target.step}_{index}", count))
+            )
     return parts
 
 
@@ -135,7 +154,9 @@ def check_problems(name: str, problems: Sequence[Problem]) -> None:
         raise UserError(f"{name}: holds no problems to evaluate on")
     repeated = [id for id, number in Counter(problem.id for problem in problems).items() if number > 1]
     if repeated:
-        raise UserError(f"{name}: {len(repeated)} problem ids occur more than once, the first is {repeated[0]!r}; ids must be unique")
+        raise UserError(
+            f"{name}: {len(repeated)} problem ids occur more than once, the first is {repeated[0]!r}; ids must be unique"
+        )
 
 
 def _engines(
@@ -159,9 +180,16 @@ def _finish(config: EvaluateConfig, parts: Sequence[_Part], folder: Path) -> Non
     for part in parts:
         row, columns = summarise_part(part.pieces.paths)
         split = part.problems[0].split if part.problems else ""
-        head = {"problem_set": part.name, "split": split, "step": part.target.step, "temperature": config.temperature}
+        head = {
+            "problem_set": part.name,
+            "split": split,
+            "step": part.target.step,
+            "temperature": config.temperature,
+        }
         summaries.append(head | row)
-        tables.append(pl.DataFrame({"problem_set": part.name, "step": part.target.step} | columns, strict=False))
+        tables.append(
+            pl.DataFrame({"problem_set": part.name, "step": part.target.step} | columns, strict=False)
+        )
     write_json(folder / "summary.json", summaries)
     pl.concat(tables, how="diagonal_relaxed").write_parquet(folder / "problems.parquet")
     join_pieces([path for part in parts for path in part.pieces.paths], folder / "records.parquet")
@@ -178,19 +206,27 @@ def summarise_part(paths: Sequence[Path]) -> tuple[dict[str, Any], dict[str, lis
         infrastructure += left_out
         counts.append(_count(known))
         chosen = known.filter(pl.col("sample") != GREEDY)
-        sampled.append(chosen.group_by("outcome").agg(pl.len().cast(pl.Int64), pl.col("truncated").sum().cast(pl.Int64)))
+        sampled.append(
+            chosen.group_by("outcome").agg(pl.len().cast(pl.Int64), pl.col("truncated").sum().cast(pl.Int64))
+        )
     summary = summarise_counts(join_counts(counts), list(registered_formats()))
     outcomes = pl.concat(sampled).group_by("outcome").sum().sort("outcome")
     number = int(outcomes["len"].sum())
     truncated = int(outcomes["truncated"].sum()) / number if number else None
-    extra = {"outcomes": dict(outcomes.select("outcome", "len").iter_rows()), "infrastructure": infrastructure, "truncated": truncated}
+    extra = {
+        "outcomes": dict(outcomes.select("outcome", "len").iter_rows()),
+        "infrastructure": infrastructure,
+        "truncated": truncated,
+    }
     return summary.row | extra, summary.problems
 
 
 def _known(paths: Sequence[Path]) -> Iterator[tuple[pl.DataFrame, int]]:
     """Per file the graded completions, without their texts, and how many could not be graded."""
     for path in paths:
-        table = pl.read_parquet(path, columns=["problem_id", "sample", "format", "correct", "answer", "outcome", "truncated"])
+        table = pl.read_parquet(
+            path, columns=["problem_id", "sample", "format", "correct", "answer", "outcome", "truncated"]
+        )
         known = table.filter(pl.col("outcome") != "infrastructure")
         yield known, len(table) - len(known)
 
@@ -199,6 +235,10 @@ def _count(known: pl.DataFrame) -> Counts:
     greedy = known.filter(pl.col("sample") == GREEDY)
     sampled = known.filter(pl.col("sample") != GREEDY)
     return count_completions(
-        sampled["problem_id"].to_list(), sampled["format"].to_list(), sampled["correct"].to_list(), sampled["answer"].to_list(),
-        dict(zip(greedy["problem_id"], greedy["correct"], strict=True)), list(registered_formats()),
-    )  # fmt: skip
+        sampled["problem_id"].to_list(),
+        sampled["format"].to_list(),
+        sampled["correct"].to_list(),
+        sampled["answer"].to_list(),
+        dict(zip(greedy["problem_id"], greedy["correct"], strict=True)),
+        list(registered_formats()),
+    )

@@ -74,7 +74,13 @@ class Tally:
 
 
 def fit(
-    learner: Learner, collection: Collection, targets: Targets, config: RLConfig, runtime: Runtime, rate: RateFactor, stream: tuple[int, int]
+    learner: Learner,
+    collection: Collection,
+    targets: Targets,
+    config: RLConfig,
+    runtime: Runtime,
+    rate: RateFactor,
+    stream: tuple[int, int],
 ) -> dict[str, float]:
     """Update the learner; returns figures of the updates. `stream` is (seed, step).
 
@@ -88,10 +94,16 @@ def fit(
         tally.add(ratio=0.0, clipped=0.0, kl_sampler=0.0)  # named in the log even where no group has signal
     for current in range(config.passes):
         # Sorted within a minibatch: neighbours share their prompt in packing, and sums do not mind.
-        order = generator("minibatches", *stream, current).permutation(counted) if size < len(counted) else counted
+        order = (
+            generator("minibatches", *stream, current).permutation(counted)
+            if size < len(counted)
+            else counted
+        )
         for number, start in enumerate(starts):
             tally.factor = rate(current * len(starts) + number, total)
-            if accumulate(learner, collection, targets, np.sort(order[start : start + size]), config, runtime, tally):
+            if accumulate(
+                learner, collection, targets, np.sort(order[start : start + size]), config, runtime, tally
+            ):
                 runtime.ranks.sum_gradients(learner.parameters())
                 norm = learner.step(tally.factor)
                 _check_finite(norm, tally, stream[1])
@@ -101,7 +113,13 @@ def fit(
 
 
 def accumulate(
-    learner: Learner, collection: Collection, targets: Targets, chosen: np.ndarray, config: RLConfig, runtime: Runtime, tally: Tally
+    learner: Learner,
+    collection: Collection,
+    targets: Targets,
+    chosen: np.ndarray,
+    config: RLConfig,
+    runtime: Runtime,
+    tally: Tally,
 ) -> bool:
     """Add the gradient of this rank's part of one minibatch; False when nothing in the minibatch has a gradient.
 
@@ -109,13 +127,17 @@ def accumulate(
     """
     rollouts = [collection.rollouts[i] for i in chosen]
     num_tokens = sum(len(r.completion.token_ids) for r in rollouts)
-    average, denominator = averaging(config.loss.average or learner.algorithm.average, num_tokens, len(rollouts), config.max_new_tokens)
+    average, denominator = averaging(
+        config.loss.average or learner.algorithm.average, num_tokens, len(rollouts), config.max_new_tokens
+    )
     # Without a penalty or a critic a rollout of zero advantage has zero gradient: skip its forward pass.
     needed = config.kl.in_loss or learner.critic is not None
     active = [i for i in chosen if needed or bool((targets.columns["advantages"][i] != 0).any())]
     mine = active[runtime.ranks.part(len(active))]
     columns = {name: [values[i] for i in mine] for name, values in targets.columns.items()}
-    for batch in batches([collection.rollouts[i] for i in mine], columns, config.microbatch_tokens, fixed_shape=runtime.compile):
+    for batch in batches(
+        [collection.rollouts[i] for i in mine], columns, config.microbatch_tokens, fixed_shape=runtime.compile
+    ):
         losses, value_losses = token_losses(learner, batch, config, runtime, tally)
         mask = batch.completion_mask.to(runtime.device)
         loss = average(losses, mask, denominator)
@@ -130,18 +152,24 @@ def accumulate(
     return bool(active)
 
 
-def token_losses(learner: Learner, batch: Batch, config: RLConfig, runtime: Runtime, tally: Tally) -> tuple[Tensor, Tensor | None]:
+def token_losses(
+    learner: Learner, batch: Batch, config: RLConfig, runtime: Runtime, tally: Tally
+) -> tuple[Tensor, Tensor | None]:
     """Policy loss per token (B, T), KL term included, and the value loss (B, T) where there is a critic."""
     row, mask = learner.algorithm, batch.completion_mask.to(runtime.device)
     column = {name: values.to(runtime.device) for name, values in batch.columns.items()}
     with runtime.autocast():
         states = batch_states(learner.policy, batch, runtime)
-        logprobs = spread(batch, learner.policy.logprobs(states, batch.targets.to(runtime.device), config.temperature)[0])
+        logprobs = spread(
+            batch, learner.policy.logprobs(states, batch.targets.to(runtime.device), config.temperature)[0]
+        )
     low, high = config.clip
     ratio = row.ratio(logprobs, column["old_logprobs"], mask) if row.ratio else torch.ones_like(logprobs)
     losses = row.loss(logprobs, ratio, column["advantages"], low, high)
     if config.kl.in_loss:
-        losses = losses + learner.kl_coef * _kl_term(learner, batch, states, logprobs, column, config, runtime)
+        losses = losses + learner.kl_coef * _kl_term(
+            learner, batch, states, logprobs, column, config, runtime
+        )
     if row.ratio:
         _watch_ratio(tally, ratio.detach(), (logprobs.detach() - column["old_logprobs"]), mask, low, high)
     if learner.critic is None:
@@ -152,7 +180,13 @@ def token_losses(learner: Learner, batch: Batch, config: RLConfig, runtime: Runt
 
 
 def _kl_term(
-    learner: Learner, batch: Batch, states: Tensor, logprobs: Tensor, column: dict[str, Tensor], config: RLConfig, runtime: Runtime
+    learner: Learner,
+    batch: Batch,
+    states: Tensor,
+    logprobs: Tensor,
+    column: dict[str, Tensor],
+    config: RLConfig,
+    runtime: Runtime,
 ) -> Tensor:
     """KL to the base per token (B, T), with its gradient."""
     if config.kl.estimator != "exact":
@@ -164,7 +198,9 @@ def _kl_term(
     return spread(batch, kl_exact(logits, ref_logits, config.temperature))
 
 
-def _watch_ratio(tally: Tally, ratio: Tensor, difference: Tensor, mask: Tensor, low: float, high: float) -> None:
+def _watch_ratio(
+    tally: Tally, ratio: Tensor, difference: Tensor, mask: Tensor, low: float, high: float
+) -> None:
     outside = ((ratio < 1 - low) | (ratio > 1 + high)) & mask
     tally.add(clipped=float(outside.sum()), ratio=float((ratio * mask).sum()))
     # KL(sampler || policy), whose samples these are.

@@ -30,7 +30,9 @@ def batch_logprobs(
 ) -> tuple[Tensor, Tensor | None]:
     """Log-probability of each completion token (N,) at a temperature, in nats; the entropy there (no gradient) where asked for."""
     with runtime.autocast():
-        return model.logprobs(batch_states(model, batch, runtime), batch.targets.to(runtime.device), temperature, with_entropy)
+        return model.logprobs(
+            batch_states(model, batch, runtime), batch.targets.to(runtime.device), temperature, with_entropy
+        )
 
 
 def batch_values(critic: Critic, batch: Batch, policy_states: Tensor | None, runtime: Runtime) -> Tensor:
@@ -50,7 +52,9 @@ def spread(batch: Batch, values: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def over_all(rollouts: Sequence[Rollout], tokens_at_once: int, runtime: Runtime, function: Callable[[Batch], Tensor]) -> list[Tensor]:
+def over_all(
+    rollouts: Sequence[Rollout], tokens_at_once: int, runtime: Runtime, function: Callable[[Batch], Tensor]
+) -> list[Tensor]:
     """`function(batch)` gives one number per token (N,); the result is one tensor (T_i,) per rollout, on the CPU.
 
     Each rank runs its part of the rollouts; all get the whole.
@@ -67,7 +71,9 @@ def over_all(rollouts: Sequence[Rollout], tokens_at_once: int, runtime: Runtime,
     return results
 
 
-def all_logprobs(model: Transformer, rollouts: Sequence[Rollout], temperature: float, tokens_at_once: int, runtime: Runtime) -> list[Tensor]:
+def all_logprobs(
+    model: Transformer, rollouts: Sequence[Rollout], temperature: float, tokens_at_once: int, runtime: Runtime
+) -> list[Tensor]:
     """log pi of every completion token at the sampling temperature, one tensor (T_i,) per rollout."""
 
     def logprobs(batch: Batch) -> Tensor:

@@ -22,9 +22,14 @@ Gather = Callable[[int], Collection]
 
 
 def gatherer(
-    config: RLConfig, seed: int, problems: list[Problem], given: list[Given], engine: NativeEngine, grader: Grader,
+    config: RLConfig,
+    seed: int,
+    problems: list[Problem],
+    given: list[Given],
+    engine: NativeEngine,
+    grader: Grader,
     ranks: Ranks,
-) -> Gather:  # fmt: skip
+) -> Gather:
     """How this arm comes by its completions. Each rank does its part; all get the whole."""
     if given:
         return partial(_given, config, seed, given, engine, grader, ranks)
@@ -32,7 +37,13 @@ def gatherer(
 
 
 def _sampled(
-    config: RLConfig, seed: int, problems: list[Problem], engine: NativeEngine, grader: Grader, ranks: Ranks, step: int
+    config: RLConfig,
+    seed: int,
+    problems: list[Problem],
+    engine: NativeEngine,
+    grader: Grader,
+    ranks: Ranks,
+    step: int,
 ) -> Collection:
     """Sample from the policy as it is now.
 
@@ -58,13 +69,25 @@ def _sampled(
 
 
 def _given(
-    config: RLConfig, seed: int, given: list[Given], engine: NativeEngine, grader: Grader, ranks: Ranks, step: int
+    config: RLConfig,
+    seed: int,
+    given: list[Given],
+    engine: NativeEngine,
+    grader: Grader,
+    ranks: Ranks,
+    step: int,
 ) -> Collection:
     """The step's share of the file, in a fresh order each epoch."""
-    chosen = {problem.id: problem for problem in problems_of_step([g.problem for g in given], config.prompts_per_step, step, seed)}
+    chosen = {
+        problem.id: problem
+        for problem in problems_of_step([g.problem for g in given], config.prompts_per_step, step, seed)
+    }
     rows = [g for g in given if g.problem.id in chosen]
     return over_ranks(
-        ranks, rows, [row.problem for row in rows], lambda mine, _: collect_given(mine, engine, grader, config.max_new_tokens)
+        ranks,
+        rows,
+        [row.problem for row in rows],
+        lambda mine, _: collect_given(mine, engine, grader, config.max_new_tokens),
     )
 
 

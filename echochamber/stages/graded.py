@@ -32,7 +32,13 @@ class Graders:
 
 
 def graded_rows(
-    engine: NativeEngine, graders: Graders, problems: list[Problem], samples: Sequence[int], labels: Labels, step: int, opening: str = ""
+    engine: NativeEngine,
+    graders: Graders,
+    problems: list[Problem],
+    samples: Sequence[int],
+    labels: Labels,
+    step: int,
+    opening: str = "",
 ) -> Iterator[dict[str, Any]]:
     """Records of the completions numbered `samples` of each problem; `opening` is given and part of the text.
 
@@ -43,14 +49,25 @@ def graded_rows(
     legacy = graders.legacy.grade_batch([(p.reference, opening + c.text) for p, c in items])
     for index, ((problem, completion), verdict, old) in enumerate(zip(items, verdicts, legacy, strict=True)):
         yield record(
-            problem, verdict, opening + completion.text, arm=labels.arm, seed=labels.seed, step=step,
-            sample=samples[index % len(samples)], temperature=engine.sampling.temperature, num_tokens=len(completion.token_ids),
-            logprob=float(sum(completion.logprobs)), truncated=completion.truncated,
-            legacy_format=old.label, legacy_correct=old.correct,
-        )  # fmt: skip
+            problem,
+            verdict,
+            opening + completion.text,
+            arm=labels.arm,
+            seed=labels.seed,
+            step=step,
+            sample=samples[index % len(samples)],
+            temperature=engine.sampling.temperature,
+            num_tokens=len(completion.token_ids),
+            logprob=float(sum(completion.logprobs)),
+            truncated=completion.truncated,
+            legacy_format=old.label,
+            legacy_correct=old.correct,
+        )
 
 
-def drawn(engine: NativeEngine, problems: list[Problem], samples: Sequence[int], seed: int, opening: str = "") -> list[tuple[Problem, Completion]]:
+def drawn(
+    engine: NativeEngine, problems: list[Problem], samples: Sequence[int], seed: int, opening: str = ""
+) -> list[tuple[Problem, Completion]]:
     """Ungraded completions, problem by problem, under the random streams of evaluation.
 
     The streams do not depend on the checkpoint: checkpoints are compared under common random numbers.

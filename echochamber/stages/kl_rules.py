@@ -22,11 +22,17 @@ from ..core.config import Config
 
 _ALLOWED = {("k1", "reward"), ("exact", "both"), ("k2", "loss"), ("exact", "loss")}
 _BIAS = {
-    ("k3", "loss"): "its expected gradient is that of KL(ref || policy), the other direction (GRPO as published)",
+    (
+        "k3",
+        "loss",
+    ): "its expected gradient is that of KL(ref || policy), the other direction (GRPO as published)",
     ("k1", "loss"): "its expected gradient is zero, so it is no penalty",
     ("k2", "reward"): "its expected gradient is that of neither direction",
     ("k3", "reward"): "its expected gradient is that of neither direction",
-    ("exact", "reward"): "the token's own term has no gradient there; only the effect on later tokens is left",
+    (
+        "exact",
+        "reward",
+    ): "the token's own term has no gradient there; only the effect on later tokens is left",
 }
 
 
@@ -56,14 +62,20 @@ class KLConfig(Config):
     def check(self, algorithm: str, uses_ratio: bool) -> None:
         """Refuse what would push the wrong way; raises ValueError that says why and what to use."""
         if self.target is not None and self.coef == 0:
-            raise ValueError("kl.target needs a coefficient above 0 to start from; set kl.coef, for example 0.01")
+            raise ValueError(
+                "kl.target needs a coefficient above 0 to start from; set kl.coef, for example 0.01"
+            )
         if self.coef == 0:
             return
         if self.place != "loss" and not uses_ratio:
-            raise ValueError(f"kl.place {self.place!r}: {algorithm} has no policy gradient to carry a reward; use kl.place 'loss'")
+            raise ValueError(
+                f"kl.place {self.place!r}: {algorithm} has no policy gradient to carry a reward; use kl.place 'loss'"
+            )
         combination = (self.estimator, self.place)
         if self.place == "both" and self.estimator != "exact":
-            raise ValueError(f"kl.place 'both' is for kl.estimator 'exact'; {self.estimator!r} would be counted twice")
+            raise ValueError(
+                f"kl.place 'both' is for kl.estimator 'exact'; {self.estimator!r} would be counted twice"
+            )
         if combination not in _ALLOWED and not self.allow_biased:
             raise ValueError(
                 f"kl.estimator {self.estimator!r} in the {self.place}: {_BIAS[combination]}; "

@@ -60,7 +60,12 @@ class Learner:
         return int(state["step"])
 
     def _parts(self) -> dict[str, Any]:
-        parts = {"model": self.policy, "optimizer": self.optimizer, "critic": self.critic, "critic_optimizer": self.critic_optimizer}
+        parts = {
+            "model": self.policy,
+            "optimizer": self.optimizer,
+            "critic": self.critic,
+            "critic_optimizer": self.critic_optimizer,
+        }
         return {name: part for name, part in parts.items() if part is not None}
 
 
@@ -80,6 +85,6 @@ def start_learner(config: RLConfig, base: Path, runtime: Runtime) -> tuple[Learn
             speed_up(model, runtime, compiled=model is not reference)
     shared = torch.nn.ModuleList([policy, critic]) if critic and critic_optimizer is None else policy
     optimizer = Optimizer(shared, config.optimizer)
-    return Learner(algorithm, policy, reference, critic, optimizer, critic_optimizer, config.kl.coef), tokenizer
-
-
+    return Learner(
+        algorithm, policy, reference, critic, optimizer, critic_optimizer, config.kl.coef
+    ), tokenizer

@@ -57,26 +57,49 @@ class Scoring:
 
     @classmethod
     def load(
-        cls, model: Transformer, tokenizer: Tokenizer, reference: Path | None, temperature: float, prompt_suffix: str,
-        max_new_tokens: int, runtime: Runtime, grader: Grader,
-    ) -> "Scoring":  # fmt: skip
+        cls,
+        model: Transformer,
+        tokenizer: Tokenizer,
+        reference: Path | None,
+        temperature: float,
+        prompt_suffix: str,
+        max_new_tokens: int,
+        runtime: Runtime,
+        grader: Grader,
+    ) -> "Scoring":
         """Load the reference too; `UserError` where it cuts text into other tokens."""
         other = None
         if reference is not None:
             other, its_tokenizer = load_checkpoint(reference, runtime.device)
             sample = "def f(x):\n    return 17 * x  # Let's go, \\boxed{18}"
-            if its_tokenizer.encode(sample) != tokenizer.encode(sample) or its_tokenizer.vocab_size != tokenizer.vocab_size:
-                raise UserError(f"{reference}: has another tokenizer than the checkpoint, so no token has two log-probabilities to compare")
+            if (
+                its_tokenizer.encode(sample) != tokenizer.encode(sample)
+                or its_tokenizer.vocab_size != tokenizer.vocab_size
+            ):
+                raise UserError(
+                    f"{reference}: has another tokenizer than the checkpoint, so no token has two log-probabilities to compare"
+                )
         return cls(model, other, tokenizer, runtime, grader, temperature, prompt_suffix, max_new_tokens)
 
-    def sampled(self, engine: NativeEngine, problems: list[Problem], samples: Sequence[int], seed: int) -> dict[str, list[Rollout]]:
+    def sampled(
+        self, engine: NativeEngine, problems: list[Problem], samples: Sequence[int], seed: int
+    ) -> dict[str, list[Rollout]]:
         """Completions of the checkpoint and of its reference, by writer."""
         assert self.reference is not None
-        other = NativeEngine(self.reference, self.tokenizer, engine.sampling, self.runtime, self.prompt_suffix)
-        return {name: self._rollouts(one, problems, samples, seed) for name, one in ((OWN, engine), (REFERENCE, other))}
+        other = NativeEngine(
+            self.reference, self.tokenizer, engine.sampling, self.runtime, self.prompt_suffix
+        )
+        return {
+            name: self._rollouts(one, problems, samples, seed)
+            for name, one in ((OWN, engine), (REFERENCE, other))
+        }
 
-    def _rollouts(self, engine: NativeEngine, problems: list[Problem], samples: Sequence[int], seed: int) -> list[Rollout]:
-        prompts = dict(zip((p.id for p in problems), engine.encode_prompts([p.question for p in problems]), strict=True))
+    def _rollouts(
+        self, engine: NativeEngine, problems: list[Problem], samples: Sequence[int], seed: int
+    ) -> list[Rollout]:
+        prompts = dict(
+            zip((p.id for p in problems), engine.encode_prompts([p.question for p in problems]), strict=True)
+        )
         items = drawn(engine, problems, samples, seed)
         verdicts = self.grader.grade_batch([(p, c.text) for p, c in items])
         return [
@@ -91,7 +114,9 @@ class Scoring:
         for rollout in rollouts:
             length = len(rollout.prompt_ids) + len(rollout.completion.token_ids)
             if length > self.model.config.max_positions:
-                raise UserError(f"{rollout.problem.problem_set}, {rollout.problem.id}: {length} tokens, the model has {self.model.config.max_positions} positions")
+                raise UserError(
+                    f"{rollout.problem.problem_set}, {rollout.problem.id}: {length} tokens, the model has {self.model.config.max_positions} positions"
+                )
         return {GIVEN: rollouts}
 
 
@@ -100,7 +125,11 @@ def likelihood_frame(written: dict[str, list[Rollout]], scoring: Scoring) -> pl.
     rollouts = [rollout for found in written.values() for rollout in found]
     writers = [writer for writer, found in written.items() for _ in found]
     own = _scores(scoring.model, rollouts, scoring)
-    other = _scores(scoring.reference, rollouts, scoring) if scoring.reference is not None else [None] * len(rollouts)
+    other = (
+        _scores(scoring.reference, rollouts, scoring)
+        if scoring.reference is not None
+        else [None] * len(rollouts)
+    )
     rows = [_row(*cells, scoring.tokenizer) for cells in zip(rollouts, writers, own, other, strict=True)]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
@@ -110,14 +139,26 @@ def _scores(model: Transformer, rollouts: list[Rollout], scoring: Scoring) -> li
     return [values.tolist() for values in found]
 
 
-def _row(rollout: Rollout, writer: str, own: list[float], other: list[float] | None, tokenizer: Tokenizer) -> dict[str, Any]:
+def _row(
+    rollout: Rollout, writer: str, own: list[float], other: list[float] | None, tokenizer: Tokenizer
+) -> dict[str, Any]:
     problem, completion = rollout.problem, rollout.completion
     ids = completion.token_ids
     texts = tokenizer.decode_batch([[token] for token in ids])
     return {
-        "problem_set": problem.problem_set, "problem_id": problem.id, "writer": writer, "sample": rollout.sample,
-        "text": completion.text, "format": rollout.verdict.format, "correct": rollout.verdict.correct, "num_tokens": len(ids),
-        "logprob": sum(own), "logprob_reference": None if other is None else sum(other),
-        "tokens": ["<end>" if token == tokenizer.eos_id else text for token, text in zip(ids, texts, strict=True)],
-        "logprobs": own, "logprobs_reference": other,
-    }  # fmt: skip
+        "problem_set": problem.problem_set,
+        "problem_id": problem.id,
+        "writer": writer,
+        "sample": rollout.sample,
+        "text": completion.text,
+        "format": rollout.verdict.format,
+        "correct": rollout.verdict.correct,
+        "num_tokens": len(ids),
+        "logprob": sum(own),
+        "logprob_reference": None if other is None else sum(other),
+        "tokens": [
+            "<end>" if token == tokenizer.eos_id else text for token, text in zip(ids, texts, strict=True)
+        ],
+        "logprobs": own,
+        "logprobs_reference": other,
+    }

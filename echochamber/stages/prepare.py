@@ -61,7 +61,9 @@ class ProblemSetConfig(Config):
 def prepare_tokenizer(config: TokenizerConfig, world: WorldConfig, folder: Path) -> None:
     """Write `tokenizer.json` and its settings."""
     if config.corpus == "reference":
-        tokenizer = train_tokenizer(reference_corpus(world, 0, config.documents, config.styles), config.vocab_size)
+        tokenizer = train_tokenizer(
+            reference_corpus(world, 0, config.documents, config.styles), config.vocab_size
+        )
     else:
         tokenizer = load_tokenizer(Path(config.corpus))
     tokenizer.save(folder)
@@ -90,9 +92,14 @@ def read_problems(folder: Path) -> list[Problem]:
 
 
 def prepare_shards(
-    mixture: MixtureConfig, world: WorldConfig, prompt_suffix: str, seed: int, tokenizer_folder: Path, folder: Path,
+    mixture: MixtureConfig,
+    world: WorldConfig,
+    prompt_suffix: str,
+    seed: int,
+    tokenizer_folder: Path,
+    folder: Path,
     against: dict[str, list[Problem]] | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Plan the mixture, print the plan, write `plan.json` and the token shards.
 
     `against` holds problem sets that no source may contain (see `data.contamination`). Where sources
@@ -107,7 +114,14 @@ def prepare_shards(
         write_jsonl(folder / QUESTIONS, (problem.to_json() for problem in mixed_questions(documents, seed)))
     total = plan.num_documents
     with progress_bar("tokenize and pack", total, unit="documents") as bar:
-        write_shards(plan, tokenizer.encode_batch, tokenizer.eos_id, tokenizer.vocab_size, folder, on_progress=bar.advance)
+        write_shards(
+            plan,
+            tokenizer.encode_batch,
+            tokenizer.eos_id,
+            tokenizer.vocab_size,
+            folder,
+            on_progress=bar.advance,
+        )
 
 
 def read_questions(shards: Path, mixture: MixtureConfig, world: WorldConfig, seed: int) -> list[Problem]:

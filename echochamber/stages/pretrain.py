@@ -68,7 +68,14 @@ class PretrainConfig(PretrainRecipe):
     """A named size of `model.presets`."""
 
 
-def pretrain(config: PretrainConfig, seed: int, shards_folder: Path, tokenizer_folder: Path, folder: Path, runtime: Runtime) -> None:
+def pretrain(
+    config: PretrainConfig,
+    seed: int,
+    shards_folder: Path,
+    tokenizer_folder: Path,
+    folder: Path,
+    runtime: Runtime,
+) -> None:
     """Train from nothing on the shards; writes `checkpoints/step_N`, `metrics.jsonl`, `timing.jsonl`."""
     ranks, shards, tokenizer = runtime.ranks, TokenShards(shards_folder), load_tokenizer(tokenizer_folder)
     total, sequences = _steps(config, shards)
@@ -87,8 +94,14 @@ def pretrain(config: PretrainConfig, seed: int, shards_folder: Path, tokenizer_f
     first = 0 if done is None else done + 1
     loss_of = loss_function(model, runtime)
     asked = config.microbatch_tokens or config.batch_tokens // ranks.world_size
-    at_once = max(1, tokens_that_fit(asked, config.sequence_length, model.config, folder, runtime) // config.sequence_length)
-    keep = (set(log_spaced_steps(total, config.checkpoints)) - {0} if config.checkpoints > 1 else {total}) | set(config.keep_steps)
+    at_once = max(
+        1,
+        tokens_that_fit(asked, config.sequence_length, model.config, folder, runtime)
+        // config.sequence_length,
+    )
+    keep = (
+        set(log_spaced_steps(total, config.checkpoints)) - {0} if config.checkpoints > 1 else {total}
+    ) | set(config.keep_steps)
     peak = matrix_peak(runtime.dtype, runtime.device)
     label = f"pretrain {config.size} ({num_parameters(model.config):,} parameters)"
 
@@ -99,31 +112,45 @@ def pretrain(config: PretrainConfig, seed: int, shards_folder: Path, tokenizer_f
     ):
         for step in range(first, total):
             started = time.perf_counter()
-            value = backward(loss_of, _batch(shards, step, sequences, config, seed, runtime), sequences // parts, at_once)
+            value = backward(
+                loss_of, _batch(shards, step, sequences, config, seed, runtime), sequences // parts, at_once
+            )
             factor = warmup_cosine(step, total, round(config.warmup_share * total), config.lr_floor)
             if not config.shard:
                 ranks.sum_gradients(model.parameters())
             grad_norm = optimizer.step(factor)
             value = float(ranks.sum(torch.tensor(value, dtype=torch.float64))) / parts
             if value != value or grad_norm != grad_norm:
-                raise UserError(f"pretrain: loss {value}, gradient norm {grad_norm} at step {step}; lower pretrain.optimizer.lr or muon_lr")
+                raise UserError(
+                    f"pretrain: loss {value}, gradient norm {grad_norm} at step {step}; lower pretrain.optimizer.lr or muon_lr"
+                )
             tokens = (step + 1) * sequences * config.sequence_length
-            log.write(step, {"tokens": tokens, "loss": value, "lr": config.optimizer.lr * factor, "grad_norm": grad_norm})
+            log.write(
+                step,
+                {"tokens": tokens, "loss": value, "lr": config.optimizer.lr * factor, "grad_norm": grad_norm},
+            )
             rate = sequences * config.sequence_length / (time.perf_counter() - started)
             flops = rate * flops_per_token(model.config, config.sequence_length)
-            log.write_timing(step, {"tokens_per_s": rate, "flops_per_s": flops, "peak_share": flops / ranks.world_size / peak})
+            log.write_timing(
+                step,
+                {"tokens_per_s": rate, "flops_per_s": flops, "peak_share": flops / ranks.world_size / peak},
+            )
             bar.advance(note=f"loss {value:.3f}  {rate:,.0f} tokens/s")
             if step + 1 in keep:
                 weights = whole_state(model) if config.shard else None
                 if ranks.is_main:
-                    save_checkpoint(make_folder(folder / "checkpoints") / f"step_{step + 1}", model, tokenizer, weights)
+                    save_checkpoint(
+                        make_folder(folder / "checkpoints") / f"step_{step + 1}", model, tokenizer, weights
+                    )
             if ranks.any(resume.due()):
                 log.sync()
                 _save(config, resume, step, model, optimizer, ranks)
                 resume.saved()
 
 
-def _load(config: PretrainConfig, resume: ResumePoint, model: Transformer, optimizer: Optimizer, ranks: Ranks) -> int | None:
+def _load(
+    config: PretrainConfig, resume: ResumePoint, model: Transformer, optimizer: Optimizer, ranks: Ranks
+) -> int | None:
     """Put saved state back; the last finished step, None where nothing was saved."""
     if config.shard:
         from ..model.shard import load_sharded
@@ -133,7 +160,14 @@ def _load(config: PretrainConfig, resume: ResumePoint, model: Transformer, optim
     return None if state is None else int(state["step"])
 
 
-def _save(config: PretrainConfig, resume: ResumePoint, step: int, model: Transformer, optimizer: Optimizer, ranks: Ranks) -> None:
+def _save(
+    config: PretrainConfig,
+    resume: ResumePoint,
+    step: int,
+    model: Transformer,
+    optimizer: Optimizer,
+    ranks: Ranks,
+) -> None:
     if config.shard:
         from ..model.shard import save_sharded
 
@@ -153,16 +187,29 @@ def new_model(config: PretrainConfig, vocab_size: int, seed: int) -> Transformer
 def _steps(config: PretrainConfig, shards: TokenShards) -> tuple[int, int]:
     """(optimizer steps, sequences per step)."""
     if config.batch_tokens % config.sequence_length:
-        raise UserError(f"pretrain.batch_tokens is {config.batch_tokens}, not a multiple of pretrain.sequence_length {config.sequence_length}")
+        raise UserError(
+            f"pretrain.batch_tokens is {config.batch_tokens}, not a multiple of pretrain.sequence_length {config.sequence_length}"
+        )
     total = (config.tokens or shards.num_tokens) // config.batch_tokens
     if total < 1:
-        raise UserError(f"the mixture has {shards.num_tokens} tokens, less than one batch of {config.batch_tokens} (pretrain.batch_tokens)")
+        raise UserError(
+            f"the mixture has {shards.num_tokens} tokens, less than one batch of {config.batch_tokens} (pretrain.batch_tokens)"
+        )
     return total, config.batch_tokens // config.sequence_length
 
 
-def _batch(shards: TokenShards, step: int, sequences: int, config: PretrainConfig, seed: int, runtime: Runtime) -> tuple[Tensor, Tensor, Tensor | None]:
+def _batch(
+    shards: TokenShards, step: int, sequences: int, config: PretrainConfig, seed: int, runtime: Runtime
+) -> tuple[Tensor, Tensor, Tensor | None]:
     """Inputs and targets (B, T) of a step, and which document each input is of, where that matters."""
-    where = (step, sequences, config.sequence_length, key("order", seed), runtime.ranks.rank, runtime.ranks.world_size)
+    where = (
+        step,
+        sequences,
+        config.sequence_length,
+        key("order", seed),
+        runtime.ranks.rank,
+        runtime.ranks.world_size,
+    )
     inputs, targets = (torch.from_numpy(part).to(runtime.device) for part in shards.batch(*where))
     if not config.mask_documents:
         return inputs, targets, None
@@ -170,7 +217,9 @@ def _batch(shards: TokenShards, step: int, sequences: int, config: PretrainConfi
     return inputs, targets, torch.from_numpy(documents).to(runtime.device)
 
 
-def backward(loss_of: LossFunction, batch: tuple[Tensor, Tensor, Tensor | None], sequences: int, at_once: int) -> float:
+def backward(
+    loss_of: LossFunction, batch: tuple[Tensor, Tensor, Tensor | None], sequences: int, at_once: int
+) -> float:
     """Add the gradient of this rank's part of the batch; returns its part of the batch's mean loss.
 
     `sequences` counts the batch over all ranks, so the parts of all ranks and microbatches add up to the mean.

@@ -71,14 +71,22 @@ class ProbeConfig(ProbeRecipe):
     def forced(self) -> dict[str, str]:
         """Format -> opening text; a format that is asked for and has none is a `UserError`."""
         known = {name: row.opening for name, row in registered_formats().items()} | self.openings
-        unknown = [name for name in (*(self.formats or ()), *self.openings) if name not in registered_formats()]
+        unknown = [
+            name for name in (*(self.formats or ()), *self.openings) if name not in registered_formats()
+        ]
         if unknown:
             format_row(unknown[0])
         silent = [name for name in self.formats or () if not known[name]]
         if silent:
-            raise UserError(f"format {silent[0]!r} has no opening text that commits a completion to it; give one as openings.{silent[0]}")
+            raise UserError(
+                f"format {silent[0]!r} has no opening text that commits a completion to it; give one as openings.{silent[0]}"
+            )
         # Without whitespace at the end (see `Format.opening`).
-        return {name: known[name].rstrip() for name in (known if self.formats is None else self.formats) if known[name].strip()}
+        return {
+            name: known[name].rstrip()
+            for name in (known if self.formats is None else self.formats)
+            if known[name].strip()
+        }
 
 
 @dataclass(frozen=True)
@@ -125,9 +133,15 @@ class _Loaded:
 
 
 def probe(
-    config: ProbeConfig, checkpoint: Checkpoint, reference: Checkpoint | None, given: Sequence[Given],
-    sets: dict[str, list[Problem]], folder: Path, runtime: Runtime, labels: Labels,
-) -> None:  # fmt: skip
+    config: ProbeConfig,
+    checkpoint: Checkpoint,
+    reference: Checkpoint | None,
+    given: Sequence[Given],
+    sets: dict[str, list[Problem]],
+    folder: Path,
+    runtime: Runtime,
+    labels: Labels,
+) -> None:
     """Probe one checkpoint; goes on after a kill with the first missing chunk, to the same bytes.
 
     Writes `forced.parquet` and `sweep.parquet` (records, docs/evaluation.md), `likelihood.parquet`
@@ -146,7 +160,9 @@ def probe(
         if to_do or given_piece.missing:
             model, tokenizer = load_checkpoint(checkpoint.folder, runtime.device)
             scoring = _scoring(config, model, tokenizer, reference, runtime, ours)
-            loaded = _Loaded(config, runtime, Graders(ours, legacy), labels, checkpoint.step, model, tokenizer, scoring)
+            loaded = _Loaded(
+                config, runtime, Graders(ours, legacy), labels, checkpoint.step, model, tokenizer, scoring
+            )
             for job in jobs:
                 _run(job, loaded, bar)
             if given_piece.missing:
@@ -155,13 +171,29 @@ def probe(
 
 
 def _scoring(
-    config: ProbeConfig, model: Transformer, tokenizer: Tokenizer, reference: Checkpoint | None, runtime: Runtime, grader: Grader
+    config: ProbeConfig,
+    model: Transformer,
+    tokenizer: Tokenizer,
+    reference: Checkpoint | None,
+    runtime: Runtime,
+    grader: Grader,
 ) -> Scoring:
     place = reference.folder if reference else None
-    return Scoring.load(model, tokenizer, place, config.temperature, config.prompt_suffix, config.max_new_tokens, runtime, grader)
+    return Scoring.load(
+        model,
+        tokenizer,
+        place,
+        config.temperature,
+        config.prompt_suffix,
+        config.max_new_tokens,
+        runtime,
+        grader,
+    )
 
 
-def _jobs(config: ProbeConfig, sets: dict[str, list[Problem]], resume: Path, compared: bool) -> Iterator[_Job]:
+def _jobs(
+    config: ProbeConfig, sets: dict[str, list[Problem]], resume: Path, compared: bool
+) -> Iterator[_Job]:
     several = list(range(config.samples))
     for index, (name, found) in enumerate(sets.items()):
         problems = found[: config.count]
@@ -182,17 +214,27 @@ def _jobs(config: ProbeConfig, sets: dict[str, list[Problem]], resume: Path, com
 
 def _run(job: _Job, loaded: _Loaded, bar: Bar) -> None:
     config = loaded.config
-    room = config.max_new_tokens - len(loaded.tokenizer.encode(job.opening)) if job.opening else config.max_new_tokens
+    room = (
+        config.max_new_tokens - len(loaded.tokenizer.encode(job.opening))
+        if job.opening
+        else config.max_new_tokens
+    )
     if room < 1:
-        raise UserError(f"the opening of {job.label} leaves no room within max_new_tokens {config.max_new_tokens}")
+        raise UserError(
+            f"the opening of {job.label} leaves no room within max_new_tokens {config.max_new_tokens}"
+        )
     sampling = SamplingConfig(temperature=job.temperature, max_new_tokens=room, max_rows=config.max_rows)
     engine = NativeEngine(loaded.model, loaded.tokenizer, sampling, loaded.runtime, config.prompt_suffix)
     for index in job.pieces.missing:
         problems = job.chunk(index)
         if job.table == LIKELIHOOD:
-            table = likelihood_frame(loaded.scoring.sampled(engine, problems, job.samples, loaded.labels.seed), loaded.scoring)
+            table = likelihood_frame(
+                loaded.scoring.sampled(engine, problems, job.samples, loaded.labels.seed), loaded.scoring
+            )
         else:
-            rows = graded_rows(engine, loaded.graders, problems, job.samples, loaded.labels, loaded.step, job.opening)
+            rows = graded_rows(
+                engine, loaded.graders, problems, job.samples, loaded.labels, loaded.step, job.opening
+            )
             table = records_frame(rows)
             table = table.with_columns(forced_format=pl.lit(job.label)) if job.table == FORCED else table
         job.pieces.write(index, table)
@@ -207,5 +249,8 @@ def _finish(jobs: Sequence[_Job], given: Pieces, checkpoint: Checkpoint, folder:
         paths += given.paths if table == LIKELIHOOD else []
         if paths:
             join_pieces(paths, folder / f"{table}.parquet")
-            summary += [{"kind": table, "step": checkpoint.step} | row for row in summarised(pl.scan_parquet(folder / f"{table}.parquet"))]
+            summary += [
+                {"kind": table, "step": checkpoint.step} | row
+                for row in summarised(pl.scan_parquet(folder / f"{table}.parquet"))
+            ]
     write_json(folder / "summary.json", summary)

@@ -21,14 +21,26 @@ def forced_rows(records: pl.LazyFrame) -> Iterator[dict[str, Any]]:
     counted = wanted.group_by("problem_set", "forced_format", "problem_id", maintain_order=True).agg(
         num=pl.len(), right=right.sum(), kept=kept.sum(), kept_right=(kept & right).sum()
     )
-    for (name, form), part in counted.collect().group_by(["problem_set", "forced_format"], maintain_order=True):
-        num, is_right, stayed, stayed_right = (part[c].to_numpy().astype(float) for c in ("num", "right", "kept", "kept_right"))
+    for (name, form), part in counted.collect().group_by(
+        ["problem_set", "forced_format"], maintain_order=True
+    ):
+        num, is_right, stayed, stayed_right = (
+            part[c].to_numpy().astype(float) for c in ("num", "right", "kept", "kept_right")
+        )
         weights = problem_weights(len(part), 0)
-        row = {"problem_set": name, "format": form, "num_problems": len(part), "num_completions": int(num.sum())}
+        row = {
+            "problem_set": name,
+            "format": form,
+            "num_problems": len(part),
+            "num_completions": int(num.sum()),
+        }
         cells = {
             "accuracy": (is_right.sum() / num.sum(), ratio_interval(weights, is_right, num)),
             "kept": (stayed.sum() / num.sum(), ratio_interval(weights, stayed, num)),
-            "accuracy_kept": (stayed_right.sum() / stayed.sum() if stayed.sum() else None, ratio_interval(weights, stayed_right, stayed)),
+            "accuracy_kept": (
+                stayed_right.sum() / stayed.sum() if stayed.sum() else None,
+                ratio_interval(weights, stayed_right, stayed),
+            ),
         }
         yield row | _numbers(cells)
 
@@ -36,12 +48,24 @@ def forced_rows(records: pl.LazyFrame) -> Iterator[dict[str, Any]]:
 def sweep_rows(records: pl.LazyFrame) -> Iterator[dict[str, Any]]:
     """Per set and temperature: accuracy."""
     wanted = records.filter(pl.col("outcome") != "infrastructure")
-    counted = wanted.group_by("problem_set", "temperature", "problem_id", maintain_order=True).agg(num=pl.len(), right=pl.col("correct").sum())
-    for (name, temperature), part in counted.collect().group_by(["problem_set", "temperature"], maintain_order=True):
+    counted = wanted.group_by("problem_set", "temperature", "problem_id", maintain_order=True).agg(
+        num=pl.len(), right=pl.col("correct").sum()
+    )
+    for (name, temperature), part in counted.collect().group_by(
+        ["problem_set", "temperature"], maintain_order=True
+    ):
         shares = (part["right"] / part["num"]).to_numpy()
         single = int(part["num"].sum()) == len(part)
-        bounds = wilson(float(shares.sum()), len(part)) if single else mean_interval(problem_weights(len(part), 0), shares)
-        row = {"problem_set": name, "temperature": round(float(str(temperature)), 6), "num_problems": len(part)}
+        bounds = (
+            wilson(float(shares.sum()), len(part))
+            if single
+            else mean_interval(problem_weights(len(part), 0), shares)
+        )
+        row = {
+            "problem_set": name,
+            "temperature": round(float(str(temperature)), 6),
+            "num_problems": len(part),
+        }
         yield row | _numbers({"accuracy": (shares.mean(), bounds)})
 
 
@@ -61,18 +85,29 @@ def likelihood_rows(table: pl.LazyFrame) -> Iterator[dict[str, Any]]:
         columns |= {
             "logprob_reference": pl.col("logprob_reference"),
             "logprob_reference_per_token": pl.col("logprob_reference") / pl.col("num_tokens"),
-            "difference": pl.col("logprob") - pl.col("logprob_reference"), "moved": pl.col("moved"),
-        }  # fmt: skip
+            "difference": pl.col("logprob") - pl.col("logprob_reference"),
+            "moved": pl.col("moved"),
+        }
     grouped = table.group_by("problem_set", "writer", "problem_id", maintain_order=True)
     means = grouped.agg(*[column.mean().alias(name) for name, column in columns.items()], pl.len()).collect()
     for (name, writer), part in means.group_by(["problem_set", "writer"], maintain_order=True):
         weights, zeros = problem_weights(len(part), 0), np.zeros(len(part))
-        cells = {key: (part[key].mean(), paired_interval(weights, zeros, part[key].to_numpy())) for key in columns}
-        row = {"problem_set": name, "writer": writer, "num_problems": len(part), "num_completions": int(part["len"].sum())}
+        cells = {
+            key: (part[key].mean(), paired_interval(weights, zeros, part[key].to_numpy())) for key in columns
+        }
+        row = {
+            "problem_set": name,
+            "writer": writer,
+            "num_problems": len(part),
+            "num_completions": int(part["len"].sum()),
+        }
         yield row | _numbers(cells)
 
 
 def _numbers(cells: dict[str, tuple[Any, Interval]]) -> dict[str, Any]:
     values = {name: None if value is None else float(value) for name, (value, _) in cells.items()}
-    intervals = {name: [float(b) for b in bounds] if np.all(np.isfinite(bounds)) else None for name, (_, bounds) in cells.items()}
+    intervals = {
+        name: [float(b) for b in bounds] if np.all(np.isfinite(bounds)) else None
+        for name, (_, bounds) in cells.items()
+    }
     return values | {"intervals": intervals}

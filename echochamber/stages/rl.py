@@ -38,7 +38,9 @@ from .trouble import Troubles, broken_off
 VERSION = 4
 
 
-def rl(config: RLConfig, seed: int, base: Path, problems: list[Problem], folder: Path, runtime: Runtime) -> None:
+def rl(
+    config: RLConfig, seed: int, base: Path, problems: list[Problem], folder: Path, runtime: Runtime
+) -> None:
     """Train the checkpoint `base` on `problems`.
 
     Writes `checkpoints/step_N`, `metrics.jsonl`, `timing.jsonl` and `rollouts.parquet` into `folder`;
@@ -74,7 +76,9 @@ def rl(config: RLConfig, seed: int, base: Path, problems: list[Problem], folder:
             targets = estimate(learner, collection, config, runtime)
             fitting = time.perf_counter()
             try:
-                fitted = fit(learner, collection, targets, config, runtime, rate_of(config, step, total), (seed, step))
+                fitted = fit(
+                    learner, collection, targets, config, runtime, rate_of(config, step, total), (seed, step)
+                )
             except FloatingPointError as error:
                 raise UserError(broken_off(error, collection, targets, checkpoints)) from None
             learner.kl_coef = adapt_kl(config, learner.kl_coef, compared["policy/kl"])
@@ -94,11 +98,18 @@ def rl(config: RLConfig, seed: int, base: Path, problems: list[Problem], folder:
                     kept.sync()
                     learner.save(resume.state_path, step)
                 resume.saved()
-            log.write_timing(step, {
-                "sample_s": collection.sample_seconds, "grade_s": collection.grade_seconds,
-                "grade_wait_s": collection.grade_wait_seconds, "estimate_s": fitting - estimating,
-                "fit_s": ended - fitting, "save_s": time.perf_counter() - ended, "step_s": time.perf_counter() - started,
-            })  # fmt: skip
+            log.write_timing(
+                step,
+                {
+                    "sample_s": collection.sample_seconds,
+                    "grade_s": collection.grade_seconds,
+                    "grade_wait_s": collection.grade_wait_seconds,
+                    "estimate_s": fitting - estimating,
+                    "fit_s": ended - fitting,
+                    "save_s": time.perf_counter() - ended,
+                    "step_s": time.perf_counter() - started,
+                },
+            )
             bar.advance(note=_note(metrics))
     if main:
         write_rollouts(resume.folder / "rollouts.jsonl", folder / "rollouts.parquet")
@@ -108,7 +119,9 @@ def _that_fits(config: RLConfig, engine: NativeEngine, problems: list[Problem], 
     """Sizes that change memory and not what is computed, made smaller where memory is short."""
     model, prompts = engine.model.config, engine.encode_prompts([problem.question for problem in problems])
     if not config.completions:
-        check_lengths(prompts, engine.sampling, model.max_positions)  # now, not when a late step samples the longest
+        check_lengths(
+            prompts, engine.sampling, model.max_positions
+        )  # now, not when a late step samples the longest
     engine.sampling = sampling_that_fits(engine.sampling, model, prompts, folder, engine.runtime)
     tokens = tokens_that_fit(config.microbatch_tokens, LEAST_WIDTH, model, folder, engine.runtime)
     return config.model_copy(update={"microbatch_tokens": tokens})

@@ -112,17 +112,29 @@ class RLConfig(Config):
         reward_row(self.reward)
         self.kl.check(row.name, row.ratio is not None)
         if row.ratio is not None and self.top_p < 1:
-            raise ValueError(f"top_p {self.top_p}: {row.name} compares with the sampler's probabilities, which truncation would falsify; use top_p 1")
+            raise ValueError(
+                f"top_p {self.top_p}: {row.name} compares with the sampler's probabilities, which truncation would falsify; use top_p 1"
+            )
         if row.ratio is not None and self.restart:
-            raise ValueError(f"restart: {row.name} would compare the base with a later sampler; only expert_iteration, best_of_n and sft may restart")
+            raise ValueError(
+                f"restart: {row.name} would compare the base with a later sampler; only expert_iteration, best_of_n and sft may restart"
+            )
         if (row.name == "sft") != (self.completions is not None):
-            raise ValueError("completions: the file of algorithm 'sft', needed there and allowed nowhere else")
+            raise ValueError(
+                "completions: the file of algorithm 'sft', needed there and allowed nowhere else"
+            )
         if row.ratio is not None and not row.critic and self.samples_per_prompt < 2:
-            raise ValueError(f"samples_per_prompt {self.samples_per_prompt}: {row.name} compares within a group and needs at least 2")
+            raise ValueError(
+                f"samples_per_prompt {self.samples_per_prompt}: {row.name} compares within a group and needs at least 2"
+            )
         if self.sampling_rounds > 1 and row.critic:
-            raise ValueError(f"sampling_rounds {self.sampling_rounds}: {row.name} learns from every completion; use 1")
+            raise ValueError(
+                f"sampling_rounds {self.sampling_rounds}: {row.name} learns from every completion; use 1"
+            )
         if self.overlong_buffer >= self.max_new_tokens:
-            raise ValueError(f"overlong_buffer {self.overlong_buffer} must be below max_new_tokens {self.max_new_tokens}")
+            raise ValueError(
+                f"overlong_buffer {self.overlong_buffer} must be below max_new_tokens {self.max_new_tokens}"
+            )
         return self
 
     @property
@@ -136,7 +148,11 @@ class RLConfig(Config):
         """How the policy samples during training."""
         rows = min(self.prompts_per_step * self.samples_per_prompt, 1024)
         return SamplingConfig(
-            temperature=self.temperature, top_p=self.top_p, stop=self.stop, max_new_tokens=self.max_new_tokens, max_rows=rows
+            temperature=self.temperature,
+            top_p=self.top_p,
+            stop=self.stop,
+            max_new_tokens=self.max_new_tokens,
+            max_rows=rows,
         )
 
 
@@ -161,4 +177,6 @@ def rate_of(config: RLConfig, step: int, total: int) -> Callable[[int, int], flo
 
 def adapt_kl(config: RLConfig, coef: float, kl: float) -> float:
     """The next step's KL coefficient: fixed, or moved towards `kl.target` by what was measured (nats per token)."""
-    return coef if config.kl.target is None else adapted_coefficient(coef, kl, config.kl.target, config.kl.gain)
+    return (
+        coef if config.kl.target is None else adapted_coefficient(coef, kl, config.kl.target, config.kl.gain)
+    )

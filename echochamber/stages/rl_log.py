@@ -47,7 +47,9 @@ def rollout_metrics(collection: Collection, targets: Targets) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def compare(learner: Learner, rollouts: list[Rollout], config: RLConfig, runtime: Runtime) -> dict[str, float]:
+def compare(
+    learner: Learner, rollouts: list[Rollout], config: RLConfig, runtime: Runtime
+) -> dict[str, float]:
     """Per completion token, of the policy that sampled: |trainer - sampler| log-probability, KL to the base (k3), entropy."""
     watched = rollouts[:MONITORED]
     tokens = sum(len(r.prompt_ids) + len(r.completion.token_ids) for r in watched)
@@ -55,7 +57,9 @@ def compare(learner: Learner, rollouts: list[Rollout], config: RLConfig, runtime
     (batch,) = batches(watched, columns, tokens_at_once=2 * tokens + 1024)
     # Eager: compiling a second graph for 32 completions would cost more than it saves.
     with torch.compiler.set_stance("force_eager"):
-        logprobs, entropies = batch_logprobs(learner.policy, batch, config.temperature, runtime, with_entropy=True)
+        logprobs, entropies = batch_logprobs(
+            learner.policy, batch, config.temperature, runtime, with_entropy=True
+        )
         assert entropies is not None
         ref_logprobs, _ = batch_logprobs(learner.reference, batch, config.temperature, runtime)
     difference = (logprobs - batch.columns["old_logprobs"][batch.completion_mask].to(runtime.device)).abs()
@@ -74,10 +78,18 @@ def rollout_rows(collection: Collection, config: RLConfig, seed: int, step: int)
     for rollout in collection.rollouts[:whole]:
         completion = rollout.completion
         yield record(
-            rollout.problem, rollout.verdict, completion.text, arm=config.algorithm, seed=seed, step=step,
-            sample=rollout.sample, temperature=config.temperature, num_tokens=len(completion.token_ids),
-            logprob=float(sum(completion.logprobs)), truncated=completion.truncated,
-        )  # fmt: skip
+            rollout.problem,
+            rollout.verdict,
+            completion.text,
+            arm=config.algorithm,
+            seed=seed,
+            step=step,
+            sample=rollout.sample,
+            temperature=config.temperature,
+            num_tokens=len(completion.token_ids),
+            logprob=float(sum(completion.logprobs)),
+            truncated=completion.truncated,
+        )
 
 
 def write_rollouts(source: Path, target: Path) -> None:

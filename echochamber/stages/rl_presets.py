@@ -20,7 +20,13 @@ _PAPER: dict[str, Any] = {
 _PAPER_PPO = _PAPER | {
     "algorithm": "ppo",
     "kl": {"coef": 1e-3, "estimator": "k1", "place": "reward"},
-    "critic": {"trunk": "own", "value_clip": 0.2, "gamma": 1.0, "lam": 0.95, "optimizer": {"lr": 7e-6, "weight_decay": 0.0}},
+    "critic": {
+        "trunk": "own",
+        "value_clip": 0.2,
+        "gamma": 1.0,
+        "lam": 0.95,
+        "optimizer": {"lr": 7e-6, "weight_decay": 0.0},
+    },
 }
 _PAPER_GRPO = _PAPER | {
     "algorithm": "grpo",

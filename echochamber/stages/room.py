@@ -11,8 +11,12 @@ from ..model.sampling import SamplingConfig
 
 
 def sampling_that_fits(
-    sampling: SamplingConfig, model: ModelConfig, prompts: Sequence[Sequence[int]], folder: Path, runtime: Runtime
-) -> SamplingConfig:  # fmt: skip
+    sampling: SamplingConfig,
+    model: ModelConfig,
+    prompts: Sequence[Sequence[int]],
+    folder: Path,
+    runtime: Runtime,
+) -> SamplingConfig:
     """`sampling` with as many rows at once as fit beside the longest prompt; a fallback is recorded in `folder`."""
     longest = max((len(ids) for ids in prompts), default=0)
 
@@ -26,4 +30,11 @@ def sampling_that_fits(
 def tokens_that_fit(asked: int, width: int, model: ModelConfig, folder: Path, runtime: Runtime) -> int:
     """Tokens of one forward and backward pass, in rows of `width`: what was asked, or what fits."""
     threads = runtime.threads if runtime.native and kernels_fit(model) else 0
-    return settle(folder, "microbatch_tokens", asked, width, lambda: fitting_tokens(model, free_bytes(runtime.device), threads), runtime.ranks)
+    return settle(
+        folder,
+        "microbatch_tokens",
+        asked,
+        width,
+        lambda: fitting_tokens(model, free_bytes(runtime.device), threads),
+        runtime.ranks,
+    )

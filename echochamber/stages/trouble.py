@@ -40,14 +40,18 @@ class Troubles:
                 "The base may not solve these problems (try easier ones), max_new_tokens may be too short, or the reward does not fit the formats"
             )
         if all(m["policy/kl"] > KL_ALARM for m in self.recent):
-            found["kl"] = f"KL to the base is {now['policy/kl']:.2f} nats a token; lower rl.ARM.optimizer.lr or set rl.ARM.kl.coef"
+            found["kl"] = (
+                f"KL to the base is {now['policy/kl']:.2f} nats a token; lower rl.ARM.optimizer.lr or set rl.ARM.kl.coef"
+            )
         if all(m["completion/truncated"] > TRUNCATED_ALARM for m in self.recent):
             found["length"] = (
                 f"{now['completion/truncated']:.0%} of completions reach max_new_tokens {self.config.max_new_tokens} "
                 f"(mean length {now['completion/length_mean']:.0f}); raise it or set rl.ARM.overlong_buffer"
             )
         if all(m["grader/infrastructure"] > 0.05 * m["num_completions"] for m in self.recent):
-            found["grader"] = f"{now['grader/infrastructure']} of {now['num_completions']} completions could not be graded; run `echochamber doctor`"
+            found["grader"] = (
+                f"{now['grader/infrastructure']} of {now['num_completions']} completions could not be graded; run `echochamber doctor`"
+            )
         return found
 
 

@@ -83,7 +83,9 @@ def bandits(
         advantages = rewards - rewards.mean(axis=2, keepdims=True)
         if normalise:
             advantages /= rewards.std(axis=2, keepdims=True) + 1e-6
-        push = np.stack([(advantages * (arms == form)).mean(axis=(1, 2)) for form in range(a.shape[1])], axis=1)
+        push = np.stack(
+            [(advantages * (arms == form)).mean(axis=(1, 2)) for form in range(a.shape[1])], axis=1
+        )
         logits = logits + rate * np.where(present, push - policy * push.sum(axis=1, keepdims=True), 0.0)
         path.append(_softmax(logits))
     return np.array(path)
@@ -113,7 +115,10 @@ def total_variation(forecast: ArrayLike, outcome: ArrayLike) -> float:
 
 
 def effective_kl_weight(
-    coef: float, place: Literal["reward", "loss", "both"], estimator: Literal["k1", "k2", "k3", "exact"], normalise: bool
+    coef: float,
+    place: Literal["reward", "loss", "both"],
+    estimator: Literal["k1", "k2", "k3", "exact"],
+    normalise: bool,
 ) -> tuple[float | None, str]:
     """The c of `kl_optimum` that an algorithm really optimises, or None and the reason why there is none.
 

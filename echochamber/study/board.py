@@ -62,12 +62,18 @@ class Board:
         counted = self.counts()
         failed = f", {counted['failed']} failed" if counted["failed"] else ""
         left = self.seconds_left()
-        return f"{counted['done']} of {len(self.missing)} done, {counted['running']} running{failed}" + (f", about {_clock(left)} left" if left else "")
+        return f"{counted['done']} of {len(self.missing)} done, {counted['running']} running{failed}" + (
+            f", about {_clock(left)} left" if left else ""
+        )
 
     def seconds_left(self) -> float | None:
         """By the estimates of `--dry-run`, at the pace since the start, running stages by what they say; None before anything is done."""
         share = {"done": 1.0, "pending": 0.0}
-        known = [(self._cost[n.id], share.get(state, self._progress(n.id))) for n in self.missing if (state := self.status.nodes[n.id].status) != "failed"]
+        known = [
+            (self._cost[n.id], share.get(state, self._progress(n.id)))
+            for n in self.missing
+            if (state := self.status.nodes[n.id].status) != "failed"
+        ]
         done, to_do = sum(cost * part for cost, part in known), sum(cost * (1 - part) for cost, part in known)
         return (time.monotonic() - self.started) * to_do / done if done > 0 else None
 
@@ -79,7 +85,11 @@ class Board:
         grid = Table.grid(padding=(0, 2))
         for node_id, started in list(self.running.items()):
             grid.add_row(*self._row(node_id, time.monotonic() - started))
-        failed = [Text(f"failed {node.id}: {self.status.nodes[node.id].error}", style="red") for node in self.missing if self.status.nodes[node.id].status == "failed"]
+        failed = [
+            Text(f"failed {node.id}: {self.status.nodes[node.id].error}", style="red")
+            for node in self.missing
+            if self.status.nodes[node.id].status == "failed"
+        ]
         return Group(Text(f"{self.status.graph.recipe.name}: {self.summary()}"), grid, *failed)
 
     def _row(self, node_id: str, seconds: float) -> tuple[Any, ...]:
@@ -88,13 +98,17 @@ class Board:
             return node_id, "", _clock(seconds), "", ""
         left = (found["total"] - found["done"]) / found["rate"] if found["rate"] else None
         bar = ProgressBar(total=max(found["total"], 1), completed=found["done"], width=20)
-        pace = f"{found['done']}/{found['total']}, {found['rate']:.3g}/s" + (f", {_clock(left)} left" if left is not None else "")
+        pace = f"{found['done']}/{found['total']}, {found['rate']:.3g}/s" + (
+            f", {_clock(left)} left" if left is not None else ""
+        )
         return node_id, bar, _clock(seconds), pace, Text(str(found["note"]).replace("\n", " "), style="dim")
 
     def read(self, node_id: str) -> dict[str, Any]:
         """What a running stage last said of itself; {} before its first report."""
         try:
-            found = json.loads(progress_path(self.status.graph.nodes[node_id], self.status.graph).read_text(encoding="utf-8"))
+            found = json.loads(
+                progress_path(self.status.graph.nodes[node_id], self.status.graph).read_text(encoding="utf-8")
+            )
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) and {"done", "total", "rate", "note"} <= set(found) else {}
@@ -103,7 +117,11 @@ class Board:
 @contextmanager
 def shown(board: Board) -> Iterator[Board]:
     """The board on the terminal while the block runs; nothing but its lines elsewhere."""
-    with Live(board, console=console, refresh_per_second=2, transient=True) if console.is_terminal else _nothing():
+    with (
+        Live(board, console=console, refresh_per_second=2, transient=True)
+        if console.is_terminal
+        else _nothing()
+    ):
         yield board
     say(board.summary())
 

@@ -15,7 +15,9 @@ _BELOW = {"rl": ("base", "pretrain"), "pretrain": ("shards", "shards")}
 """Kind of artifact -> the role and the kind of what it was made from."""
 
 
-def surface_of(checkpoint: Path, name: str, problems: list[Problem], world: WorldConfig | None, seed: int) -> tuple[dict[str, Any], str]:
+def surface_of(
+    checkpoint: Path, name: str, problems: list[Problem], world: WorldConfig | None, seed: int
+) -> tuple[dict[str, Any], str]:
     """(scores or {}, a line for the terminal) of a problem set.
 
     `world`: where the problems are a set of it, they are compared with training questions of their own
@@ -27,7 +29,10 @@ def surface_of(checkpoint: Path, name: str, problems: list[Problem], world: Worl
         return scores, surface_line(name, scores)
     train = training_questions(checkpoint)
     if train is None:
-        return {}, f"surface cues, {name}: not estimable, the checkpoint does not lie in a study with the questions it was trained on"
+        return (
+            {},
+            f"surface cues, {name}: not estimable, the checkpoint does not lie in a study with the questions it was trained on",
+        )
     scores = surface_scores(train, problems, seed)
     return scores, surface_line(name, scores)
 
@@ -39,7 +44,10 @@ def training_questions(checkpoint: Path) -> list[Problem] | None:
         return None
     config = read_manifest(shards)["config"]
     try:
-        mixture, world = MixtureConfig.parse(config["mixture"], "mixture"), WorldConfig.parse(config["world"], "world")
+        mixture, world = (
+            MixtureConfig.parse(config["mixture"], "mixture"),
+            WorldConfig.parse(config["world"], "world"),
+        )
         return read_questions(shards, mixture, world, int(config["seed"]))
     except (KeyError, UserError):  # a study of another version, whose settings are named otherwise
         return None

@@ -23,7 +23,11 @@ def findings() -> list[tuple[str, str, str]]:
     cpu = torch.device("cpu")
     rows = [
         ("versions", "ok", ", ".join(f"{name} {version}" for name, version in library_versions().items())),
-        ("cores", "ok" if (os.cpu_count() or 1) > 1 else "slow", f"{os.cpu_count()} visible, torch uses runtime.threads (2 by default)"),
+        (
+            "cores",
+            "ok" if (os.cpu_count() or 1) > 1 else "slow",
+            f"{os.cpu_count()} visible, torch uses runtime.threads (2 by default)",
+        ),
         _gpu(),
         _bf16(cpu),
         _compiler(),
@@ -43,20 +47,32 @@ def _gpu() -> tuple[str, str, str]:
 def _bf16(cpu: torch.device) -> tuple[str, str, str]:
     if has_bf16(cpu):
         return ("bf16 on CPU", "ok", "AVX-512-BF16 or AMX units found")
-    return ("bf16 on CPU", "slow", f"no bf16 units on this {platform.machine()} CPU; float32 is used, about half as fast")
+    return (
+        "bf16 on CPU",
+        "slow",
+        f"no bf16 units on this {platform.machine()} CPU; float32 is used, about half as fast",
+    )
 
 
 def _compiler() -> tuple[str, str, str]:
     if has_compiler():
         return ("C++ compiler", "ok", "torch.compile can be used")
-    return ("C++ compiler", "slow", "none found; pretraining runs without torch.compile, with the same losses up to rounding")
+    return (
+        "C++ compiler",
+        "slow",
+        "none found; pretraining runs without torch.compile, with the same losses up to rounding",
+    )
 
 
 def _engine() -> tuple[str, str, str]:
     reason = why_not()
     if reason is None:
         return ("engine in C", "ok", "built and loaded; bf16 training and sampling run in it")
-    return ("engine in C", "slow", f"{reason}; plain PyTorch gives the same up to rounding, several times slower at nano sizes")
+    return (
+        "engine in C",
+        "slow",
+        f"{reason}; plain PyTorch gives the same up to rounding, several times slower at nano sizes",
+    )
 
 
 def _optional(name: str, use: str) -> tuple[str, str, str]:

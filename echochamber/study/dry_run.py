@@ -33,7 +33,16 @@ FORWARD = 1 / 3
 """Work of a forward pass, in passes forward and backward."""
 GRADED_PER_S = 4_000.0
 """Completions executed, described and written down, in evaluation; RL grades while it samples."""
-FIXED_SECONDS = {"tokenizer": 3.0, "problems": 2.0, "shards": 3.0, "surface": 2.0, "pretrain": 5.0, "rl": 2.0, "evaluate": 2.0, "probe": 2.0}
+FIXED_SECONDS = {
+    "tokenizer": 3.0,
+    "problems": 2.0,
+    "shards": 3.0,
+    "surface": 2.0,
+    "pretrain": 5.0,
+    "rl": 2.0,
+    "evaluate": 2.0,
+    "probe": 2.0,
+}
 TOKENS_PER_DOCUMENT = 130.0
 DEFAULT_DOCUMENTS = 20_000
 TIMED = ("shards", "pretrain", "rl", "evaluate", "probe")
@@ -51,7 +60,9 @@ def describe_plan(recipe: Recipe, out: Path, workers: int = 1) -> str:
             seconds = read_seconds(graph.store.path(node.spec))
             state = "done" + (f" in {seconds:.0f} s" if seconds is not None else "")
         else:
-            state = f"to do, about {prices[node.id]:.0f} s" + (" (started)" if graph.store.partial(node.spec).is_dir() else "")
+            state = f"to do, about {prices[node.id]:.0f} s" + (
+                " (started)" if graph.store.partial(node.spec).is_dir() else ""
+            )
         lines.append(f"  {node.id:52} {node.spec.fingerprint}  {state}")
     minutes = pool_seconds(graph, prices, workers) / 60
     how = "one stage at a time" if workers == 1 else f"{workers} stages at a time"
@@ -81,7 +92,11 @@ def pool_seconds(graph: Graph, prices: Mapping[str, float], workers: int) -> flo
     waiting = [node for node in graph.nodes.values() if node.id in prices]
     while waiting:
         left = {node.id for node in waiting}
-        ready = [(max((ended.get(p, 0.0) for p in node.parents), default=0.0), i) for i, node in enumerate(waiting) if not left & set(node.parents)]
+        ready = [
+            (max((ended.get(p, 0.0) for p in node.parents), default=0.0), i)
+            for i, node in enumerate(waiting)
+            if not left & set(node.parents)
+        ]
         place = min(range(workers), key=lambda i: free[i])
         # The first in order among those that can start by the time the place is free, else the one that can start soonest.
         start, index = next((pair for pair in ready if pair[0] <= free[place]), min(ready))
@@ -127,13 +142,21 @@ class Parts:
     def total(self, slower: "Parts | None" = None) -> float:
         """The sum, each part times a factor where factors are given."""
         by = slower or Parts()
-        return self.fixed * by.fixed + self.train * by.train + self.sample * by.sample + self.prepare * by.prepare
+        return (
+            self.fixed * by.fixed
+            + self.train * by.train
+            + self.sample * by.sample
+            + self.prepare * by.prepare
+        )
 
 
 def machine_speed(graph: Graph, rates: Rates) -> tuple[Parts, str]:
     """(seconds here per second of the reference where no finished stage says it, where that comes from)."""
     if rates.count:
-        return Parts(), f"by the times of {rates.count} finished {'stage' if rates.count == 1 else 'stages'} here"
+        return (
+            Parts(),
+            f"by the times of {rates.count} finished {'stage' if rates.count == 1 else 'stages'} here",
+        )
     recipe = graph.recipe
     speed = measure_speed(recipe.sizes[0], recipe.tokenizer.vocab_size, recipe.runtime)
     if speed is None:
@@ -154,7 +177,9 @@ def estimate_parts(node: Node, recipe: Recipe) -> Parts:
     slower = _relative_size(node.size, recipe.tokenizer.vocab_size)
     work = {"shards": _shards, "pretrain": _pretrain, "rl": _rl, "evaluate": _evaluate, "probe": _probe}
     found = work[node.kind](node, recipe) if node.kind in work else Parts(0, 0, 0, 0)
-    return Parts(FIXED_SECONDS[node.kind] + found.fixed, found.train * slower, found.sample * slower, found.prepare)
+    return Parts(
+        FIXED_SECONDS[node.kind] + found.fixed, found.train * slower, found.sample * slower, found.prepare
+    )
 
 
 def _relative_size(size: str | None, vocab_size: int) -> float:
@@ -168,7 +193,9 @@ def _tokens(node: Node, recipe: Recipe) -> float:
     mixture = recipe.mixtures[node.mixture or ""]
     if mixture.budget_tokens:
         return mixture.budget_tokens
-    copies = [(source.wanted_copies, source.documents or DEFAULT_DOCUMENTS) for source in mixture.sources.values()]
+    copies = [
+        (source.wanted_copies, source.documents or DEFAULT_DOCUMENTS) for source in mixture.sources.values()
+    ]
     return sum(number * documents for number, documents in copies) * TOKENS_PER_DOCUMENT
 
 
@@ -182,7 +209,9 @@ def _pretrain(node: Node, recipe: Recipe) -> Parts:
 
 def _rl(node: Node, recipe: Recipe) -> Parts:
     config = recipe.rl[node.arm or ""]
-    completions = num_steps(config, config.problems.count) * config.prompts_per_step * config.samples_per_prompt
+    completions = (
+        num_steps(config, config.problems.count) * config.prompts_per_step * config.samples_per_prompt
+    )
     critic = algorithm_row(config.algorithm).critic
     # Where neither a critic nor a KL term wants every completion, about half the groups (or completions, where only right ones are kept) carry signal.
     fits = config.passes * (2.0 if critic else 1.0 if config.kl.in_loss else 0.5)
@@ -200,13 +229,23 @@ def _evaluate(node: Node, recipe: Recipe) -> Parts:
         between = len(checkpoint_steps(arm, arm.problems.count)) - 2  # neither step 0 nor the last
         samples += between * (settings.samples.between + 1)
     completions = len(settings.sets) * settings.count * samples
-    return Parts(completions / GRADED_PER_S, 0, completions * min(TOKENS_PER_COMPLETION, settings.max_new_tokens) / SAMPLE_TOKENS_PER_S, 0)
+    return Parts(
+        completions / GRADED_PER_S,
+        0,
+        completions * min(TOKENS_PER_COMPLETION, settings.max_new_tokens) / SAMPLE_TOKENS_PER_S,
+        0,
+    )
 
 
 def _probe(node: Node, recipe: Recipe) -> Parts:
     assert recipe.probe is not None
     formats = len(ProbeConfig(**recipe.probe.settings()).forced())
-    per_problem = recipe.probe.samples * (formats + len(recipe.probe.temperatures)) + 2 * recipe.probe.likelihood_samples
-    problems = len(recipe.evaluate.sets) * min(recipe.evaluate.count, recipe.probe.count or recipe.evaluate.count)
+    per_problem = (
+        recipe.probe.samples * (formats + len(recipe.probe.temperatures))
+        + 2 * recipe.probe.likelihood_samples
+    )
+    problems = len(recipe.evaluate.sets) * min(
+        recipe.evaluate.count, recipe.probe.count or recipe.evaluate.count
+    )
     tokens = problems * per_problem * min(TOKENS_PER_COMPLETION, recipe.evaluate.max_new_tokens)
     return Parts(0, 0, tokens / SAMPLE_TOKENS_PER_S, 0)

@@ -38,9 +38,14 @@ class Scored(NamedTuple):
 
 
 def evaluate_once(
-    checkpoint: str | Path, problems: str, out: Path | None, settings: dict[str, Any], limit: int | None, seed: int,
+    checkpoint: str | Path,
+    problems: str,
+    out: Path | None,
+    settings: dict[str, Any],
+    limit: int | None,
+    seed: int,
     on_bad_row: OnBadRow = "error",
-) -> Scored:  # fmt: skip
+) -> Scored:
     """Score one checkpoint; what was done before is read, not done again."""
     config = evaluating.EvaluateConfig.parse(settings, "evaluate")
     folder = find_checkpoint(checkpoint)
@@ -48,18 +53,31 @@ def evaluate_once(
     chosen = named_problems(problems, limit, on_bad_row)
     kept = that_fit(folder, chosen, config.prompt_suffix, config.max_new_tokens)
     if not kept:
-        raise UserError(f"{problems}: none of {len(chosen)} problems fits the model's positions with max_new_tokens {config.max_new_tokens}")
+        raise UserError(
+            f"{problems}: none of {len(chosen)} problems fits the model's positions with max_new_tokens {config.max_new_tokens}"
+        )
     store = Store(make_folder(out or Path("runs") / f"evaluate-{name}"))
     surface, line = surface_of(folder, name, kept, WorldConfig() if problems in WORLD_SETS else None, seed)
     runtime = RuntimeConfig()
     ids = [[p.id, p.question, p.reference] for p in kept]
-    inputs = {"checkpoint": hash_checkpoint(folder), "surface": hashlib.sha256(canonical_json(surface).encode()).hexdigest()}
-    spec = Spec("evaluate", {"evaluate": config.identity(), "problems": ids, "seed": seed, "runtime": runtime.identity()}, evaluating.VERSION, {}, inputs)
+    inputs = {
+        "checkpoint": hash_checkpoint(folder),
+        "surface": hashlib.sha256(canonical_json(surface).encode()).hexdigest(),
+    }
+    spec = Spec(
+        "evaluate",
+        {"evaluate": config.identity(), "problems": ids, "seed": seed, "runtime": runtime.identity()},
+        evaluating.VERSION,
+        {},
+        inputs,
+    )
 
     def write(partial: Path) -> None:
         target = evaluating.Target(step_of(folder), folder, config.samples)
         with sitting(partial):
-            evaluating.evaluate(config, [target], {name: kept}, partial, start_runtime(runtime), Labels("checkpoint", seed))
+            evaluating.evaluate(
+                config, [target], {name: kept}, partial, start_runtime(runtime), Labels("checkpoint", seed)
+            )
             write_json(partial / "surface.json", surface)
 
     artifact = store.build(spec, write, {"seed": seed})
@@ -77,14 +95,18 @@ def find_checkpoint(place: str | Path) -> Path:
     trained = sorted((path / "artifacts").glob("rl-*")) or sorted((path / "artifacts").glob("pretrain-*"))
     if len(trained) > 1:
         found = ", ".join(folder.name for folder in trained)
-        raise UserError(f"{path}: this study has several trained models ({found}); give one of these folders under {path / 'artifacts'}")
+        raise UserError(
+            f"{path}: this study has several trained models ({found}); give one of these folders under {path / 'artifacts'}"
+        )
     return last_checkpoint(trained[0] if trained else path)
 
 
 def hash_checkpoint(folder: Path) -> str:
     """SHA-256 over configuration, tokenizer and all weight files."""
     files = [folder / "config.json", folder / "tokenizer.json", *sorted(folder.glob("*.safetensors"))]
-    return hashlib.sha256(canonical_json([[file.name, hash_file(file)] for file in files if file.is_file()]).encode()).hexdigest()
+    return hashlib.sha256(
+        canonical_json([[file.name, hash_file(file)] for file in files if file.is_file()]).encode()
+    ).hexdigest()
 
 
 def named_problems(name: str, limit: int | None, on_bad_row: OnBadRow = "error") -> list[Problem]:

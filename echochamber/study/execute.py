@@ -27,7 +27,13 @@ def open_study(recipe: Recipe, out: Path, command: str = "") -> tuple[Graph, Stu
     return graph, StudyStatus(out, graph, command)
 
 
-def run_study(graph: Graph, status: StudyStatus, kinds: set[str] | None = None, workers: int = 1, executor: Executor = "local") -> int | None:
+def run_study(
+    graph: Graph,
+    status: StudyStatus,
+    kinds: set[str] | None = None,
+    workers: int = 1,
+    executor: Executor = "local",
+) -> int | None:
     """Run what is missing (of some kinds and what they need); returns how many stages failed.
 
     A failed stage stops what rests on it and nothing else; where several ranks train, a failed
@@ -37,7 +43,9 @@ def run_study(graph: Graph, status: StudyStatus, kinds: set[str] | None = None, 
     ranks = join_ranks()
     if ranks.world_size > 1 and (workers > 1 or executor != "local"):
         asked = f"--workers {workers}" if workers > 1 else f"--executor {executor}"
-        raise UserError(f"{asked} under torchrun: {ranks.world_size} ranks work on one stage at a time; use one or the other")
+        raise UserError(
+            f"{asked} under torchrun: {ranks.world_size} ranks work on one stage at a time; use one or the other"
+        )
     if not ranks.is_main:
         _follow(graph, ranks)
         return None
@@ -118,7 +126,11 @@ def _hand_over(missing: list[Node], status: StudyStatus, pool: Pool, board: Boar
             break
         for ended in pool.wait(running):
             node = running.pop(ended.handle)
-            state = NodeStatus("done", ended.seconds) if ended.error is None else NodeStatus("failed", None, ended.error, ended.bad_input)
+            state = (
+                NodeStatus("done", ended.seconds)
+                if ended.error is None
+                else NodeStatus("failed", None, ended.error, ended.bad_input)
+            )
             status.set(node.id, state)
             board.end(node, ended.error)
 

@@ -77,7 +77,9 @@ class Graph:
             wanted = [(z, s) for z, s in places if not recipe.grid.skips(mixture=mixture, size=z, seed=s)]
             shards = self._shards(mixture, tokenizer, tests) if wanted else ""
             for size, seed in wanted:
-                self._arms(Place(mixture, size, seed), self._pretrain(mixture, size, seed, shards, tokenizer), tests)
+                self._arms(
+                    Place(mixture, size, seed), self._pretrain(mixture, size, seed, shards, tokenizer), tests
+                )
         for node in [node for node in self.nodes.values() if node.kind == "shards"]:
             self._surface(node)
 
@@ -113,9 +115,20 @@ class Graph:
 
     def _tokenizer(self) -> str:
         config, world = self.recipe.tokenizer, self.recipe.world
-        inputs = {} if config.corpus == "reference" else {"corpus": hash_file(existing(config.corpus) / "tokenizer.json")}
-        spec = Spec("tokenizer", {"tokenizer": config.identity()} | world_settings(self.recipe.world), prepare.TOKENIZER_VERSION, inputs=inputs)
-        return self._add(Node("tokenizer", spec, (), lambda folder, _: prepare.prepare_tokenizer(config, world, folder)))
+        inputs = (
+            {}
+            if config.corpus == "reference"
+            else {"corpus": hash_file(existing(config.corpus) / "tokenizer.json")}
+        )
+        spec = Spec(
+            "tokenizer",
+            {"tokenizer": config.identity()} | world_settings(self.recipe.world),
+            prepare.TOKENIZER_VERSION,
+            inputs=inputs,
+        )
+        return self._add(
+            Node("tokenizer", spec, (), lambda folder, _: prepare.prepare_tokenizer(config, world, folder))
+        )
 
     def _problems(self, name: str, split: str, count: int) -> str:
         source = problem_source(self.recipe, name, split, count)
@@ -123,44 +136,95 @@ class Graph:
 
     def _shards(self, mixture: str, tokenizer: str, tests: dict[str, str]) -> str:
         recipe, config = self.recipe, self.recipe.mixtures[mixture]
-        inputs = {name: hash_path(existing(source.path)) for name, source in config.sources.items() if source.path}
-        inputs |= {name: hub.hub_place(source.hub, source.revision).commit for name, source in config.sources.items() if source.hub}
+        inputs = {
+            name: hash_path(existing(source.path)) for name, source in config.sources.items() if source.path
+        }
+        inputs |= {
+            name: hub.hub_place(source.hub, source.revision).commit
+            for name, source in config.sources.items()
+            if source.hub
+        }
         # The world's splits part by structure; only real rows can contain a test problem by accident.
         real = any(source.path or source.hub for source in config.sources.values())
         checked = tests if real else {}
-        settings = {"mixture": config.identity(), "prompt_suffix": recipe.prompt_suffix, "seed": recipe.data_seed} | world_settings(self.recipe.world)
+        settings = {
+            "mixture": config.identity(),
+            "prompt_suffix": recipe.prompt_suffix,
+            "seed": recipe.data_seed,
+        } | world_settings(self.recipe.world)
         settings |= {"checked": prepare.CHECKED_VERSION} if checked else {}
-        spec = Spec("shards", settings, prepare.SHARDS_VERSION, self._fingerprints(tokenizer=tokenizer, **checked), inputs)
+        spec = Spec(
+            "shards",
+            settings,
+            prepare.SHARDS_VERSION,
+            self._fingerprints(tokenizer=tokenizer, **checked),
+            inputs,
+        )
 
         def run(folder: Path, _: Runtime) -> None:
             against = {name: prepare.read_problems(self.folder(node)) for name, node in checked.items()}
-            prepare.prepare_shards(config, recipe.world, recipe.prompt_suffix, recipe.data_seed, self.folder(tokenizer), folder, against)
+            prepare.prepare_shards(
+                config,
+                recipe.world,
+                recipe.prompt_suffix,
+                recipe.data_seed,
+                self.folder(tokenizer),
+                folder,
+                against,
+            )
 
         return self._add(Node(f"shards/{mixture}", spec, (tokenizer, *checked.values()), run, mixture))
 
     def _surface(self, shards: Node) -> None:
         """What surface cues answer of the sets that are not the world's, given a mixture's questions; nothing rests on it."""
-        sets = {node.id.removeprefix("problems/"): node.id for node in self.nodes.values() if node.kind == "problems" and "problems" not in node.spec.config}
+        sets = {
+            node.id.removeprefix("problems/"): node.id
+            for node in self.nodes.values()
+            if node.kind == "problems" and "problems" not in node.spec.config
+        }
         if not sets:
             return
         recipe, config = self.recipe, self.recipe.mixtures[shards.mixture or ""]
-        spec = Spec("surface", {"seed": recipe.data_seed}, prepare.SURFACE_VERSION, self._fingerprints(shards=shards.id, **sets))
+        spec = Spec(
+            "surface",
+            {"seed": recipe.data_seed},
+            prepare.SURFACE_VERSION,
+            self._fingerprints(shards=shards.id, **sets),
+        )
 
         def run(folder: Path, _: Runtime) -> None:
             train = prepare.read_questions(self.folder(shards.id), config, recipe.world, recipe.data_seed)
-            prepare.prepare_surface(train, {name: prepare.read_problems(self.folder(node)) for name, node in sets.items()}, recipe.data_seed, folder)
+            prepare.prepare_surface(
+                train,
+                {name: prepare.read_problems(self.folder(node)) for name, node in sets.items()},
+                recipe.data_seed,
+                folder,
+            )
 
         self._add(Node(f"surface/{shards.mixture}", spec, (shards.id, *sets.values()), run, shards.mixture))
 
     def _pretrain(self, mixture: str, size: str, seed: int, shards: str, tokenizer: str) -> str:
         config = pretrain.PretrainConfig(**dict(self.recipe.pretrain), size=size)
         settings = {"pretrain": config.identity(), "seed": seed, "runtime": self.recipe.runtime.identity()}
-        spec = Spec("pretrain", settings, pretrain.VERSION, self._fingerprints(shards=shards, tokenizer=tokenizer))
+        spec = Spec(
+            "pretrain", settings, pretrain.VERSION, self._fingerprints(shards=shards, tokenizer=tokenizer)
+        )
 
         def run(folder: Path, runtime: Runtime) -> None:
             pretrain.pretrain(config, seed, self.folder(shards), self.folder(tokenizer), folder, runtime)
 
-        return self._add(Node(f"pretrain/{mixture}/{size}/seed{seed}", spec, (shards, tokenizer), run, mixture, size, None, seed))
+        return self._add(
+            Node(
+                f"pretrain/{mixture}/{size}/seed{seed}",
+                spec,
+                (shards, tokenizer),
+                run,
+                mixture,
+                size,
+                None,
+                seed,
+            )
+        )
 
     def _rl(self, place: "Place", base: str, config: RLConfig) -> str:
         config, settings, inputs = arm_source(self.recipe, config, place.seed, self.modules, place.mixture)
@@ -170,7 +234,9 @@ class Graph:
 
         def run(folder: Path, runtime: Runtime) -> None:
             chosen = prepare.read_problems(self.folder(problems))
-            rl.rl(config, place.seed, checkpoint_at(self.folder(base), place.from_step), chosen, folder, runtime)
+            rl.rl(
+                config, place.seed, checkpoint_at(self.folder(base), place.from_step), chosen, folder, runtime
+            )
 
         return self._add(place.node("rl", spec, (base, problems), run))
 
@@ -187,26 +253,55 @@ class Graph:
 
         def targets() -> list[evaluating.Target]:
             # Step 0 is the base, scored once for all arms.
-            found = {step: folder for step, folder in checkpoints_of(self.folder(trained)).items() if step > 0}
-            counted = {step: samples.ends if step == max(found) else samples.between for step in sorted(found)}
+            found = {
+                step: folder for step, folder in checkpoints_of(self.folder(trained)).items() if step > 0
+            }
+            counted = {
+                step: samples.ends if step == max(found) else samples.between for step in sorted(found)
+            }
             return [evaluating.Target(step, found[step], count) for step, count in counted.items() if count]
 
         self._evaluate(place, trained, how, tests, targets, samples.identity())
 
     def _evaluate(
-        self, place: "Place", checkpoint: str, how: EvaluateRecipe, tests: dict[str, str],
-        targets: Callable[[], list[evaluating.Target]], samples: dict[str, int],
-    ) -> None:  # fmt: skip
+        self,
+        place: "Place",
+        checkpoint: str,
+        how: EvaluateRecipe,
+        tests: dict[str, str],
+        targets: Callable[[], list[evaluating.Target]],
+        samples: dict[str, int],
+    ) -> None:
         recipe = self.recipe
-        drawn = {name: getattr(how, name) for name in ("temperature", "top_p", "top_k", "stop", "max_new_tokens")}
+        drawn = {
+            name: getattr(how, name) for name in ("temperature", "top_p", "top_k", "stop", "max_new_tokens")
+        }
         config = evaluating.EvaluateConfig(**drawn, prompt_suffix=recipe.prompt_suffix)
-        settings = {"evaluate": config.identity(), "samples": samples, "arm": place.arm, "seed": place.seed, "runtime": recipe.runtime.identity()}
-        settings |= tracked(self.recipe, place.mixture) | ({"from_step": place.from_step} if place.from_step is not None and place.arm is None else {})
-        spec = Spec("evaluate", settings, evaluating.VERSION, self._fingerprints(checkpoint=checkpoint, **tests), self.modules)
+        settings = {
+            "evaluate": config.identity(),
+            "samples": samples,
+            "arm": place.arm,
+            "seed": place.seed,
+            "runtime": recipe.runtime.identity(),
+        }
+        settings |= tracked(self.recipe, place.mixture) | (
+            {"from_step": place.from_step} if place.from_step is not None and place.arm is None else {}
+        )
+        spec = Spec(
+            "evaluate",
+            settings,
+            evaluating.VERSION,
+            self._fingerprints(checkpoint=checkpoint, **tests),
+            self.modules,
+        )
 
         def run(folder: Path, runtime: Runtime) -> None:
-            sets: dict[str, list[Problem]] = {label: prepare.read_problems(self.folder(node)) for label, node in tests.items()}
-            evaluating.evaluate(config, targets(), sets, folder, runtime, Labels(place.arm or "base", place.seed))
+            sets: dict[str, list[Problem]] = {
+                label: prepare.read_problems(self.folder(node)) for label, node in tests.items()
+            }
+            evaluating.evaluate(
+                config, targets(), sets, folder, runtime, Labels(place.arm or "base", place.seed)
+            )
 
         self._add(place.node("evaluate", spec, (checkpoint, *tests.values()), run))
 
@@ -214,9 +309,21 @@ class Graph:
         """Probe of a last checkpoint, compared with the base it came from."""
         recipe = self.recipe
         assert recipe.probe is not None
-        config = probe.ProbeConfig(**recipe.probe.settings(), max_new_tokens=recipe.evaluate.max_new_tokens, prompt_suffix=recipe.prompt_suffix)
-        settings = {"probe": config.identity(), "openings": config.forced(), "arm": place.arm, "seed": place.seed, "runtime": recipe.runtime.identity()}
-        settings |= tracked(self.recipe, place.mixture) | ({"from_step": place.from_step} if place.from_step is not None else {})
+        config = probe.ProbeConfig(
+            **recipe.probe.settings(),
+            max_new_tokens=recipe.evaluate.max_new_tokens,
+            prompt_suffix=recipe.prompt_suffix,
+        )
+        settings = {
+            "probe": config.identity(),
+            "openings": config.forced(),
+            "arm": place.arm,
+            "seed": place.seed,
+            "runtime": recipe.runtime.identity(),
+        }
+        settings |= tracked(self.recipe, place.mixture) | (
+            {"from_step": place.from_step} if place.from_step is not None else {}
+        )
         roles = {"checkpoint": checkpoint} | ({"reference": reference} if reference else {})
         spec = Spec("probe", settings, probe.VERSION, self._fingerprints(**roles, **tests))
 
@@ -224,8 +331,21 @@ class Graph:
             sets = {label: prepare.read_problems(self.folder(node)) for label, node in tests.items()}
             step = 0 if place.arm is None else max(checkpoints_of(self.folder(checkpoint)))
             chosen = checkpoint_at(self.folder(checkpoint), place.from_step if place.arm is None else None)
-            base = probe.Checkpoint(0, checkpoint_at(self.folder(reference), place.from_step)) if reference else None
-            probe.probe(config, probe.Checkpoint(step, chosen), base, [], sets, folder, runtime, Labels(place.arm or "base", place.seed))
+            base = (
+                probe.Checkpoint(0, checkpoint_at(self.folder(reference), place.from_step))
+                if reference
+                else None
+            )
+            probe.probe(
+                config,
+                probe.Checkpoint(step, chosen),
+                base,
+                [],
+                sets,
+                folder,
+                runtime,
+                Labels(place.arm or "base", place.seed),
+            )
 
         self._add(place.node("probe", spec, (*roles.values(), *tests.values()), run))
 
@@ -255,7 +375,9 @@ def checkpoint_at(folder: Path, step: int | None) -> Path:
         return last_checkpoint(folder)
     found = checkpoints_of(folder)
     if step not in found:
-        raise UserError(f"grid.from_step: pretraining kept steps {', '.join(map(str, sorted(found)))}, not {step}; choose one, or name it in pretrain.keep_steps")
+        raise UserError(
+            f"grid.from_step: pretraining kept steps {', '.join(map(str, sorted(found)))}, not {step}; choose one, or name it in pretrain.keep_steps"
+        )
     return found[step]
 
 
@@ -265,7 +387,9 @@ def last_checkpoint(folder: Path) -> Path:
         return folder
     found = checkpoints_of(folder)
     if not found:
-        raise UserError(f"{folder}: neither a checkpoint folder (config.json) nor an artifact with checkpoints/step_N")
+        raise UserError(
+            f"{folder}: neither a checkpoint folder (config.json) nor an artifact with checkpoints/step_N"
+        )
     return found[max(found)]
 
 

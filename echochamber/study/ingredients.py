@@ -45,7 +45,11 @@ def problem_source(recipe: Recipe, name: str, split: str, count: int) -> Problem
     config = prepare.ProblemSetConfig(set=name, split=split, count=count, seed=recipe.data_seed)
     world = recipe.world
     spec = Spec("problems", {"problems": config.identity()} | world_settings(world), prepare.PROBLEMS_VERSION)
-    return ProblemSource(f"problems/{split}/{name}/{count}", spec, lambda folder: prepare.prepare_problems(config, world, folder))
+    return ProblemSource(
+        f"problems/{split}/{name}/{count}",
+        spec,
+        lambda folder: prepare.prepare_problems(config, world, folder),
+    )
 
 
 def _problem_file(recipe: Recipe, path: Path, count: int) -> ProblemSource:
@@ -53,35 +57,57 @@ def _problem_file(recipe: Recipe, path: Path, count: int) -> ProblemSource:
     policy = recipe.on_bad_row
     settings = {"file": path.name, "count": count, "on_bad_row": policy}
     spec = Spec("problems", settings, prepare.PROBLEMS_VERSION, inputs={"file": hash_file(path)})
-    return ProblemSource(f"problems/{path.as_posix().strip('/')}/{count}", spec, lambda folder: prepare.prepare_problem_file(str(path), count, policy, folder))
+    return ProblemSource(
+        f"problems/{path.as_posix().strip('/')}/{count}",
+        spec,
+        lambda folder: prepare.prepare_problem_file(str(path), count, policy, folder),
+    )
 
 
 def _hub_problems(recipe: Recipe, name: str, split: hub.Split, count: int) -> ProblemSource:
     """A set of the hub, keyed by its commit."""
     place, policy = hub.parse_hub_name(name), recipe.on_bad_row
-    settings = {"hub": place.name, "commit": place.commit, "split": split, "count": count, "on_bad_row": policy}
+    settings = {
+        "hub": place.name,
+        "commit": place.commit,
+        "split": split,
+        "count": count,
+        "on_bad_row": policy,
+    }
     spec = Spec("problems", settings, prepare.PROBLEMS_VERSION)
     at_commit = f"{hub.PREFIX}{place.name}@{place.commit}"
-    return ProblemSource(f"problems/{split}/{name}/{count}", spec, lambda folder: prepare.prepare_problem_file(at_commit, count, policy, folder, split))
+    return ProblemSource(
+        f"problems/{split}/{name}/{count}",
+        spec,
+        lambda folder: prepare.prepare_problem_file(at_commit, count, policy, folder, split),
+    )
 
 
-def arm_source(recipe: Recipe, config: RLConfig, seed: int, modules: dict[str, str], mixture: str | None) -> ArmSource:
+def arm_source(
+    recipe: Recipe, config: RLConfig, seed: int, modules: dict[str, str], mixture: str | None
+) -> ArmSource:
     """`modules`: content of the user's modules, which may hold the arm's reward; `mixture`: None where the base is no mixture's."""
     config = config.model_copy(update={"prompt_suffix": recipe.prompt_suffix})
-    settings = {"rl": config.identity(), "seed": seed, "runtime": recipe.runtime.identity()} | tracked(recipe, mixture)
+    settings = {"rl": config.identity(), "seed": seed, "runtime": recipe.runtime.identity()} | tracked(
+        recipe, mixture
+    )
     inputs = {"completions": hash_file(existing(config.completions))} if config.completions else {}
     return ArmSource(config, settings, inputs | modules)
 
 
 def tracked(recipe: Recipe, mixture: str | None) -> dict[str, Any]:
     """The behaviours that are the study's own, as runs of a mixture know them; in a fingerprint only where there are some."""
-    twins = {name: {"of": twin.of, "contains": twin.contains} for name, twin in recipe.twins_of(mixture).items()}
+    twins = {
+        name: {"of": twin.of, "contains": twin.contains} for name, twin in recipe.twins_of(mixture).items()
+    }
     return {"behaviours": twins} if twins else {}
 
 
 def world_settings(world: WorldConfig) -> dict[str, Any]:
     """The world's settings, and the versions of those of its families whose texts were changed."""
-    return {"world": world.identity()} | ({"families": world.revised_families} if world.revised_families else {})
+    return {"world": world.identity()} | (
+        {"families": world.revised_families} if world.revised_families else {}
+    )
 
 
 def existing(name: str) -> Path:

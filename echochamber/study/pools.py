@@ -98,7 +98,9 @@ class LocalPool:
 
     def _open(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(self.slots, mp_context=context, initializer=_end_with, initargs=(os.getpid(),))
+        self._pool = ProcessPoolExecutor(
+            self.slots, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
+        )
 
     def submit(self, node: Node) -> _Job:
         """A task of the process pool."""
@@ -109,7 +111,9 @@ class LocalPool:
         jobs = list(handles)
         while True:
             wait([job.future for job in jobs], return_when=FIRST_COMPLETED)
-            if any(job.future.done() and isinstance(job.future.exception(), BrokenProcessPool) for job in jobs):
+            if any(
+                job.future.done() and isinstance(job.future.exception(), BrokenProcessPool) for job in jobs
+            ):
                 lost = self._start_anew(jobs)
                 if not lost:
                     continue
@@ -175,7 +179,9 @@ class RayPool:
         self._device = graph.recipe.runtime.device
 
     def __enter__(self) -> Self:
-        self._ray.init(include_dashboard=False, log_to_driver=False, ignore_reinit_error=True, configure_logging=False)
+        self._ray.init(
+            include_dashboard=False, log_to_driver=False, ignore_reinit_error=True, configure_logging=False
+        )
         has_gpu = self._ray.cluster_resources().get("GPU", 0) > 0
         self._gpus = 1 if self._device == "cuda" or (self._device == "auto" and has_gpu) else 0
         self._remote = self._ray.remote(run_named)
@@ -187,7 +193,9 @@ class RayPool:
     def submit(self, node: Node) -> Any:
         """A task with the stage's threads as CPUs; stages that train or sample ask for the GPU."""
         gpus = self._gpus if node.kind in ("pretrain", "rl", "evaluate") else 0
-        task = self._remote.options(num_cpus=self._cpus, num_gpus=gpus, max_retries=RETRIES, scheduling_strategy="SPREAD")
+        task = self._remote.options(
+            num_cpus=self._cpus, num_gpus=gpus, max_retries=RETRIES, scheduling_strategy="SPREAD"
+        )
         return task.remote(*self._task, node.id, LOST_LOCK_SECONDS)
 
     def wait(self, handles: Iterable[Any]) -> list[Ended]:

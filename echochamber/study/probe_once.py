@@ -16,9 +16,16 @@ from .status import sitting
 
 
 def probe_once(
-    checkpoint: str, reference: str | None, problems: str, completions: Path | None, out: Path | None,
-    settings: dict[str, Any], limit: int | None, seed: int, on_bad_row: OnBadRow = "error",
-) -> tuple[Path, list[dict[str, Any]]]:  # fmt: skip
+    checkpoint: str,
+    reference: str | None,
+    problems: str,
+    completions: Path | None,
+    out: Path | None,
+    settings: dict[str, Any],
+    limit: int | None,
+    seed: int,
+    on_bad_row: OnBadRow = "error",
+) -> tuple[Path, list[dict[str, Any]]]:
     """Returns (artifact folder, summary rows); what was done before is read, not done again."""
     config = probing.ProbeConfig.parse(settings, "probe")
     openings = config.forced()
@@ -29,19 +36,36 @@ def probe_once(
     for place in places:
         chosen = that_fit(place, chosen, config.prompt_suffix, config.max_new_tokens)
     if not chosen:
-        raise UserError(f"{problems}: no problem fits the model's positions with max_new_tokens {config.max_new_tokens}")
+        raise UserError(
+            f"{problems}: no problem fits the model's positions with max_new_tokens {config.max_new_tokens}"
+        )
     runtime = RuntimeConfig()
     inputs = {f"checkpoint {i}": hash_checkpoint(place) for i, place in enumerate(places)}
     inputs |= {"completions": hash_file(completions)} if completions else {}
     ids = [[p.id, p.question, p.reference] for p in chosen]
-    what = {"probe": config.identity(), "openings": openings, "problems": ids, "seed": seed, "runtime": runtime.identity()}
+    what = {
+        "probe": config.identity(),
+        "openings": openings,
+        "problems": ids,
+        "seed": seed,
+        "runtime": runtime.identity(),
+    }
     store = Store(make_folder(out or Path("runs") / f"probe-{name}"))
     spec = Spec("probe", what, probing.VERSION, {}, inputs)
 
     def write(partial: Path) -> None:
         first, *rest = [probing.Checkpoint(step_of(place), place) for place in places]
         with sitting(partial):
-            probing.probe(config, first, rest[0] if rest else None, given, {name: chosen}, partial, start_runtime(runtime), Labels("checkpoint", seed))
+            probing.probe(
+                config,
+                first,
+                rest[0] if rest else None,
+                given,
+                {name: chosen},
+                partial,
+                start_runtime(runtime),
+                Labels("checkpoint", seed),
+            )
 
     artifact = store.build(spec, write, {"seed": seed})
     return artifact, json.loads((artifact / "summary.json").read_text(encoding="utf-8"))

@@ -47,7 +47,9 @@ class Rates:
             for group in stage.groups:
                 taken, estimated = sums.get(group, (0.0, 0.0))
                 sums[group] = taken + stage.taken, estimated + stage.estimated
-        self.ratios = {group: taken / estimated for group, (taken, estimated) in sums.items() if estimated > 0}
+        self.ratios = {
+            group: taken / estimated for group, (taken, estimated) in sums.items() if estimated > 0
+        }
 
     def ratio(self, groups: Sequence[Group]) -> float | None:
         """That of the most specific group with a finished stage; None without any."""
@@ -73,7 +75,9 @@ def measure_speed(size: str, vocab_size: int, config: RuntimeConfig) -> Speed | 
     model = Transformer(settings).to(runtime.device)
     speed_up(model, runtime)
     model.init_weights(torch.Generator().manual_seed(0))
-    return Speed(_train_tokens_per_s(model, vocab_size, runtime), _sample_tokens_per_s(model, vocab_size, runtime))
+    return Speed(
+        _train_tokens_per_s(model, vocab_size, runtime), _sample_tokens_per_s(model, vocab_size, runtime)
+    )
 
 
 def _train_tokens_per_s(model: Transformer, vocab_size: int, runtime: Runtime, sequence: int = 256) -> float:

@@ -121,23 +121,39 @@ class Recipe(Config):
             raise ValueError(f"size {unknown[0]!r} is not known; there are {', '.join(SIZES)}")
         for name, arm in self.rl.items():
             if arm.prompt_suffix not in (DEFAULT_SUFFIX, self.prompt_suffix):
-                raise ValueError(f"rl.{name}.prompt_suffix differs from the study's; set 'prompt_suffix' once, at the top")
-        rules = [*self.grid.rules, *(extra.where for extra in self.also_evaluate.values()), *([self.probe.where] if self.probe else [])]
+                raise ValueError(
+                    f"rl.{name}.prompt_suffix differs from the study's; set 'prompt_suffix' once, at the top"
+                )
+        rules = [
+            *self.grid.rules,
+            *(extra.where for extra in self.also_evaluate.values()),
+            *([self.probe.where] if self.probe else []),
+        ]
         for key, known in (("mixture", self.mixtures), ("rl", self.rl), ("size", SIZES)):
             wrong = [str(value) for rule in rules for value in named(rule, key) if value not in known]
             if wrong:
-                raise ValueError(f"a rule of grid, also_evaluate or probe names {key} {wrong[0]!r}; there are {', '.join(known)}")
+                raise ValueError(
+                    f"a rule of grid, also_evaluate or probe names {key} {wrong[0]!r}; there are {', '.join(known)}"
+                )
         # Without keep_steps the kept ones follow from the mixture's tokens, which nobody knows before it is prepared.
-        dropped = [rule.step for rule in self.grid.from_step if self.pretrain.keep_steps and rule.step not in self.pretrain.keep_steps]
+        dropped = [
+            rule.step
+            for rule in self.grid.from_step
+            if self.pretrain.keep_steps and rule.step not in self.pretrain.keep_steps
+        ]
         if dropped:
-            raise ValueError(f"grid.from_step starts at step {dropped[0]}; pretrain.keep_steps has {', '.join(map(str, self.pretrain.keep_steps))}")
+            raise ValueError(
+                f"grid.from_step starts at step {dropped[0]}; pretrain.keep_steps has {', '.join(map(str, self.pretrain.keep_steps))}"
+            )
         taken = [name for name in self.behaviours if name in FORMAT_NAMES]
         if taken:
             raise ValueError(f"behaviours.{taken[0]}: the name is a shipped format's; choose another")
         for name, twin in self.behaviours.items():
             lost = [pattern for pattern in twin.only if not fnmatch.filter(self.mixtures, pattern)]
             if lost:
-                raise ValueError(f"behaviours.{name}.only names {lost[0]!r}, which is no mixture; there are {', '.join(self.mixtures)}")
+                raise ValueError(
+                    f"behaviours.{name}.only names {lost[0]!r}, which is no mixture; there are {', '.join(self.mixtures)}"
+                )
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds {list(self.seeds)} repeat")
         return self
@@ -166,7 +182,9 @@ def find_recipe(name_or_path: str) -> Path:
         return path
     shipped = shipped_recipes()
     if name_or_path not in shipped:
-        raise UserError(f"recipe {name_or_path!r} is not known; there are {', '.join(shipped)}, or give a path ending in .yaml")
+        raise UserError(
+            f"recipe {name_or_path!r} is not known; there are {', '.join(shipped)}, or give a path ending in .yaml"
+        )
     return shipped[name_or_path]
 
 
@@ -186,7 +204,10 @@ def resolve_inheritance(arms: dict[str, Any], source: str) -> dict[str, Any]:
     def resolved(name: str, below: tuple[str, ...]) -> Any:
         arm = arms[name]
         if isinstance(arm, dict) and "preset" in arm:
-            arm = merge(rl_preset(arm["preset"], f"{source}: rl.{name}.preset"), {k: v for k, v in arm.items() if k != "preset"})
+            arm = merge(
+                rl_preset(arm["preset"], f"{source}: rl.{name}.preset"),
+                {k: v for k, v in arm.items() if k != "preset"},
+            )
         if not isinstance(arm, dict) or "inherits" not in arm:
             return arm
         parent = arm["inherits"]

@@ -58,7 +58,9 @@ def rl_once(recipe: Recipe, base: str | Path, out: Path | None) -> list[Trained]
     checkpoint = find_checkpoint(base)
     jobs = list(_jobs(recipe, hash_checkpoint(checkpoint)))
     if not jobs:
-        raise UserError(f"recipe {recipe.name}: no RL arm to run: 'rl' names {', '.join(recipe.rl) or 'none'}, and grid may leave arms out")
+        raise UserError(
+            f"recipe {recipe.name}: no RL arm to run: 'rl' names {', '.join(recipe.rl) or 'none'}, and grid may leave arms out"
+        )
     if recipe.grid.from_step:
         say(f"grid.from_step is not used: every arm starts from {base}")
     store = Store(make_folder((out or Path("runs") / f"rl-{recipe.name}") / "artifacts"))
@@ -77,18 +79,28 @@ def _jobs(recipe: Recipe, checkpoint: str) -> Iterator[Job]:
                 continue
             problems = problem_source(recipe, settings.problems.set, "train", settings.problems.count)
             source = arm_source(recipe, settings, seed, modules, mixture=None)
-            spec = Spec("rl", source.settings, rl.VERSION, {"problems": problems.spec.fingerprint}, source.inputs | {"checkpoint": checkpoint})
+            spec = Spec(
+                "rl",
+                source.settings,
+                rl.VERSION,
+                {"problems": problems.spec.fingerprint},
+                source.inputs | {"checkpoint": checkpoint},
+            )
             yield Job(arm, seed, source.config, problems, spec)
 
 
 def _trained(job: Job, recipe: Recipe, checkpoint: Path, store: Store, runtime: Runtime) -> Trained:
     was_done = store.has(job.spec)
-    problems = store.build(job.problems.spec, job.problems.prepare)  # first: where they are bad, no trace of a run is left
+    problems = store.build(
+        job.problems.spec, job.problems.prepare
+    )  # first: where they are bad, no trace of a run is left
 
     def write(partial: Path) -> None:
         say(f"rl {job.arm}, seed {job.seed}")
         with sitting(partial):
-            runtime.ranks.from_main([str(path) for path in (checkpoint, problems, partial)] + [job.seed, job.config.resolved()])
+            runtime.ranks.from_main(
+                [str(path) for path in (checkpoint, problems, partial)] + [job.seed, job.config.resolved()]
+            )
             _train(recipe, job.config, job.seed, checkpoint, problems, partial, runtime)
 
     folder = store.build(job.spec, write, {"seed": job.seed})
@@ -101,9 +113,25 @@ def _follow(recipe: Recipe, ranks: Ranks) -> None:
     while task := ranks.from_main(None):
         *places, seed, config = task
         checkpoint, problems, partial = map(Path, places)
-        _train(recipe, RLConfig.parse(config, "rl"), seed, checkpoint, problems, partial, start_runtime(recipe.runtime))
+        _train(
+            recipe,
+            RLConfig.parse(config, "rl"),
+            seed,
+            checkpoint,
+            problems,
+            partial,
+            start_runtime(recipe.runtime),
+        )
 
 
-def _train(recipe: Recipe, config: RLConfig, seed: int, checkpoint: Path, problems: Path, folder: Path, runtime: Runtime) -> None:
+def _train(
+    recipe: Recipe,
+    config: RLConfig,
+    seed: int,
+    checkpoint: Path,
+    problems: Path,
+    folder: Path,
+    runtime: Runtime,
+) -> None:
     with extra_formats(twin_formats(recipe.twins_of(None))):
         rl.rl(config, seed, checkpoint, read_problems(problems), folder, runtime)

@@ -17,7 +17,13 @@ PROMPT_SUFFIX = "\n\n"
 
 
 def sample_once(
-    checkpoint: str | Path, question: str, number: int, form: str | None, reference: str, settings: dict[str, Any], seed: int
+    checkpoint: str | Path,
+    question: str,
+    number: int,
+    form: str | None,
+    reference: str,
+    settings: dict[str, Any],
+    seed: int,
 ) -> list[tuple[str, Verdict, bool]]:
     """(text, verdict, truncated) of `number` completions; a forced opening is part of the text."""
     opening = format_row(form).opening if form else ""
@@ -31,4 +37,7 @@ def sample_once(
     texts = [opening + completion.text for completion in group]
     with Grader() as grader:
         verdicts = grader.grade_batch([(problem, text) for text in texts])
-    return [(text, verdict, completion.truncated) for text, verdict, completion in zip(texts, verdicts, group, strict=True)]
+    return [
+        (text, verdict, completion.truncated)
+        for text, verdict, completion in zip(texts, verdicts, group, strict=True)
+    ]

@@ -36,7 +36,11 @@ class StudyStatus:
         earlier = _read_object(self.path)
         recorded, commands = earlier.get("criteria"), earlier.get("commands")
         self.criteria: dict[str, Any] = recorded if isinstance(recorded, dict) else {}
-        self.commands = list(dict.fromkeys([*(commands if isinstance(commands, list) else []), *([command] if command else [])]))
+        self.commands = list(
+            dict.fromkeys(
+                [*(commands if isinstance(commands, list) else []), *([command] if command else [])]
+            )
+        )
         self.nodes = {name: NodeStatus() for name in graph.nodes}
         for name, node in graph.nodes.items():
             if graph.store.has(node.spec):
@@ -51,9 +55,16 @@ class StudyStatus:
     def set(self, node_id: str, status: NodeStatus) -> None:
         """Change one node and write the file; the first RL stage to start fixes the hash of the claims' criteria."""
         if self.graph.nodes[node_id].kind == "rl" and not self.criteria:
-            untouched = not any(s.status == "done" and self.graph.nodes[name].kind == "rl" for name, s in self.nodes.items())
+            untouched = not any(
+                s.status == "done" and self.graph.nodes[name].kind == "rl" for name, s in self.nodes.items()
+            )
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            self.criteria = {"hash": criteria_hash(), "program": program_hash(), "recorded": now, "before_first_rl": untouched}
+            self.criteria = {
+                "hash": criteria_hash(),
+                "program": program_hash(),
+                "recorded": now,
+                "before_first_rl": untouched,
+            }
         self.nodes[node_id] = status
         self.write()
 
@@ -79,11 +90,21 @@ class StudyStatus:
     def _node(self, node: Node) -> dict[str, Any]:
         status = self.nodes[node.id]
         return {
-            "id": node.id, "kind": node.kind, "fingerprint": node.spec.fingerprint, "folder": f"artifacts/{node.spec.name}",
-            "mixture": node.mixture, "size": node.size, "arm": node.arm, "seed": node.seed, "parents": list(node.parents),
-            "evaluation": node.evaluation, "from_step": node.from_step,
-            "status": status.status, "seconds": status.seconds, "error": status.error,
-        }  # fmt: skip
+            "id": node.id,
+            "kind": node.kind,
+            "fingerprint": node.spec.fingerprint,
+            "folder": f"artifacts/{node.spec.name}",
+            "mixture": node.mixture,
+            "size": node.size,
+            "arm": node.arm,
+            "seed": node.seed,
+            "parents": list(node.parents),
+            "evaluation": node.evaluation,
+            "from_step": node.from_step,
+            "status": status.status,
+            "seconds": status.seconds,
+            "error": status.error,
+        }
 
 
 def _read_object(path: Path) -> dict[str, Any]:

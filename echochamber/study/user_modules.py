@@ -39,5 +39,7 @@ def _load(path: Path) -> str:
             raise
         except Exception as error:
             del sys.modules[name]
-            raise UserError(f"modules: {path}: {type(error).__name__} while it was imported: {error}") from error
+            raise UserError(
+                f"modules: {path}: {type(error).__name__} while it was imported: {error}"
+            ) from error
     return content

@@ -12,6 +12,16 @@ from .report import sandbox_report
 from .style import style_features
 
 __all__ = [
-    "GradeCounts", "Grader", "GraderConfig", "LegacyGrader", "LegacyVerdict", "ProcessVerdict",
-    "check_process", "classify", "grade_lines", "legacy_label", "sandbox_report", "style_features",
-]  # fmt: skip
+    "GradeCounts",
+    "Grader",
+    "GraderConfig",
+    "LegacyGrader",
+    "LegacyVerdict",
+    "ProcessVerdict",
+    "check_process",
+    "classify",
+    "grade_lines",
+    "legacy_label",
+    "sandbox_report",
+    "style_features",
+]

@@ -75,7 +75,13 @@ def _anything(text: str) -> bool:
 
 SHIPPED = (
     Format("tinygsm", is_function, "function", "def simple_math_problem() -> int:", "Python function"),
-    Format("omi1", is_llm_code, "llm_code", "Let's solve this problem using Python code.\n<llm-code>", "Code block with output"),
+    Format(
+        "omi1",
+        is_llm_code,
+        "llm_code",
+        "Let's solve this problem using Python code.\n<llm-code>",
+        "Code block with output",
+    ),
     Format("omi2", is_boxed_prose, "box", "Let's go step by step.", "Natural language with a box"),
     Format("metamath", is_metamath, "metamath", "Let us see what we know.", "Prose, `The answer is:`"),
     Format("gsm8k", is_gsm8k, "hash", "", "Prose with calculator marks"),

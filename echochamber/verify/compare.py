@@ -118,7 +118,9 @@ def _equal_parts(left: tuple[str, str, list[str]], right: tuple[str, str, list[s
         return False
     verdicts = [equal_text(a, b) for a, b in zip(*_order(left[2], right[2], unordered), strict=True)]
     if False in verdicts:
-        return None if unordered and not all(parse_value(x) is not None for x in left[2] + right[2]) else False
+        return (
+            None if unordered and not all(parse_value(x) is not None for x in left[2] + right[2]) else False
+        )
     return None if None in verdicts else True
 
 

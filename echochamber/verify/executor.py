@@ -48,11 +48,17 @@ class Executor:
         done = own.threads.map(lambda part: [self._run_one(own, program) for program in part], parts)
 
         def wait() -> dict[Program, RunResult]:
-            results = {program: result for part, found in zip(parts, done, strict=True) for program, result in zip(part, found, strict=True)}
+            results = {
+                program: result
+                for part, found in zip(parts, done, strict=True)
+                for program, result in zip(part, found, strict=True)
+            }
             for program, result in results.items():
                 if result.status in ("timeout", "infrastructure"):
                     results[program] = self._run_one(own, program)
-            self.recent = {program: result for program, result in results.items() if result.status in ("value", "error")}
+            self.recent = {
+                program: result for program, result in results.items() if result.status in ("value", "error")
+            }
             return results
 
         return wait
@@ -82,5 +88,3 @@ class Executor:
         own.monty.close()
         if own.locked:
             own.locked.close()
-
-

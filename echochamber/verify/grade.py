@@ -32,8 +32,11 @@ from .written_steps import Written, read_steps
 MAX_COMPLETION = 200_000
 """Characters of a completion that are looked at."""
 _FAILURES: dict[str, Outcome] = {
-    "error": "error", "timeout": "timeout", "unsupported": "unsupported", "infrastructure": "infrastructure",
-}  # fmt: skip
+    "error": "error",
+    "timeout": "timeout",
+    "unsupported": "unsupported",
+    "infrastructure": "infrastructure",
+}
 _FLOAT_TEXT = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
 
 
@@ -107,19 +110,26 @@ class Grader:
         """The verdict on one completion; never raises for any text."""
         return self.grade_batch([(problem, completion)])[0]
 
-    def grade_batch(self, items: Sequence[tuple[Problem, str]], described: int | None = None) -> list[Verdict]:
+    def grade_batch(
+        self, items: Sequence[tuple[Problem, str]], described: int | None = None
+    ) -> list[Verdict]:
         """Verdicts in order; identical programs run once, in parallel over the workers.
 
         Problems with one id and reference are taken to be one problem. Only the first `described`
         items need style features and process verdicts (None: all): they cost as much as the rest.
         """
         keys = [(problem.id, problem.reference, completion) for problem, completion in items]
-        distinct = {key: _Item(problem, completion[:MAX_COMPLETION]) for key, (problem, completion) in zip(keys, items, strict=True)}
+        distinct = {
+            key: _Item(problem, completion[:MAX_COMPLETION])
+            for key, (problem, completion) in zip(keys, items, strict=True)
+        }
         wanted = set(keys[:described])
         for key, item in distinct.items():
             item.described = key in wanted
             self._guard(item, self._read)
-        wait = self.executor.start(list(dict.fromkeys(i.reading.program for i in distinct.values() if i.reading.program)))
+        wait = self.executor.start(
+            list(dict.fromkeys(i.reading.program for i in distinct.values() if i.reading.program))
+        )
         for item in distinct.values():
             self._guard(item, self._describe)
         results = wait()
@@ -180,7 +190,9 @@ class Grader:
         if not result.text:
             return Verdict(form, None, "no_answer", "program has no value")
         decision = self._decide_value(result, reference, reading.program_prints)
-        return self._decided(form, replace(decision, detail=_disagreement(decision.answer, reading.boxed) or decision.detail))
+        return self._decided(
+            form, replace(decision, detail=_disagreement(decision.answer, reading.boxed) or decision.detail)
+        )
 
     @staticmethod
     def _decided(form: str, decision: _Decision) -> Verdict:
@@ -195,7 +207,11 @@ class Grader:
         """
         if result.kind == "int":
             right = equal_number(parse_value(result.text), reference)
-            return _Decision(result.text, right) if right is not None else self._decide_text(result.text, reference)
+            return (
+                _Decision(result.text, right)
+                if right is not None
+                else self._decide_text(result.text, reference)
+            )
         if result.kind == "float" or _FLOAT_TEXT.fullmatch(result.text):
             number = from_float(float(result.text))
             if number is None:

@@ -74,7 +74,13 @@ class LegacyGrader:
     Programs that `beside` has just run for the same completions are not run again.
     """
 
-    def __init__(self, limits: Limits | None = None, workers: int = 1, tier2: bool = False, beside: Executor | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        workers: int = 1,
+        tier2: bool = False,
+        beside: Executor | None = None,
+    ) -> None:
         self._executor = Executor(limits or Limits(seconds=3.0), workers, tier2)
         self._beside = beside
 
@@ -106,7 +112,11 @@ class LegacyGrader:
 def _judge(reference: str, text: str, result: RunResult | None) -> LegacyVerdict:
     label = legacy_label(text)
     if result is not None and result.status == "value" and label != "text":
-        right = equal_float(result.text, reference) if result.kind == "float" else equal_text(result.text, reference)
+        right = (
+            equal_float(result.text, reference)
+            if result.kind == "float"
+            else equal_text(result.text, reference)
+        )
         return LegacyVerdict(label, bool(right), result.text)
     if label == "llm-code" and "def" in text:
         label = "tinygsm-code"

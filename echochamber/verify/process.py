@@ -17,7 +17,14 @@ from ..core.types import SolutionGraph, Step
 from .written_steps import Operand, Written, WrittenOperation, simple
 
 FirstError = Literal[
-    "", "misread_number", "wrong_operation", "wrong_operand", "arithmetic_slip", "missing_step", "incomplete", "broken_format"
+    "",
+    "misread_number",
+    "wrong_operation",
+    "wrong_operand",
+    "arithmetic_slip",
+    "missing_step",
+    "incomplete",
+    "broken_format",
 ]
 _PRIME = 2**61 - 1
 _Signature = tuple[str, Number, Number]
@@ -39,8 +46,11 @@ def check_process(
     `correct`, `answered`: the grader's word on the answer; right steps need a right answer.
     """
     needed = needed_steps(graph)
-    if correct and written.readable and not _slip(written) and (
-        _covers(written, needed) or _same_function(written, graph)
+    if (
+        correct
+        and written.readable
+        and not _slip(written)
+        and (_covers(written, needed) or _same_function(written, graph))
     ):
         return ProcessVerdict("right_steps")
     return ProcessVerdict("wrong_steps", first_error(written, graph, needed, answered, form))
@@ -55,7 +65,10 @@ def needed_steps(graph: SolutionGraph) -> list[_Signature]:
         if node >= count and node not in used:
             used.add(node)
             open_nodes += (graph.steps[node - count].left, graph.steps[node - count].right)
-    return [_signature(s.op, graph.node(s.left).value, graph.node(s.right).value) for s in (graph.steps[n - count] for n in sorted(used))]
+    return [
+        _signature(s.op, graph.node(s.left).value, graph.node(s.right).value)
+        for s in (graph.steps[n - count] for n in sorted(used))
+    ]
 
 
 def _signature(op: str, left: Number, right: Number) -> _Signature:
@@ -83,7 +96,8 @@ def _same_function(written: Written, graph: SolutionGraph) -> bool:
     givens = {simple(q.value) for q in graph.quantities if not q.constant}
     try:
         return all(
-            _evaluate_graph(graph, givens, point) == _evaluate_written(written, givens, point) for point in (0, 1)
+            _evaluate_graph(graph, givens, point) == _evaluate_written(written, givens, point)
+            for point in (0, 1)
         )
     except ZeroDivisionError:
         return False
@@ -146,7 +160,11 @@ def first_error(
 def _wrong_step(operation: WrittenOperation, graph: SolutionGraph) -> FirstError:
     """Same operands, other sign: wrong operation; else wrong operand."""
     operands = sorted((operation.left.value, operation.right.value))
-    return "wrong_operation" if any(_operands(graph, step) == operands for step in graph.steps) else "wrong_operand"
+    return (
+        "wrong_operation"
+        if any(_operands(graph, step) == operands for step in graph.steps)
+        else "wrong_operand"
+    )
 
 
 def _operands(graph: SolutionGraph, step: Step) -> list[Number]:

@@ -24,7 +24,16 @@ def sandbox_report() -> list[tuple[str, str, str]]:
     layers = available_layers()
     rows = [("sandbox tier 1", *_try_monty())]
     locked = all(layers[name] for name in REQUIRED)
-    rows.append(("sandbox tier 2", *(_try_locked() if locked else ("off", "cannot be locked down here; sympy programs are unsupported"))))
+    rows.append(
+        (
+            "sandbox tier 2",
+            *(
+                _try_locked()
+                if locked
+                else ("off", "cannot be locked down here; sympy programs are unsupported")
+            ),
+        )
+    )
     rows += [(f"layer {name}", state or "missing", _LAYER_MEANING[name]) for name, state in layers.items()]
     return [*rows, ("algebra worker", *_try_algebra())]
 
@@ -43,7 +52,11 @@ def _try_locked() -> tuple[str, str]:
     pool = LockedPool(Limits())
     result = pool.run(Program(("import sympy\nsympy.Integer(18)",)))
     pool.close()
-    return ("on", "full Python with sympy in a locked-down process") if result.text == "18" else ("off", result.detail)
+    return (
+        ("on", "full Python with sympy in a locked-down process")
+        if result.text == "18"
+        else ("off", result.detail)
+    )
 
 
 def _try_algebra() -> tuple[str, str]:

@@ -67,7 +67,9 @@ def _block_style(text: str) -> dict[str, str]:
 
 def _code_style(code: str) -> dict[str, str]:
     pairs = _ASSIGNMENT.findall(code)
-    steps = sum(1 for name, value in pairs if _OPERATOR.search(value.lstrip("-+")) and not _LITERAL.fullmatch(value))
+    steps = sum(
+        1 for name, value in pairs if _OPERATOR.search(value.lstrip("-+")) and not _LITERAL.fullmatch(value)
+    )
     givens = sum(1 for _, value in pairs if _LITERAL.fullmatch(value))
     return {
         "comments": "yes" if _COMMENT.search(code) else "no",
@@ -97,7 +99,9 @@ def _prose_style(form: str, text: str) -> dict[str, str]:
         "latex": "yes" if _LATEX.search(body.replace("$\\boxed", "")) else "no",
         "spaced": "yes" if _SPACED.search(body) else "no" if _TIGHT.search(body) else "none",
         "marks": "yes" if "<<" in text else "no",
-        "lead_in": "yes" if first and not any(char.isdigit() for char in first) and not _RESTATED.search(first) else "no",
+        "lead_in": "yes"
+        if first and not any(char.isdigit() for char in first) and not _RESTATED.search(first)
+        else "no",
         "restated": "yes" if _RESTATED.search(body) else "no",
         "steps": str(min(len(_EQUATION.findall(_MARK.sub("", body))), 20)),
     }

@@ -23,7 +23,9 @@ class TwinConfig(Config):
 
     def tracked_in(self, mixture: str | None) -> bool:
         """Whether runs from a base of this mixture know the behaviour; None: a base that is no mixture's."""
-        return not self.only or (mixture is not None and any(fnmatchcase(mixture, pattern) for pattern in self.only))
+        return not self.only or (
+            mixture is not None and any(fnmatchcase(mixture, pattern) for pattern in self.only)
+        )
 
 
 @dataclass(frozen=True)
@@ -44,5 +46,14 @@ def twin_formats(twins: Mapping[str, TwinConfig]) -> list[Format]:
         if not name.isidentifier():
             raise UserError(f"behaviours.{name}: a behaviour's name is letters, digits and underscores")
         of = format_row(twin.of)
-        rows.append(Format(name, _Marked(of, twin.contains), of.answer_rule, "", f"{of.title}, with {twin.contains}", of.name))
+        rows.append(
+            Format(
+                name,
+                _Marked(of, twin.contains),
+                of.answer_rule,
+                "",
+                f"{of.title}, with {twin.contains}",
+                of.name,
+            )
+        )
     return rows

@@ -18,15 +18,39 @@ _DECIMAL = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+\.?[0-9]*|\.[0-9]+)"
 _PLAIN = re.compile(rf"([+-]?)({_DECIMAL})(?:[eE]([+-]?[0-9]{{1,3}}))?")
 _TIMES_TEN = re.compile(rf"([+-]?{_DECIMAL})(?:\*|x)10\^(?:\{{([+-]?[0-9]{{1,3}})\}}|([0-9]))")
 _RATIO = re.compile(rf"([+-]?)\(?([+-]?{_DECIMAL})\)?/\(?([+-]?{_DECIMAL})\)?")
-_FRAC = re.compile(rf"([+-]?)([0-9]*)\\frac(?:\{{([+-]?{_DECIMAL})\}}|([0-9]))(?:\{{([+-]?{_DECIMAL})\}}|([0-9]))")
+_FRAC = re.compile(
+    rf"([+-]?)([0-9]*)\\frac(?:\{{([+-]?{_DECIMAL})\}}|([0-9]))(?:\{{([+-]?{_DECIMAL})\}}|([0-9]))"
+)
 _MIXED = re.compile(r"([+-]?)([0-9]+)[ ~]+([0-9]+)/([0-9]+)")
 _MARKUP = re.compile(
     r"(?<!\\)\\(?:left|right|displaystyle|mathrm|,|!|;|:| |quad)(?![A-Za-z])|\$|\\\(|\\\)|\\\[|\\\]|[€£¥₹]"
 )
 _TEXT_UNIT = re.compile(r"\\(?:text|textbf|mathrm|mbox|rm|operatorname)\s*\{[^{}]*\}(?:\^\{?[23]\}?)?")
-_TRAILING_UNIT = re.compile(r"(?:(?<=[0-9}])(?=[A-Za-z]{2})|\s+)(?:[A-Za-z][A-Za-z.²³/-]*(?:\^\{?[23]\}?)?(?:\s+|$)){1,5}$")
+_TRAILING_UNIT = re.compile(
+    r"(?:(?<=[0-9}])(?=[A-Za-z]{2})|\s+)(?:[A-Za-z][A-Za-z.²³/-]*(?:\^\{?[23]\}?)?(?:\s+|$)){1,5}$"
+)
 _NO_UNITS = frozenset(
-    ("or", "and", "to", "not", "plus", "minus", "times", "over", "than", "by", "if", "but", "else", "pi", "sqrt", "e", "i", "x", "y")
+    (
+        "or",
+        "and",
+        "to",
+        "not",
+        "plus",
+        "minus",
+        "times",
+        "over",
+        "than",
+        "by",
+        "if",
+        "but",
+        "else",
+        "pi",
+        "sqrt",
+        "e",
+        "i",
+        "x",
+        "y",
+    )
 )
 _LETTER_UNITS = frozenset("mgshlLkKCFA")
 _NAMED = re.compile(r"^\(?[A-Za-z]\)?(?:_\{?\w+\}?)?\s*=\s*")
@@ -48,7 +72,12 @@ def parse_value(text: str) -> Fraction | None:
 def strip_markup(text: str) -> str:
     """Text without dollar signs, spacing commands, unit texts, percent and degree signs, `x =`."""
     text = text.replace("−", "-").replace("–", "-").replace("\u00a0", " ").replace("\\%", "").replace("%", "")
-    text = text.replace("\\$", "").replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\\cfrac", "\\frac")
+    text = (
+        text.replace("\\$", "")
+        .replace("\\dfrac", "\\frac")
+        .replace("\\tfrac", "\\frac")
+        .replace("\\cfrac", "\\frac")
+    )
     text = re.sub(r"(?<=\d)\\[,!]\s*(?=\d{3})", "", text.replace("{,}", ","))
     text = re.sub(r"\^\s*(?:\\circ|\{\s*\\circ\s*\})|°|\\degree", "", text)
     text = text.replace("\\times", "*").replace("\\cdot", "*").replace("×", "*")

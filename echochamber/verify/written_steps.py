@@ -18,7 +18,9 @@ CODE_FORMATS = ("tinygsm", "omi1")
 MAX_OPERATIONS = 64
 _MAX_BITS = 512
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "/"}
-_CLAIM = re.compile(r"[ \t]*(-?\$?(?:[0-9]{1,3}(?:,[0-9]{3})++|[0-9]{1,40}+)(?:\.[0-9]{1,40}+)?(?:/[0-9]{1,40}+)?)")
+_CLAIM = re.compile(
+    r"[ \t]*(-?\$?(?:[0-9]{1,3}(?:,[0-9]{3})++|[0-9]{1,40}+)(?:\.[0-9]{1,40}+)?(?:/[0-9]{1,40}+)?)"
+)
 _LEFT_SIDE = frozenset("-+*/()0123456789., \t$")
 _MAX_LEFT = 200
 """Characters left of an equals sign that may belong to its equation."""
@@ -71,7 +73,9 @@ def _read_code(code: str, entry: str) -> Written:
         return written
     body = tree.body
     if entry:
-        body = next((node.body for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == entry), [])
+        body = next(
+            (node.body for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == entry), []
+        )
     names: dict[str, Operand] = {}
     try:
         for node in body:
@@ -124,7 +128,10 @@ def _number(text: str) -> Number:
 
 def _append(written: Written, op: str, left: Operand, right: Operand) -> Operand:
     value = compute(op, left.value, right.value)
-    if len(written.operations) >= MAX_OPERATIONS or value.numerator.bit_length() + value.denominator.bit_length() > _MAX_BITS:
+    if (
+        len(written.operations) >= MAX_OPERATIONS
+        or value.numerator.bit_length() + value.denominator.bit_length() > _MAX_BITS
+    ):
         raise _Unreadable
     written.operations.append(WrittenOperation(op, left, right, value))
     return Operand(value, len(written.operations) - 1)
@@ -180,7 +187,15 @@ def _plain_maths(text: str) -> str:
     """LaTeX arithmetic as plain signs; calculator marks, which repeat the equation, go."""
     text = re.sub(r"<<[^<>\n]*>>", "", text)
     text = re.sub(r"\\[dt]?frac\{(-?[\d.,]+)\}\{(-?[\d.,]+)\}", r"(\1/\2)", text)
-    for sign, plain in (("\\times", "*"), ("\\cdot", "*"), ("\\div", "/"), ("×", "*"), ("÷", "/"), ("−", "-"), ("\\$", "")):
+    for sign, plain in (
+        ("\\times", "*"),
+        ("\\cdot", "*"),
+        ("\\div", "/"),
+        ("×", "*"),
+        ("÷", "/"),
+        ("−", "-"),
+        ("\\$", ""),
+    ):
         text = text.replace(sign, plain)
     return text
 

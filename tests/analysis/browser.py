@@ -77,7 +77,9 @@ class Chromium:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
         media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         for name, arguments in (("setDeviceMetricsOverride", size), ("setEmulatedMedia", media)):
-            self._call("POST", f"{self.session}/goog/cdp/execute", {"cmd": f"Emulation.{name}", "params": arguments})
+            self._call(
+                "POST", f"{self.session}/goog/cdp/execute", {"cmd": f"Emulation.{name}", "params": arguments}
+            )
 
     def run(self, script: str, *arguments: Any) -> Any:
         """The value of a script's `return`."""

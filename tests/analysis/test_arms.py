@@ -18,7 +18,10 @@ def _summary(step, accuracy, shares, passed, voted):
 
 
 def _run(**changes):
-    rows = [_summary(0, 0.4, {"a": 0.5, "b": 0.5}, 0.9, 0.6), _summary(3, 0.7, {"a": 0.25, "b": 0.75, "c": 0.0}, 0.85, 0.8)]
+    rows = [
+        _summary(0, 0.4, {"a": 0.5, "b": 0.5}, 0.9, 0.6),
+        _summary(3, 0.7, {"a": 0.25, "b": 0.75, "c": 0.0}, 0.85, 0.8),
+    ]
     shares = [0.5, 0.92, 0.75]
     dense = [
         {"step": i + 1, "format/a/share": 1 - s, "format/b/share": s, "num_completions": 10, "num_tokens": 100 * (i + 1),
@@ -26,7 +29,19 @@ def _run(**changes):
         for i, s in enumerate(shares)
     ]  # fmt: skip
     node = object()
-    return Run(**{"mixture": "m", "size": "s", "arm": "grpo", "seed": 4, "pretrain": None, "rl": node, "rows": rows, "dense": dense} | changes)
+    return Run(
+        **{
+            "mixture": "m",
+            "size": "s",
+            "arm": "grpo",
+            "seed": 4,
+            "pretrain": None,
+            "rl": node,
+            "rows": rows,
+            "dense": dense,
+        }
+        | changes
+    )
 
 
 def test_gains_costs_and_collapse():

@@ -164,7 +164,9 @@ def test_labels_stay_inside_the_figure_and_apart(grid: Path, tmp_path: Path, wid
         browser.show_as(width, 900)
         browser.open(build_report(grid, tmp_path / "report.html"))
         assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
-        box = browser.run("const r = document.querySelector('#central').getBoundingClientRect(); return [r.left, r.right]")
+        box = browser.run(
+            "const r = document.querySelector('#central').getBoundingClientRect(); return [r.left, r.right]"
+        )
         labels = browser.run(
             "return [...document.querySelectorAll('#central .series-label, #central .tick')].map(e => { const r = e.getBoundingClientRect(); return [e.textContent, r.left, r.right, r.top, r.bottom]; })"
         )
@@ -174,7 +176,10 @@ def test_labels_stay_inside_the_figure_and_apart(grid: Path, tmp_path: Path, wid
             (one[0], other[0])
             for i, one in enumerate(labels)
             for other in labels[:i]
-            if one[1] < other[2] - 1 and other[1] < one[2] - 1 and one[3] < other[4] - 4 and other[3] < one[4] - 4
+            if one[1] < other[2] - 1
+            and other[1] < one[2] - 1
+            and one[3] < other[4] - 4
+            and other[3] < one[4] - 4
         ]
         assert hidden == []
 
@@ -209,7 +214,9 @@ def test_text_and_lines_stand_out_from_their_ground(study: Path, tmp_path: Path,
 
 def test_focus_can_be_seen(page: Chromium) -> None:
     page.press("#central", "\ue004")
-    style = page.run("const s = getComputedStyle(document.activeElement); return [s.outlineStyle, parseFloat(s.outlineWidth)]")
+    style = page.run(
+        "const s = getComputedStyle(document.activeElement); return [s.outlineStyle, parseFloat(s.outlineWidth)]"
+    )
     assert style[0] == "solid"
     assert style[1] >= 2
 
@@ -235,7 +242,9 @@ def test_served_page_reloads_when_the_study_moves_on(chromium: Chromium, copied:
 def test_seeds_and_arms_can_be_chosen(chromium: Chromium, grid: Path, tmp_path: Path) -> None:
     chromium.open(build_report(grid, tmp_path / "report.html"))
     summary = study_summary(grid)["final"]
-    shown = chromium.run("return page.central.checkpointAt(48, (row) => [row.accuracy, row.intervals.accuracy]).slice(0, 2)")
+    shown = chromium.run(
+        "return page.central.checkpointAt(48, (row) => [row.accuracy, row.intervals.accuracy]).slice(0, 2)"
+    )
     assert shown[0] == pytest.approx(summary["accuracy"])
     assert shown[1] == pytest.approx(summary["intervals"]["accuracy"])
     chromium.run("[...document.querySelectorAll('.toggle')].find(e => e.innerText === 'seed 2').click()")

@@ -25,7 +25,18 @@ def test_every_figure_is_written_twice(saved: Path) -> None:
     label = "tg_omi1_omi2-nano-0.8m-grpo"
     assert {
         f"{kind}-{label}"
-        for kind in ("dynamics", "pass-curves", "transfer", "support", "style-tinygsm-docstring", "selection", "baselines", "coverage", "forecasts", "floors")
+        for kind in (
+            "dynamics",
+            "pass-curves",
+            "transfer",
+            "support",
+            "style-tinygsm-docstring",
+            "selection",
+            "baselines",
+            "coverage",
+            "forecasts",
+            "floors",
+        )
     } | {"mixtures-nano-0.8m-grpo"} <= names
     for name in names:
         assert (saved / f"{name}.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

@@ -15,9 +15,15 @@ from echochamber.analysis.tables.selection import selection_or_skill
 from .test_tables import FORMATS, completions, problem_rows, written
 
 
-def forced(step: int, problem: str, name: str, num: int, right: int, kept: bool = True) -> list[dict[str, object]]:
+def forced(
+    step: int, problem: str, name: str, num: int, right: int, kept: bool = True
+) -> list[dict[str, object]]:
     rows = written(step, problem, name if kept else "other", num, right)
-    return [row | {"forced_format": name, "outcome": "correct" if row["correct"] else "wrong", "problem_set": "easy"} for row in rows]
+    return [
+        row
+        | {"forced_format": name, "outcome": "correct" if row["correct"] else "wrong", "problem_set": "easy"}
+        for row in rows
+    ]
 
 
 def lazy(rows: list[dict[str, object]]) -> pl.LazyFrame:
@@ -51,7 +57,14 @@ def test_forced_completions_that_left_the_format_say_nothing_of_it() -> None:
 
 def test_forecasts_from_forced_accuracies_can_name_another_winner(free: pl.LazyFrame) -> None:
     rows = [row for p in "abcd" for row in forced(0, p, "tinygsm", 4, 4) + forced(0, p, "omi1", 4, 0)]
-    table = forecast_table(counts(free, "easy", [0, 5]), 5, FORMATS, 1.0, bandit_seeds=3, forced=forced_counts(lazy(rows), "easy"))
+    table = forecast_table(
+        counts(free, "easy", [0, 5]),
+        5,
+        FORMATS,
+        1.0,
+        bandit_seeds=3,
+        forced=forced_counts(lazy(rows), "easy"),
+    )
     winners = dict(table.select("forecast", "winner").rows())
     assert winners["most accurate at base"] == "omi1"
     assert winners["most accurate at base, accuracies when forced"] == "tinygsm"
@@ -68,12 +81,20 @@ def test_best_forced_format_is_chosen_and_measured_on_different_problems() -> No
     """Two formats that are right on opposite problems at random: the honest best is no better than either."""
     rows = []
     for i in range(40):
-        rows += forced(0, f"p{i}", "tinygsm", 2, 2 * (i % 2)) + forced(0, f"p{i}", "omi1", 2, 2 - 2 * (i % 2)) + forced(0, f"p{i}", "omi2", 2, 0)
+        rows += (
+            forced(0, f"p{i}", "tinygsm", 2, 2 * (i % 2))
+            + forced(0, f"p{i}", "omi1", 2, 2 - 2 * (i % 2))
+            + forced(0, f"p{i}", "omi2", 2, 0)
+        )
     found = {row["method"]: row for row in forced_accuracies(lazy(rows), "easy").to_dicts()}
     assert found["base, tinygsm forced"]["value"] == pytest.approx(0.5)
     assert found["base, omi2 forced"]["value"] == 0.0
     assert 0.2 < found["base, best format forced"]["value"] < 0.8
-    better = [row for i in range(40) for row in forced(0, f"p{i}", "tinygsm", 2, 2) + forced(0, f"p{i}", "omi1", 2, 1)]
+    better = [
+        row
+        for i in range(40)
+        for row in forced(0, f"p{i}", "tinygsm", 2, 2) + forced(0, f"p{i}", "omi1", 2, 1)
+    ]
     found = {row["method"]: row["value"] for row in forced_accuracies(lazy(better), "easy").to_dicts()}
     assert found["base, best format forced"] == 1.0
 
@@ -86,12 +107,17 @@ def test_temperatures_are_those_of_the_base_without_greedy() -> None:
         for row in written(0, problem, "omi1", 4, right) + written(5, problem, "omi1", 4, 0)
     ]
     found = temperature_accuracies(lazy(rows), "easy")
-    assert found.select("method", "value").rows() == [("base, temperature 0.3", 0.75), ("base, temperature 1", 0.25)]
+    assert found.select("method", "value").rows() == [
+        ("base, temperature 0.3", 0.75),
+        ("base, temperature 1", 0.25),
+    ]
 
 
 def test_coverage_times_precision_is_accuracy_and_their_gains_add_up() -> None:
     table = pl.concat([problem_rows(0, [0, 1, 4, 0]), problem_rows(9, [2, 3, 4, 0])])
-    found = {(row["quantity"], row["side"]): row["value"] for row in coverage_precision(table, "easy").to_dicts()}
+    found = {
+        (row["quantity"], row["side"]): row["value"] for row in coverage_precision(table, "easy").to_dicts()
+    }
     assert (found["coverage", "before"], found["coverage", "after"]) == (0.5, 0.75)
     assert (found["precision", "before"], found["precision", "after"]) == pytest.approx((5 / 8, 9 / 12))
     assert found["coverage", "gain"] + found["precision", "gain"] == pytest.approx((9 - 5) / 16)
@@ -127,7 +153,10 @@ def test_likelihoods_by_hand() -> None:
 
 def test_costs_scale_to_a_training_step(free: pl.LazyFrame) -> None:
     filled = free.with_columns(truncated=pl.col("format") == "tinygsm")
-    found = {(r["step"], r["format"], r["quantity"]): r for r in cost_estimates(filled, "easy", (0, 5), 256).to_dicts()}
+    found = {
+        (r["step"], r["format"], r["quantity"]): r
+        for r in cost_estimates(filled, "easy", (0, 5), 256).to_dicts()
+    }
     assert found[0, "tinygsm", "samples"]["value"] == 128.0
     assert found[0, "tinygsm", "truncated"]["value"] == 1.0
     assert found[5, "omi1", "tokens"]["value"] == 10.0
@@ -136,7 +165,9 @@ def test_costs_scale_to_a_training_step(free: pl.LazyFrame) -> None:
 
 
 def test_both_ends_of_a_gain_carry_intervals() -> None:
-    for row in paired_gains(pl.concat([problem_rows(0, [0, 1, 4, 4]), problem_rows(9, [2, 3, 4, 0])])).to_dicts():
+    for row in paired_gains(
+        pl.concat([problem_rows(0, [0, 1, 4, 4]), problem_rows(9, [2, 3, 4, 0])])
+    ).to_dicts():
         assert row["before_low"] <= row["before"] <= row["before_high"]
         assert row["after_low"] <= row["after"] <= row["after_high"]
 

@@ -120,7 +120,9 @@ def test_surface_cues_and_contamination_are_there_and_escaped(page: Page) -> Non
     assert "b" not in [tag for tag, _ in page.tags]
 
 
-@pytest.mark.parametrize("content", ['"x"', '{"scores": 3}', '{"scores": {"fixed_expression": {"share": "1"}}}'])
+@pytest.mark.parametrize(
+    "content", ['"x"', '{"scores": 3}', '{"scores": {"fixed_expression": {"share": "1"}}}']
+)
 def test_a_surface_file_of_another_kind_gives_no_row(copied: Path, tmp_path: Path, content: str) -> None:
     (find(copied, "problems-*") / "surface.json").write_text(content)
     assert "What surface cues answer" not in read(copied, tmp_path / "r.html").text
@@ -160,7 +162,10 @@ def test_names_in_notes_are_marked_and_a_scope_is_not_called_the_whole(copied: P
     (copied / "study.json").write_text(json.dumps(data))
     page = build_report(copied, tmp_path / "r.html").read_text()
     assert "RL is on <code>medium</code>, never on <code>&lt;b&gt;</code>." in page
-    assert ('<span class="chip done">complete<' in whole, '<span class="chip done">scope core done<' in page) == (True, True)
+    assert (
+        '<span class="chip done">complete<' in whole,
+        '<span class="chip done">scope core done<' in page,
+    ) == (True, True)
 
 
 def test_script_safe_survives_a_round_trip() -> None:

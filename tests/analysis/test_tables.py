@@ -137,18 +137,40 @@ def test_forecasts_score_what_happened_as_perfect(pure_selection: pl.LazyFrame) 
 
 def test_one_lucky_completion_makes_no_most_accurate_format() -> None:
     """A format in 1 of 400 completions, which happened to be right, would lead every ranking."""
-    rows = [row for i in range(4) for row in written(0, f"p{i}", "tinygsm", 60, 30) + written(0, f"p{i}", "omi1", 39 if i else 40, 10)]
+    rows = [
+        row
+        for i in range(4)
+        for row in written(0, f"p{i}", "tinygsm", 60, 30) + written(0, f"p{i}", "omi1", 39 if i else 40, 10)
+    ]
     rows += [row for i in range(4) for row in written(0, f"p{i}", "gsm8k", 1 if i == 0 else 0, 1)]
     rows += [row for i in range(4) for row in written(5, f"p{i}", "tinygsm", 100, 80)]
-    table = forecast_table(counts(completions(rows), "easy", [0, 5]), 5, [*FORMATS, "gsm8k"], kl_weight=None, bandit_seeds=2)
+    table = forecast_table(
+        counts(completions(rows), "easy", [0, 5]), 5, [*FORMATS, "gsm8k"], kl_weight=None, bandit_seeds=2
+    )
     winners = dict(table.select("forecast", "winner").rows())
     assert winners["most accurate at base"] == winners["replicator flow, end"] == "tinygsm"
     # Forcing other formats says nothing of it; forced itself it is as well known as they are.
     for forms, best in ((FORMATS, "tinygsm"), ([*FORMATS, "gsm8k"], "gsm8k")):
         right = {"tinygsm": 20, "omi1": 10, "gsm8k": 30}
-        forced = pl.DataFrame([{"step": 0, "problem_id": f"p{i}", "format": form, "num": 40, "right": right[form]} for i in range(4) for form in forms])
-        table = forecast_table(counts(completions(rows), "easy", [0, 5]), 5, [*FORMATS, "gsm8k"], kl_weight=None, bandit_seeds=2, forced=forced)
-        assert dict(table.select("forecast", "winner").rows())["most accurate at base, accuracies when forced"] == best
+        forced = pl.DataFrame(
+            [
+                {"step": 0, "problem_id": f"p{i}", "format": form, "num": 40, "right": right[form]}
+                for i in range(4)
+                for form in forms
+            ]
+        )
+        table = forecast_table(
+            counts(completions(rows), "easy", [0, 5]),
+            5,
+            [*FORMATS, "gsm8k"],
+            kl_weight=None,
+            bandit_seeds=2,
+            forced=forced,
+        )
+        assert (
+            dict(table.select("forecast", "winner").rows())["most accurate at base, accuracies when forced"]
+            == best
+        )
 
 
 def problem_rows(step: int, rights: list[int], num: int = 4, problem_set: str = "easy") -> pl.DataFrame:
@@ -181,7 +203,14 @@ def test_gains_pair_the_same_problems_in_every_set() -> None:
 def outcomes(step: int, rights: list[list[int]]) -> list[dict[str, object]]:
     """Completions of problems p0, p1 ... whose sample i is right where the list says 1."""
     return [
-        {"step": step, "problem_id": f"p{p}", "sample": i, "correct": bool(right), "format": "omi1", "outcome": "correct" if right else "wrong"}
+        {
+            "step": step,
+            "problem_id": f"p{p}",
+            "sample": i,
+            "correct": bool(right),
+            "format": "omi1",
+            "outcome": "correct" if right else "wrong",
+        }
         for p, row in enumerate(rights)
         for i, right in enumerate(row)
     ]
@@ -191,7 +220,12 @@ def test_support_kinds_add_up() -> None:
     rows = outcomes(0, [[0, 0, 0, 0], [1, 0, 0, 1], [1, 1, 1, 1], [0, 0, 0, 0]])
     rows += outcomes(9, [[1, 1, 0, 1], [1, 1, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0]])
     found = support(completions(rows), "easy", 9).filter(k=2)
-    assert dict(zip(found["kind"], found["value"], strict=True)) == {"kept": 0.25, "gained": 0.25, "lost": 0.25, "never": 0.25}
+    assert dict(zip(found["kind"], found["value"], strict=True)) == {
+        "kept": 0.25,
+        "gained": 0.25,
+        "lost": 0.25,
+        "never": 0.25,
+    }
     assert found["k"].max() == 2
     assert support(completions(outcomes(0, [[0, 1], [1, 1]])), "easy", 0).is_empty()
 
@@ -206,7 +240,12 @@ def test_support_is_unbiased_under_common_random_numbers(common: bool) -> None:
         rows += outcomes(step, (numbers < chances[:, None]).astype(int).tolist())
     solved = 1 - (1 - chances) ** k
     found = support(completions(rows), "easy", 9).filter(k=k)
-    truth = {"kept": solved**2, "gained": (1 - solved) * solved, "lost": (1 - solved) * solved, "never": (1 - solved) ** 2}
+    truth = {
+        "kept": solved**2,
+        "gained": (1 - solved) * solved,
+        "lost": (1 - solved) * solved,
+        "never": (1 - solved) ** 2,
+    }
     for row in found.iter_rows(named=True):
         assert row["value"] == pytest.approx(float(truth[row["kind"]].mean()), abs=0.012)
 
@@ -309,12 +348,26 @@ def test_chance_floor_is_the_mean_over_all_permutations() -> None:
     for problem, (family, reference) in references.items():
         for i in range(4):
             said = [reference, "8", "8.0", str(stream.integers(6, 13)), None][stream.integers(5)]
-            rows.append({"step": 0, "problem_id": problem, "family": family, "reference": reference, "sample": i, "answer": said, "correct": False})
+            rows.append(
+                {
+                    "step": 0,
+                    "problem_id": problem,
+                    "family": family,
+                    "reference": reference,
+                    "sample": i,
+                    "answer": said,
+                    "correct": False,
+                }
+            )
     table = pass_variants(completions(rows), "easy", (0,)).filter(kind="chance")
     for k in (1, 2, 4):
         expected = []
         for problem, (family, reference) in references.items():
-            others = [r for p, (f, r) in references.items() if p != problem and f == family and len(r) == len(reference)]
+            others = [
+                r
+                for p, (f, r) in references.items()
+                if p != problem and f == family and len(r) == len(reference)
+            ]
             given = [str(row["answer"]).removesuffix(".0") for row in rows if row["problem_id"] == problem]
             if others:
                 expected.append(np.mean([pass_at_k(4, given.count(other), k) for other in others]))
@@ -324,7 +377,15 @@ def test_chance_floor_is_the_mean_over_all_permutations() -> None:
 def test_a_guesser_is_no_better_than_the_chance_floor() -> None:
     """One who says 7 to every question of a kind in which a fifth of the answers are 7."""
     rows = [
-        {"step": 0, "problem_id": f"p{p}", "family": "pens", "reference": "7" if p % 5 == 0 else str(1 + p % 6), "answer": "7", "correct": p % 5 == 0, "sample": i}
+        {
+            "step": 0,
+            "problem_id": f"p{p}",
+            "family": "pens",
+            "reference": "7" if p % 5 == 0 else str(1 + p % 6),
+            "answer": "7",
+            "correct": p % 5 == 0,
+            "sample": i,
+        }
         for p in range(200)
         for i in range(2)
     ]

@@ -26,7 +26,20 @@ def run(monkeypatch, capsys):
     return call
 
 
-COMMANDS = ["study", "prepare", "pretrain", "rl", "evaluate", "probe", "report", "recipes", "show", "grade", "sample", "doctor"]
+COMMANDS = [
+    "study",
+    "prepare",
+    "pretrain",
+    "rl",
+    "evaluate",
+    "probe",
+    "report",
+    "recipes",
+    "show",
+    "grade",
+    "sample",
+    "doctor",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -71,7 +84,11 @@ def test_dry_run_names_every_stage_and_writes_nothing(run, tmp_path):
 
 def test_grade_writes_verdicts_in_order(run, tmp_path):
     rows = [
-        {"id": 1, "completion": "def simple_math_problem() -> int:\n    a = 6 * 3\n    result = a\n    return result", "reference": "18"},
+        {
+            "id": 1,
+            "completion": "def simple_math_problem() -> int:\n    a = 6 * 3\n    result = a\n    return result",
+            "reference": "18",
+        },
         {"id": 2, "completion": "The total is $6 + 3 = 9$.\nThe answer is $\\boxed{9}$.", "reference": "18"},
         {"id": 3, "completion": "", "reference": "18"},
     ]
@@ -107,16 +124,44 @@ def _folder_with(tmp_path, name, text):
         (lambda t: ["study", "quickstart", "seds=[1]"], ["seds", "seeds"]),
         (lambda t: ["study", "quickstart", "--executor", "slurm"], ["slurm", "local"]),
         (lambda t: ["study", _folder_with(t, "bad.yaml", "name: [")], ["bad.yaml", "YAML"]),
-        (lambda t: ["study", "smoke", "--out", _folder_with(t, "file", "x") / "sub"], ["file", "cannot be written"]),
-        (lambda t: ["evaluate", "--checkpoint", t / "none", "--problems", "easy"], ["none", "no such folder"]),
+        (
+            lambda t: ["study", "smoke", "--out", _folder_with(t, "file", "x") / "sub"],
+            ["file", "cannot be written"],
+        ),
+        (
+            lambda t: ["evaluate", "--checkpoint", t / "none", "--problems", "easy"],
+            ["none", "no such folder"],
+        ),
         (lambda t: ["evaluate", "--checkpoint", t, "--problems", "easy"], ["neither a checkpoint"]),
-        (lambda t: ["evaluate", "--checkpoint", "hub:nobody", "--problems", "easy"], ["hub:nobody", "hub:OWNER/NAME"]),
+        (
+            lambda t: ["evaluate", "--checkpoint", "hub:nobody", "--problems", "easy"],
+            ["hub:nobody", "hub:OWNER/NAME"],
+        ),
         (lambda t: ["probe", "--checkpoint", t / "none", "--problems", "easy"], ["none", "no such folder"]),
-        (lambda t: ["probe", "--checkpoint", t, "--problems", "easy", "--formats", "tiny"], ["'tiny'", "tinygsm"]),
-        (lambda t: ["probe", "--checkpoint", t, "--problems", "easy", "--temperatures", "hot"], ["temperatures", "hot"]),
+        (
+            lambda t: ["probe", "--checkpoint", t, "--problems", "easy", "--formats", "tiny"],
+            ["'tiny'", "tinygsm"],
+        ),
+        (
+            lambda t: ["probe", "--checkpoint", t, "--problems", "easy", "--temperatures", "hot"],
+            ["temperatures", "hot"],
+        ),
         (lambda t: ["sample", t, "How many?"], ["neither a checkpoint"]),
-        (lambda t: ["grade", "--in", t / "none.jsonl", "--out", t / "out.jsonl"], ["none.jsonl", "cannot be read"]),
-        (lambda t: ["grade", "--in", _folder_with(t, "in.jsonl", '{"id": 1}\n'), "--out", t / "out.jsonl", "--strict"], ["line 1", "completion"]),
+        (
+            lambda t: ["grade", "--in", t / "none.jsonl", "--out", t / "out.jsonl"],
+            ["none.jsonl", "cannot be read"],
+        ),
+        (
+            lambda t: [
+                "grade",
+                "--in",
+                _folder_with(t, "in.jsonl", '{"id": 1}\n'),
+                "--out",
+                t / "out.jsonl",
+                "--strict",
+            ],
+            ["line 1", "completion"],
+        ),
         (lambda t: ["report", t], [str(0)[:0], "study.json"]),
         (lambda t: ["show", "nothing"], ["nothing", "quickstart"]),
     ],
@@ -138,7 +183,9 @@ def test_a_problem_file_without_the_column_is_named(run, tmp_path):
 
     save_checkpoint(tmp_path / "model", tiny_model("llama"), train_tokenizer(CORPUS, 300))
     problems = _folder_with(tmp_path, "problems.jsonl", '{"quest": "How many?", "answer": "3"}\n')
-    status, _, err = run("evaluate", "--checkpoint", tmp_path / "model", "--problems", problems, "--out", tmp_path / "out")
+    status, _, err = run(
+        "evaluate", "--checkpoint", tmp_path / "model", "--problems", problems, "--out", tmp_path / "out"
+    )
     assert status == 2
     assert "problems.jsonl" in err
     assert "question" in err
@@ -152,9 +199,24 @@ def test_bad_rows_of_a_problem_file_stop_or_are_left_out_as_asked(run, tmp_path,
     from tests.model.conftest import CORPUS, tiny_model
 
     save_checkpoint(tmp_path / "model", tiny_model("llama"), train_tokenizer(CORPUS, 300))
-    problems = _folder_with(tmp_path, "problems.jsonl", '{"question": "How many?", "answer": "3"}\n{"question": "Why?"}\nno\n')
+    problems = _folder_with(
+        tmp_path, "problems.jsonl", '{"question": "How many?", "answer": "3"}\n{"question": "Why?"}\nno\n'
+    )
     more = ["--formats", "", "--temperatures", "0"] if command == "probe" else []
-    arguments = [command, "--checkpoint", tmp_path / "model", "--problems", problems, "--samples", "1", "--max-new-tokens", "4", "--out", tmp_path / "out", *more]
+    arguments = [
+        command,
+        "--checkpoint",
+        tmp_path / "model",
+        "--problems",
+        problems,
+        "--samples",
+        "1",
+        "--max-new-tokens",
+        "4",
+        "--out",
+        tmp_path / "out",
+        *more,
+    ]
     status, _, err = run(*arguments)
     assert status == 2
     assert "problems.jsonl, line 2: column 'answer'" in err

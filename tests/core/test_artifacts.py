@@ -18,10 +18,22 @@ from echochamber.core.errors import UserError
 
 
 def _spec(**changes):
-    return Spec(**{"kind": "thing", "config": {"a": 1, "b": [2]}, "version": 1, "parents": {"p": "ff"}, "inputs": {}} | changes)
+    return Spec(
+        **{"kind": "thing", "config": {"a": 1, "b": [2]}, "version": 1, "parents": {"p": "ff"}, "inputs": {}}
+        | changes
+    )
 
 
-@pytest.mark.parametrize("change", [{"config": {"a": 2}}, {"version": 2}, {"parents": {"p": "00"}}, {"inputs": {"f": "1"}}, {"kind": "other"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"config": {"a": 2}},
+        {"version": 2},
+        {"parents": {"p": "00"}},
+        {"inputs": {"f": "1"}},
+        {"kind": "other"},
+    ],
+)
 def test_anything_that_matters_changes_the_fingerprint(change):
     assert _spec().fingerprint != _spec(**change).fingerprint
 
@@ -63,7 +75,10 @@ def test_what_a_kill_left_of_a_text_is_not_published(tmp_path, monkeypatch):
             store.build(spec, write)
     assert len(list(store.partial(spec).rglob("*.tmp"))) == 1
     store.build(spec, write)
-    assert sorted(p.name for p in store.path(spec).rglob("*") if p.is_file()) == ["config.json", "manifest.json"]
+    assert sorted(p.name for p in store.path(spec).rglob("*") if p.is_file()) == [
+        "config.json",
+        "manifest.json",
+    ]
 
 
 def test_an_error_publishes_nothing_and_keeps_the_partial_folder(tmp_path):

@@ -23,7 +23,9 @@ class Outer(Config):
     arms: dict[str, Inner] = {}
 
 
-@pytest.mark.parametrize(("text", "value"), [("5M", 5_000_000), ("60K", 60_000), ("1.5k", 1500), (7, 7), ("12", 12)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("5M", 5_000_000), ("60K", 60_000), ("1.5k", 1500), (7, 7), ("12", 12)]
+)
 def test_counts_take_units(text, value):
     assert Outer.parse({"tokens": text}, "here").tokens == value
 
@@ -53,7 +55,10 @@ def test_overrides_are_yaml_and_later_ones_win():
     assert data == {"inner": {"lr": 1.0}, "seeds": [0]}
 
 
-@pytest.mark.parametrize(("override", "word"), [("seeds", "KEY=VALUE"), ("seeds.0=1", "seeds"), ("a=[1", "YAML"), ("=3", "KEY=VALUE")])
+@pytest.mark.parametrize(
+    ("override", "word"),
+    [("seeds", "KEY=VALUE"), ("seeds.0=1", "seeds"), ("a=[1", "YAML"), ("=3", "KEY=VALUE")],
+)
 def test_bad_overrides_are_named(override, word):
     with pytest.raises(UserError, match=word):
         apply_overrides({"seeds": [0]}, [override])

@@ -60,7 +60,9 @@ def test_uniforms_are_uniform_and_uncorrelated():
     assert 0 <= draws.min() < draws.max() < 1
 
 
-@pytest.mark.parametrize(("content", "words"), [('{"a": 1}\n{"a":', "line 2"), ("[1]\n", "list"), ('{"b": 1}\n', "'a' is missing")])
+@pytest.mark.parametrize(
+    ("content", "words"), [('{"a": 1}\n{"a":', "line 2"), ("[1]\n", "list"), ('{"b": 1}\n', "'a' is missing")]
+)
 def test_bad_rows_are_named_by_line(tmp_path, content, words):
     path = tmp_path / "rows.jsonl"
     path.write_text(content)
@@ -77,4 +79,9 @@ def test_rows_round_trip(tmp_path):
 def test_exact_numbers():
     assert format_number(parse_number("36/2")) == "18"
     assert parse_number("-7/2") * 2 == -7
-    assert [display_number(parse_number(t)) for t in ("7/2", "7/3", "-1/4", "18")] == ["3.5", "7/3", "-0.25", "18"]
+    assert [display_number(parse_number(t)) for t in ("7/2", "7/3", "-1/4", "18")] == [
+        "3.5",
+        "7/3",
+        "-0.25",
+        "18",
+    ]

@@ -68,7 +68,9 @@ def _missing(code: str) -> Answer:
     return 404, {"X-Error-Code": code, "X-Error-Message": code}, b"{}"
 
 
-def _look_up(repositories: Mapping[str, Files], commit: str, path: str, posted: bytes, headers: dict[str, str]) -> Answer:
+def _look_up(
+    repositories: Mapping[str, Files], commit: str, path: str, posted: bytes, headers: dict[str, str]
+) -> Answer:
     for name, files in repositories.items():
         api, raw = f"/api/datasets/{name}", f"/datasets/{name}/resolve/"
         if path == api or path == f"{api}/revision/{commit}":
@@ -91,17 +93,31 @@ def _entry(file: str, content: bytes) -> dict[str, object]:
 
 def _tree(files: Files, folder: str) -> list[dict[str, object]]:
     prefix = folder + "/" if folder else ""
-    found: list[dict[str, object]] = [_entry(file, content) for file, content in files.items() if file.startswith(prefix)]
-    folders = {file[: place] for file in files for place, sign in enumerate(file) if sign == "/"}
-    return found + [{"type": "directory", "path": item, "oid": "0" * 40} for item in sorted(folders) if item.startswith(prefix)]
+    found: list[dict[str, object]] = [
+        _entry(file, content) for file, content in files.items() if file.startswith(prefix)
+    ]
+    folders = {file[:place] for file in files for place, sign in enumerate(file) if sign == "/"}
+    return found + [
+        {"type": "directory", "path": item, "oid": "0" * 40}
+        for item in sorted(folders)
+        if item.startswith(prefix)
+    ]
 
 
 def _infos(files: Files, posted: bytes) -> list[dict[str, object]]:
     text = posted.decode()
-    wanted = json.loads(text)["paths"] if text.startswith("{") else [unquote(part[6:]) for part in text.split("&") if part.startswith("paths=")]
+    wanted = (
+        json.loads(text)["paths"]
+        if text.startswith("{")
+        else [unquote(part[6:]) for part in text.split("&") if part.startswith("paths=")]
+    )
     wanted = [wanted] if isinstance(wanted, str) else wanted
     found = [_entry(path, files[path]) for path in wanted if path in files]
-    return found + [{"type": "directory", "path": path, "oid": "0" * 40} for path in wanted if any(f.startswith(path + "/") for f in files)]
+    return found + [
+        {"type": "directory", "path": path, "oid": "0" * 40}
+        for path in wanted
+        if any(f.startswith(path + "/") for f in files)
+    ]
 
 
 def _content(files: Files, file: str, commit: str, headers: dict[str, str]) -> Answer:

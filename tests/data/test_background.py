@@ -34,7 +34,9 @@ def test_prose_is_true() -> None:
 
 
 def test_background_is_half_programs() -> None:
-    code = sum(bool(re.search(r"print\(|assert|return|::|theorem", text)) for text in texts("background", 200))
+    code = sum(
+        bool(re.search(r"print\(|assert|return|::|theorem", text)) for text in texts("background", 200)
+    )
     assert code == 100
     assert texts("background", 20) == texts("background", 20)
 
@@ -44,7 +46,9 @@ def test_planted_problems_come_from_the_overlap_set_only() -> None:
     config = SourceConfig(planted=5, planted_share=0.5)
     documents = [background_text("prose", config, world, 0, index) for index in range(60)]
     questions = {problem.question for problem in problem_set(world, "overlap", "test", 5, 0)}
-    mentioned = {text.split("\n")[0].removeprefix("Exercise. ") for text in documents if text.startswith("Exercise.")}
+    mentioned = {
+        text.split("\n")[0].removeprefix("Exercise. ") for text in documents if text.startswith("Exercise.")
+    }
     assert mentioned == questions
     assert 15 < sum(text.startswith("Exercise.") for text in documents) < 45
     assert all(classify(text) == "other" for text in documents)
@@ -57,7 +61,11 @@ def test_exercises_are_training_problems_of_their_own_with_right_calculations() 
     assert 70 < len(exercises) < 130
     questions = {text.split("\n")[0].removeprefix("Exercise. ") for text in exercises}
     assert questions.isdisjoint(draw_problem(WORLD, 3, "train", index).question for index in range(200))
-    calculations = [found for text in exercises for found in re.findall(r"([\d.]+) ([-+*/]) ([\d.]+) = ([\d.]*\d)", text.split("Notes: ")[1])]
+    calculations = [
+        found
+        for text in exercises
+        for found in re.findall(r"([\d.]+) ([-+*/]) ([\d.]+) = ([\d.]*\d)", text.split("Notes: ")[1])
+    ]
     assert len(calculations) > len(exercises)
     assert all(abs(eval(f"{left} {op} {right} - {value}")) < 1e-9 for left, op, right, value in calculations)
     assert all(classify(text) == "other" for text in documents)

@@ -19,7 +19,14 @@ LONG = "A farmer has 12 cows and 7 sheep, and he sells 5 of the cows before the 
 
 
 def watch(*questions: str, structure: str = "") -> Watch:
-    return Watch({"set": [Problem(id=f"p{i}", question=q, reference="1", structure=structure) for i, q in enumerate(questions)]})
+    return Watch(
+        {
+            "set": [
+                Problem(id=f"p{i}", question=q, reference="1", structure=structure)
+                for i, q in enumerate(questions)
+            ]
+        }
+    )
 
 
 def test_words_and_grams() -> None:
@@ -63,10 +70,15 @@ def test_world_documents_are_compared_by_structure() -> None:
 
 
 def test_a_source_over_the_threshold_is_refused() -> None:
-    looking = watch(LONG, "Another question about something else that is quite long and never occurs anywhere here at all")
+    looking = watch(
+        LONG, "Another question about something else that is quite long and never occurs anywhere here at all"
+    )
     looking.see(Document(LONG, "s"))
     refuse_contaminated("web", looking, 0.5)
-    with pytest.raises(UserError, match=r"source 'web' holds 1 of the 2 problems of 'set' \(50.0%, allowed 10.0%\); first: document 0"):
+    with pytest.raises(
+        UserError,
+        match=r"source 'web' holds 1 of the 2 problems of 'set' \(50.0%, allowed 10.0%\); first: document 0",
+    ):
         refuse_contaminated("web", looking, 0.1)
 
 

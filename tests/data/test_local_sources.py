@@ -28,7 +28,10 @@ def source(path: Path, **keys: Any) -> RowSource:
 @pytest.mark.parametrize(
     ("row", "document"),
     [
-        ({"question": "Q?", "code": "def simple_math_problem():\n    return 1\n"}, ("Q?", "def simple_math_problem():\n    return 1")),
+        (
+            {"question": "Q?", "code": "def simple_math_problem():\n    return 1\n"},
+            ("Q?", "def simple_math_problem():\n    return 1"),
+        ),
         ({"question": " Q? ", "generated_solution": "S", "is_correct": True}, ("Q?", "S")),
         ({"problem": "P", "generated_solution": "S", "problem_source": "math"}, ("P", "S")),
         ({"query": "Q", "response": "R", "type": "GSM_FOBAR"}, ("Q", "R")),
@@ -37,7 +40,9 @@ def source(path: Path, **keys: Any) -> RowSource:
         ({"text": "A page.", "url": "x"}, ("", "A page.")),
     ],
 )
-def test_layouts_are_told_by_their_columns(tmp_path: Path, row: dict[str, Any], document: tuple[str, str]) -> None:
+def test_layouts_are_told_by_their_columns(
+    tmp_path: Path, row: dict[str, Any], document: tuple[str, str]
+) -> None:
     assert list(source(rows_file(tmp_path, [row])).documents()) == [Document(*document)]
 
 
@@ -49,7 +54,9 @@ def test_wrong_rows_of_openmathinstruct1_are_filtered_and_counted(tmp_path: Path
 
 
 def test_bad_rows_stop_or_are_counted(tmp_path: Path) -> None:
-    path = rows_file(tmp_path, [{"question": "Q", "code": "x"}, {"question": "Q"}, {"question": "Q", "code": 7}])
+    path = rows_file(
+        tmp_path, [{"question": "Q", "code": "x"}, {"question": "Q"}, {"question": "Q", "code": 7}]
+    )
     with pytest.raises(UserError, match=r"line 2: column 'code' is missing; columns found: question"):
         list(source(path).documents())
     real = source(path, on_bad_row="skip")
@@ -59,7 +66,9 @@ def test_bad_rows_stop_or_are_counted(tmp_path: Path) -> None:
 
 def test_unknown_columns_say_what_is_known(tmp_path: Path) -> None:
     path = rows_file(tmp_path, [{"prompt": "Q", "completion": "A"}])
-    with pytest.raises(UserError, match=r"columns prompt, completion fit no known layout \(tinygsm: question, code"):
+    with pytest.raises(
+        UserError, match=r"columns prompt, completion fit no known layout \(tinygsm: question, code"
+    ):
         list(source(path).documents())
     with pytest.raises(UserError, match=r"columns 'omi9' is unknown"):
         source(path, columns="omi9")
@@ -75,7 +84,12 @@ def test_test_splits_are_never_trained_on(tmp_path: Path, name: str) -> None:
 
 
 def test_subsets_beside_the_whole_are_left_out(tmp_path: Path) -> None:
-    for name in ("train-00000-of-00002", "train-00001-of-00002", "train_1M-00000-of-00001", "train_5M-00000-of-00001"):
+    for name in (
+        "train-00000-of-00002",
+        "train-00001-of-00002",
+        "train_1M-00000-of-00001",
+        "train_5M-00000-of-00001",
+    ):
         rows_file(tmp_path, [{"problem": name, "generated_solution": "S"}], f"{name}.jsonl")
     assert [path.name[:11] for path in training_files(tmp_path)] == ["train-00000", "train-00001"]
     assert len(list(source(tmp_path).documents())) == 2
@@ -120,7 +134,11 @@ def test_hub_rows_are_streamed_from_one_commit(monkeypatch: pytest.MonkeyPatch) 
     ((args, keys),) = calls
     assert args == ("json",)
     commit = HUB_SETS["metamathqa"].revision
-    assert keys == {"data_files": {"train": f"hf://datasets/meta-math/MetaMathQA@{commit}/MetaMathQA-395K.json"}, "split": "train", "streaming": True}
+    assert keys == {
+        "data_files": {"train": f"hf://datasets/meta-math/MetaMathQA@{commit}/MetaMathQA-395K.json"},
+        "split": "train",
+        "streaming": True,
+    }
 
 
 def test_hub_needs_a_commit_and_a_known_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +146,9 @@ def test_hub_needs_a_commit_and_a_known_name(monkeypatch: pytest.MonkeyPatch) ->
     fake_hub(monkeypatch, calls)
     with pytest.raises(UserError, match="no pinned revision; set revision"):
         hub_place("openmathinstruct1")
-    with pytest.raises(UserError, match=r"revision of 'gsm8k' is 'main', expected a commit \(40 hexadecimal digits\)"):
+    with pytest.raises(
+        UserError, match=r"revision of 'gsm8k' is 'main', expected a commit \(40 hexadecimal digits\)"
+    ):
         hub_place("gsm8k", "main")
     with pytest.raises(UserError, match=r"'omi7' is unknown; there are tinygsm"):
         hub_place("omi7")

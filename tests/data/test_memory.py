@@ -23,7 +23,9 @@ def peak(folder: Path, rows: int) -> tuple[int, int]:
     path = folder / "rows.jsonl"
     with path.open("w", encoding="utf-8") as stream:
         for number in range(rows):
-            stream.write(json.dumps({"text": f"Document {number}: " + "forty words of nothing at all " * 40}) + "\n")
+            stream.write(
+                json.dumps({"text": f"Document {number}: " + "forty words of nothing at all " * 40}) + "\n"
+            )
     mixture = MixtureConfig.parse({"sources": {"web": {"path": str(path), "copies": 2}}}, "mixture")
     tracemalloc.start()
     plan = plan_mixture(mixture, WorldConfig(), 0, encode_as_arrays, spool_folder=folder)

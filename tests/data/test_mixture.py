@@ -23,7 +23,13 @@ def plan(sources: dict[str, Any], **keys: Any) -> MixturePlan:
 
 
 def test_copies_are_exact_to_one_document() -> None:
-    made = plan({"tinygsm": {"documents": 101}, "omi1": {"documents": 101, "copies": 2.5}, "omi2": {"documents": 30, "copies": 0.1}})
+    made = plan(
+        {
+            "tinygsm": {"documents": 101},
+            "omi1": {"documents": 101, "copies": 2.5},
+            "omi2": {"documents": 30, "copies": 0.1},
+        }
+    )
     assert [line.documents_obtained for line in made.sources] == [101, 252, 3]
     assert [line.documents_available for line in made.sources] == [101, 101, 30]
     counts = np.bincount(made.chosen[1])
@@ -60,13 +66,18 @@ def test_shares_of_tokens_and_of_documents() -> None:
     tokens = plan({"tinygsm": {"share": 0.7}, "omi2": {"share": 0.3}}, budget_tokens=300_000)
     assert abs(tokens.sources[0].share_of_tokens - 0.7) < 0.003
     assert abs(tokens.num_tokens - 300_000) < 1000
-    documents = plan({n: {"share": s, "unit": "documents"} for n, s in (("tinygsm", 0.75), ("omi2", 0.25))}, budget_tokens=300_000)
+    documents = plan(
+        {n: {"share": s, "unit": "documents"} for n, s in (("tinygsm", 0.75), ("omi2", 0.25))},
+        budget_tokens=300_000,
+    )
     assert abs(documents.sources[0].documents_obtained - 3 * documents.sources[1].documents_obtained) <= 2
     assert abs(documents.num_tokens - 300_000) < 9000
 
 
 def test_share_beside_copies_is_a_share_of_the_whole() -> None:
-    made = plan({"tinygsm": {"documents": 300}, "omi1": {"documents": 300, "copies": 4}, "background": {"share": 0.2}})
+    made = plan(
+        {"tinygsm": {"documents": 300}, "omi1": {"documents": 300, "copies": 4}, "background": {"share": 0.2}}
+    )
     assert abs(made.sources[2].share_of_tokens - 0.2) < 0.002
     assert made.sources[2].solution_tokens_obtained == made.sources[2].tokens_obtained
     half = plan({"tinygsm": {"documents": 100}, "omi2": {"share": 0.5, "unit": "documents"}})
@@ -74,11 +85,17 @@ def test_share_beside_copies_is_a_share_of_the_whole() -> None:
 
 
 def test_a_share_repeats_a_limited_source_up_to_its_cap() -> None:
-    made = plan({"tinygsm": {"share": 0.9}, "omi2": {"share": 0.1, "documents": 20, "max_passes": 2}}, budget_tokens=200_000)
+    made = plan(
+        {"tinygsm": {"share": 0.9}, "omi2": {"share": 0.1, "documents": 20, "max_passes": 2}},
+        budget_tokens=200_000,
+    )
     assert made.sources[1].documents_obtained == 40
     assert made.sources[1].note == "capped at 2 passes"
     assert made.sources[1].tokens_asked == 20_000 > made.sources[1].tokens_obtained
-    free = plan({"tinygsm": {"share": 0.9}, "omi2": {"share": 0.1, "documents": 60, "max_passes": 9}}, budget_tokens=200_000)
+    free = plan(
+        {"tinygsm": {"share": 0.9}, "omi2": {"share": 0.1, "documents": 60, "max_passes": 9}},
+        budget_tokens=200_000,
+    )
     assert abs(free.sources[1].tokens_obtained - 20_000) < 300
     assert set(np.bincount(free.chosen[1]).tolist()) == {1, 2}
 
@@ -130,7 +147,11 @@ def test_mixtures_by_the_papers_names(name: str, copies: dict[str, float]) -> No
 
 
 def test_a_recipe_may_give_the_papers_name_and_add_to_it() -> None:
-    named = {"named": "tg_4xomi1", "budget_tokens": "2M", "sources": {"omi1": {"noise": {"random": 0.1}}, "prose": {"share": 0.1}}}
+    named = {
+        "named": "tg_4xomi1",
+        "budget_tokens": "2M",
+        "sources": {"omi1": {"noise": {"random": 0.1}}, "prose": {"share": 0.1}},
+    }
     made = MixtureConfig.parse(named, "mixture")
     assert list(made.sources) == ["tinygsm", "omi1", "prose"]
     assert (made.sources["omi1"].copies, made.sources["omi1"].noise.random) == (4, 0.1)
@@ -151,7 +172,10 @@ def test_a_recipe_may_give_the_papers_name_and_add_to_it() -> None:
         ({"sources": {"omi1": {"share": 1.0}}}, ["budget_tokens"]),
         ({"sources": {"omi1": {"share": 0.3}, "omi2": {"share": 0.3}}, "budget_tokens": "1M"}, ["0.6"]),
         ({"sources": {"omi1": {"share": 1.0}, "omi2": {}}}, ["nothing"]),
-        ({"sources": {"a": {"share": 0.1}, "b": {"share": 0.1, "unit": "documents"}, "omi2": {}}}, ["one unit"]),
+        (
+            {"sources": {"a": {"share": 0.1}, "b": {"share": 0.1, "unit": "documents"}, "omi2": {}}},
+            ["one unit"],
+        ),
         ({"sources": {"omi1": {"copys": 2}}}, ["copys", "copies"]),
         ({"sources": {"omi1": {"copies": -1}}}, ["sources.omi1.copies", "-1"]),
     ],
@@ -181,9 +205,14 @@ def test_world_sources_share_no_structure_with_evaluation_sets() -> None:
     made = plan({"tinygsm": {"documents": 500}}, against=sets)
     assert [row["problems_found"] for row in made.sources[0].contamination] == [0, 0]
     with pytest.raises(UserError, match=r"source 'tinygsm' holds .* of 'train again'"):
-        plan({"tinygsm": {"documents": 500}}, against={"train again": problem_set(WORLD, "easy", "train", 60, made.pools[0].source.seed)})  # type: ignore[attr-defined]
+        plan(
+            {"tinygsm": {"documents": 500}},
+            against={"train again": problem_set(WORLD, "easy", "train", 60, made.pools[0].source.seed)},
+        )  # type: ignore[attr-defined]
 
 
 def test_open_source_prefers_real_rows() -> None:
-    config = MixtureConfig.parse({"sources": {"tinygsm": {"path": "rows.jsonl"}}}, "mixture").sources["tinygsm"]
+    config = MixtureConfig.parse({"sources": {"tinygsm": {"path": "rows.jsonl"}}}, "mixture").sources[
+        "tinygsm"
+    ]
     assert open_source("tinygsm", config, WORLD, 0).limited

@@ -43,7 +43,11 @@ def test_a_slip_is_one_wrong_result_and_no_more() -> None:
         if wrong is None:
             continue
         made += 1
-        off = [s for s in wrong.steps if s.value != apply(s.op, wrong.node(s.left).value, wrong.node(s.right).value)]
+        off = [
+            s
+            for s in wrong.steps
+            if s.value != apply(s.op, wrong.node(s.left).value, wrong.node(s.right).value)
+        ]
         assert len(off) == 1
     assert made > 100
 
@@ -79,7 +83,10 @@ def test_systematic_mistakes_are_of_one_kind_within_a_cell() -> None:
     problems = [draw_problem(world, 0, "train", i) for i in range(60)]
     noise = NoiseConfig(systematic=1.0)
     graphs = [noisy_graph(p, "tinygsm", "twin", noise, world, stream(0)) for p in problems]
-    changed = [tuple(a.op != b.op for a, b in zip(g.steps, p.graph.steps, strict=False)) for g, p in zip(graphs, problems, strict=True)]
+    changed = [
+        tuple(a.op != b.op for a, b in zip(g.steps, p.graph.steps, strict=False))
+        for g, p in zip(graphs, problems, strict=True)
+    ]
     fewer = [len(g.steps) < 3 for g in graphs]
     misread = [g.quantities != p.graph.quantities for g, p in zip(graphs, problems, strict=True)]
     kinds = [sum(any(row) for row in changed), sum(fewer), sum(misread)]

@@ -111,4 +111,6 @@ def test_reference_corpus_has_every_style_in_turn() -> None:
     texts = list(reference_corpus(WorldConfig(), 0, 10))
     assert [classify(text.split("\n\n", 1)[1]) for text in texts] == list(STYLES) * 2
     assert texts == list(reference_corpus(WorldConfig(), 0, 10))
-    assert {classify(text.split("\n\n", 1)[1]) for text in reference_corpus(WorldConfig(), 0, 4, styles=("omi1",))} == {"omi1"}
+    assert {
+        classify(text.split("\n\n", 1)[1]) for text in reference_corpus(WorldConfig(), 0, 4, styles=("omi1",))
+    } == {"omi1"}

@@ -67,7 +67,9 @@ def test_bad_rows_are_named(tmp_path: Path, name: str, content: bytes, words: li
 
 
 @pytest.mark.parametrize(("name", "content", "words"), BAD)
-def test_bad_rows_are_skipped_and_counted_on_request(tmp_path: Path, name: str, content: bytes, words: list[str]) -> None:
+def test_bad_rows_are_skipped_and_counted_on_request(
+    tmp_path: Path, name: str, content: bytes, words: list[str]
+) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     bad = BadRows("skip")
@@ -90,7 +92,9 @@ def test_bad_rows_are_skipped_and_counted_on_request(tmp_path: Path, name: str, 
         ("a.xml", b"<a/>", "unknown kind of file"),
     ],
 )
-def test_broken_files_are_errors_even_when_rows_may_be_skipped(tmp_path: Path, name: str, content: bytes, word: str) -> None:
+def test_broken_files_are_errors_even_when_rows_may_be_skipped(
+    tmp_path: Path, name: str, content: bytes, word: str
+) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(UserError, match=word) as caught:
@@ -109,18 +113,32 @@ def test_missing_places(tmp_path: Path) -> None:
     ("name", "content", "place"),
     [
         ("a.csv", b"other,question\nx,ok\n\xff,fine\ny,caf\xe9\n", "line 4"),
-        ("a.json", b'[{"question": "ok"}, {"question": "fine", "other": "\xff"}, {"question": "caf\xe9"}]', "row 3"),
-        ("a.jsonl", b'{"question": "ok"}\n{"question": "fine", "other": "\\ud800"}\n{"question": "half: \\ud83d"}\n', "line 3"),
+        (
+            "a.json",
+            b'[{"question": "ok"}, {"question": "fine", "other": "\xff"}, {"question": "caf\xe9"}]',
+            "row 3",
+        ),
+        (
+            "a.jsonl",
+            b'{"question": "ok"}\n{"question": "fine", "other": "\\ud800"}\n{"question": "half: \\ud83d"}\n',
+            "line 3",
+        ),
     ],
 )
-def test_text_that_is_not_unicode_is_named_by_its_column(tmp_path: Path, name: str, content: bytes, place: str) -> None:
+def test_text_that_is_not_unicode_is_named_by_its_column(
+    tmp_path: Path, name: str, content: bytes, place: str
+) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(UserError) as caught:
         [text_of(row, ("question",), where, BadRows()) for where, row in read_rows(path, BadRows())]
     assert f"{path}, {place}: column 'question' is not UTF-8" in str(caught.value)
     bad = BadRows("skip")
-    assert [text_of(row, ("question",), where, bad) for where, row in read_rows(path, bad)] == ["ok", "fine", None]
+    assert [text_of(row, ("question",), where, bad) for where, row in read_rows(path, bad)] == [
+        "ok",
+        "fine",
+        None,
+    ]
     assert bad.skipped == 1
 
 

@@ -18,7 +18,9 @@ WORLD = WorldConfig(families=["collect"], operations=(1, 2), max_value=100)
 
 def make(folder: Path, vocab_size: int = 300, seed: int = 0) -> tuple[MixturePlan, TokenShards]:
     folder.mkdir(exist_ok=True)
-    mixture = MixtureConfig.parse({"sources": {"omi2": {"documents": 60}, "tinygsm": {"documents": 40, "copies": 1.5}}}, "mixture")
+    mixture = MixtureConfig.parse(
+        {"sources": {"omi2": {"documents": 60}, "tinygsm": {"documents": 40, "copies": 1.5}}}, "mixture"
+    )
     plan = plan_mixture(mixture, WORLD, seed, encode_bytes, "\n\n")
     write_shards(plan, encode_bytes, EOS, vocab_size, folder)
     return plan, TokenShards(folder)
@@ -38,7 +40,10 @@ def test_every_planned_document_is_there_with_its_bounds(written: tuple[MixtureP
         ids = shards.document(number)
         assert ids[-1] == EOS
         assert EOS not in ids[:-1]
-        prompt, solution = bytes(ids[: shards.prompts[number]].tolist()).decode(), bytes(ids[shards.prompts[number] : -1].tolist()).decode()
+        prompt, solution = (
+            bytes(ids[: shards.prompts[number]].tolist()).decode(),
+            bytes(ids[shards.prompts[number] : -1].tolist()).decode(),
+        )
         assert prompt.endswith("?\n\n")
         found.append((int(shards.sources[number]), prompt.removesuffix("\n\n"), solution))
     planned = [
@@ -89,7 +94,9 @@ def test_batches_are_pure(written: tuple[MixturePlan, TokenShards]) -> None:
     assert (shards.batch(900, 8, 32, seed=6)[0] != late).any()
 
 
-def test_an_epoch_visits_every_sequence_once_and_the_next_in_another_order(written: tuple[MixturePlan, TokenShards]) -> None:
+def test_an_epoch_visits_every_sequence_once_and_the_next_in_another_order(
+    written: tuple[MixturePlan, TokenShards],
+) -> None:
     _, shards = written
     count = shards.num_sequences(64)
     steps = np.concatenate([shards.positions(step, 1, 64, seed=0) for step in range(2 * count)])
@@ -111,7 +118,9 @@ def test_one_batch_may_span_two_epochs(written: tuple[MixturePlan, TokenShards])
 def test_ranks_split_a_batch(written: tuple[MixturePlan, TokenShards], world_size: int) -> None:
     _, shards = written
     whole = shards.batch(7, 8, 32, seed=0)[0]
-    parts = [shards.batch(7, 8, 32, seed=0, rank=rank, world_size=world_size)[0] for rank in range(world_size)]
+    parts = [
+        shards.batch(7, 8, 32, seed=0, rank=rank, world_size=world_size)[0] for rank in range(world_size)
+    ]
     assert (np.concatenate(parts) == whole).all()
 
 

@@ -33,7 +33,9 @@ def test_chains_of_one_sign_are_flattened() -> None:
 
 def test_differences_keep_their_order() -> None:
     assert expression(graph([9, 4], ("-", 0, 1))) == "(- 9 4)"
-    assert expression(graph([9, 4, 2], ("-", 0, 1), ("-", 3, 2))) != expression(graph([9, 4, 2], ("-", 1, 2), ("-", 0, 3)))
+    assert expression(graph([9, 4, 2], ("-", 0, 1), ("-", 3, 2))) != expression(
+        graph([9, 4, 2], ("-", 1, 2), ("-", 0, 3))
+    )
 
 
 def test_products_inside_sums_are_not_flattened() -> None:
@@ -44,7 +46,11 @@ def test_products_inside_sums_are_not_flattened() -> None:
 def test_words_and_unused_numbers_play_no_part() -> None:
     plain = graph([6, 3], ("*", 0, 1))
     named = SolutionGraph(
-        (Quantity("pens", Fraction(3), "pens", "Mia"), Quantity("noise", Fraction(99)), Quantity("boxes", Fraction(6))),
+        (
+            Quantity("pens", Fraction(3), "pens", "Mia"),
+            Quantity("noise", Fraction(99)),
+            Quantity("boxes", Fraction(6)),
+        ),
         (Step("all_pens", "*", 0, 2, Fraction(18)),),
     )
     assert digest(expression(plain)) == digest(expression(named))
@@ -53,7 +59,10 @@ def test_words_and_unused_numbers_play_no_part() -> None:
 def test_draft_and_graph_agree_on_the_structure() -> None:
     for index, family in enumerate(FAMILIES.values()):
         for operations in (1, 3, 6):
-            drafts = (grow(family, operations, WorldConfig(), stream("agree", index, operations, i)) for i in range(20))
+            drafts = (
+                grow(family, operations, WorldConfig(), stream("agree", index, operations, i))
+                for i in range(20)
+            )
             for draft in filter(None, drafts):
                 assert draft.expression() == expression(draft.graph())
                 assert draft.expression(values=False) == expression(draft.graph(), values=False)
@@ -61,7 +70,9 @@ def test_draft_and_graph_agree_on_the_structure() -> None:
 
 def test_split_shares() -> None:
     structures = [digest(str(i)) for i in range(20_000)]
-    shares = {name: sum(split_of(s) == name for s in structures) / 20_000 for name in ("train", "dev", "test")}
+    shares = {
+        name: sum(split_of(s) == name for s in structures) / 20_000 for name in ("train", "dev", "test")
+    }
     assert abs(shares["train"] - 0.8) < 0.02
     assert abs(shares["dev"] - 0.1) < 0.02
     pools = [pool_of(s) for s in structures]

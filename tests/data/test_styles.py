@@ -44,7 +44,11 @@ def answer_of(style: str, text: str) -> Fraction:
     if style == "tinygsm":
         return Fraction(run_function(text))
     if style == "omi1":
-        assert Fraction(run_block(text)) == stated(text, r"\\boxed\{(.+?)\}") == stated(text, r"<llm-code-output>\n(.+)\n")
+        assert (
+            Fraction(run_block(text))
+            == stated(text, r"\\boxed\{(.+?)\}")
+            == stated(text, r"<llm-code-output>\n(.+)\n")
+        )
     if style in ("omi1", "omi2"):
         return stated(text, r"\\boxed\{(.+?)\}")
     return stated(text, r"#### (\S+)")
@@ -67,7 +71,12 @@ def test_each_step_of_prose_is_right_arithmetic(style: str) -> None:
         found = re.findall(r"([\d.]+) ([-+*/]) ([\d.]+) = (?:<<.*?>>)?([\d.]*\d)", text)
         assert len(found) == problem.difficulty
         for left, op, right, value in found:
-            exact = {"+": Fraction.__add__, "-": Fraction.__sub__, "*": Fraction.__mul__, "/": Fraction.__truediv__}[op]
+            exact = {
+                "+": Fraction.__add__,
+                "-": Fraction.__sub__,
+                "*": Fraction.__mul__,
+                "/": Fraction.__truediv__,
+            }[op]
             assert exact(Fraction(left), Fraction(right)) == Fraction(value)
 
 
@@ -91,7 +100,9 @@ def test_programs_parse_and_use_one_assignment_per_step() -> None:
 
 
 def share(style: str, knobs: StyleKnobs, mark: str) -> float:
-    return np.mean([mark in render(problem, style, stream("share", i), knobs) for i, problem in enumerate(PROBLEMS * 4)]).item()
+    return np.mean(
+        [mark in render(problem, style, stream("share", i), knobs) for i, problem in enumerate(PROBLEMS * 4)]
+    ).item()
 
 
 @pytest.mark.parametrize(
@@ -122,7 +133,9 @@ def test_naming_knobs() -> None:
     problem = next(p for p in PROBLEMS if p.family == "shopping" and p.difficulty > 2)
     short = render(problem, "tinygsm", stream(0), StyleKnobs(docstring=0, short_names=1))
     generic = render(problem, "tinygsm", stream(0), StyleKnobs(docstring=0, generic_names=1))
-    assert {line.split(" = ")[0].strip() for line in generic.split("\n")[1:-2]} <= set("abcdefghijkmnpqrstuvwxyz")
+    assert {line.split(" = ")[0].strip() for line in generic.split("\n")[1:-2]} <= set(
+        "abcdefghijkmnpqrstuvwxyz"
+    )
     assert all(len(line.split(" = ")[0].strip()) <= 5 for line in short.split("\n")[1:-2])
     inline = render(problem, "tinygsm", stream(0), StyleKnobs(docstring=0, named_givens=0))
     assert len(inline.split("\n")) == problem.difficulty + 3
@@ -132,7 +145,10 @@ def test_naming_knobs() -> None:
 
 
 def test_one_phrasing_makes_one_ending() -> None:
-    endings = {render(p, "omi1", stream(i), StyleKnobs(phrasings=1)).rsplit("\\boxed", 1)[0].rsplit("\n", 1)[1] for i, p in enumerate(PROBLEMS)}
+    endings = {
+        render(p, "omi1", stream(i), StyleKnobs(phrasings=1)).rsplit("\\boxed", 1)[0].rsplit("\n", 1)[1]
+        for i, p in enumerate(PROBLEMS)
+    }
     assert len(endings) == 1
     assert len({render(p, "omi1", stream(i)).split("\n")[0] for i, p in enumerate(PROBLEMS)}) == 4
 
@@ -163,7 +179,10 @@ def test_docstrings_on_one_line_differ_in_their_quotes_only() -> None:
     knobs = {"docstring": 1.0, "docstring_form": "line", "full_docstring": 0.0}
     for index in range(60):
         problem = draw_problem(WorldConfig(), 0, "train", index)
-        double, single = (render(problem, "tinygsm", stream("s", index), StyleKnobs(**knobs, double_quotes=share)) for share in (1.0, 0.0))
+        double, single = (
+            render(problem, "tinygsm", stream("s", index), StyleKnobs(**knobs, double_quotes=share))
+            for share in (1.0, 0.0)
+        )
         asked = ast.get_docstring(ast.parse(double).body[0])
         assert ast.get_docstring(ast.parse(single).body[0]) == asked
         assert problem.question.endswith(asked)

@@ -16,12 +16,19 @@ def problem(question: str, reference: object, difficulty: int = 1) -> Problem:
 
 
 def test_numbers_are_found_in_figures_and_words() -> None:
-    assert numbers_in("Twelve pens cost $3.50; nine hundred and five cost 20% more.") == [12.0, 3.5, 905.0, 20.0]
+    assert numbers_in("Twelve pens cost $3.50; nine hundred and five cost 20% more.") == [
+        12.0,
+        3.5,
+        905.0,
+        20.0,
+    ]
     assert numbers_in("No number here") == []
 
 
 def test_the_best_expression_is_found() -> None:
-    rows = [problem(f"{a} then {b} then {c}", a * b - c) for a in range(2, 6) for b in range(3, 7) for c in (1, 2)]
+    rows = [
+        problem(f"{a} then {b} then {c}", a * b - c) for a in range(2, 6) for b in range(3, 7) for c in (1, 2)
+    ]
     best = best_fixed_expression(rows)
     assert best.signs[3] == ("*", "-")
     assert best.score(rows) == 1.0
@@ -44,7 +51,10 @@ def test_the_world_cannot_be_solved_by_surface_cues() -> None:
     config = WorldConfig()
     train = [draw_problem(config, 0, "train", index) for index in range(1500)]
     asked = [draw_problem(config, 1, "train", index) for index in range(500)]
-    sets = {f"{low} to {high}": [p for p in asked if low <= p.difficulty <= high] for low, high in ((3, 4), (5, 8))}
+    sets = {
+        f"{low} to {high}": [p for p in asked if low <= p.difficulty <= high]
+        for low, high in ((3, 4), (5, 8))
+    }
     for scores in surface_report(train, sets).values():
         assert scores["fixed_expression"] < 0.2
         assert scores["nearest_question"] < 0.1

@@ -24,7 +24,12 @@ WORLD = WorldConfig(families=("shopping", "collect"), operations=(1, 2), max_val
 
 
 def problem(number: int, structure: str = "") -> Problem:
-    return Problem(id=str(number), question=f"Mia has {number} pens and {number + 1} caps.", reference=str(2 * number + 1), structure=structure)
+    return Problem(
+        id=str(number),
+        question=f"Mia has {number} pens and {number + 1} caps.",
+        reference=str(2 * number + 1),
+        structure=structure,
+    )
 
 
 def test_shares_come_with_the_interval_of_so_many_problems() -> None:
@@ -44,7 +49,10 @@ def test_a_training_question_with_the_same_structure_is_no_surface_cue() -> None
 
 
 def test_large_sets_are_sampled_and_answers_that_are_no_number_count_as_missed() -> None:
-    odd = [Problem(id=str(n), question="What is 2 and 3?", reference=r"\frac{1}{2}") for n in range(MOST_PROBLEMS + 9)]
+    odd = [
+        Problem(id=str(n), question="What is 2 and 3?", reference=r"\frac{1}{2}")
+        for n in range(MOST_PROBLEMS + 9)
+    ]
     found = surface_scores([problem(1), *odd], odd, 0)
     assert found["problems"] == MOST_PROBLEMS
     assert found["scores"]["fixed_expression"]["share"] == 0.0
@@ -107,13 +115,21 @@ def test_a_program_of_the_world_has_a_known_answer_right_or_wrong(style: str) ->
 
 
 def test_questions_of_a_mixture_come_from_each_of_its_sources_and_are_the_ones_it_holds() -> None:
-    mixture = MixtureConfig.parse({"sources": {"tinygsm": {"documents": 30}, "omi2": {"copies": 2}, "prose": {"share": 0.5}}}, "mixture")
+    mixture = MixtureConfig.parse(
+        {"sources": {"tinygsm": {"documents": 30}, "omi2": {"copies": 2}, "prose": {"share": 0.5}}}, "mixture"
+    )
     found = drawn_questions(mixture, WORLD, 3)
-    held = {document.question for source in open_sources(mixture, WORLD, 3) for document in islice(source.documents(), 1000)}
+    held = {
+        document.question
+        for source in open_sources(mixture, WORLD, 3)
+        for document in islice(source.documents(), 1000)
+    }
     assert len(found) == 30 + 1000
     assert {item.question for item in found} <= held
     assert found == drawn_questions(mixture, WORLD, 3)
-    assert drawn_questions(MixtureConfig.parse({"sources": {"prose": {"copies": 1}}}, "mixture"), WORLD, 3) == []
+    assert (
+        drawn_questions(MixtureConfig.parse({"sources": {"prose": {"copies": 1}}}, "mixture"), WORLD, 3) == []
+    )
 
 
 def test_a_set_without_anything_to_compare_says_so() -> None:

@@ -18,7 +18,9 @@ WORLD = WorldConfig()
 PLAIN = WorldConfig(number_words=0, irrelevant_facts=0, reorder=0)
 
 
-def some(config: WorldConfig, count: int, split: str = "train", name: str = "all", seed: int = 0) -> list[Problem]:
+def some(
+    config: WorldConfig, count: int, split: str = "train", name: str = "all", seed: int = 0
+) -> list[Problem]:
     return [draw_problem(config, seed, split, index, name) for index in range(count)]
 
 
@@ -42,7 +44,11 @@ def test_every_family_reaches_one_to_eight_operations(family: str) -> None:
     for operations in range(1, 9):
         config = WorldConfig(families=[family], operations=(operations, operations))
         problem = draw_problem(config, 0, "train", 0)
-        assert (problem.family, problem.difficulty, len(problem.graph.steps)) == (family, operations, operations)
+        assert (problem.family, problem.difficulty, len(problem.graph.steps)) == (
+            family,
+            operations,
+            operations,
+        )
 
 
 def test_steps_are_exact_and_the_last_one_answers() -> None:
@@ -72,7 +78,9 @@ def test_whole_numbers_except_in_recipes() -> None:
 def test_every_given_number_stands_in_the_question_and_no_other() -> None:
     for problem in some(PLAIN, 400):
         shown = sorted(float(text) for text in re.findall(r"\d+(?:\.\d+)?", problem.question))
-        given = sorted(float(quantity.value) for quantity in problem.graph.quantities if not quantity.constant)
+        given = sorted(
+            float(quantity.value) for quantity in problem.graph.quantities if not quantity.constant
+        )
         assert shown == given, problem.question
 
 
@@ -94,12 +102,28 @@ def test_sentences_are_whole() -> None:
 
 
 def test_wordings_and_vocabulary_are_limits() -> None:
-    small = WorldConfig(families=["collect"], operations=(1, 1), wordings=1, vocabulary=2, number_words=0, irrelevant_facts=0, reorder=0)
+    small = WorldConfig(
+        families=["collect"],
+        operations=(1, 1),
+        wordings=1,
+        vocabulary=2,
+        number_words=0,
+        irrelevant_facts=0,
+        reorder=0,
+    )
     masked = {re.sub(r"\d+", "#", problem.question) for problem in some(small, 300)}
-    large = {re.sub(r"\d+", "#", problem.question) for problem in some(small.model_copy(update={"wordings": "all", "vocabulary": "all"}), 300)}
+    large = {
+        re.sub(r"\d+", "#", problem.question)
+        for problem in some(small.model_copy(update={"wordings": "all", "vocabulary": "all"}), 300)
+    }
     assert len(masked) < 60
     assert len(large) > 3 * len(masked)
-    assert {word.strip(".,?") for text in masked for word in text.split() if word.strip(".,?") in ("Mia", "Ben", "Ana", "Tom")} <= {"Mia", "Ben"}
+    assert {
+        word.strip(".,?")
+        for text in masked
+        for word in text.split()
+        if word.strip(".,?") in ("Mia", "Ben", "Ana", "Tom")
+    } <= {"Mia", "Ben"}
 
 
 def test_irrelevant_facts_add_a_number_and_keep_the_graph() -> None:
@@ -119,18 +143,31 @@ def test_number_words_leave_no_figures_under_a_thousand() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "zero"), (12, "twelve"), (42, "forty-two"), (90, "ninety"), (100, "one hundred"), (905, "nine hundred and five"), (999, "nine hundred and ninety-nine")],
+    [
+        (0, "zero"),
+        (12, "twelve"),
+        (42, "forty-two"),
+        (90, "ninety"),
+        (100, "one hundred"),
+        (905, "nine hundred and five"),
+        (999, "nine hundred and ninety-nine"),
+    ],
 )
 def test_number_words(value: int, text: str) -> None:
     assert number_words(value) == text
 
 
 def test_spelling_out_keeps_decimals_and_large_numbers() -> None:
-    assert spell_out("7 cups of 1.5 and $12 or 20% of 1200. 3 left?") == "Seven cups of 1.5 and twelve dollars or twenty percent of 1200. Three left?"
+    assert (
+        spell_out("7 cups of 1.5 and $12 or 20% of 1200. 3 left?")
+        == "Seven cups of 1.5 and twelve dollars or twenty percent of 1200. Three left?"
+    )
 
 
 def test_reordered_stories_mention_the_person_by_name_first() -> None:
-    config = WorldConfig(families=["collect", "savings"], operations=(2, 4), reorder=1.0, number_words=0, irrelevant_facts=0)
+    config = WorldConfig(
+        families=["collect", "savings"], operations=(2, 4), reorder=1.0, number_words=0, irrelevant_facts=0
+    )
     late = 0
     for problem in some(config, 300):
         pronoun = re.search(r"\b([Ss]he|[Hh]e|[Hh]is|[Hh]er)\b", problem.question)
@@ -142,7 +179,9 @@ def test_reordered_stories_mention_the_person_by_name_first() -> None:
 
 def test_percentages_come_from_round_shares() -> None:
     config = WorldConfig(families=["discount"], operations=(3, 8), number_words=0)
-    percents = {int(match) for problem in some(config, 100) for match in re.findall(r"(\d+)%", problem.question)}
+    percents = {
+        int(match) for problem in some(config, 100) for match in re.findall(r"(\d+)%", problem.question)
+    }
     assert percents
     assert percents <= set(PERCENTS)
 
@@ -158,7 +197,10 @@ def test_splits_and_pools_follow_the_structure() -> None:
 
 def test_nothing_crosses_between_splits_in_small_worlds() -> None:
     config = WorldConfig(families=["collect", "compare"], operations=(1, 2), max_value=20)
-    seen = {split: {problem.structure for problem in some(config, 500, split)} for split in ("train", "dev", "test")}
+    seen = {
+        split: {problem.structure for problem in some(config, 500, split)}
+        for split in ("train", "dev", "test")
+    }
     assert all(len(structures) > 20 for structures in seen.values())
     assert not seen["train"] & seen["dev"]
     assert not seen["train"] & seen["test"]
@@ -206,7 +248,12 @@ def test_problems_survive_json() -> None:
         (lambda: draw_problem(WORLD, 0, "valid", 0), ["valid", "dev"]),
         (lambda: draw_problem(WORLD, 0, "train", 0, "novel"), ["novel", "dev or test"]),
         (lambda: draw_problem(WorldConfig(operations=(1, 2)), 0, "test", 0, "hard"), ["hard", "[1, 2]"]),
-        (lambda: problem_set(WorldConfig(families=["ages"], operations=(1, 1), max_value=20), "all", "dev", 5000, 0), ["5000", "distinct"]),
+        (
+            lambda: problem_set(
+                WorldConfig(families=["ages"], operations=(1, 1), max_value=20), "all", "dev", 5000, 0
+            ),
+            ["5000", "distinct"],
+        ),
         (lambda: WorldConfig.parse({"families": ["cars"]}, "world"), ["cars", "collect"]),
         (lambda: WorldConfig.parse({"operations": [0, 3]}, "world"), ["operations", "fewest"]),
         (lambda: WorldConfig.parse({"family": "all"}, "world"), ["family", "families"]),

@@ -27,7 +27,9 @@ from echochamber.formulas.losses import (
 
 
 def _clipped(logprobs, old, advantages, low, high):
-    return clipped_surrogate(logprobs, token_ratio(logprobs, old, torch.ones_like(old, dtype=torch.bool)), advantages, low, high)
+    return clipped_surrogate(
+        logprobs, token_ratio(logprobs, old, torch.ones_like(old, dtype=torch.bool)), advantages, low, high
+    )
 
 
 def test_group_advantages_sum_to_zero_and_have_unit_spread():
@@ -67,7 +69,9 @@ def test_clip_higher_widens_one_side():
 
 def test_nll_weights_are_the_advantages():
     logprobs = torch.tensor([[-1.0, -2.0]])
-    assert negative_log_likelihood(logprobs, logprobs, torch.tensor([[1.0, 0.0]]), 0.2, 0.2).tolist() == [[1.0, 0.0]]
+    assert negative_log_likelihood(logprobs, logprobs, torch.tensor([[1.0, 0.0]]), 0.2, 0.2).tolist() == [
+        [1.0, 0.0]
+    ]
 
 
 def test_averages_ignore_padding_and_split_exactly():
@@ -110,7 +114,9 @@ def test_leave_one_out_is_the_reward_less_the_mean_of_the_others():
     rewards = torch.tensor([[1.0, 0, 0, 1], [1, 0, 0, 0]])
     for row, column in itertools.product(range(2), range(4)):
         others = [float(rewards[row, i]) for i in range(4) if i != column]
-        assert float(leave_one_out(rewards)[row, column]) == pytest.approx(float(rewards[row, column]) - sum(others) / 3)
+        assert float(leave_one_out(rewards)[row, column]) == pytest.approx(
+            float(rewards[row, column]) - sum(others) / 3
+        )
     with pytest.raises(ValueError, match="at least two"):
         leave_one_out(torch.ones(3, 1))
 
@@ -136,7 +142,8 @@ def test_gae_equals_the_slow_sum_of_discounted_errors(gamma, lam):
         for t in range(5):
             after = [*values[b].tolist()[:length], 0.0]
             expected = sum(
-                (gamma * lam) ** (s - t) * (float(rewards[b, s]) + gamma * after[s + 1] - after[s]) for s in range(t, length)
+                (gamma * lam) ** (s - t) * (float(rewards[b, s]) + gamma * after[s + 1] - after[s])
+                for s in range(t, length)
             )
             assert float(result[b, t]) == pytest.approx(expected if t < length else 0.0, abs=1e-6)
 

@@ -7,7 +7,9 @@ from echochamber.model.config import ModelConfig
 from echochamber.model.tokenizer import Tokenizer, train_tokenizer
 from echochamber.model.transformer import Transformer
 
-CORPUS = [f"Mia has {i} boxes of {j} pens. How many pens? {i} * {j} = {i * j}" for i in range(9) for j in range(9)]
+CORPUS = [
+    f"Mia has {i} boxes of {j} pens. How many pens? {i} * {j} = {i * j}" for i in range(9) for j in range(9)
+]
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,10 @@ def test_save_and_load_are_inverse(tmp_path, tokenizer):
     model = tiny_model("llama")
     save_checkpoint(tmp_path, model, tokenizer)
     loaded, again = load_checkpoint(tmp_path)
-    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), loaded.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(model.state_dict().values(), loaded.state_dict().values(), strict=True)
+    )
     assert again.encode(CORPUS[3]) == tokenizer.encode(CORPUS[3])
 
 

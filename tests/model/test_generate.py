@@ -79,7 +79,9 @@ def test_draws_follow_the_model_distribution(tokenizer):
     model = tiny_model("llama")
     prompt = tokenizer.encode("Mia has")
     count = 4000
-    (group,) = generate(model, tokenizer, [prompt], _keys(1, count), SamplingConfig(max_new_tokens=1, max_rows=count))
+    (group,) = generate(
+        model, tokenizer, [prompt], _keys(1, count), SamplingConfig(max_new_tokens=1, max_rows=count)
+    )
     observed = np.bincount([c.token_ids[0] for c in group], minlength=300) / count
     with torch.no_grad():
         expected = torch.softmax(model(torch.tensor([prompt]))[0, -1], -1).numpy()
@@ -93,8 +95,12 @@ def test_eos_ends_a_completion_and_the_limit_truncates(tokenizer):
     completions = [c for group in groups for c in group]
     ended = [c for c in completions if not c.truncated]
     assert 0 < len(ended) < len(completions)
-    assert all(c.token_ids[-1] == tokenizer.eos_id and tokenizer.eos_id not in c.token_ids[:-1] for c in ended)
-    assert all(len(c.token_ids) == 40 and tokenizer.eos_id not in c.token_ids for c in completions if c.truncated)
+    assert all(
+        c.token_ids[-1] == tokenizer.eos_id and tokenizer.eos_id not in c.token_ids[:-1] for c in ended
+    )
+    assert all(
+        len(c.token_ids) == 40 and tokenizer.eos_id not in c.token_ids for c in completions if c.truncated
+    )
     assert all(len(c.logprobs) == len(c.token_ids) for c in completions)
 
 
@@ -104,7 +110,10 @@ def test_a_prompt_too_long_is_refused(tokenizer):
 
 
 def test_groups_come_as_they_finish_and_are_the_same(tokenizer):
-    model, keys = tiny_model("llama"), np.array([[key("t", p, g) for g in range(4)] for p in range(9)], dtype=np.uint64)
+    model, keys = (
+        tiny_model("llama"),
+        np.array([[key("t", p, g) for g in range(4)] for p in range(9)], dtype=np.uint64),
+    )
     prompts = [list(range(2, 4 + p)) for p in range(9)]
     sampling = SamplingConfig(temperature=1.0, max_new_tokens=40, max_rows=16)
     model.lm_head.weight.data[tokenizer.eos_id] += 0.3  # some end early, some are cut
@@ -119,6 +128,10 @@ def test_padding_may_be_the_end_token(tokenizer):
     model, keys = tiny_model("llama"), _keys(3)
     model.lm_head.weight.data[tokenizer.eos_id] += 0.3
     prompts = [tokenizer.encode(text) for text in PROMPTS]
-    same = SimpleNamespace(eos_id=tokenizer.eos_id, pad_id=tokenizer.eos_id, decode_batch=tokenizer.decode_batch)
+    same = SimpleNamespace(
+        eos_id=tokenizer.eos_id, pad_id=tokenizer.eos_id, decode_batch=tokenizer.decode_batch
+    )
     sampling = SamplingConfig(max_new_tokens=30)
-    assert list(generate(model, same, prompts, keys, sampling)) == list(generate(model, tokenizer, prompts, keys, sampling))
+    assert list(generate(model, same, prompts, keys, sampling)) == list(
+        generate(model, tokenizer, prompts, keys, sampling)
+    )

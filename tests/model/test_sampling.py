@@ -20,7 +20,12 @@ CUTS = [(1.0, 0), (0.6, 0), (0.3, 0), (0.95, 0), (1.0, 1), (1.0, 2), (0.6, 2), (
 
 def _kept(row, top_p, top_k):
     """By trying every set: the fewest and likeliest tokens that hold `top_p`, then the first `top_k`; equals of the last join."""
-    sets = [s for size in range(1, len(row) + 1) for s in itertools.combinations(row, size) if sum(s) >= top_p - 1e-9]
+    sets = [
+        s
+        for size in range(1, len(row) + 1)
+        for s in itertools.combinations(row, size)
+        if sum(s) >= top_p - 1e-9
+    ]
     best = sorted(min(sets, key=lambda s: (len(s), -sum(s))), reverse=True)
     edge = min(best[:top_k] if top_k else best)
     return [share if share >= edge else 0.0 for share in row]
@@ -50,7 +55,9 @@ def test_draws_follow_the_kept_shares_exactly(monkeypatch, top_p, top_k):
 
 def test_top_k_of_one_is_greedy(tokenizer):
     model = tiny_model("llama")
-    greedy, single = (_run(model, tokenizer, PROMPTS, _keys(3, 2), **s) for s in ({"temperature": 0}, {"top_k": 1}))
+    greedy, single = (
+        _run(model, tokenizer, PROMPTS, _keys(3, 2), **s) for s in ({"temperature": 0}, {"top_k": 1})
+    )
     assert [c.token_ids for c in chain(*greedy)] == [c.token_ids for c in chain(*single)]
 
 

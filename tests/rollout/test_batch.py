@@ -19,7 +19,11 @@ def _rollouts(num_problems=5, group=3, seed=0, longest=9):
     generator = torch.Generator().manual_seed(seed)
     made = []
     for number in range(num_problems):
-        prompt = tuple(torch.randint(2, 290, (int(torch.randint(1, 12, (1,), generator=generator)),), generator=generator).tolist())
+        prompt = tuple(
+            torch.randint(
+                2, 290, (int(torch.randint(1, 12, (1,), generator=generator)),), generator=generator
+            ).tolist()
+        )
         for sample in range(group):
             length = int(torch.randint(1, longest, (1,), generator=generator))
             ids = tuple(torch.randint(2, 290, (length,), generator=generator).tolist())
@@ -55,7 +59,9 @@ def test_prompts_are_stored_once_per_row_and_rows_are_never_too_long():
     apart = sum(len(r.prompt_ids) + len(r.completion.token_ids) - 1 for r in rollouts)
     assert used < apart
     pairs = {(placed.row, rollouts[placed.index].prompt_ids) for row in rows for placed in row}
-    assert used == sum(len(prompt) for _, prompt in pairs) + sum(len(r.completion.token_ids) - 1 for r in rollouts)
+    assert used == sum(len(prompt) for _, prompt in pairs) + sum(
+        len(r.completion.token_ids) - 1 for r in rollouts
+    )
 
 
 def test_width_holds_the_longest_and_repeats():
@@ -67,7 +73,10 @@ def test_columns_go_with_their_tokens():
     rollouts = _rollouts(2, 2)
     columns = {
         "old_logprobs": [torch.tensor(r.completion.logprobs) for r in rollouts],
-        "advantages": [torch.full((len(r.completion.token_ids),), a) for r, a in zip(rollouts, [1.0, -1.0, 0.5, 2.0], strict=True)],
+        "advantages": [
+            torch.full((len(r.completion.token_ids),), a)
+            for r, a in zip(rollouts, [1.0, -1.0, 0.5, 2.0], strict=True)
+        ],
     }
     (batch,) = batches(rollouts, columns, 10_000)
     assert batch.members == [0, 1, 2, 3]
@@ -80,7 +89,16 @@ def test_columns_go_with_their_tokens():
 
 
 def test_a_completion_that_is_only_eos():
-    rollouts = [Rollout(Problem("0", "", "1"), 0, (5, 6), Completion("", (0,), (-0.5,), False), Verdict("other", None, "wrong"), 0.0)]
+    rollouts = [
+        Rollout(
+            Problem("0", "", "1"),
+            0,
+            (5, 6),
+            Completion("", (0,), (-0.5,), False),
+            Verdict("other", None, "wrong"),
+            0.0,
+        )
+    ]
     (batch,) = batches(rollouts, {}, 100)
     assert batch.targets.tolist() == [0]
     assert batch.sources.tolist() == [1]

@@ -17,7 +17,13 @@ class _Engine:
 
     def sample_as_finished(self, prompts, stream_keys):
         for index in reversed(range(len(prompts))):
-            yield index, [Completion(f"{index} {g}", (g, 0), (-0.1, -0.2), False) for g in range(stream_keys.shape[1])]
+            yield (
+                index,
+                [
+                    Completion(f"{index} {g}", (g, 0), (-0.1, -0.2), False)
+                    for g in range(stream_keys.shape[1])
+                ],
+            )
 
 
 class _Grader:
@@ -29,7 +35,10 @@ class _Grader:
     def grade_batch(self, items, described):
         self.asked += [(problem.id, text) for problem, text in items]
         self.described += [text for _, text in items[:described]]
-        return [Verdict("other", text, "correct" if int(text.split()[1]) % 2 == 0 else "wrong") for _, text in items]
+        return [
+            Verdict("other", text, "correct" if int(text.split()[1]) % 2 == 0 else "wrong")
+            for _, text in items
+        ]
 
 
 def test_every_rollout_has_its_own_verdict_and_reward():
@@ -50,7 +59,12 @@ def test_random_rewards_do_not_depend_on_the_order_in_which_groups_finish():
             yield from reversed(list(super().sample_as_finished(prompts, stream_keys)))
 
     rewards = [
-        [r.reward for r in collect(engine, _Grader(), reward_row("random:0.3"), PROBLEMS, 6, seed=0, step=1).rollouts]
+        [
+            r.reward
+            for r in collect(
+                engine, _Grader(), reward_row("random:0.3"), PROBLEMS, 6, seed=0, step=1
+            ).rollouts
+        ]
         for engine in (_Engine(), Forwards())
     ]
     assert rewards[0] == rewards[1]

@@ -52,7 +52,9 @@ def learner_for(config: RLConfig) -> Learner:
         critic = Critic(policy.config.hidden_size, small_model(5))
         torch.nn.init.normal_(critic.score.weight, std=0.5, generator=torch.Generator().manual_seed(3))
     other = Optimizer(critic, config.critic.optimizer) if critic else None
-    return Learner(row, policy, small_model(1), critic, Optimizer(policy, config.optimizer), other, config.kl.coef)
+    return Learner(
+        row, policy, small_model(1), critic, Optimizer(policy, config.optimizer), other, config.kl.coef
+    )
 
 
 def all_steps(model: Transformer, temperature: float = 1.0) -> list[Tensor]:
@@ -64,7 +66,10 @@ def all_steps(model: Transformer, temperature: float = 1.0) -> list[Tensor]:
 
 def token_logps(model: Transformer, temperature: float = 1.0) -> list[Tensor]:
     """log pi of each token of each completion."""
-    return [rows.gather(1, torch.tensor(s)[:, None])[:, 0] for rows, s in zip(all_steps(model, temperature), SEQUENCES, strict=True)]
+    return [
+        rows.gather(1, torch.tensor(s)[:, None])[:, 0]
+        for rows, s in zip(all_steps(model, temperature), SEQUENCES, strict=True)
+    ]
 
 
 def sequence_logps(model: Transformer) -> Tensor:
@@ -75,7 +80,12 @@ def sequence_logps(model: Transformer) -> Tensor:
 def gradient(model: Transformer, value: Tensor) -> Tensor:
     """The gradient of a scalar in all parameters, as one vector."""
     parts = torch.autograd.grad(value, list(model.parameters()), allow_unused=True)
-    return torch.cat([torch.zeros(p.numel()) if g is None else g.flatten() for g, p in zip(parts, model.parameters(), strict=True)])
+    return torch.cat(
+        [
+            torch.zeros(p.numel()) if g is None else g.flatten()
+            for g, p in zip(parts, model.parameters(), strict=True)
+        ]
+    )
 
 
 def rollouts_of(learner: Learner, chosen: list[int], rewards: dict[tuple[int, ...], float]) -> list[Rollout]:
@@ -85,11 +95,22 @@ def rollouts_of(learner: Learner, chosen: list[int], rewards: dict[tuple[int, ..
     for number, index in enumerate(chosen):
         ids = SEQUENCES[index]
         completion = Completion("", ids, tuple(logps[index].tolist()), ids[-1] != EOS)
-        made.append(Rollout(Problem(str(number), "", "1"), 0, PROMPT, completion, Verdict("other", None, "wrong"), rewards.get(ids, 0.0)))
+        made.append(
+            Rollout(
+                Problem(str(number), "", "1"),
+                0,
+                PROMPT,
+                completion,
+                Verdict("other", None, "wrong"),
+                rewards.get(ids, 0.0),
+            )
+        )
     return made
 
 
-def expected_gradient(config: RLConfig, rewards: dict[tuple[int, ...], float], group: int = 2) -> tuple[Learner, Tensor]:
+def expected_gradient(
+    config: RLConfig, rewards: dict[tuple[int, ...], float], group: int = 2
+) -> tuple[Learner, Tensor]:
     """E[gradient of the loss] over all groups of completions, each weighted with its probability."""
     learner = learner_for(config)
     groups = list(itertools.product(range(len(SEQUENCES)), repeat=group))
@@ -103,7 +124,9 @@ def expected_gradient(config: RLConfig, rewards: dict[tuple[int, ...], float], g
     for number, weight in enumerate(weights):
         rows = slice(number * group, (number + 1) * group)
         mask = batch.completion_mask[rows]
-        average, denominator = averaging(config.loss.average or learner.algorithm.average, int(mask.sum()), group, LIMIT)
+        average, denominator = averaging(
+            config.loss.average or learner.algorithm.average, int(mask.sum()), group, LIMIT
+        )
         total = total + weight * average(losses[rows], mask, denominator)
     return learner, gradient(learner.policy, total)
 

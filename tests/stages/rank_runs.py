@@ -25,15 +25,37 @@ from echochamber.stages.rl import rl
 from echochamber.stages.rl_config import RLConfig
 from tests.model.conftest import CORPUS, tiny_model
 
-WORLD = WorldConfig(families=["shopping"], operations=(1, 2), max_value=50, wordings=1, vocabulary=3, number_words=0, irrelevant_facts=0)
-PROBLEMS = [Problem(str(i), f"Mia has {i} boxes of 3 pens. How many pens?", format_number(3 * i), "all", "train") for i in range(6)]
-_TRAINING = {"size": "nano-0.2m", "sequence_length": 64, "max_positions": 128, "batch_tokens": 512, "tokens": 6144, "checkpoints": 3}
+WORLD = WorldConfig(
+    families=["shopping"],
+    operations=(1, 2),
+    max_value=50,
+    wordings=1,
+    vocabulary=3,
+    number_words=0,
+    irrelevant_facts=0,
+)
+PROBLEMS = [
+    Problem(str(i), f"Mia has {i} boxes of 3 pens. How many pens?", format_number(3 * i), "all", "train")
+    for i in range(6)
+]
+_TRAINING = {
+    "size": "nano-0.2m",
+    "sequence_length": 64,
+    "max_positions": 128,
+    "batch_tokens": 512,
+    "tokens": 6144,
+    "checkpoints": 3,
+}
 PRETRAIN = {
     "adamw": PretrainConfig(**_TRAINING, optimizer={"name": "adamw", "lr": 1e-3}),
-    "muon": PretrainConfig(**_TRAINING, optimizer={"name": "muon", "lr": 3e-3}, microbatch_tokens=256, mask_documents=True),
+    "muon": PretrainConfig(
+        **_TRAINING, optimizer={"name": "muon", "lr": 3e-3}, microbatch_tokens=256, mask_documents=True
+    ),
 }
 SHARDED = PretrainConfig(**_TRAINING, optimizer={"name": "adamw", "lr": 1e-3}, shard=True)
-SHARDED_MUON = PretrainConfig(**_TRAINING | {"tokens": 1024}, optimizer={"name": "muon", "lr": 3e-3}, shard=True)
+SHARDED_MUON = PretrainConfig(
+    **_TRAINING | {"tokens": 1024}, optimizer={"name": "muon", "lr": 3e-3}, shard=True
+)
 _ARM = {
     # Three problems for two ranks: shares are uneven.
     "reward": "random", "steps": 3, "prompts_per_step": 3, "samples_per_prompt": 4, "max_new_tokens": 10, "rollouts_kept": 8,
@@ -52,7 +74,9 @@ def prepare(data: Path) -> None:
     for name in ("tokenizer", "shards"):
         (data / name).mkdir(parents=True)
     prepare_tokenizer(TokenizerConfig(vocab_size=300, documents=100), WORLD, data / "tokenizer")
-    mixture = MixtureConfig.parse({"budget_tokens": "20K", "sources": {"tinygsm": {"copies": 1}, "omi2": {"copies": 1}}}, "test")
+    mixture = MixtureConfig.parse(
+        {"budget_tokens": "20K", "sources": {"tinygsm": {"copies": 1}, "omi2": {"copies": 1}}}, "test"
+    )
     prepare_shards(mixture, WORLD, "\n\n", 0, data / "tokenizer", data / "shards")
     save_checkpoint(data / "base", tiny_model("llama"), train_tokenizer(CORPUS, 300))
 
@@ -94,8 +118,16 @@ def start_ranks(count: int, *command: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    shared = os.environ | {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    started = [subprocess.Popen([sys.executable, *command], env=shared | {"RANK": str(rank)}) for rank in range(count)]
+    shared = os.environ | {
+        "WORLD_SIZE": str(count),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "OMP_NUM_THREADS": "1",
+    }
+    started = [
+        subprocess.Popen([sys.executable, *command], env=shared | {"RANK": str(rank)})
+        for rank in range(count)
+    ]
     try:
         statuses = [process.wait(timeout=1800) for process in started]
     finally:

@@ -31,7 +31,9 @@ def _close(found, expected):
 
 
 def test_the_completions_are_all_there_are():
-    assert float(sequence_logps(learner_for(_config("grpo")).policy).detach().exp().sum()) == pytest.approx(1, abs=1e-6)
+    assert float(sequence_logps(learner_for(_config("grpo")).policy).detach().exp().sum()) == pytest.approx(
+        1, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,14 @@ def test_the_completions_are_all_there_are():
         ("dr_grpo", (GROUP - 1) / GROUP / LIMIT, {}),
         ("ppo", 1.0, {"critic": {"lam": 1.0}, "loss": {"average": "sum", "whiten": False}}),
         ("ppo", 1 / LIMIT, {"critic": {"lam": 1.0}, "loss": {"average": "constant", "whiten": False}}),
-        ("ppo", 1.0, {"critic": {"lam": 1.0}, "loss": {"average": "sum", "whiten": False, "old_logprobs": "recomputed"}}),
+        (
+            "ppo",
+            1.0,
+            {
+                "critic": {"lam": 1.0},
+                "loss": {"average": "sum", "whiten": False, "old_logprobs": "recomputed"},
+            },
+        ),
     ],
 )
 def test_unbiased_rows_push_along_the_exact_policy_gradient(algorithm, factor, settings):
@@ -60,7 +69,9 @@ def _by_hand(advantage, per_sequence):
         for j, second in enumerate(rewards):
             a, b = advantage(first, second)
             tokens = len(SEQUENCES[i]) + len(SEQUENCES[j])
-            total = total - p[i] * p[j] * (a * logps[i] * per_sequence(i, tokens) + b * logps[j] * per_sequence(j, tokens))
+            total = total - p[i] * p[j] * (
+                a * logps[i] * per_sequence(i, tokens) + b * logps[j] * per_sequence(j, tokens)
+            )
     return gradient(policy, total)
 
 
@@ -82,11 +93,15 @@ def test_grpo_has_the_two_biases_that_dr_grpo_names():
 
 def test_token_mean_over_the_batch_weighs_long_completions_by_their_length():
     _, found = expected_gradient(_config("dapo"), PAID)
-    torch.testing.assert_close(found, _by_hand(_normalised, lambda i, tokens: 1 / tokens), atol=1e-5, rtol=1e-3)
+    torch.testing.assert_close(
+        found, _by_hand(_normalised, lambda i, tokens: 1 / tokens), atol=1e-5, rtol=1e-3
+    )
 
 
 def test_keeping_paid_completions_is_the_policy_gradient_of_the_reward_without_baseline():
-    config = RLConfig(algorithm="expert_iteration", samples_per_prompt=1, max_new_tokens=LIMIT, loss={"average": "sum"})
+    config = RLConfig(
+        algorithm="expert_iteration", samples_per_prompt=1, max_new_tokens=LIMIT, loss={"average": "sum"}
+    )
     learner, found = expected_gradient(config, PAID, group=1)
     _close(found, -reward_gradient(learner.policy, PAID))
 
@@ -95,29 +110,39 @@ def test_keeping_paid_completions_is_the_policy_gradient_of_the_reward_without_b
 @pytest.mark.parametrize(("estimator", "place"), [("k1", "reward"), ("exact", "both")])
 def test_exact_kl_combinations_have_the_exact_gradient(algorithm, estimator, place):
     settings = {"critic": {"lam": 1.0}, "loss": {"average": "sum", "whiten": False}}
-    learner, found = expected_gradient(_config(algorithm, kl={"coef": 1.0, "estimator": estimator, "place": place}, **settings), {})
+    learner, found = expected_gradient(
+        _config(algorithm, kl={"coef": 1.0, "estimator": estimator, "place": place}, **settings), {}
+    )
     _close(found, kl_gradient(learner.policy, learner.reference))
 
 
 @pytest.mark.parametrize("estimator", ["k2", "exact"])
 def test_kl_in_the_loss_is_that_of_the_states_visited(estimator):
-    learner, found = expected_gradient(_config("rloo", kl={"coef": 1.0, "estimator": estimator, "place": "loss"}), {})
+    learner, found = expected_gradient(
+        _config("rloo", kl={"coef": 1.0, "estimator": estimator, "place": "loss"}), {}
+    )
     _close(found, visited_kl_gradient(learner.policy, learner.reference))
 
 
 def test_k3_in_the_loss_pulls_along_the_other_direction():
-    learner, found = expected_gradient(_config("rloo", kl={"coef": 1.0, "estimator": "k3", "place": "loss", "allow_biased": True}), {})
+    learner, found = expected_gradient(
+        _config("rloo", kl={"coef": 1.0, "estimator": "k3", "place": "loss", "allow_biased": True}), {}
+    )
     _close(found, visited_kl_gradient(learner.policy, learner.reference, forward=True))
 
 
 def test_k1_in_the_loss_is_no_penalty():
-    _, found = expected_gradient(_config("rloo", kl={"coef": 1.0, "estimator": "k1", "place": "loss", "allow_biased": True}), {})
+    _, found = expected_gradient(
+        _config("rloo", kl={"coef": 1.0, "estimator": "k1", "place": "loss", "allow_biased": True}), {}
+    )
     assert found.abs().max() < 2e-6
 
 
 @pytest.mark.parametrize("estimator", ["k2", "k3", "exact"])
 def test_other_estimators_in_the_reward_have_neither_gradient(estimator):
-    learner, found = expected_gradient(_config("rloo", kl={"coef": 1.0, "estimator": estimator, "place": "reward", "allow_biased": True}), {})
+    learner, found = expected_gradient(
+        _config("rloo", kl={"coef": 1.0, "estimator": estimator, "place": "reward", "allow_biased": True}), {}
+    )
     for exact in (
         kl_gradient(learner.policy, learner.reference),
         visited_kl_gradient(learner.policy, learner.reference),
@@ -127,8 +152,12 @@ def test_other_estimators_in_the_reward_have_neither_gradient(estimator):
 
 
 def test_reward_and_kl_add_up():
-    learner, found = expected_gradient(_config("rloo", kl={"coef": 0.3, "estimator": "k1", "place": "reward"}), PAID)
-    _close(found, -reward_gradient(learner.policy, PAID) + 0.3 * kl_gradient(learner.policy, learner.reference))
+    learner, found = expected_gradient(
+        _config("rloo", kl={"coef": 0.3, "estimator": "k1", "place": "reward"}), PAID
+    )
+    _close(
+        found, -reward_gradient(learner.policy, PAID) + 0.3 * kl_gradient(learner.policy, learner.reference)
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,7 +168,11 @@ def test_reward_and_kl_add_up():
         ("ppo", {"kl": {"coef": 0.1, "estimator": "k2", "place": "reward"}}, "neither direction"),
         ("ppo", {"kl": {"coef": 0.1, "estimator": "exact", "place": "reward"}}, "later tokens"),
         ("ppo", {"kl": {"coef": 0.1, "estimator": "k1", "place": "both"}}, "twice"),
-        ("expert_iteration", {"kl": {"coef": 0.1, "estimator": "k1", "place": "reward"}}, "no policy gradient"),
+        (
+            "expert_iteration",
+            {"kl": {"coef": 0.1, "estimator": "k1", "place": "reward"}},
+            "no policy gradient",
+        ),
         ("grpo", {"kl": {"target": 0.1}}, "start from"),
         ("grpo", {"top_p": 0.9}, "sampler's probabilities"),
         ("ppo", {"top_p": 0.9}, "sampler's probabilities"),

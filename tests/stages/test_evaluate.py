@@ -16,7 +16,10 @@ from echochamber.stages.graded import Labels
 from echochamber.stages.pieces import Pieces, join_pieces
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
 
-PROBLEMS = [Problem(f"p{i}", f"Mia has {i} boxes of 3 pens. How many pens?", str(3 * i), "all", "test") for i in range(7)]
+PROBLEMS = [
+    Problem(f"p{i}", f"Mia has {i} boxes of 3 pens. How many pens?", str(3 * i), "all", "test")
+    for i in range(7)
+]
 CONFIG = EvaluateConfig(samples=4, max_new_tokens=6, chunk_completions=8)
 FILES = ("records.parquet", "problems.parquet", "summary.json")
 
@@ -38,12 +41,21 @@ def whole(target, tmp_path_factory):
 
 def _run(target, folder, config=CONFIG):
     folder.mkdir(exist_ok=True)
-    evaluate(config, [target], {"all": PROBLEMS}, folder, start_runtime(RuntimeConfig(threads=1, compile="off")), Labels("base", 0))
+    evaluate(
+        config,
+        [target],
+        {"all": PROBLEMS},
+        folder,
+        start_runtime(RuntimeConfig(threads=1, compile="off")),
+        Labels("base", 0),
+    )
     return {name: (folder / name).read_bytes() for name in FILES}
 
 
 @pytest.mark.parametrize("cut_at", [2, 5])
-def test_cut_anywhere_it_ends_in_the_same_bytes_and_samples_no_finished_chunk_again(target, whole, tmp_path, monkeypatch, cut_at):
+def test_cut_anywhere_it_ends_in_the_same_bytes_and_samples_no_finished_chunk_again(
+    target, whole, tmp_path, monkeypatch, cut_at
+):
     drawn, calls = graded.drawn, []
 
     def counted(engine, problems, samples, *rest):
@@ -75,18 +87,35 @@ def test_chunks_of_two_problems_hold_every_completion_once(whole):
 def test_chunk_size_does_not_change_which_numbers_come_out(target, whole, tmp_path):
     """One chunk or four: the same streams, so the same texts."""
     _run(target, tmp_path / "one", CONFIG.model_copy(update={"chunk_completions": 1000}))
-    texts = [read_records(folder / "records.parquet").sort("problem_id", "sample")["text"].to_list() for folder in (whole, tmp_path / "one")]
+    texts = [
+        read_records(folder / "records.parquet").sort("problem_id", "sample")["text"].to_list()
+        for folder in (whole, tmp_path / "one")
+    ]
     assert texts[0] == texts[1]
 
 
 def test_no_problems_is_said(target, tmp_path):
     with pytest.raises(UserError, match="empty: holds no problems"):
-        evaluate(CONFIG, [target], {"empty": []}, tmp_path, start_runtime(RuntimeConfig(threads=1, compile="off")), Labels())
+        evaluate(
+            CONFIG,
+            [target],
+            {"empty": []},
+            tmp_path,
+            start_runtime(RuntimeConfig(threads=1, compile="off")),
+            Labels(),
+        )
 
 
 def test_two_problems_of_one_id_are_refused(target, tmp_path):
     with pytest.raises(UserError, match="'p0'; ids must be unique"):
-        evaluate(CONFIG, [target], {"all": [*PROBLEMS, PROBLEMS[0]]}, tmp_path, start_runtime(RuntimeConfig(threads=1, compile="off")), Labels())
+        evaluate(
+            CONFIG,
+            [target],
+            {"all": [*PROBLEMS, PROBLEMS[0]]},
+            tmp_path,
+            start_runtime(RuntimeConfig(threads=1, compile="off")),
+            Labels(),
+        )
 
 
 def test_pieces_with_other_style_columns_join_into_one_table(tmp_path):

@@ -37,7 +37,16 @@ def _rollouts(num_problems=8, group=8, seed=0, rewards=(0.0, 1.0)):
             ids = (*stream.integers(1, 3, size=length - 1).tolist(), 0)
             logprobs = tuple((-stream.random(length)).tolist())
             completion = Completion("", ids, logprobs, False)
-            made.append(Rollout(Problem(str(number), "", "1"), sample, prompt, completion, Verdict("other", None, "wrong"), float(stream.choice(rewards))))
+            made.append(
+                Rollout(
+                    Problem(str(number), "", "1"),
+                    sample,
+                    prompt,
+                    completion,
+                    Verdict("other", None, "wrong"),
+                    float(stream.choice(rewards)),
+                )
+            )
     return made
 
 
@@ -45,7 +54,15 @@ def _gradients(config, rollouts, group, pieces=1):
     """The gradient of one update over these rollouts, accumulated in `pieces` forward passes or more."""
     learner = learner_for(config)
     targets = estimate(learner, Collection(rollouts, group), config, runtime())
-    accumulate(learner, Collection(rollouts, group), targets, np.flatnonzero(targets.counted), config, runtime(), Tally())
+    accumulate(
+        learner,
+        Collection(rollouts, group),
+        targets,
+        np.flatnonzero(targets.counted),
+        config,
+        runtime(),
+        Tally(),
+    )
     models = [learner.policy] + ([learner.critic] if learner.critic else [])
     return torch.cat([p.grad.flatten() for m in models for p in m.parameters() if p.grad is not None])
 
@@ -55,7 +72,14 @@ def _sampled_logprobs(config, rollouts):
     learner = learner_for(config)
     logps = all_logprobs(learner.policy, rollouts, config.temperature, 10**6, runtime())
     return [
-        Rollout(r.problem, r.sample, r.prompt_ids, Completion("", r.completion.token_ids, tuple(row.tolist()), False), r.verdict, r.reward)
+        Rollout(
+            r.problem,
+            r.sample,
+            r.prompt_ids,
+            Completion("", r.completion.token_ids, tuple(row.tolist()), False),
+            r.verdict,
+            r.reward,
+        )
         for r, row in zip(rollouts, logps, strict=True)
     ]
 
@@ -72,7 +96,9 @@ def test_one_pass_equals_many_small_ones(algorithm, kl, monkeypatch):
     assert float(whole.norm()) > 1e-4
 
 
-@pytest.mark.parametrize(("algorithm", "denominator"), [("dapo", "tokens"), ("dr_grpo", "constant"), ("rloo", "sum")])
+@pytest.mark.parametrize(
+    ("algorithm", "denominator"), [("dapo", "tokens"), ("dr_grpo", "constant"), ("rloo", "sum")]
+)
 def test_sums_are_divided_by_the_count_over_the_whole_minibatch(algorithm, denominator):
     """The split test alone would not see a wrong divisor: it is wrong in both halves alike."""
     config = _config(algorithm, microbatch_tokens=64)
@@ -86,10 +112,14 @@ def test_sums_are_divided_by_the_count_over_the_whole_minibatch(algorithm, denom
     torch.testing.assert_close(_gradients(config, rollouts, 8), expected, atol=1e-6, rtol=1e-4)
 
 
-@pytest.mark.parametrize("algorithm", [name for name in SAMPLED if name != "best_of_n"])  # the *first* best is order's business
+@pytest.mark.parametrize(
+    "algorithm", [name for name in SAMPLED if name != "best_of_n"]
+)  # the *first* best is order's business
 def test_the_order_of_samples_changes_nothing(algorithm):
     rollouts = _sampled_logprobs(_config(algorithm), _rollouts())
-    order = np.concatenate([8 * p + np.random.default_rng(p).permutation(8) for p in np.random.default_rng(9).permutation(8)])
+    order = np.concatenate(
+        [8 * p + np.random.default_rng(p).permutation(8) for p in np.random.default_rng(9).permutation(8)]
+    )
     config = _config(algorithm, microbatch_tokens=512)
     found, expected = (_gradients(config, rows, 8) for rows in ([rollouts[i] for i in order], rollouts))
     torch.testing.assert_close(found, expected, atol=2e-6, rtol=1e-4)
@@ -98,8 +128,13 @@ def test_the_order_of_samples_changes_nothing(algorithm):
 @pytest.mark.parametrize("temperature", [0.7, 1.0])
 @pytest.mark.parametrize("algorithm", ["grpo", "gspo", "ppo"])
 def test_without_an_update_every_ratio_is_one(tokenizer, temperature, algorithm):  # noqa: F811
-    model, quiet = tiny_model("llama"), start_runtime(RuntimeConfig(dtype="float32", compile="off", threads=1))
-    engine = NativeEngine(model, tokenizer, SamplingConfig(temperature=temperature, max_new_tokens=12), quiet, "\n\n")
+    model, quiet = (
+        tiny_model("llama"),
+        start_runtime(RuntimeConfig(dtype="float32", compile="off", threads=1)),
+    )
+    engine = NativeEngine(
+        model, tokenizer, SamplingConfig(temperature=temperature, max_new_tokens=12), quiet, "\n\n"
+    )
     problems = [Problem(str(i), f"Mia has {i} boxes of 3 pens.", "1") for i in range(4)]
     prompts = engine.encode_prompts([p.question for p in problems])
     groups = list(engine.sample(prompts, stream_keys(problems, range(4), 0, 1)))
@@ -120,21 +155,37 @@ def test_groups_of_equal_reward_and_odd_completions_make_no_nan(algorithm, rewar
     rollouts = []
     for number, ids in enumerate([(0,)] * 4 + [(1, 2, 1, 2, 1, 2)] * 4):
         completion = Completion("", ids, (-0.5,) * len(ids), ids[-1] != 0)
-        rollouts.append(Rollout(Problem(str(number // 4), "", "1"), number % 4, (1, 2), completion, Verdict("other", None, "wrong"), reward))
+        rollouts.append(
+            Rollout(
+                Problem(str(number // 4), "", "1"),
+                number % 4,
+                (1, 2),
+                completion,
+                Verdict("other", None, "wrong"),
+                reward,
+            )
+        )
     config = _config(algorithm, samples_per_prompt=4)
     learner = learner_for(config)
     before = {name: value.clone() for name, value in learner.policy.state_dict().items()}
     targets = estimate(learner, Collection(rollouts, 4), config, runtime())
-    fitted = fit(learner, Collection(rollouts, 4), targets, config, runtime(), lambda update, updates: 1.0, (0, 1))
+    fitted = fit(
+        learner, Collection(rollouts, 4), targets, config, runtime(), lambda update, updates: 1.0, (0, 1)
+    )
     assert all(np.isfinite(value) for value in fitted.values())
     assert all(torch.isfinite(value).all() for value in learner.policy.state_dict().values())
     if algorithm in ("grpo", "dr_grpo", "dapo", "gspo", "rloo", "reinforce"):
-        assert all(torch.equal(value, before[name]) for name, value in learner.policy.state_dict().items()), "no signal, no update"
+        assert all(torch.equal(value, before[name]) for name, value in learner.policy.state_dict().items()), (
+            "no signal, no update"
+        )
 
 
 def test_a_sample_nobody_could_grade_is_in_no_sum():
     rollouts = _sampled_logprobs(_config("ppo"), _rollouts(2, 4))
-    lost = [Rollout(r.problem, r.sample, r.prompt_ids, r.completion, r.verdict, None if i == 3 else r.reward) for i, r in enumerate(rollouts)]
+    lost = [
+        Rollout(r.problem, r.sample, r.prompt_ids, r.completion, r.verdict, None if i == 3 else r.reward)
+        for i, r in enumerate(rollouts)
+    ]
     for algorithm in ("ppo", "grpo", "expert_iteration"):
         learner = learner_for(_config(algorithm, samples_per_prompt=4))
         targets = estimate(learner, Collection(lost, 4), _config(algorithm, samples_per_prompt=4), runtime())
@@ -154,14 +205,20 @@ def test_several_rounds_keep_only_groups_with_signal_and_no_more_than_asked():
     config = _config("dapo", prompts_per_step=2, sampling_rounds=3, samples_per_prompt=2)
     rewards = [1, 1, 0, 1, 1, 0, 0, 1, 0, 0]
     rollouts = _sampled_logprobs(config, _rollouts(5, 2))
-    paid = [Rollout(r.problem, r.sample, r.prompt_ids, r.completion, r.verdict, float(v)) for r, v in zip(rollouts, rewards, strict=True)]
+    paid = [
+        Rollout(r.problem, r.sample, r.prompt_ids, r.completion, r.verdict, float(v))
+        for r, v in zip(rollouts, rewards, strict=True)
+    ]
     targets = estimate(learner_for(config), Collection(paid, 2), config, runtime())
     assert targets.counted.tolist() == [False, False, True, True, True, True, False, False, False, False]
 
 
 def test_repeated_completions_of_a_problem_are_learned_once():
     rollouts = _rollouts(1, 3)
-    same = [Rollout(Problem(p, "", "1"), 0, (1, 2), rollouts[0].completion, rollouts[0].verdict, 1.0) for p in ("0", "0", "1")]
+    same = [
+        Rollout(Problem(p, "", "1"), 0, (1, 2), rollouts[0].completion, rollouts[0].verdict, 1.0)
+        for p in ("0", "0", "1")
+    ]
     assert first_of_equal(same, np.array([True, True, True])).tolist() == [True, False, True]
     assert first_of_equal(same, np.array([False, True, True])).tolist() == [False, True, True]
 
@@ -170,7 +227,10 @@ def test_overlong_completions_are_paid_less():
     config = _config("reinforce", samples_per_prompt=2, max_new_tokens=6, overlong_buffer=3)
     long = Completion("", (1, 2, 1, 2, 1, 0), (-0.1,) * 6, False)
     short = Completion("", (1, 0), (-0.1,) * 2, False)
-    rollouts = [Rollout(Problem("0", "", "1"), i, (1, 2), c, Verdict("other", None, "correct"), 1.0) for i, c in enumerate((long, short))]
+    rollouts = [
+        Rollout(Problem("0", "", "1"), i, (1, 2), c, Verdict("other", None, "correct"), 1.0)
+        for i, c in enumerate((long, short))
+    ]
     targets = estimate(learner_for(config), Collection(rollouts, 2), config, runtime())
     assert float(targets.columns["advantages"][0][0]) == pytest.approx(-0.5)
     assert float(targets.columns["advantages"][1][0]) == pytest.approx(0.5)
@@ -195,11 +255,18 @@ def test_the_critic_learns_the_value_of_each_state(trunk, tmp_path, tokenizer): 
     losses = []
     for step in range(30):
         targets = estimate(learner, collection, config, quiet)
-        losses.append(fit(learner, collection, targets, config, quiet, lambda update, updates: 1.0, (0, step))["critic/loss"])
+        losses.append(
+            fit(learner, collection, targets, config, quiet, lambda update, updates: 1.0, (0, step))[
+                "critic/loss"
+            ]
+        )
     values = [float(v.mean()) for v in estimate(learner, collection, config, quiet).columns["old_values"]]
     assert losses[-1] < 0.05 * losses[0]
     assert values[0] < 0.25 < 0.75 < values[1]
-    moved = any(not torch.equal(a, b) for a, b in zip(learner.policy.parameters(), learner.reference.parameters(), strict=True))
+    moved = any(
+        not torch.equal(a, b)
+        for a, b in zip(learner.policy.parameters(), learner.reference.parameters(), strict=True)
+    )
     assert moved == (trunk == "shared")
 
 
@@ -207,7 +274,14 @@ def test_a_gradient_that_is_not_finite_stops_the_run_and_spares_the_weights():
     config = _config("grpo", samples_per_prompt=2)
     learner, before = learner_for(config), small_model(0)
     rollouts = [
-        Rollout(Problem("0", "", "1"), i, (1, 2), Completion("", (1, 0), (-float("inf"), -0.1), False), Verdict("other", None, "wrong"), float(i))
+        Rollout(
+            Problem("0", "", "1"),
+            i,
+            (1, 2),
+            Completion("", (1, 0), (-float("inf"), -0.1), False),
+            Verdict("other", None, "wrong"),
+            float(i),
+        )
         for i in range(2)
     ]
     collection = Collection(rollouts, 2)
@@ -229,5 +303,3 @@ def test_the_kl_coefficient_moves_only_towards_a_target():
     assert adapt_kl(RLConfig(), 0.1, kl=5.0) == 0.1
     config = RLConfig(kl={"coef": 0.1, "target": 0.05})
     assert adapt_kl(config, 0.1, kl=5.0) > 0.1 > adapt_kl(config, 0.1, kl=0.0)
-
-

@@ -12,7 +12,15 @@ from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.stages import pretrain as stage
 from echochamber.stages.prepare import TokenizerConfig, prepare_shards, prepare_tokenizer
 
-WORLD = WorldConfig(families=["shopping"], operations=(1, 2), max_value=50, wordings=1, vocabulary=3, number_words=0, irrelevant_facts=0)
+WORLD = WorldConfig(
+    families=["shopping"],
+    operations=(1, 2),
+    max_value=50,
+    wordings=1,
+    vocabulary=3,
+    number_words=0,
+    irrelevant_facts=0,
+)
 CONFIG = stage.PretrainConfig(
     size="nano-0.2m", sequence_length=64, max_positions=128, batch_tokens=512, tokens=6144, checkpoints=3,
     optimizer={"name": "muon", "lr": 3e-3},
@@ -26,7 +34,9 @@ def data(tmp_path_factory):
     for name in ("tokenizer", "shards"):
         (root / name).mkdir()
     prepare_tokenizer(TokenizerConfig(vocab_size=300, documents=100), WORLD, root / "tokenizer")
-    mixture = MixtureConfig.parse({"budget_tokens": "20K", "sources": {"tinygsm": {"copies": 1}, "omi2": {"copies": 1}}}, "test")
+    mixture = MixtureConfig.parse(
+        {"budget_tokens": "20K", "sources": {"tinygsm": {"copies": 1}, "omi2": {"copies": 1}}}, "test"
+    )
     prepare_shards(mixture, WORLD, "\n\n", 0, root / "tokenizer", root / "shards")
     return root
 
@@ -35,7 +45,10 @@ def _run(data, folder, config=CONFIG, seed=0):
     folder.mkdir(exist_ok=True)
     runtime = start_runtime(RuntimeConfig(threads=1, compile="off", dtype="float32"))
     stage.pretrain(config, seed, data / "shards", data / "tokenizer", folder, runtime)
-    return {name: (folder / name).read_bytes() for name in ("metrics.jsonl", "checkpoints/step_12/model.safetensors")}
+    return {
+        name: (folder / name).read_bytes()
+        for name in ("metrics.jsonl", "checkpoints/step_12/model.safetensors")
+    }
 
 
 def test_loss_falls_and_checkpoints_are_log_spaced(data, tmp_path):
@@ -43,12 +56,20 @@ def test_loss_falls_and_checkpoints_are_log_spaced(data, tmp_path):
     losses = [row["loss"] for row in read_metrics(tmp_path / "a" / "metrics.jsonl")]
     assert len(losses) == 12
     assert losses[-1] < losses[0] - 1
-    assert sorted(path.name for path in (tmp_path / "a" / "checkpoints").iterdir()) == ["step_1", "step_12", "step_3"]
+    assert sorted(path.name for path in (tmp_path / "a" / "checkpoints").iterdir()) == [
+        "step_1",
+        "step_12",
+        "step_3",
+    ]
 
 
 def test_further_steps_are_kept_where_they_are_reached(data, tmp_path):
     _run(data, tmp_path / "a", CONFIG.model_copy(update={"checkpoints": 1, "keep_steps": (5, 7, 99)}))
-    assert sorted(path.name for path in (tmp_path / "a" / "checkpoints").iterdir()) == ["step_12", "step_5", "step_7"]
+    assert sorted(path.name for path in (tmp_path / "a" / "checkpoints").iterdir()) == [
+        "step_12",
+        "step_5",
+        "step_7",
+    ]
 
 
 def test_same_seed_same_bytes(data, tmp_path):
@@ -103,7 +124,10 @@ def test_compute_in_bf16_keeps_weights_in_float32(data, tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"batch_tokens": 500}, ["pretrain.batch_tokens", "500", "64"]), ({"batch_tokens": 64_000, "tokens": None}, ["less than one batch"])],
+    [
+        ({"batch_tokens": 500}, ["pretrain.batch_tokens", "500", "64"]),
+        ({"batch_tokens": 64_000, "tokens": None}, ["less than one batch"]),
+    ],
 )
 def test_sizes_that_do_not_fit_are_named(data, tmp_path, changes, words):
     with pytest.raises(UserError) as caught:

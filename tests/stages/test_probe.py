@@ -19,9 +19,17 @@ from echochamber.stages.probe import Checkpoint, ProbeConfig, probe
 from echochamber.stages.probe_summary import forced_rows, likelihood_rows, sweep_rows
 from tests.model.conftest import CORPUS, tiny_model, tokenizer  # noqa: F401
 
-PROBLEMS = [Problem(f"p{i}", f"Mia has {i} boxes of 3 pens. How many pens?", str(3 * i), "all", "test") for i in range(5)]
-CONFIG = ProbeConfig(samples=2, temperatures=(0.0, 0.7), likelihood_samples=2, max_new_tokens=60, chunk_completions=4)
-GIVEN = [Given(Problem("line 1", "How many pens?", "3", "mine.jsonl"), "3 * 1 = 3"), Given(Problem("line 2", "How many boxes?", "", "mine.jsonl"), "1")]
+PROBLEMS = [
+    Problem(f"p{i}", f"Mia has {i} boxes of 3 pens. How many pens?", str(3 * i), "all", "test")
+    for i in range(5)
+]
+CONFIG = ProbeConfig(
+    samples=2, temperatures=(0.0, 0.7), likelihood_samples=2, max_new_tokens=60, chunk_completions=4
+)
+GIVEN = [
+    Given(Problem("line 1", "How many pens?", "3", "mine.jsonl"), "3 * 1 = 3"),
+    Given(Problem("line 2", "How many boxes?", "", "mine.jsonl"), "1"),
+]
 FILES = ("forced.parquet", "sweep.parquet", "likelihood.parquet", "summary.json")
 
 
@@ -51,7 +59,12 @@ def _run(checkpoints, folder, config=CONFIG, given=GIVEN):
 def test_forced_completions_open_as_told_and_say_which_format_was_asked(out):
     frame = pl.read_parquet(out / "forced.parquet")
     assert set(RECORD_SCHEMA) <= set(frame.columns)
-    assert dict(frame.group_by("forced_format").len().rows()) == {"tinygsm": 10, "omi1": 10, "omi2": 10, "metamath": 10}
+    assert dict(frame.group_by("forced_format").len().rows()) == {
+        "tinygsm": 10,
+        "omi1": 10,
+        "omi2": 10,
+        "metamath": 10,
+    }
     opening = "def simple_math_problem() -> int:"
     texts = frame.filter(pl.col("forced_format") == "tinygsm")["text"].to_list()
     assert all(text.startswith(opening) and len(text) >= len(opening) for text in texts)
@@ -60,7 +73,11 @@ def test_forced_completions_open_as_told_and_say_which_format_was_asked(out):
 
 def test_sweep_has_one_greedy_and_several_sampled_completions(out):
     frame = pl.read_parquet(out / "sweep.parquet")
-    counts = frame.group_by(pl.col("temperature").round(3)).agg(pl.col("sample").unique().sort()).sort("temperature")
+    counts = (
+        frame.group_by(pl.col("temperature").round(3))
+        .agg(pl.col("sample").unique().sort())
+        .sort("temperature")
+    )
     assert counts["sample"].to_list() == [[-1], [0, 1]]
 
 
@@ -71,7 +88,9 @@ def test_likelihoods_are_those_of_the_sampler_and_add_up(checkpoints, out):
     frame = pl.read_parquet(out / "likelihood.parquet")
     assert dict(frame.group_by("writer").len().rows()) == {"checkpoint": 10, "reference": 10, "given": 2}
     for row in frame.iter_rows(named=True):
-        assert row["num_tokens"] == len(row["tokens"]) == len(row["logprobs"]) == len(row["logprobs_reference"])
+        assert (
+            row["num_tokens"] == len(row["tokens"]) == len(row["logprobs"]) == len(row["logprobs_reference"])
+        )
         assert row["logprob"] == pytest.approx(sum(row["logprobs"]), abs=1e-3)
     row = frame.filter((pl.col("writer") == "given") & (pl.col("problem_id") == "line 1")).row(0, named=True)
     assert row["tokens"][-1] == "<end>"
@@ -106,7 +125,12 @@ def test_cut_and_continued_it_ends_in_the_same_bytes(checkpoints, out, tmp_path,
 
 def test_summary_has_each_kind_with_intervals(out):
     rows = json.loads((out / "summary.json").read_text())
-    assert [row["format"] for row in rows if row["kind"] == "forced"] == ["tinygsm", "omi1", "omi2", "metamath"]
+    assert [row["format"] for row in rows if row["kind"] == "forced"] == [
+        "tinygsm",
+        "omi1",
+        "omi2",
+        "metamath",
+    ]
     assert [row["temperature"] for row in rows if row["kind"] == "sweep"] == [0.0, 0.7]
     found = {row["writer"]: row for row in rows if row["kind"] == "likelihood"}
     assert set(found) == {"checkpoint", "reference", "given"}
@@ -124,7 +148,13 @@ def test_summaries_by_hand():
     assert (row["accuracy"], row["kept"], row["accuracy_kept"]) == pytest.approx((3 / 4, 3 / 4, 2 / 3))
     assert row["intervals"]["accuracy"][0] <= 0.75 <= row["intervals"]["accuracy"][1]
     swept = pl.LazyFrame(
-        {"problem_set": ["a"] * 3, "problem_id": ["p", "p", "q"], "temperature": [0.3] * 3, "outcome": ["wrong"] * 3, "correct": [True, False, True]}
+        {
+            "problem_set": ["a"] * 3,
+            "problem_id": ["p", "p", "q"],
+            "temperature": [0.3] * 3,
+            "outcome": ["wrong"] * 3,
+            "correct": [True, False, True],
+        }
     )
     (row,) = sweep_rows(swept)
     assert (row["temperature"], row["accuracy"]) == (0.3, 0.75)

@@ -37,7 +37,10 @@ def runs(tmp_path_factory):
 def _weights_apart(one, two):
     steps = sorted(path.name for path in (one / "checkpoints").iterdir())
     assert steps == sorted(path.name for path in (two / "checkpoints").iterdir())
-    pairs = [[load_file(folder / "checkpoints" / step / "model.safetensors") for folder in (one, two)] for step in steps]
+    pairs = [
+        [load_file(folder / "checkpoints" / step / "model.safetensors") for folder in (one, two)]
+        for step in steps
+    ]
     return max(float((a[name] - b[name]).abs().max()) for a, b in pairs for name in a)
 
 
@@ -66,7 +69,15 @@ def test_rl_has_the_same_rewards_and_weights(runs, arm):
     assert len(one) == len(two) == 3
     for mine, theirs in zip(one, two, strict=True):
         assert mine.keys() == theirs.keys()
-        for name in ("reward/mean", "reward/frac_zero_std", "num_completions", "num_counted", "num_tokens", "policy/updates", "policy/tokens"):
+        for name in (
+            "reward/mean",
+            "reward/frac_zero_std",
+            "num_completions",
+            "num_counted",
+            "num_tokens",
+            "policy/updates",
+            "policy/tokens",
+        ):
             assert mine[name] == theirs[name], name
         for name, value in mine.items():
             close = pytest.approx(theirs[name], rel=1e-3, abs=1e-4) if theirs[name] is not None else None
@@ -79,5 +90,8 @@ def test_rl_has_the_same_rewards_and_weights(runs, arm):
 @pytest.mark.slow
 def test_only_rank_zero_writes(runs):
     for name in (*PRETRAIN, *RL):
-        files = [sorted(str(p.relative_to(folder / name)) for p in (folder / name).rglob("*") if p.is_file()) for folder in runs]
+        files = [
+            sorted(str(p.relative_to(folder / name)) for p in (folder / name).rglob("*") if p.is_file())
+            for folder in runs
+        ]
         assert files[0] == files[1]

@@ -25,7 +25,10 @@ from echochamber.stages.rl_config import RLConfig, checkpoint_steps, num_steps
 from echochamber.stages.rl_presets import RL_PRESETS, rl_preset
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
 
-PROBLEMS = [Problem(str(i), f"Mia has {i} boxes of 3 pens. How many pens?", format_number(3 * i), "all", "train") for i in range(6)]
+PROBLEMS = [
+    Problem(str(i), f"Mia has {i} boxes of 3 pens. How many pens?", format_number(3 * i), "all", "train")
+    for i in range(6)
+]
 CONFIG = RLConfig(
     reward="random", steps=5, prompts_per_step=3, samples_per_prompt=4, max_new_tokens=10, rollouts_kept=4,
     kl={"coef": 0.01, "estimator": "k2", "place": "loss"}, minibatch_samples=6, checkpoints={"count": 3}, optimizer={"lr": 1e-2},
@@ -42,7 +45,12 @@ def _run(base, folder, seed=0, config=CONFIG):
     runtime = start_runtime(RuntimeConfig(threads=1, compile="off"))
     folder.mkdir(exist_ok=True)
     rl_stage.rl(config, seed, base, PROBLEMS, folder, runtime)
-    names = ["metrics.jsonl", "rollouts.parquet", "checkpoints/step_5/model.safetensors", "checkpoints/step_2/model.safetensors"]
+    names = [
+        "metrics.jsonl",
+        "rollouts.parquet",
+        "checkpoints/step_5/model.safetensors",
+        "checkpoints/step_2/model.safetensors",
+    ]
     return {name: (folder / name).read_bytes() for name in names}
 
 
@@ -76,7 +84,11 @@ def test_cut_and_continued_ends_in_the_same_bytes(base, tmp_path, monkeypatch, c
 
 
 ARMS = {
-    "ppo": {"kl": {"coef": 0.01, "target": 0.02}, "critic": {"optimizer": {"lr": 1e-2}}, "loss": {"old_logprobs": "recomputed"}},
+    "ppo": {
+        "kl": {"coef": 0.01, "target": 0.02},
+        "critic": {"optimizer": {"lr": 1e-2}},
+        "loss": {"old_logprobs": "recomputed"},
+    },
     "ppo-shared": {"algorithm": "ppo", "critic": {"trunk": "shared"}},
     "dapo": {"sampling_rounds": 2, "overlong_buffer": 4, "passes": 2},
     "expert_iteration": {"restart": True, "passes": 2, "schedule": "step", "top_p": 0.95},
@@ -112,12 +124,18 @@ def test_every_kind_of_arm_continues_to_the_same_bytes(base, tmp_path, monkeypat
 def test_frozen_policy_stays_what_it_was(base, tmp_path):
     config = RLConfig.model_validate(CONFIG.model_dump() | {"kl": {}, "optimizer": {"lr": 0.0}})
     _run(base, tmp_path / "frozen", config=config)
-    first, last = (load_file(tmp_path / "frozen" / "checkpoints" / f"step_{step}" / "model.safetensors") for step in (0, 5))
+    first, last = (
+        load_file(tmp_path / "frozen" / "checkpoints" / f"step_{step}" / "model.safetensors")
+        for step in (0, 5)
+    )
     assert all(torch.equal(first[name], last[name]) for name in first)
 
 
 def test_fine_tuning_on_given_completions_makes_them_likely(base, tmp_path):
-    rows = [{"question": p.question, "completion": "def simple_math_problem() -> int:\n    return 3"} for p in PROBLEMS]
+    rows = [
+        {"question": p.question, "completion": "def simple_math_problem() -> int:\n    return 3"}
+        for p in PROBLEMS
+    ]
     path = tmp_path / "given.jsonl"
     write_jsonl(path, rows)
     config = RLConfig(
@@ -160,7 +178,9 @@ def test_a_gradient_that_is_not_finite_names_step_batch_and_checkpoint(base, tmp
         return collection
 
     monkeypatch.setattr(gather, "collect", poisoned)
-    with pytest.raises(UserError, match=r"step 4, update \d.*accuracy.*last good checkpoint is .*checkpoints/step_2"):
+    with pytest.raises(
+        UserError, match=r"step 4, update \d.*accuracy.*last good checkpoint is .*checkpoints/step_2"
+    ):
         _run(base, tmp_path / "broken")
 
 
@@ -170,12 +190,16 @@ def test_every_preset_is_a_valid_arm(name):
 
 
 def test_presets_of_the_paper_as_configured_and_as_the_code_behaves():
-    configured, released = (RLConfig.parse(rl_preset(name, ""), name) for name in ("paper-ppo", "paper-ppo-released"))
+    configured, released = (
+        RLConfig.parse(rl_preset(name, ""), name) for name in ("paper-ppo", "paper-ppo-released")
+    )
     assert (configured.critic.optimizer.lr, released.critic.optimizer.lr) == (7e-6, 1e-6)
     assert configured.optimizer.lr == released.optimizer.lr == 1e-6
     assert num_steps(configured, 7473) == 1160
     assert (configured.prompts_per_step * configured.samples_per_prompt) // configured.minibatch_samples == 8
-    assert [RLConfig.parse(rl_preset(name, ""), name).kl.coef for name in ("paper-grpo", "paper-grpo-released")] == [1e-3, 0.0]
+    assert [
+        RLConfig.parse(rl_preset(name, ""), name).kl.coef for name in ("paper-grpo", "paper-grpo-released")
+    ] == [1e-3, 0.0]
     with pytest.raises(UserError, match="rl.a.preset is 'nano-pop'; allowed are paper-ppo"):
         rl_preset("nano-pop", "rl.a.preset")
 
@@ -211,7 +235,14 @@ def test_rewards_are_registered_rows():
     assert reward_row("correct").function(lost, 0.9) is None
     assert [reward_row("random").function(right, draw) for draw in (0.49, 0.51)] == [1.0, 0.0]
     assert [reward_row(f"format:{name}").function(right, 0) for name in ("omi1", "omi2")] == [1.0, 0.0]
-    for name, said in (("corect", "format:NAME"), ("format:omi3", "omi1"), ("random:2", "between 0 and 1"), ("random:x", "between 0 and 1"), ("thinned:omi3:0.5", "omi1"), ("thinned:omi1", "between 0 and 1")):
+    for name, said in (
+        ("corect", "format:NAME"),
+        ("format:omi3", "omi1"),
+        ("random:2", "between 0 and 1"),
+        ("random:x", "between 0 and 1"),
+        ("thinned:omi3:0.5", "omi1"),
+        ("thinned:omi1", "between 0 and 1"),
+    ):
         with pytest.raises(UserError, match=said):
             reward_row(name)
     assert [reward_row("random:0.2").function(right, draw) for draw in (0.19, 0.21)] == [1.0, 0.0]

@@ -70,7 +70,9 @@ def test_a_recorded_size_is_kept_when_memory_is_back(data, tmp_path, monkeypatch
     (tmp_path / "again" / memory.RECORD).write_text('{"microbatch_tokens": 128}')
     monkeypatch.setattr(room, "free_bytes", lambda device: float("inf"))
     _pretrain(data, tmp_path / "again")
-    assert (tmp_path / "again" / "metrics.jsonl").read_bytes() == (tmp_path / "small" / "metrics.jsonl").read_bytes()
+    assert (tmp_path / "again" / "metrics.jsonl").read_bytes() == (
+        tmp_path / "small" / "metrics.jsonl"
+    ).read_bytes()
     assert len(said) == 1
 
 
@@ -89,7 +91,9 @@ def test_rl_samples_and_fits_in_smaller_batches(data, tmp_path, monkeypatch, sai
     for whole, small in zip(*runs, strict=True):
         assert whole["reward/mean"] == small["reward/mean"]
         assert small["policy/loss"] == pytest.approx(whole["policy/loss"], abs=1e-4)
-    texts = [pl.read_parquet(tmp_path / name / "rollouts.parquet")["text"].to_list() for name in ("whole", "small")]
+    texts = [
+        pl.read_parquet(tmp_path / name / "rollouts.parquet")["text"].to_list() for name in ("whole", "small")
+    ]
     assert texts[0] == texts[1]
 
 

@@ -19,7 +19,10 @@ WELL = {
         ({"reward/mean": 0.0, "accuracy": 0.0}, "no completion was paid"),
         ({"reward/mean": None}, "no completion was paid"),
         ({"policy/kl": 2.5}, "KL to the base is 2.50"),
-        ({"completion/truncated": 0.9, "completion/length_mean": 128.0}, "90% of completions reach max_new_tokens 160 .mean length 128"),
+        (
+            {"completion/truncated": 0.9, "completion/length_mean": 128.0},
+            "90% of completions reach max_new_tokens 160 .mean length 128",
+        ),
         ({"grader/infrastructure": 40}, "40 of 256"),
     ],
 )
@@ -29,11 +32,12 @@ def test_trouble_is_told_once_after_a_while_and_again_after_it_had_gone(change, 
     assert [bool(lines) for lines in heard] == [step == PATIENCE for step in range(1, 2 * PATIENCE)]
     (line,) = heard[PATIENCE - 1]
 
-
     assert re.search(said, line)
     assert f"step {PATIENCE}" in line
     assert troubles.seen(99, WELL) == []
-    assert [bool(troubles.seen(100 + i, WELL | change)) for i in range(PATIENCE)] == [False] * (PATIENCE - 1) + [True]
+    assert [bool(troubles.seen(100 + i, WELL | change)) for i in range(PATIENCE)] == [False] * (
+        PATIENCE - 1
+    ) + [True]
 
 
 def test_a_run_that_is_well_says_nothing():

@@ -41,7 +41,9 @@ def within_seed(share: float, problems: int, worlds: int = 600, seed: int = 0) -
     return covered(share, [mean_interval(weights, values) for values in observed])
 
 
-def paired_change(share: float, problems: int, change: float = 0.1, worlds: int = 400, seed: int = 2) -> float:
+def paired_change(
+    share: float, problems: int, change: float = 0.1, worlds: int = 400, seed: int = 2
+) -> float:
     """Coverage of the paired bootstrap for a mean change whose size differs by problem."""
     stream, weights = np.random.default_rng([seed, problems]), problem_weights(problems, seed, resamples=600)
     found = []
@@ -83,9 +85,19 @@ def main() -> None:
     shares = [str(share) for share in SHARES]
     print(table("problems", shares, [(str(p), [within_seed(s, p) for s in SHARES]) for p in PROBLEMS]))
     changed = SHARES[:-2]
-    print(table("paired change of 0.1", shares[:-2], [(f"{p} problems", [paired_change(s, p) for s in changed]) for p in PROBLEMS]))
+    print(
+        table(
+            "paired change of 0.1",
+            shares[:-2],
+            [(f"{p} problems", [paired_change(s, p) for s in changed]) for p in PROBLEMS],
+        )
+    )
     for spread in (0.1, 0.4):
-        cells = {(n, p): [over_seeds(s, n, p, spread, worlds=WORLDS[p]) for s in SHARES] for n in SEEDS for p in PROBLEMS}
+        cells = {
+            (n, p): [over_seeds(s, n, p, spread, worlds=WORLDS[p]) for s in SHARES]
+            for n in SEEDS
+            for p in PROBLEMS
+        }
         for i, name in enumerate(("Student t", "as shown")):
             rows = [
                 (f"{n} seeds, {p} problems", [pair[i] for pair in pairs]) for (n, p), pairs in cells.items()

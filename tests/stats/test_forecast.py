@@ -68,7 +68,9 @@ def test_many_bandits_at_once_are_independent_runs_of_one() -> None:
     each = np.array([bandit(A, P, 40, 8, 8, 1.0, seed)[-1] for seed in range(200)])
     assert many.mean(0) == pytest.approx(each.mean(0), abs=0.03)
     assert many.std(0) == pytest.approx(each.std(0), rel=0.25)
-    assert bandits(np.array([A]), np.array([P]), 5, 8, 8, 1.0, seed=3)[:, 0] == pytest.approx(bandit(A, P, 5, 8, 8, 1.0, seed=3))
+    assert bandits(np.array([A]), np.array([P]), 5, 8, 8, 1.0, seed=3)[:, 0] == pytest.approx(
+        bandit(A, P, 5, 8, 8, 1.0, seed=3)
+    )
 
 
 def test_bandit_never_revives_what_the_base_never_wrote() -> None:

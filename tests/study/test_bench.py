@@ -48,7 +48,9 @@ def _is_stopped(pid: int) -> bool:
 
 
 def test_a_worker_answers_each_turn_and_is_stopped_between(tmp_path):
-    with Session(_script(tmp_path, "worker", WORKER.format(seconds=0.01, tokens=7)), tmp_path / "log") as session:
+    with Session(
+        _script(tmp_path, "worker", WORKER.format(seconds=0.01, tokens=7)), tmp_path / "log"
+    ) as session:
         assert list(session.answer()["versions"]) == ["numpy"]
         answer = session.turn({"turn": 0})
         assert answer["tokens"] == 7
@@ -83,7 +85,9 @@ def workers(tmp_path, monkeypatch):
     texts: dict[str, str] = {}
 
     def start(contender, pythons, workload, logs):
-        return Session(_script(tmp_path, contender.work, texts[contender.work]), tmp_path / f"{contender.work}.log")
+        return Session(
+            _script(tmp_path, contender.work, texts[contender.work]), tmp_path / f"{contender.work}.log"
+        )
 
     monkeypatch.setattr(sessions, "worker", start)
     monkeypatch.setattr(sessions, "is_installed", lambda module, python: module != "trl")
@@ -101,7 +105,9 @@ def test_a_failing_and_an_absent_peer_do_not_end_the_comparison(workers, tmp_pat
         "gone": "raise SystemExit('no such instruction set')",
     }  # fmt: skip
     pythons = {"vllm": sys.executable, "trl": sys.executable}
-    found = comparison((FAST, SLOW, GONE, ABSENT), pythons, tmp_path / "w.json", tmp_path, repeats=3, quick=True)
+    found = comparison(
+        (FAST, SLOW, GONE, ABSENT), pythons, tmp_path / "w.json", tmp_path, repeats=3, quick=True
+    )
     us, slow, gone, absent = found["rows"]
     assert len(us["seconds"]) == len(slow["seconds"]) == 3
     assert us["ratio"] is None
@@ -125,7 +131,11 @@ def test_warm_up_turns_are_not_counted(workers, tmp_path):
 
 @pytest.mark.parametrize(
     ("given", "said"),
-    [("vllm", "expected NAME=PATH"), ("jax=/bin/sh", "one of transformers, vllm, trl"), ("trl=/no/such/python", "is no file")],
+    [
+        ("vllm", "expected NAME=PATH"),
+        ("jax=/bin/sh", "one of transformers, vllm, trl"),
+        ("trl=/no/such/python", "is no file"),
+    ],
 )
 def test_a_wrong_peer_python_is_named(given, said):
     with pytest.raises(UserError, match=said):
@@ -139,7 +149,9 @@ def test_an_unknown_work_is_named_before_anything_runs(tmp_path):
 
 
 def test_the_peer_reward_reads_the_last_number():
-    assert last_number_reward(["2 + 3 = 5", "the answer is -4.", "none", "5 apples, 6"], ["5", "-4", "5", "5"]) == [1.0, 1.0, 0.0, 0.0]
+    assert last_number_reward(
+        ["2 + 3 = 5", "the answer is -4.", "none", "5 apples, 6"], ["5", "-4", "5", "5"]
+    ) == [1.0, 1.0, 0.0, 0.0]
 
 
 def test_only_the_marked_part_of_a_page_is_replaced(tmp_path):

@@ -30,7 +30,10 @@ def test_the_ratio_is_that_of_the_most_similar_finished_stages():
     assert rates.ratio([RL, PLAIN, ("rl",), ()]) == 2.0
     assert rates.ratio([("rl", "nano-3m", "grpo on hard"), ("rl", "nano-3m"), ("rl",), ()]) == 2.0
     assert rates.ratio([("pretrain", "nano-0.8m", ""), ("pretrain", "nano-0.8m"), ("pretrain",), ()]) == 0.5
-    assert rates.ratio([("evaluate", "nano-0.8m", ""), ("evaluate", "nano-0.8m"), ("evaluate",), ()]) == 850 / 500
+    assert (
+        rates.ratio([("evaluate", "nano-0.8m", ""), ("evaluate", "nano-0.8m"), ("evaluate",), ()])
+        == 850 / 500
+    )
     assert Rates([]).ratio([()]) is None
 
 
@@ -67,7 +70,9 @@ def test_an_empty_folder_is_priced_by_a_timed_step(tmp_path, monkeypatch):
     slow_training, slow_sampling = minutes(Speed(train / 2, sample)), minutes(Speed(train, sample / 2))
     assert plain < slow_training < 2 * plain
     assert plain < slow_sampling < 2 * plain
-    fixed = sum(dry_run.FIXED_SECONDS[node.kind] for node in Graph(recipe, Store(tmp_path)).nodes.values()) / 60
+    fixed = (
+        sum(dry_run.FIXED_SECONDS[node.kind] for node in Graph(recipe, Store(tmp_path)).nodes.values()) / 60
+    )
     assert minutes(Speed(train / 2, sample / 2)) == pytest.approx(2 * plain - fixed, abs=0.21)
 
 
@@ -83,7 +88,9 @@ def test_two_workers_take_half_as_long_where_stages_are_many_and_no_less_than_th
     graph = Graph(load_recipe("paper-nano", ["scope=core"]), Store(tmp_path))
     prices = {name: estimate_seconds(node, graph.recipe) for name, node in graph.nodes.items()}
     alone = pool_seconds(graph, prices, 1)
-    assert alone == pytest.approx(sum({node.spec.name: prices[node.id] for node in graph.nodes.values()}.values()))
+    assert alone == pytest.approx(
+        sum({node.spec.name: prices[node.id] for node in graph.nodes.values()}.values())
+    )
     assert pool_seconds(graph, prices, 2) == pytest.approx(alone / 2, rel=0.1)
     chain: dict[str, float] = {}
     for name, node in graph.nodes.items():

@@ -15,7 +15,11 @@ VARYING = {"timing.jsonl", "sittings.json", "report.html", "study.json", "summar
 
 def _payload(folder):
     """Hash of every file that must not depend on when or how often the study was cut."""
-    files = [p for p in (folder / "artifacts").rglob("*") if p.is_file() and ".partial" not in p.parts and p.name not in VARYING]
+    files = [
+        p
+        for p in (folder / "artifacts").rglob("*")
+        if p.is_file() and ".partial" not in p.parts and p.name not in VARYING
+    ]
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 

@@ -57,7 +57,11 @@ def test_parents_come_first_and_the_pool_is_kept_full(tmp_path, monkeypatch):
     order = [node.id for node in pool.given]
     assert failed == 0
     assert sorted(order) == sorted(graph.nodes)
-    assert all(order.index(parent) < order.index(name) for name, node in graph.nodes.items() for parent in node.parents)
+    assert all(
+        order.index(parent) < order.index(name)
+        for name, node in graph.nodes.items()
+        for parent in node.parents
+    )
     assert pool.most == 2
     assert {state.status for state in status.nodes.values()} == {"done"}
     assert status.nodes["tokenizer"].seconds == 1.5
@@ -162,7 +166,12 @@ def test_every_process_of_a_pool_has_the_threads_of_the_recipe(tmp_path, monkeyp
     graph, _ = open_study(load_recipe("smoke", ["runtime.threads=1"]), tmp_path)
     with LocalPool(graph, 2) as pool:
         found = pool._pool.submit(_threads).result()
-    assert found == {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "RAYON_NUM_THREADS": "7", "POLARS_MAX_THREADS": "1"}
+    assert found == {
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "RAYON_NUM_THREADS": "7",
+        "POLARS_MAX_THREADS": "1",
+    }
     assert "OMP_NUM_THREADS" not in os.environ
 
 

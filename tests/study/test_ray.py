@@ -54,7 +54,9 @@ class _Cluster:
         process.wait()
 
     def __enter__(self):
-        self.start("--head", f"--port={self.port}", "--include-dashboard=false", "--node-ip-address=127.0.0.1")
+        self.start(
+            "--head", f"--port={self.port}", "--include-dashboard=false", "--node-ip-address=127.0.0.1"
+        )
         return self
 
     def __exit__(self, *_):
@@ -65,7 +67,8 @@ class _Cluster:
 
 def _study(out, *arguments, **environment):
     return subprocess.Popen(
-        [sys.executable, "-m", "echochamber", "study", "smoke", *CHANGES, "--out", str(out), *arguments], env=os.environ | environment
+        [sys.executable, "-m", "echochamber", "study", "smoke", *CHANGES, "--out", str(out), *arguments],
+        env=os.environ | environment,
     )
 
 
@@ -92,6 +95,8 @@ def test_a_killed_node_changes_no_byte(tmp_path):
         cluster.kill(worker)
         assert process.wait(timeout=1200) == 0
     assert _payload(tmp_path / "ray") == _payload(tmp_path / "local")
-    sittings = [json.loads(path.read_text()) for path in (tmp_path / "ray" / "artifacts").glob("*/sittings.json")]
+    sittings = [
+        json.loads(path.read_text()) for path in (tmp_path / "ray" / "artifacts").glob("*/sittings.json")
+    ]
     # At least one stage was cut with its node and finished by the other.
     assert max(len(found) for found in sittings) > 1

@@ -18,7 +18,10 @@ def _write(tmp_path, **changes):
         "seeds": [0, 1],
         "mixtures": {"a": {"sources": {"tinygsm": {"copies": 1}}}, "b": {"sources": {"omi2": {"copies": 2}}}},
         "sizes": ["nano-0.2m"],
-        "rl": {"grpo": {"algorithm": "grpo", "optimizer": {"lr": 1e-4}}, "null": {"inherits": "grpo", "reward": "random"}},
+        "rl": {
+            "grpo": {"algorithm": "grpo", "optimizer": {"lr": 1e-4}},
+            "null": {"inherits": "grpo", "reward": "random"},
+        },
     } | changes
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(data))
@@ -125,7 +128,13 @@ def test_a_users_problem_file_is_keyed_by_its_content(tmp_path):
 def test_real_sources_are_checked_against_the_test_sets(tmp_path):
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"question": "1 + 1?", "answer": "#### 2"}\n')
-    path = _write(tmp_path, mixtures={"a": {"sources": {"own": {"path": str(rows), "copies": 1}}}, "b": {"sources": {"omi2": {"copies": 1}}}})
+    path = _write(
+        tmp_path,
+        mixtures={
+            "a": {"sources": {"own": {"path": str(rows), "copies": 1}}},
+            "b": {"sources": {"omi2": {"copies": 1}}},
+        },
+    )
     graph = Graph(load_recipe(path, []), Store(tmp_path / "artifacts"))
     assert any(parent.startswith("problems/test") for parent in graph.nodes["shards/a"].parents)
     assert graph.nodes["shards/b"].parents == ("tokenizer",)
@@ -147,11 +156,15 @@ def test_two_problem_files_of_one_name_are_two_sets(tmp_path):
 
 def test_a_reworded_family_makes_anew_what_holds_it_and_nothing_else(tmp_path, monkeypatch):
     def fingerprints(families):
-        graph = Graph(load_recipe(_write(tmp_path, world={"families": families}), []), Store(tmp_path / "artifacts"))
+        graph = Graph(
+            load_recipe(_write(tmp_path, world={"families": families}), []), Store(tmp_path / "artifacts")
+        )
         return {name: node.spec.fingerprint for name, node in graph.nodes.items()}
 
     with_it, without = fingerprints(["tank", "garden"]), fingerprints(["tank", "collect"])
-    monkeypatch.setitem(FAMILIES, "garden", replace(FAMILIES["garden"], version=FAMILIES["garden"].version + 1))
+    monkeypatch.setitem(
+        FAMILIES, "garden", replace(FAMILIES["garden"], version=FAMILIES["garden"].version + 1)
+    )
     assert fingerprints(["tank", "collect"]) == without
     changed = fingerprints(["tank", "garden"])
     assert all(changed[name] != with_it[name] for name in changed)

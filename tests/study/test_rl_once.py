@@ -19,7 +19,12 @@ from echochamber.study.rl_once import rl_once
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
 from tests.stages.rank_runs import start_ranks
 
-SMALL = ["rl.grpo.max_new_tokens=10", "rl.grpo.reward=random", "rl.grpo.optimizer.lr=1e-2", "runtime.dtype=float32"]
+SMALL = [
+    "rl.grpo.max_new_tokens=10",
+    "rl.grpo.reward=random",
+    "rl.grpo.optimizer.lr=1e-2",
+    "runtime.dtype=float32",
+]
 
 
 @pytest.fixture
@@ -31,7 +36,13 @@ def base(tmp_path, tokenizer):  # noqa: F811
 @pytest.fixture
 def problems(tmp_path):
     path = tmp_path / "train.jsonl"
-    write_jsonl(path, [{"question": f"Mia has {i} boxes of 3 pens. How many pens?", "answer": str(3 * i)} for i in range(6)])
+    write_jsonl(
+        path,
+        [
+            {"question": f"Mia has {i} boxes of 3 pens. How many pens?", "answer": str(3 * i)}
+            for i in range(6)
+        ],
+    )
     return path
 
 
@@ -42,24 +53,45 @@ def settings(problems):
 
 def _payload(folder):
     """Files of an artifact that are functions of its settings, as bytes."""
-    paths = [folder / "metrics.jsonl", folder / "rollouts.parquet", *folder.glob("checkpoints/*/model.safetensors")]
+    paths = [
+        folder / "metrics.jsonl",
+        folder / "rollouts.parquet",
+        *folder.glob("checkpoints/*/model.safetensors"),
+    ]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
-def test_every_arm_and_seed_starts_from_the_checkpoint_and_a_second_call_reads(base, settings, tmp_path, monkeypatch):
-    changes = [*settings, "seeds=[0,1]", "rl.still={inherits: grpo, optimizer: {lr: 0}, steps: 1}", "grid.exclude=[{rl: still, seed: 1}]"]
+def test_every_arm_and_seed_starts_from_the_checkpoint_and_a_second_call_reads(
+    base, settings, tmp_path, monkeypatch
+):
+    changes = [
+        *settings,
+        "seeds=[0,1]",
+        "rl.still={inherits: grpo, optimizer: {lr: 0}, steps: 1}",
+        "grid.exclude=[{rl: still, seed: 1}]",
+    ]
     recipe = load_recipe("smoke", [*changes, "behaviours={named: {of: tinygsm, contains: Mia}}"])
     first = rl_once(recipe, base, tmp_path / "out")
-    assert [(arm.arm, arm.seed, len(arm.steps), arm.was_done) for arm in first] == [("grpo", 0, 3, False), ("grpo", 1, 3, False), ("still", 0, 1, False)]
+    assert [(arm.arm, arm.seed, len(arm.steps), arm.was_done) for arm in first] == [
+        ("grpo", 0, 3, False),
+        ("grpo", 1, 3, False),
+        ("still", 0, 1, False),
+    ]
     weights = (base / "model.safetensors").read_bytes()
     for arm in first:
         assert (arm.folder / "checkpoints" / "step_0" / "model.safetensors").read_bytes() == weights
-        assert (arm.folder / "checkpoints" / "step_0" / "tokenizer.json").read_bytes() == (base / "tokenizer.json").read_bytes()
+        assert (arm.folder / "checkpoints" / "step_0" / "tokenizer.json").read_bytes() == (
+            base / "tokenizer.json"
+        ).read_bytes()
         assert "format/named/share" in arm.steps[0], "the recipe's own behaviours are tracked"
         assert read_manifest(arm.folder)["seeds"] == {"seed": arm.seed}
     ends = [find_checkpoint(arm.folder) for arm in first]
-    assert [path.name for path in ends] == ["step_3", "step_3", "step_1"], "evaluate and sample find the last checkpoint"
-    assert [(path / "model.safetensors").read_bytes() == weights for path in ends] == [False, False, True], "a rate of 0 changes nothing"
+    assert [path.name for path in ends] == ["step_3", "step_3", "step_1"], (
+        "evaluate and sample find the last checkpoint"
+    )
+    assert [(path / "model.safetensors").read_bytes() == weights for path in ends] == [False, False, True], (
+        "a rate of 0 changes nothing"
+    )
     monkeypatch.setattr(rl_stage, "rl", None)
     assert rl_once(recipe, base, tmp_path / "out") == [arm._replace(was_done=True) for arm in first]
 
@@ -110,7 +142,9 @@ def _command(monkeypatch, capsys, *arguments):
     return status, captured.out, captured.err
 
 
-def test_the_command_says_where_the_checkpoints_are_and_what_came_out(base, settings, tmp_path, monkeypatch, capsys):
+def test_the_command_says_where_the_checkpoints_are_and_what_came_out(
+    base, settings, tmp_path, monkeypatch, capsys
+):
     arguments = ["--base", base, *settings, "--out", tmp_path / "out"]
     status, out, _ = _command(monkeypatch, capsys, *arguments)
     (folder,) = (tmp_path / "out" / "artifacts").glob("rl-*")
@@ -134,18 +168,45 @@ def _renamed(problems, name):
         (lambda base, problems: ["--base", base / "none"], ["none", "no such folder"]),
         (lambda base, problems: ["--base", base.parent], ["neither a checkpoint"]),
         (lambda base, problems: ["--base", "hub:nobody"], ["hub:nobody", "hub:OWNER/NAME"]),
-        (lambda base, problems: ["--base", base, f"rl.grpo.problems.set={_renamed(problems, 'test.jsonl')}"], ["test.jsonl", "is a test split"]),
-        (lambda base, problems: ["--base", base, f"rl.grpo.problems.set={_renamed(problems, 'gsm8k_test.jsonl')}"], ["gsm8k_test.jsonl", "is a test split"]),
-        (lambda base, problems: ["--base", base, "rl.grpo.problems.set=hub:math500"], ["math500", "never trained on"]),
-        (lambda base, problems: ["--base", base, "rl.grpo.problems.set=none.jsonl"], ["none.jsonl", "no such file"]),
-        (lambda base, problems: ["--base", base, "rl.grpo.max_new_tokens=128"], ["max_new_tokens 128", "the model has 128"]),
+        (
+            lambda base, problems: [
+                "--base",
+                base,
+                f"rl.grpo.problems.set={_renamed(problems, 'test.jsonl')}",
+            ],
+            ["test.jsonl", "is a test split"],
+        ),
+        (
+            lambda base, problems: [
+                "--base",
+                base,
+                f"rl.grpo.problems.set={_renamed(problems, 'gsm8k_test.jsonl')}",
+            ],
+            ["gsm8k_test.jsonl", "is a test split"],
+        ),
+        (
+            lambda base, problems: ["--base", base, "rl.grpo.problems.set=hub:math500"],
+            ["math500", "never trained on"],
+        ),
+        (
+            lambda base, problems: ["--base", base, "rl.grpo.problems.set=none.jsonl"],
+            ["none.jsonl", "no such file"],
+        ),
+        (
+            lambda base, problems: ["--base", base, "rl.grpo.max_new_tokens=128"],
+            ["max_new_tokens 128", "the model has 128"],
+        ),
         (lambda base, problems: ["--base", base, "--workers", "2"], ["--workers 2", "--base"]),
         (lambda base, problems: ["--base", base, "grid.exclude=[{rl: grpo}]"], ["no RL arm", "grpo"]),
         (lambda base, problems: ["--base", base, "rl.grpo.stepz=1"], ["stepz", "steps"]),
     ],
 )
-def test_bad_input_is_one_line_and_status_two(base, problems, settings, tmp_path, monkeypatch, capsys, more, words):
-    status, _, err = _command(monkeypatch, capsys, *settings, *more(base, problems), "--out", tmp_path / "out")
+def test_bad_input_is_one_line_and_status_two(
+    base, problems, settings, tmp_path, monkeypatch, capsys, more, words
+):
+    status, _, err = _command(
+        monkeypatch, capsys, *settings, *more(base, problems), "--out", tmp_path / "out"
+    )
     assert status == 2, err
     message = [line for line in err.splitlines() if line.startswith("echochamber: ")]
     assert len(message) == 1
@@ -155,11 +216,24 @@ def test_bad_input_is_one_line_and_status_two(base, problems, settings, tmp_path
 
 @pytest.mark.slow
 def test_two_ranks_train_as_one(base, settings, tmp_path):
-    arguments = ["-m", "echochamber", "rl", "smoke", "--base", str(base), *settings, "seeds=[0,1]", "--out", str(tmp_path / "two")]
+    arguments = [
+        "-m",
+        "echochamber",
+        "rl",
+        "smoke",
+        "--base",
+        str(base),
+        *settings,
+        "seeds=[0,1]",
+        "--out",
+        str(tmp_path / "two"),
+    ]
     start_ranks(2, *arguments)
     start_ranks(2, *arguments)  # everything is there: the rank that follows is let go
     one = rl_once(load_recipe("smoke", [*settings, "seeds=[0,1]"]), base, tmp_path / "one")
     for arm in one:
         both = read_metrics(tmp_path / "two" / "artifacts" / arm.folder.name / "metrics.jsonl")
         assert [row["reward/mean"] for row in both] == [row["reward/mean"] for row in arm.steps]
-        assert [row["policy/grad_norm"] for row in both] == pytest.approx([row["policy/grad_norm"] for row in arm.steps], rel=1e-3)
+        assert [row["policy/grad_norm"] for row in both] == pytest.approx(
+            [row["policy/grad_norm"] for row in arm.steps], rel=1e-3
+        )

@@ -64,7 +64,9 @@ def test_scopes_share_the_artifacts_of_what_they_have_in_common(tmp_path):
 def test_only_what_is_included_is_run(tmp_path):
     graph = _graph(tmp_path)
     arms = {(n.mixture, n.arm, n.seed) for n in graph.nodes.values() if n.kind == "rl"}
-    wanted = {(m, "grpo", s) for m in "ab" for s in range(3)} | {("a", arm, s) for arm in ("cold", "null") for s in range(2)}
+    wanted = {(m, "grpo", s) for m in "ab" for s in range(3)} | {
+        ("a", arm, s) for arm in ("cold", "null") for s in range(2)
+    }
     assert arms == wanted
     assert "shards/c" not in graph.nodes
     assert sum(node.kind == "pretrain" for node in graph.nodes.values()) == 6
@@ -80,10 +82,20 @@ def test_a_rule_that_names_nothing_is_refused(tmp_path, rule):
 
 
 def test_a_further_evaluation_scores_its_arms_and_their_bases(tmp_path):
-    extra = {"cold_dev": {"where": {"rl": "cold"}, "split": "dev", "sets": ["hard"], "temperature": 0.5, "samples": {"ends": 4, "between": 0}}}
+    extra = {
+        "cold_dev": {
+            "where": {"rl": "cold"},
+            "split": "dev",
+            "sets": ["hard"],
+            "temperature": 0.5,
+            "samples": {"ends": 4, "between": 0},
+        }
+    }
     plain, graph = _graph(tmp_path), _graph(tmp_path, also_evaluate=extra)
     added = {name for name in graph.nodes if name not in plain.nodes}
-    assert added == {"problems/dev/hard/256"} | {f"evaluate@cold_dev/a/nano-0.2m/{who}/seed{s}" for who in ("base", "cold") for s in (0, 1)}
+    assert added == {"problems/dev/hard/256"} | {
+        f"evaluate@cold_dev/a/nano-0.2m/{who}/seed{s}" for who in ("base", "cold") for s in (0, 1)
+    }
     node = graph.nodes["evaluate@cold_dev/a/nano-0.2m/cold/seed0"]
     assert node.evaluation == "cold_dev"
     assert node.spec.config["evaluate"]["temperature"] == 0.5
@@ -98,7 +110,10 @@ def test_an_arm_may_start_from_an_earlier_step(tmp_path):
     assert usual.spec == plain.nodes[usual.id].spec
     assert early.spec.fingerprint != plain.nodes[early.id].spec.fingerprint
     assert "evaluate/a/nano-0.2m/base@40/seed0" in graph.nodes
-    assert "evaluate/a/nano-0.2m/base@40/seed0" in _graph(tmp_path, grid=grid, pretrain={"keep_steps": [20, 40]}).nodes
+    assert (
+        "evaluate/a/nano-0.2m/base@40/seed0"
+        in _graph(tmp_path, grid=grid, pretrain={"keep_steps": [20, 40]}).nodes
+    )
     # Found after hours of pretraining otherwise.
     with pytest.raises(UserError, match=r"starts at step 40; pretrain\.keep_steps has 20, 60"):
         _graph(tmp_path, grid=grid, pretrain={"keep_steps": [20, 60]})
@@ -128,8 +143,13 @@ def test_twins_are_told_apart_while_their_study_runs_and_graded_alike():
 
 
 def test_twins_are_part_of_what_they_change_and_of_nothing_else(tmp_path):
-    plain, graph = _graph(tmp_path), _graph(tmp_path, behaviours={"tinygsm_single": {"of": "tinygsm", "contains": "'''"}})
-    changed = {plain.nodes[name].kind for name in plain.nodes if plain.nodes[name].spec != graph.nodes[name].spec}
+    plain, graph = (
+        _graph(tmp_path),
+        _graph(tmp_path, behaviours={"tinygsm_single": {"of": "tinygsm", "contains": "'''"}}),
+    )
+    changed = {
+        plain.nodes[name].kind for name in plain.nodes if plain.nodes[name].spec != graph.nodes[name].spec
+    }
     assert changed == {"rl", "evaluate"}
     with pytest.raises(UserError, match="omi1"):
         _recipe(tmp_path, behaviours={"omi1": {"of": "tinygsm", "contains": "x"}})
@@ -152,7 +172,10 @@ def test_the_first_rl_stage_fixes_the_hash_of_the_criteria(tmp_path, monkeypatch
 
 def test_a_twin_may_be_tracked_in_some_mixtures_only(tmp_path):
     twin = {"of": "tinygsm", "contains": "'''"}
-    everywhere, there = _graph(tmp_path, behaviours={"single": twin}), _graph(tmp_path, behaviours={"single": twin | {"only": ["a"]}})
+    everywhere, there = (
+        _graph(tmp_path, behaviours={"single": twin}),
+        _graph(tmp_path, behaviours={"single": twin | {"only": ["a"]}}),
+    )
     plain = _graph(tmp_path)
     for name, node in there.nodes.items():
         same = everywhere if node.mixture == "a" else plain

@@ -37,10 +37,18 @@ def test_every_stage_is_done_and_has_a_manifest(smoke):
 
 
 def test_problem_sets_say_what_surface_cues_answer(smoke):
-    found = {path.parent.name: json.loads(path.read_text()) for path in (smoke / "artifacts").glob("problems-*/surface.json")}
+    found = {
+        path.parent.name: json.loads(path.read_text())
+        for path in (smoke / "artifacts").glob("problems-*/surface.json")
+    }
     assert sorted(scores["problems"] for scores in found.values()) == [8, 64]
     for scores in found.values():
-        assert 0 <= scores["scores"]["nearest_question"]["share"] <= scores["scores"]["nearest_question"]["interval"][1] <= 1
+        assert (
+            0
+            <= scores["scores"]["nearest_question"]["share"]
+            <= scores["scores"]["nearest_question"]["interval"][1]
+            <= 1
+        )
     assert "What surface cues answer" in (smoke / "report.html").read_text()
 
 
@@ -72,7 +80,13 @@ def test_rl_metrics_are_named_as_agreed(smoke):
     rows = read_metrics(_one(smoke, "rl") / "metrics.jsonl")
     assert [row["step"] for row in rows] == [1, 2, 3]
     for row in rows:
-        assert {"reward/mean", "reward/frac_zero_std", "policy/kl", "policy/entropy", "policy/clip_frac"} <= set(row)
+        assert {
+            "reward/mean",
+            "reward/frac_zero_std",
+            "policy/kl",
+            "policy/entropy",
+            "policy/clip_frac",
+        } <= set(row)
         assert {"sampler/logprob_diff", "completion/length_mean", "completion/truncated"} <= set(row)
         assert sum(row[f"format/{name}/share"] for name in registered_formats()) == pytest.approx(1)
         assert row["sampler/logprob_diff"] < 2e-2
@@ -96,14 +110,22 @@ def test_step_zero_is_the_base(smoke):
 
 
 def test_a_second_run_changes_nothing(smoke):
-    before = {path: path.stat().st_mtime_ns for path in smoke.rglob("*") if path.is_file() and path.name != "study.json"}
+    before = {
+        path: path.stat().st_mtime_ns
+        for path in smoke.rglob("*")
+        if path.is_file() and path.name != "study.json"
+    }
     graph, status = open_study(load_recipe("smoke", []), smoke)
     started = time.perf_counter()
     assert all(node.status == "done" for node in status.nodes.values())
     assert run_study(graph, status) == 0
     finish_study(smoke)
     assert time.perf_counter() - started < 5
-    after = {path: path.stat().st_mtime_ns for path in smoke.rglob("*") if path.is_file() and path.name != "study.json"}
+    after = {
+        path: path.stat().st_mtime_ns
+        for path in smoke.rglob("*")
+        if path.is_file() and path.name != "study.json"
+    }
     assert before == after
 
 
@@ -112,7 +134,10 @@ def test_a_report_older_than_the_last_stage_is_built_anew(smoke, tmp_path):
     folder = shutil.copytree(smoke, tmp_path / "study")
     assert is_finished(folder)
     summary = json.loads((folder / "summary.json").read_text())
-    for broken in (summary | {"built_from": "of fewer stages"}, {name: value for name, value in summary.items() if name != "built_from"}):
+    for broken in (
+        summary | {"built_from": "of fewer stages"},
+        {name: value for name, value in summary.items() if name != "built_from"},
+    ):
         (folder / "summary.json").write_text(json.dumps(broken))
         (folder / "report.html").write_text("old")
         assert not is_finished(folder)
@@ -127,7 +152,12 @@ def test_a_report_older_than_the_last_stage_is_built_anew(smoke, tmp_path):
 
 def test_a_checkpoint_is_scored_on_real_questions(smoke, shared_data, tmp_path):
     folder, rows, left_out, surface = evaluate_once(
-        smoke, str(shared_data / "gsm8k" / "test.jsonl"), tmp_path, {"samples": 2, "max_new_tokens": 8}, limit=6, seed=0
+        smoke,
+        str(shared_data / "gsm8k" / "test.jsonl"),
+        tmp_path,
+        {"samples": 2, "max_new_tokens": 8},
+        limit=6,
+        seed=0,
     )
     assert surface.startswith("surface cues, test: fixed expression")
     assert json.loads((folder / "surface.json").read_text())["train_questions"] == 2000
@@ -136,19 +166,30 @@ def test_a_checkpoint_is_scored_on_real_questions(smoke, shared_data, tmp_path):
     assert len(frame) == rows[0]["num_problems"] * 3
     assert set(frame["problem_set"]) == {rows[0]["problem_set"]}
     assert frame["reference"].str.contains(r"^-?\d+$").all()
-    again = evaluate_once(smoke, str(shared_data / "gsm8k" / "test.jsonl"), tmp_path, {"samples": 2, "max_new_tokens": 8}, limit=6, seed=0)
+    again = evaluate_once(
+        smoke,
+        str(shared_data / "gsm8k" / "test.jsonl"),
+        tmp_path,
+        {"samples": 2, "max_new_tokens": 8},
+        limit=6,
+        seed=0,
+    )
     assert again == (folder, rows, left_out, surface)  # done already: read, not built
 
 
 def test_the_report_has_the_figures_inside(smoke):
     page = (smoke / "report.html").read_text()
-    assert "src=\"http" not in page
+    assert 'src="http' not in page
     assert "only shows that every stage runs" in page
 
 
 def test_the_split_of_the_gain_uses_what_was_forced(smoke, monkeypatch):
     given = []
-    monkeypatch.setattr(findings, "selection_or_skill", lambda *arguments: given.append(arguments) or selection_or_skill(*arguments))
+    monkeypatch.setattr(
+        findings,
+        "selection_or_skill",
+        lambda *arguments: given.append(arguments) or selection_or_skill(*arguments),
+    )
     collect(smoke)
     ((_, last, _, forced),) = given
     assert set(forced.columns) == {"step", "problem_id", "format", "num", "right"}
@@ -170,9 +211,17 @@ def test_probes_of_base_and_rl_feed_the_report(smoke):
     found = collect(smoke).frames["findings"]
     probed = dict(found.filter(pl.col("analysis") == "probes").select("item", "value").rows())
     for label, folder in (("base", steps[0]), ("after RL", steps[3])):
-        assert probed[f"{label}, tinygsm forced"] == pytest.approx(pl.read_parquet(folder / "forced.parquet")["correct"].mean())
+        assert probed[f"{label}, tinygsm forced"] == pytest.approx(
+            pl.read_parquet(folder / "forced.parquet")["correct"].mean()
+        )
     sampled = pl.read_parquet(steps[0] / "sweep.parquet").filter(pl.col("sample") >= 0)
     assert probed["base, temperature 1"] == pytest.approx(sampled["correct"].mean())
     likelihoods = dict(found.filter(pl.col("analysis") == "likelihood").select("item", "value").rows())
-    mine = likely.filter(pl.col("writer") == "checkpoint").group_by("problem_id").agg(pl.col("logprob_reference").mean())
-    assert likelihoods["written after RL: log-probability under the base"] == pytest.approx(mine["logprob_reference"].mean())
+    mine = (
+        likely.filter(pl.col("writer") == "checkpoint")
+        .group_by("problem_id")
+        .agg(pl.col("logprob_reference").mean())
+    )
+    assert likelihoods["written after RL: log-probability under the base"] == pytest.approx(
+        mine["logprob_reference"].mean()
+    )

@@ -17,7 +17,13 @@ from echochamber.study.execute import open_study, run_study
 from echochamber.study.graph import Graph
 from echochamber.study.recipe import load_recipe
 
-ROWS = [{"question": f"Tom has {n} pens and {n + 2} caps. How many things is that?", "answer": f"#### {2 * n + 2}"} for n in range(3, 40)]
+ROWS = [
+    {
+        "question": f"Tom has {n} pens and {n + 2} caps. How many things is that?",
+        "answer": f"#### {2 * n + 2}",
+    }
+    for n in range(3, 40)
+]
 WORLD = {"families": ["collect", "shopping"], "operations": [1, 2], "max_value": 100}
 
 
@@ -61,7 +67,15 @@ def test_a_file_set_beside_a_mixture_of_the_world_alone(tmp_path: Path) -> None:
 def test_a_file_set_beside_real_rows_and_the_world(tmp_path: Path) -> None:
     mine, train = rows_file(tmp_path / "mine.jsonl"), rows_file(tmp_path / "train.jsonl", ROWS[:20])
     sources = {"own": {"path": str(train), "copies": 1}, "omi1": {"documents": 50}}
-    graph, status = open_study(load_recipe(recipe_file(tmp_path, sources, [str(mine)], mixtures={"mix": {"sources": sources, "max_contamination": 1}}), []), tmp_path / "s")
+    graph, status = open_study(
+        load_recipe(
+            recipe_file(
+                tmp_path, sources, [str(mine)], mixtures={"mix": {"sources": sources, "max_contamination": 1}}
+            ),
+            [],
+        ),
+        tmp_path / "s",
+    )
     assert run_study(graph, status, {"surface"}) == 0
     (found,) = (tmp_path / "s" / "artifacts").glob("surface-*/surface.json")
     ((_, scores),) = json.loads(found.read_text()).items()
@@ -73,19 +87,34 @@ def test_nothing_to_compare_is_said_on_the_page(tmp_path: Path) -> None:
     mine = rows_file(tmp_path / "mine.jsonl")
     found, page = prepared(tmp_path, {"prose": {"documents": 20}}, [str(mine)])
     assert list(found.values()) == [{}]
-    assert page.count("<td class=\"n\">not estimable</td>") == 2
+    assert page.count('<td class="n">not estimable</td>') == 2
 
 
-def test_the_sets_of_rl_and_of_further_evaluations_are_compared_too_and_nothing_rests_on_it(tmp_path: Path) -> None:
+def test_the_sets_of_rl_and_of_further_evaluations_are_compared_too_and_nothing_rests_on_it(
+    tmp_path: Path,
+) -> None:
     files = [rows_file(tmp_path / f"{name}.jsonl") for name in ("one", "two", "three")]
     rl = {"grpo": {"algorithm": "grpo", "problems": {"set": str(files[1]), "count": 20}}}
-    path = recipe_file(tmp_path, {"omi2": {"documents": 50}}, [str(files[0])], rl=rl, also_evaluate={"more": {"sets": [str(files[2])], "count": 10}})
+    path = recipe_file(
+        tmp_path,
+        {"omi2": {"documents": 50}},
+        [str(files[0])],
+        rl=rl,
+        also_evaluate={"more": {"sets": [str(files[2])], "count": 10}},
+    )
     graph = Graph(load_recipe(path, []), Store(tmp_path / "artifacts"))
     (surface,) = [node for node in graph.nodes.values() if node.kind == "surface"]
-    assert sorted(Path(parent).parent.name for parent in surface.parents[1:]) == ["one.jsonl", "three.jsonl", "two.jsonl"]
+    assert sorted(Path(parent).parent.name for parent in surface.parents[1:]) == [
+        "one.jsonl",
+        "three.jsonl",
+        "two.jsonl",
+    ]
     assert not any(surface.id in node.parents for node in graph.nodes.values())
     with_file = graph.nodes["pretrain/mix/nano-0.8m/seed0"].spec.fingerprint
-    without = Graph(load_recipe(recipe_file(tmp_path, {"omi2": {"documents": 50}}, ["easy"]), []), Store(tmp_path / "artifacts"))
+    without = Graph(
+        load_recipe(recipe_file(tmp_path, {"omi2": {"documents": 50}}, ["easy"]), []),
+        Store(tmp_path / "artifacts"),
+    )
     assert without.nodes["pretrain/mix/nano-0.8m/seed0"].spec.fingerprint == with_file
     assert not any(node.kind == "surface" for node in without.nodes.values())
 
@@ -94,12 +123,18 @@ def test_rl_on_a_test_split_is_refused(tmp_path: Path) -> None:
     test = rows_file(tmp_path / "test.jsonl")
     rl = {"grpo": {"algorithm": "grpo", "problems": {"set": str(test), "count": 20}}}
     with pytest.raises(UserError, match=r"test\.jsonl: is a test split"):
-        Graph(load_recipe(recipe_file(tmp_path, {"omi2": {}}, ["easy"], rl=rl), []), Store(tmp_path / "artifacts"))
+        Graph(
+            load_recipe(recipe_file(tmp_path, {"omi2": {}}, ["easy"], rl=rl), []),
+            Store(tmp_path / "artifacts"),
+        )
 
 
 def test_sets_of_the_hub_are_keyed_by_their_commit(tmp_path: Path) -> None:
     def problems(*sets: str, **keys: Any) -> dict[str, str]:
-        graph = Graph(load_recipe(recipe_file(tmp_path, {"omi2": {}}, list(sets), **keys), []), Store(tmp_path / "artifacts"))
+        graph = Graph(
+            load_recipe(recipe_file(tmp_path, {"omi2": {}}, list(sets), **keys), []),
+            Store(tmp_path / "artifacts"),
+        )
         return {node.id: node.spec.fingerprint for node in graph.nodes.values() if node.kind == "problems"}
 
     rl = {"grpo": {"algorithm": "grpo", "problems": {"set": "hub:gsm8k", "count": 20}}}
@@ -111,7 +146,9 @@ def test_sets_of_the_hub_are_keyed_by_their_commit(tmp_path: Path) -> None:
         problems("hub:aime-2024")
 
 
-def test_a_checkpoint_of_a_study_knows_its_questions_and_any_other_says_that_it_does_not(smoke: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_of_a_study_knows_its_questions_and_any_other_says_that_it_does_not(
+    smoke: Path, tmp_path: Path
+) -> None:
     mine = named_problems(str(rows_file(tmp_path / "mine.jsonl")), None)
     for kind in ("rl", "pretrain"):
         (artifact,) = (smoke / "artifacts").glob(f"{kind}-*")

@@ -46,7 +46,11 @@ def test_a_recipe_brings_its_own_format_and_reward(own: Path, tmp_path: Path) ->
     assert rewards.reward_row("loud").function(verdict, 0.0) == 1.0
     assert rewards.reward_row("format:shout").function(verdict, 0.0) == 1.0
     plain = Graph(load_recipe("smoke", ["rl.grpo.reward=loud"]), Store(tmp_path / "artifacts"))
-    changed = {name.split("/")[0] for name in graph.nodes if graph.nodes[name].spec.fingerprint != plain.nodes[name].spec.fingerprint}
+    changed = {
+        name.split("/")[0]
+        for name in graph.nodes
+        if graph.nodes[name].spec.fingerprint != plain.nodes[name].spec.fingerprint
+    }
     assert changed == {"rl", "evaluate", "probe"}
 
 
@@ -63,7 +67,17 @@ def test_a_module_that_fails_is_named_in_one_line(tmp_path: Path, text: str, sai
 
 
 def test_grade_takes_a_module(own: Path, tmp_path: Path) -> None:
-    (tmp_path / "in.jsonl").write_text(json.dumps({"id": "1", "completion": "ANSWER! the answer is 18", "reference": "18"}) + "\n")
-    arguments = ["grade", "--in", str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "out.jsonl"), "--module", str(own)]
+    (tmp_path / "in.jsonl").write_text(
+        json.dumps({"id": "1", "completion": "ANSWER! the answer is 18", "reference": "18"}) + "\n"
+    )
+    arguments = [
+        "grade",
+        "--in",
+        str(tmp_path / "in.jsonl"),
+        "--out",
+        str(tmp_path / "out.jsonl"),
+        "--module",
+        str(own),
+    ]
     assert CliRunner().invoke(app, arguments).exit_code == 0
     assert json.loads((tmp_path / "out.jsonl").read_text())["format"] == "shout"

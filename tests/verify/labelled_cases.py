@@ -177,6 +177,8 @@ def labelled_cases() -> list[Case]:
     for reference, labelled in RETURNED.items():
         for right, spellings in zip((True, False), labelled, strict=True):
             cases += [
-                Case(form.format(s), reference, right or s == "[18]") for s in spellings for form in BLOCK_FORMS
+                Case(form.format(s), reference, right or s == "[18]")
+                for s in spellings
+                for form in BLOCK_FORMS
             ]
     return list(dict.fromkeys(cases))

@@ -40,8 +40,18 @@ def test_program_floats(text, reference, equal):
 
 
 def test_integers_are_exact():
-    assert equal_number(parse_value("100000000000000000000000000000000001"), "100000000000000000000000000000000001") is True
-    assert equal_number(parse_value("100000000000000000000000000000000001"), "100000000000000000000000000000000002") is False
+    assert (
+        equal_number(
+            parse_value("100000000000000000000000000000000001"), "100000000000000000000000000000000001"
+        )
+        is True
+    )
+    assert (
+        equal_number(
+            parse_value("100000000000000000000000000000000001"), "100000000000000000000000000000000002"
+        )
+        is False
+    )
 
 
 @pytest.mark.parametrize(

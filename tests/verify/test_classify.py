@@ -36,7 +36,15 @@ def test_shipped_rows_are_complete():
 
 
 def test_shipped_rows_exclude_each_other():
-    texts = ["def f():\n x", "<llm-code>", "\\boxed{1}", "The answer is: 1", "#### 1", "nothing", "\\boxed{1}\n#### 1\nThe answer is: 1"]
+    texts = [
+        "def f():\n x",
+        "<llm-code>",
+        "\\boxed{1}",
+        "The answer is: 1",
+        "#### 1",
+        "nothing",
+        "\\boxed{1}\n#### 1\nThe answer is: 1",
+    ]
     for text in texts:
         assert sum(format_row(name).matches(text) for name in FORMAT_NAMES if name != "other") <= 1
 
@@ -82,5 +90,7 @@ def test_real_rollouts(shared_data):
     """955 functions; five completions hold prose only, which the record marks by an empty program."""
     folder = shared_data / "tinygsm_rollouts"
     rows = rows_of(folder / "og_tinygsm_128.jsonl") + rows_of(folder / "no_reasoning_832.jsonl.gz")
-    found = Counter((classify(r["model_response"].split("\nmodel\n", 1)[-1]), bool(r["extracted_code"])) for r in rows)
+    found = Counter(
+        (classify(r["model_response"].split("\nmodel\n", 1)[-1]), bool(r["extracted_code"])) for r in rows
+    )
     assert found == {("tinygsm", True): 955, ("other", False): 5}

@@ -23,15 +23,35 @@ def write(path, lines):
 def test_rows_come_out_in_order_with_the_contract_columns(tmp_path):
     source = write(tmp_path / "in.jsonl", [json.dumps(row) for row in ROWS] * 20)
     seen = []
-    counts = grade_lines(source, tmp_path / "deep" / "out.jsonl", workers=1, batch_rows=7, on_progress=seen.append)
+    counts = grade_lines(
+        source, tmp_path / "deep" / "out.jsonl", workers=1, batch_rows=7, on_progress=seen.append
+    )
     rows = [json.loads(line) for line in (tmp_path / "deep" / "out.jsonl").read_text().splitlines()]
     assert [row["id"] for row in rows] == ["a", 2, "c"] * 20
-    assert rows[0] == {"id": "a", "format": "tinygsm", "answer": "18", "outcome": "correct", "correct": True, "detail": ""}
-    assert {(row["id"], row["outcome"]) for row in rows} == {("a", "correct"), (2, "wrong"), ("c", "no_answer")}
+    assert rows[0] == {
+        "id": "a",
+        "format": "tinygsm",
+        "answer": "18",
+        "outcome": "correct",
+        "correct": True,
+        "detail": "",
+    }
+    assert {(row["id"], row["outcome"]) for row in rows} == {
+        ("a", "correct"),
+        (2, "wrong"),
+        ("c", "no_answer"),
+    }
     assert (counts.rows, counts.outcomes["wrong"], counts.formats["omi2"], sum(seen)) == (60, 20, 20, 60)
 
 
-BAD = ["{", "[]", '{"id": 1}', '{"id": 1, "completion": 5, "reference": "1"}', '{"id": 1, "completion": "", "reference": null}', "[" * 100_000]
+BAD = [
+    "{",
+    "[]",
+    '{"id": 1}',
+    '{"id": 1, "completion": 5, "reference": "1"}',
+    '{"id": 1, "completion": "", "reference": null}',
+    "[" * 100_000,
+]
 
 
 def test_bad_lines_are_reported_with_their_number_and_skipped(tmp_path):
@@ -39,7 +59,9 @@ def test_bad_lines_are_reported_with_their_number_and_skipped(tmp_path):
     reported = []
     counts = grade_lines(source, tmp_path / "out.jsonl", workers=1, on_bad_line=reported.append)
     assert (counts.rows, counts.bad_lines) == (2, len(BAD))
-    assert [int(message.split("line ")[1].split(":")[0]) for message in reported] == list(range(3, 3 + len(BAD)))
+    assert [int(message.split("line ")[1].split(":")[0]) for message in reported] == list(
+        range(3, 3 + len(BAD))
+    )
     assert counts.errors == reported
     assert "column 'completion' is missing" in reported[2]
 

@@ -22,13 +22,19 @@ from echochamber.verify.sandbox.result import Limits
 from .labelled_cases import labelled_cases
 
 QUICK = GraderConfig.parse({"algebra_seconds": 0.5, "limits": {"seconds": 0.2}}, "test")
-GRAPH = SolutionGraph((Quantity("a", Fraction(3)), Quantity("b", Fraction(6))), (Step("c", "*", 0, 1, Fraction(18)),))
+GRAPH = SolutionGraph(
+    (Quantity("a", Fraction(3)), Quantity("b", Fraction(6))), (Step("c", "*", 0, 1, Fraction(18)),)
+)
 PIECES = st.sampled_from(
     ["def ", "simple_math_problem", "()", ":", "\n", "    ", "return ", "18", "\\boxed{", "}", "{", "<llm-code>", "</llm-code>", "####", " ", "The answer is: ",
      "\\frac", "\\sqrt", "'''", '"""', "```", "\\", "$", "=", "+", "*", "**", "/", "(", ")", "[", "]", ",", ".", "-", "%", "<<", ">>", "x", "import math", "\x00", "\ud800",
      "\u2028", "\t", "\r", "9" * 50, "e9", "^", "_", "\\text{", "lambda", "while 1:", "print(", "#", "class A", "@", ";", "\\left(", "\\infty", "\\cup", "٣", "½"]
 )  # fmt: skip
-TEXTS = st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=40).map("".join), st.binary(max_size=80).map(lambda b: b.decode("latin-1")))
+TEXTS = st.one_of(
+    st.text(max_size=200),
+    st.lists(PIECES, max_size=40).map("".join),
+    st.binary(max_size=80).map(lambda b: b.decode("latin-1")),
+)
 FUZZ = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
@@ -57,15 +63,25 @@ def test_any_text_gets_a_verdict_at_length(grader, text, reference):
 @FUZZ
 @given(body=st.lists(PIECES, max_size=30).map("".join))
 def test_any_program_gets_a_verdict(grader, body):
-    for text in (f"def simple_math_problem():\n    {body}", f"<llm-code>\n{body}\n</llm-code>", f"\\boxed{{{body}}}"):
+    for text in (
+        f"def simple_math_problem():\n    {body}",
+        f"<llm-code>\n{body}\n</llm-code>",
+        f"\\boxed{{{body}}}",
+    ):
         assert grader.grade(Problem("p", "", "18"), text).outcome != "infrastructure"
 
 
 NAMES = ("a", "b", "c")
 EXPRESSIONS = st.recursive(
-    st.one_of(st.integers(-50, 50).map(str), st.sampled_from(NAMES), st.sampled_from(["0.5", "2.25", "1e3", "True", "7 // 2"])),
+    st.one_of(
+        st.integers(-50, 50).map(str),
+        st.sampled_from(NAMES),
+        st.sampled_from(["0.5", "2.25", "1e3", "True", "7 // 2"]),
+    ),
     lambda inner: st.one_of(
-        st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "//", "%"]), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
+        st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "//", "%"]), inner).map(
+            lambda t: f"({t[0]} {t[1]} {t[2]})"
+        ),
         inner.map(lambda t: f"-{t}"),
         inner.map(lambda t: f"abs({t})"),
         inner.map(lambda t: f"int({t})"),
@@ -76,7 +92,9 @@ EXPRESSIONS = st.recursive(
     ),
     max_leaves=8,
 )
-locked = pytest.mark.skipif(not all(available_layers()[n] for n in REQUIRED), reason="this machine cannot lock a process down")
+locked = pytest.mark.skipif(
+    not all(available_layers()[n] for n in REQUIRED), reason="this machine cannot lock a process down"
+)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +110,13 @@ def tiers():
 @given(values=st.lists(EXPRESSIONS, min_size=3, max_size=3), result=EXPRESSIONS)
 def test_tier_1_computes_what_python_computes(tiers, values, result):
     """Straight-line programs: same value, or the same class of error."""
-    lines = ["a = 3", "b = 4", "c = 0.5", *(f"{n} = {v}" for n, v in zip(NAMES, values, strict=True)), f"return {result}"]
+    lines = [
+        "a = 3",
+        "b = 4",
+        "c = 0.5",
+        *(f"{n} = {v}" for n, v in zip(NAMES, values, strict=True)),
+        f"return {result}",
+    ]
     program = Program(("def f():\n" + "".join(f"    {line}\n" for line in lines),), "f")
     first, second = (tier.run(program) for tier in tiers)
     assert (first.status, first.kind, first.text) == (second.status, second.kind, second.text), lines
@@ -113,7 +137,10 @@ def test_threads_processes_and_main_thread_agree():
     with Grader(workers=2) as grader:
         main = grader.grade_batch(SAMPLE)
         found = {}
-        threads = [threading.Thread(target=lambda n=n: found.update({n: grader.grade_batch(SAMPLE)})) for n in range(3)]
+        threads = [
+            threading.Thread(target=lambda n=n: found.update({n: grader.grade_batch(SAMPLE)}))
+            for n in range(3)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -141,7 +168,11 @@ def test_a_dead_worker_is_replaced(grader, monkeypatch):
 
     def once(self, program):
         broken.append(program)
-        return RunResult("infrastructure", detail="sandbox worker died") if len(broken) == 1 else real(self, program)
+        return (
+            RunResult("infrastructure", detail="sandbox worker died")
+            if len(broken) == 1
+            else real(self, program)
+        )
 
     item = (Problem("", "", "18"), "def f():\n    return 18")
     monkeypatch.setattr(MontyPool, "run", once)
@@ -165,7 +196,10 @@ def test_memory_is_flat_over_100_000_programs():
         for block in range(10):
             for part in range(10):
                 start = block * 10_000 + part * 1000
-                items = [(Problem("", "", str(n)), f"def f():\n    pens = {n}\n    return pens") for n in range(start, start + 1000)]
+                items = [
+                    (Problem("", "", str(n)), f"def f():\n    pens = {n}\n    return pens")
+                    for n in range(start, start + 1000)
+                ]
                 assert all(v.correct for v in grader.grade_batch(items))
             gc.collect()
             sizes.append(resident_mb())

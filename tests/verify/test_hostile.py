@@ -19,7 +19,9 @@ BENIGN = HEADER + "    boxes = 3\n    return boxes * 6\n"
 WRONG = HEADER + "    boxes = 3\n    return boxes * 7\n"
 PROBLEM = Problem("p", "", "18")
 LIMIT = 0.1
-QUICK = GraderConfig.parse({"algebra_seconds": 0.4, "limits": {"seconds": LIMIT, "grace_seconds": 1.0, "memory_mb": 48}}, "test")
+QUICK = GraderConfig.parse(
+    {"algebra_seconds": 0.4, "limits": {"seconds": LIMIT, "grace_seconds": 1.0, "memory_mb": 48}}, "test"
+)
 
 
 @pytest.fixture
@@ -30,7 +32,9 @@ def canary(tmp_path):
         listener.listen()
         listener.setblocking(False)
         path = tmp_path / "canary"
-        yield lambda text: text.replace("{CANARY}", str(path)).replace("{PORT}", str(listener.getsockname()[1]))
+        yield lambda text: text.replace("{CANARY}", str(path)).replace(
+            "{PORT}", str(listener.getsockname()[1])
+        )
         with pytest.raises(BlockingIOError):
             listener.accept()
         assert not path.exists()
@@ -100,7 +104,6 @@ locked = pytest.mark.skipif(
 )
 
 
-
 @locked
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", BODIES)
@@ -113,7 +116,9 @@ def test_tier_2_withstands(kind, canary):
             started = time.monotonic()
             result = pool.run(Program((as_function(canary(body)),), "simple_math_problem"))
             assert time.monotonic() - started < 0.7 + 2, body
-            assert not (result.status == "value" and result.text in ("18", "18.0") and "os.write" not in body), body
+            assert not (
+                result.status == "value" and result.text in ("18", "18.0") and "os.write" not in body
+            ), body
             assert result.status != "infrastructure", (body, result)
             assert pool.run(benign).text == "18", body
     finally:
@@ -169,7 +174,11 @@ def test_tier_2_fails_closed(monkeypatch):
 
 def test_hostile_neighbours_do_not_change_a_batch(canary):
     bodies = [canary(body) for kind in ("file", "introspection", "forgery") for body in BODIES[kind]]
-    items = [(PROBLEM, text) for body in bodies for text in (as_function(body), BENIGN.replace("boxes", f"b{len(body)}"))]
+    items = [
+        (PROBLEM, text)
+        for body in bodies
+        for text in (as_function(body), BENIGN.replace("boxes", f"b{len(body)}"))
+    ]
     with Grader(QUICK, workers=2) as grader:
         verdicts = grader.grade_batch(items)
     assert all(v.correct for v in verdicts[1::2])

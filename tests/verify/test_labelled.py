@@ -12,7 +12,13 @@ from .labelled_cases import labelled_cases
 def graded():
     cases = labelled_cases()
     with Grader(GraderConfig(algebra_seconds=5.0), workers=2) as grader:
-        return list(zip(cases, grader.grade_batch([(Problem("", "", c.reference), c.completion) for c in cases]), strict=True))
+        return list(
+            zip(
+                cases,
+                grader.grade_batch([(Problem("", "", c.reference), c.completion) for c in cases]),
+                strict=True,
+            )
+        )
 
 
 def test_the_set_is_large_and_balanced(graded):

@@ -38,10 +38,22 @@ def test_one_substring_decides_the_label(text, label, ours):
     [
         (GOOD, "tinygsm-code", True),
         (GOOD + "\nThat is all.", "tinygsm-code", False),  # prose behind breaks the program; last number is 3
-        ("def simple_math_problem():\n    return helper(18)", "tinygsm-code", True),  # crash, paid by a constant
-        ("import math\ndef simple_math_problem():\n    return math.ceil(17.5)", "tinygsm-code", False),  # import is cut off
+        (
+            "def simple_math_problem():\n    return helper(18)",
+            "tinygsm-code",
+            True,
+        ),  # crash, paid by a constant
+        (
+            "import math\ndef simple_math_problem():\n    return math.ceil(17.5)",
+            "tinygsm-code",
+            False,
+        ),  # import is cut off
         ("<llm-code>\n1/0\n</llm-code>\nso 18", "llm-code", True),  # crash, paid by the prose
-        ("<llm-code>\ndef f(): 1/0\nf()\n</llm-code>\nso 18", "tinygsm-code", True),  # crash with def: relabelled
+        (
+            "<llm-code>\ndef f(): 1/0\nf()\n</llm-code>\nso 18",
+            "tinygsm-code",
+            True,
+        ),  # crash with def: relabelled
         ("<llm-code>\n17\n</llm-code><llm-code>\n18\n</llm-code>", "llm-code", False),  # first block only
         ("<llm-code>\nx = 6\nx * 3\n</llm-code>", "llm-code", True),
         ("<llm-code>\n(6 *\n 3)\n</llm-code>", "llm-code", False),  # last line only; the text ends in 3
@@ -64,7 +76,11 @@ def test_on_real_rollouts_our_rules_find_more_and_pay_for_less(shared_data, lega
     with Grader(workers=1) as grader:
         ours = grader.grade_batch([(Problem("", "", reference), text) for reference, text in items])
     theirs = legacy.grade_batch(items)
-    crashed = [mine for mine, old in zip(ours, theirs, strict=True) if old.correct and mine.outcome in ("error", "no_answer")]
+    crashed = [
+        mine
+        for mine, old in zip(ours, theirs, strict=True)
+        if old.correct and mine.outcome in ("error", "no_answer")
+    ]
     assert sum(v.correct for v in ours) > sum(v.correct for v in theirs)
     assert all(not verdict.correct for verdict in crashed)
 
@@ -74,7 +90,9 @@ def test_doctor_rows_name_every_tier_and_layer():
     names = [name for name, _, _ in rows]
     assert names[:2] == ["sandbox tier 1", "sandbox tier 2"]
     assert "algebra worker" in names
-    assert {f"layer {n}" for n in ("limits", "no_new_privs", "landlock", "seccomp", "namespaces")} < set(names)
+    assert {f"layer {n}" for n in ("limits", "no_new_privs", "landlock", "seccomp", "namespaces")} < set(
+        names
+    )
     assert rows[0][1] == "on"
     assert all(state in ("on", "off", "missing") and detail for _, state, detail in rows)
 
@@ -89,6 +107,8 @@ def test_a_program_that_our_grader_has_just_run_is_not_run_again(monkeypatch):
         ours.grade_batch([(problem, text) for text in texts])
         run = []
         plain = beside._executor.run_all
-        monkeypatch.setattr(beside._executor, "run_all", lambda programs: run.extend(programs) or plain(programs))
+        monkeypatch.setattr(
+            beside._executor, "run_all", lambda programs: run.extend(programs) or plain(programs)
+        )
         assert beside.grade_batch([("18", text) for text in texts]) == expected
     assert len(run) == 1  # only the one that ours cuts off before the prose

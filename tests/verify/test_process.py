@@ -68,9 +68,15 @@ def test_hand_made(grader, text, process, error):
 
 def test_a_coincidence_of_values_is_no_right_step(grader):
     """2 + 2 and 2 * 2 agree; the function of the givens does not."""
-    graph = SolutionGraph((Quantity("a", Fraction(2)), Quantity("b", Fraction(2))), (Step("c", "*", 0, 1, Fraction(4)),))
+    graph = SolutionGraph(
+        (Quantity("a", Fraction(2)), Quantity("b", Fraction(2))), (Step("c", "*", 0, 1, Fraction(4)),)
+    )
     verdict = grader.grade(Problem("p", "", "4", graph=graph), function("return 2 + 2"))
-    assert (verdict.outcome, verdict.process, verdict.first_error) == ("correct", "wrong_steps", "wrong_operation")
+    assert (verdict.outcome, verdict.process, verdict.first_error) == (
+        "correct",
+        "wrong_steps",
+        "wrong_operation",
+    )
 
 
 def test_no_process_verdict_without_a_graph(grader):
@@ -79,7 +85,9 @@ def test_no_process_verdict_without_a_graph(grader):
 
 KNOBS = {
     "as_is": {},
-    "all_off": dict.fromkeys(("docstring", "double_quotes", "type_hints", "named_givens", "lead_in", "latex", "spaced"), 0),
+    "all_off": dict.fromkeys(
+        ("docstring", "double_quotes", "type_hints", "named_givens", "lead_in", "latex", "spaced"), 0
+    ),
     "extra": {"comments": 1, "restate": 1},
     "generic_names": {"generic_names": 1},
     "one_expression": {"stepwise": 0},
@@ -143,7 +151,9 @@ def test_corrupted_solutions_are_never_right_steps(grader, world, style):
         other = "+" if node.op != "+" else "-"
         left, right = (problem.graph.node(i).value for i in (node.left, node.right))
         steps[0] = replace(node, op=other, value=left + right if other == "+" else left - right)
-        text = render(problem, style, generator("bad", style), graph=replace(problem.graph, steps=tuple(steps)))
+        text = render(
+            problem, style, generator("bad", style), graph=replace(problem.graph, steps=tuple(steps))
+        )
         items.append((problem, text))
     verdicts = grader.grade_batch(items)
     assert {v.process for v in verdicts} == {"wrong_steps"}

@@ -24,10 +24,17 @@ def test_the_960_rollouts(shared_data):
     """
     folder = shared_data / "tinygsm_rollouts"
     rows = rows_of(folder / "og_tinygsm_128.jsonl") + rows_of(folder / "no_reasoning_832.jsonl.gz")
-    items = [(Problem(str(n), "", str(r["expected_answer"])), r["model_response"].split("\nmodel\n", 1)[-1]) for n, r in enumerate(rows)]
+    items = [
+        (Problem(str(n), "", str(r["expected_answer"])), r["model_response"].split("\nmodel\n", 1)[-1])
+        for n, r in enumerate(rows)
+    ]
     with Grader(workers=2) as grader:
         verdicts = grader.grade_batch(items)
-    differ = [r["execution_result"] for r, v in zip(rows, verdicts, strict=True) if v.correct != (r["status"] == "CORRECT")]
+    differ = [
+        r["execution_result"]
+        for r, v in zip(rows, verdicts, strict=True)
+        if v.correct != (r["status"] == "CORRECT")
+    ]
     assert differ == ["299.99999999999994", "12.000000000000002"]
     for row, verdict in zip(rows, verdicts, strict=True):
         if row["status"] == "ERROR":
@@ -40,7 +47,9 @@ def test_the_400_programs(shared_data):
     """All 292 recorded numbers are reproduced. `Success` says nothing; lists are no number."""
     rows = rows_of(shared_data / "tinygsm_like" / "programs_400.jsonl")
     with Grader(workers=2) as grader:
-        verdicts = grader.grade_batch([(Problem(str(n), "", str(r["result"])), r["response"]) for n, r in enumerate(rows)])
+        verdicts = grader.grade_batch(
+            [(Problem(str(n), "", str(r["result"])), r["response"]) for n, r in enumerate(rows)]
+        )
     numbers = [(r, v) for r, v in zip(rows, verdicts, strict=True) if isinstance(r["result"], int | float)]
     assert len(numbers) == 292
     assert [v for _, v in numbers if not v.correct] == []
@@ -49,7 +58,9 @@ def test_the_400_programs(shared_data):
     assert sorted(v.answer for v in errors if v.answer) == ["11", "15"]
 
 
-@pytest.mark.skipif(not all(available_layers()[n] for n in REQUIRED), reason="this machine cannot lock a process down")
+@pytest.mark.skipif(
+    not all(available_layers()[n] for n in REQUIRED), reason="this machine cannot lock a process down"
+)
 def test_openmathinstruct_1_with_the_second_tier(shared_data):
     """94 of 100: in six rows the program's value is not the reference, only the box is."""
     rows = rows_of(shared_data / "samples" / "openmathinstruct1.jsonl")
@@ -65,7 +76,9 @@ def test_openmathinstruct_1_with_the_second_tier(shared_data):
 def test_boxes_of_openmathinstruct_2_and_math_500(shared_data):
     omi2 = rows_of(shared_data / "samples" / "openmathinstruct2.jsonl")
     math = rows_of(shared_data / "math500" / "test.jsonl")
-    items = [(Problem(f"o{n}", "", r["expected_answer"]), r["generated_solution"]) for n, r in enumerate(omi2)]
+    items = [
+        (Problem(f"o{n}", "", r["expected_answer"]), r["generated_solution"]) for n, r in enumerate(omi2)
+    ]
     items += [(Problem(f"m{n}", "", r["answer"]), r["solution"]) for n, r in enumerate(math)]
     with Grader(GraderConfig(algebra_seconds=5.0), workers=1) as grader:
         assert [v for v in grader.grade_batch(items) if not v.correct] == []
@@ -77,6 +90,8 @@ def test_answers_of_other_problems_are_wrong(shared_data):
     rows = rows_of(shared_data / "math500" / "test.jsonl")
     pairs = [(a, b) for shift in (1, 7, 101) for a, b in zip(rows, rows[shift:] + rows[:shift], strict=True)]
     pairs = [(a, b) for a, b in pairs if a["answer"].removeprefix("x=") != b["answer"].removeprefix("x=")]
-    items = [(Problem(str(n), "", a["answer"]), f"\\boxed{{{b['answer']}}}") for n, (a, b) in enumerate(pairs)]
+    items = [
+        (Problem(str(n), "", a["answer"]), f"\\boxed{{{b['answer']}}}") for n, (a, b) in enumerate(pairs)
+    ]
     with Grader(GraderConfig(algebra_seconds=5.0), workers=1) as grader:
         assert [item for item, v in zip(items, grader.grade_batch(items), strict=True) if v.correct] == []

@@ -30,9 +30,13 @@ LEAST_BASE = 0.15
 LAST_STEPS = 4
 """Training steps whose rollouts together stand for the share at the end of an epoch."""
 SENSITIVITY = (
-    "tg_omi1_omi2/ppo_other_average", "tg_omi1_omi2_matched/ppo", "tg_omi1_omi2/ppo_box", "tg_omi1_omi2/ppo_cold", "tg_omi1_omi2/ppo_lr_low",
+    "tg_omi1_omi2/ppo_other_average",
+    "tg_omi1_omi2_matched/ppo",
+    "tg_omi1_omi2/ppo_box",
+    "tg_omi1_omi2/ppo_cold",
+    "tg_omi1_omi2/ppo_lr_low",
     "tg_omi1_omi2/ppo_lr_high",
-)  # fmt: skip
+)
 """Loss averaged the other way; formats matched in length; omi1 graded by its box; temperature 0.7; rate x 1/3 and x 3."""
 
 
@@ -47,7 +51,9 @@ def epoch_top_share(tables: Tables, one: Arm) -> Seeds:
                 if wanted and max(steps) >= epoch:
                     found.setdefault(seed, {})[quantity.removeprefix("share/")] = sum(wanted) / len(wanted)
     if not found:
-        raise NotTestableError(f"{one} has no training rollouts up to the end of its first epoch (step {epoch})")
+        raise NotTestableError(
+            f"{one} has no training rollouts up to the end of its first epoch (step {epoch})"
+        )
     return {seed: top_share(of) for seed, of in sorted(found.items())}
 
 
@@ -65,23 +71,47 @@ def _claim_1(tables: Tables) -> Evidence:
     asides = [Aside("neutral twins: top share after one epoch", twin_top, kind="null")]
     if (EVEN_TWINS, one.size, "ppo") in tables.runs:
         even = arm(tables, EVEN_TWINS, "ppo")
-        asides.append(Aside("neutral twins, equally many tokens: top share after one epoch", epoch_top_share(tables, even), kind="null"))
-        asides.append(Aside("accuracy of their base", base(tables, even, "accuracy"), "twins of equal length"))
+        asides.append(
+            Aside(
+                "neutral twins, equally many tokens: top share after one epoch",
+                epoch_top_share(tables, even),
+                kind="null",
+            )
+        )
+        asides.append(
+            Aside("accuracy of their base", base(tables, even, "accuracy"), "twins of equal length")
+        )
     asides.append(Aside("accuracy of their base", base(tables, twins, "accuracy"), "neutral twins"))
-    asides.append(Aside("largest base share, test split", {s: top_share(of) for s, of in base_shares(tables, one).items()}))
-    asides.append(Aside("bandit on base shares and accuracies: top share", bandit_top_share(tables, one), kind="null"))
+    asides.append(
+        Aside(
+            "largest base share, test split", {s: top_share(of) for s, of in base_shares(tables, one).items()}
+        )
+    )
+    asides.append(
+        Aside("bandit on base shares and accuracies: top share", bandit_top_share(tables, one), kind="null")
+    )
     remarks = [winners("ppo", tables, one)]
     if t_interval(list(twin_top.values()))[1] >= 1:
-        remarks.append("the neutral twins' interval reaches 1: no share can lie above it until more of their seeds narrow it")
+        remarks.append(
+            "the neutral twins' interval reaches 1: no share can lie above it until more of their seeds narrow it"
+        )
     if (MIXTURE, one.size, RANDOM) in tables.runs:
-        asides.append(Aside("random reward: top share after one epoch", epoch_top_share(tables, arm(tables, MIXTURE, RANDOM)), kind="null"))
+        asides.append(
+            Aside(
+                "random reward: top share after one epoch",
+                epoch_top_share(tables, arm(tables, MIXTURE, RANDOM)),
+                kind="null",
+            )
+        )
     else:
         remarks.append(f"null model {MIXTURE}/{RANDOM} has not been run")
     for place in SENSITIVITY:
         mixture, name = place.split("/")
         if (mixture, one.size, name) in tables.runs:
             other = arm(tables, mixture, name)
-            asides.append(Aside("top share after one epoch", epoch_top_share(tables, other), place, "sensitivity"))
+            asides.append(
+                Aside("top share after one epoch", epoch_top_share(tables, other), place, "sensitivity")
+            )
             remarks.append(winners(place, tables, other))
         else:
             remarks.append(f"sensitivity arm {place} has not been run")
@@ -128,21 +158,29 @@ def _claim_4(tables: Tables) -> Evidence:
     fixed = drop_from_maximum(tables, one, 64, lambda seed, step: heat)
     best = dev_best(tables, one, "pass@64")
     if max(best.tried) <= heat:
-        raise NotTestableError(f"dev was measured at temperatures {', '.join(f'{t:g}' for t in best.tried)}, none above that of training ({heat:g})")
+        raise NotTestableError(
+            f"dev was measured at temperatures {', '.join(f'{t:g}' for t in best.tried)}, none above that of training ({heat:g})"
+        )
     freed = drop_from_maximum(tables, one, 64, best.at)
     nearest = drop_from_maximum(tables, one, 64, dev_best(tables, one, "pass@64", near=heat).at)
     remark = (
         f"best temperatures on dev: {best.summary()}; several share the maximum in {best.ties} of {len(best.chosen)} checkpoints, where the "
         "criterion's figure takes the lower one"
     )
-    asides = (Aside("dev-best temperature, the one nearest to training among equals", nearest, kind="sensitivity"),)
-    return Evidence((Measured("training temperature", fixed), Measured("dev-best temperature", freed)), asides, (remark,))
+    asides = (
+        Aside("dev-best temperature, the one nearest to training among equals", nearest, kind="sensitivity"),
+    )
+    return Evidence(
+        (Measured("training temperature", fixed), Measured("dev-best temperature", freed)), asides, (remark,)
+    )
 
 
 def _claim_22(tables: Tables) -> Evidence:
     arms = {"ppo": "ppo", "grpo": "grpo", "expert iteration": "ei"}
     ends = {label: end_shares(tables, arm(tables, MIXTURE, name)) for label, name in arms.items()}
-    measured = tuple(Measured(label, {s: top_share(of) for s, of in by_seed.items()}) for label, by_seed in ends.items())
+    measured = tuple(
+        Measured(label, {s: top_share(of) for s, of in by_seed.items()}) for label, by_seed in ends.items()
+    )
     start = {s: top_share(of) for s, of in base_shares(tables, arm(tables, MIXTURE, "ppo")).items()}
     remarks = tuple(winners(name, tables, arm(tables, MIXTURE, name)) for name in arms.values())
     return Evidence(measured, (Aside("top share of the base", start),), remarks)
@@ -150,13 +188,25 @@ def _claim_22(tables: Tables) -> Evidence:
 
 CLAIMS = (
     Claim(
-        1, "PPO moves a model trained on three formats to one of them within the first epoch", "3.1, Fig. 2", ("tg_omi1_omi2/ppo", "twins/ppo"),
+        1,
+        "PPO moves a model trained on three formats to one of them within the first epoch",
+        "3.1, Fig. 2",
+        ("tg_omi1_omi2/ppo", "twins/ppo"),
         (
-            Criterion("share", f"largest format share in the training rollouts of the last {LAST_STEPS} steps of the first epoch", "above", 0.90),
-            Criterion("beyond twins", "the same share, against the interval of the neutral twins", "above", None),
+            Criterion(
+                "share",
+                f"largest format share in the training rollouts of the last {LAST_STEPS} steps of the first epoch",
+                "above",
+                0.90,
+            ),
+            Criterion(
+                "beyond twins", "the same share, against the interval of the neutral twins", "above", None
+            ),
         ),
-        "a top share below 0.90 after one epoch, or one below the interval of neutral twins", _claim_1,
-        nulls=("twins/ppo", "tg_omi1_omi2/ppo_random", "bandit"), sensitivity=SENSITIVITY,
+        "a top share below 0.90 after one epoch, or one below the interval of neutral twins",
+        _claim_1,
+        nulls=("twins/ppo", "tg_omi1_omi2/ppo_random", "bandit"),
+        sensitivity=SENSITIVITY,
         choices=(
             f"within one epoch: the share at its end, over the rollouts of its last {LAST_STEPS} steps, never the largest on the way",
             "the twins' interval is Student's 95% interval over their seeds, of the same statistic; past its upper end is above it, wholly short of its lower end is below it, and where the two intervals overlap nothing is decided",
@@ -164,26 +214,55 @@ CLAIMS = (
         ),
     ),
     Claim(
-        2, "The shift of format coincides with the largest gain in pass@1", "3.1, Fig. 2", ("tg_omi1_omi2/ppo",),
-        (Criterion("distance", "number of intervals between that of the largest share change (total variation) and that of the largest pass@1 gain", "below", 1.5),),
-        "the two intervals lie two or more apart", _claim_2,
+        2,
+        "The shift of format coincides with the largest gain in pass@1",
+        "3.1, Fig. 2",
+        ("tg_omi1_omi2/ppo",),
+        (
+            Criterion(
+                "distance",
+                "number of intervals between that of the largest share change (total variation) and that of the largest pass@1 gain",
+                "below",
+                1.5,
+            ),
+        ),
+        "the two intervals lie two or more apart",
+        _claim_2,
         choices=(
             "intervals are those between evaluated checkpoints, log-spaced from step 0; adjoining is a distance of 1, so the margin is 1.5",
         ),
         otherwise="a denser grid of checkpoints",
     ),
     Claim(
-        3, "maj@64 rises in that run", "3.1, Fig. 2", ("tg_omi1_omi2/ppo",),
+        3,
+        "maj@64 rises in that run",
+        "3.1, Fig. 2",
+        ("tg_omi1_omi2/ppo",),
         (Criterion("maj@64", "maj@64 at the end minus at the base", "above", 0.02),),
-        "maj@64 rises by less than 0.02, or falls", _claim_3,
+        "maj@64 rises by less than 0.02, or falls",
+        _claim_3,
     ),
     Claim(
-        4, "pass@64 falls towards the end of that run", "3.1, Fig. 2", ("tg_omi1_omi2/ppo",),
+        4,
+        "pass@64 falls towards the end of that run",
+        "3.1, Fig. 2",
+        ("tg_omi1_omi2/ppo",),
         (
-            Criterion("training temperature", "pass@64 at its earlier maximum minus at the end, at the training temperature", "above", 0.02),
-            Criterion("dev-best temperature", "the same with every checkpoint at its own best temperature on dev", "above", 0.02),
+            Criterion(
+                "training temperature",
+                "pass@64 at its earlier maximum minus at the end, at the training temperature",
+                "above",
+                0.02,
+            ),
+            Criterion(
+                "dev-best temperature",
+                "the same with every checkpoint at its own best temperature on dev",
+                "above",
+                0.02,
+            ),
         ),
-        "pass@64 ends within 0.02 of its earlier maximum, or the fall vanishes at a better temperature", _claim_4,
+        "pass@64 ends within 0.02 of its earlier maximum, or the fall vanishes at a better temperature",
+        _claim_4,
         choices=(
             "the maximum over the base and all checkpoints before the last is picked on one half of the samples and measured on the other, both ways, averaged",
             "pass@64 of one half needs 64 samples in each: 128 completions per problem",
@@ -192,9 +271,18 @@ CLAIMS = (
         otherwise="128 samples at more checkpoints",
     ),
     Claim(
-        22, "PPO, GRPO and Expert Iteration all converge to one dominant format", "abstract", ("tg_omi1_omi2/ppo", "tg_omi1_omi2/grpo", "tg_omi1_omi2/ei"),
-        tuple(Criterion(name, "largest format share at the last checkpoint", "above", 0.90) for name in ("ppo", "grpo", "expert iteration")),
-        "one of the three algorithms ends with a top share below 0.90", _claim_22,
-        choices=("shares are of known formats; which of them it is may differ between algorithms and is printed",),
+        22,
+        "PPO, GRPO and Expert Iteration all converge to one dominant format",
+        "abstract",
+        ("tg_omi1_omi2/ppo", "tg_omi1_omi2/grpo", "tg_omi1_omi2/ei"),
+        tuple(
+            Criterion(name, "largest format share at the last checkpoint", "above", 0.90)
+            for name in ("ppo", "grpo", "expert iteration")
+        ),
+        "one of the three algorithms ends with a top share below 0.90",
+        _claim_22,
+        choices=(
+            "shares are of known formats; which of them it is may differ between algorithms and is printed",
+        ),
     ),
-)  # fmt: skip
+)

@@ -30,7 +30,9 @@ Row = dict[str, Any]
 def collect(folder: Path, findings: bool = True) -> Tables:
     """Tables of the study in `folder`, as far as its stages are finished; no verdict needs the `findings`."""
     study = load_study(folder)
-    study = replace(study, nodes=[node for node in study.nodes if node.folder is not None and not node.partial])
+    study = replace(
+        study, nodes=[node for node in study.nodes if node.folder is not None and not node.partial]
+    )
     runs = [run for run in find_runs(study) if run.evaluations]
     rows: dict[str, list[Row]] = {name: [] for name in SCHEMAS}
     for node in study.of_kind("evaluate"):
@@ -43,7 +45,9 @@ def collect(folder: Path, findings: bool = True) -> Tables:
             rows["runs"].append(_run(study, run, chosen))
             rows["training"] += _training(run)
             rows["forecasts"] += _forecasts(study, run, headline)
-            rows["findings"] += (_identity(run) | row for row in run_findings(study, run, chosen)) if findings else ()
+            rows["findings"] += (
+                (_identity(run) | row for row in run_findings(study, run, chosen)) if findings else ()
+            )
         rows["styles"] += _styles(study, run, headline)
     frames = {name: frame_of(name, found) for name, found in rows.items()}
     frames |= {name: frames[name].unique(maintain_order=True) for name in ("scores", "halves", "styles")}
@@ -63,8 +67,9 @@ def _test(runs: list[Run], headline: str) -> tuple[str, str]:
 
 def _place(node: Node) -> Row:
     return {"mixture": node.mixture, "size": node.size, "arm": node.arm or BASE, "seed": node.seed or 0} | {
-        "from_step": node.from_step, "evaluation": node.evaluation,
-    }  # fmt: skip
+        "from_step": node.from_step,
+        "evaluation": node.evaluation,
+    }
 
 
 def _scores(study: Study, node: Node) -> Iterator[Row]:
@@ -72,15 +77,30 @@ def _scores(study: Study, node: Node) -> Iterator[Row]:
     data = read_json(study, node, "summary.json")
     for row in data if isinstance(data, list) else []:
         where = _place(node) | {
-            "problem_set": str(row.get("problem_set") or ""), "split": str(row.get("split") or ""),
-            "temperature": float(row.get("temperature") or 0.0), "step": int(row["step"]),
-        }  # fmt: skip
-        values = {"accuracy": row.get("accuracy"), "greedy": row.get("greedy_accuracy"), "truncated": row.get("truncated")}
-        values |= {name.replace("k", k): (row.get(name) or {}).get(k) for name in ("pass@k", "maj@k") for k in KS}
+            "problem_set": str(row.get("problem_set") or ""),
+            "split": str(row.get("split") or ""),
+            "temperature": float(row.get("temperature") or 0.0),
+            "step": int(row["step"]),
+        }
+        values = {
+            "accuracy": row.get("accuracy"),
+            "greedy": row.get("greedy_accuracy"),
+            "truncated": row.get("truncated"),
+        }
+        values |= {
+            name.replace("k", k): (row.get(name) or {}).get(k) for name in ("pass@k", "maj@k") for k in KS
+        }
         for name, cell in (row.get("formats") or {}).items():
             share = cell.get("share")
-            values |= {f"share/{name}": share, f"right/{name}": None if share is None else share * (cell.get("accuracy") or 0.0)}
-        yield from (where | {"quantity": name, "value": float(value)} for name, value in values.items() if value is not None)
+            values |= {
+                f"share/{name}": share,
+                f"right/{name}": None if share is None else share * (cell.get("accuracy") or 0.0),
+            }
+        yield from (
+            where | {"quantity": name, "value": float(value)}
+            for name, value in values.items()
+            if value is not None
+        )
 
 
 def _halves(study: Study, node: Node) -> Iterator[Row]:
@@ -91,9 +111,15 @@ def _halves(study: Study, node: Node) -> Iterator[Row]:
     keys = ["problem_set", "split", "step", "temperature", "half"]
     sampled = scan.filter((pl.col("sample") >= 0) & (pl.col("outcome") != "infrastructure"))
     counted = (
-        sampled.with_columns(half=(pl.col("sample") % 2).cast(pl.Int64), temperature=pl.col("temperature").cast(pl.Float64).round(6))
-        .group_by(*keys, "problem_id").agg(n=pl.len(), c=pl.col("correct").sum()).sort(*keys, "problem_id").collect()
-    )  # fmt: skip
+        sampled.with_columns(
+            half=(pl.col("sample") % 2).cast(pl.Int64),
+            temperature=pl.col("temperature").cast(pl.Float64).round(6),
+        )
+        .group_by(*keys, "problem_id")
+        .agg(n=pl.len(), c=pl.col("correct").sum())
+        .sort(*keys, "problem_id")
+        .collect()
+    )
     for key, group in counted.group_by(keys, maintain_order=True):
         for k in HALF_KS:
             # A completion that the grader could not decide leaves some problem one short; its mean is over the others.
@@ -109,18 +135,31 @@ def _run(study: Study, run: Run, chosen: tuple[str, str]) -> Row:
     prompts, samples = rollout_size(config)
     problems = config.get("problems") or {}
     return {
-        "mixture": run.mixture, "size": run.size, "arm": run.arm, "seed": run.seed, "from_step": run.rl.from_step,
-        "algorithm": str(config.get("algorithm") or ""), "reward": str(config.get("reward") or ""),
-        "problem_set": str(problems.get("set") or ""), "temperature": float(config.get("temperature") or 1.0),
-        "kl_weight": kl_weight(config)[0], "steps": max(run.steps(chosen)), "steps_per_epoch": float(problems.get("count") or 2048) / prompts,
+        "mixture": run.mixture,
+        "size": run.size,
+        "arm": run.arm,
+        "seed": run.seed,
+        "from_step": run.rl.from_step,
+        "algorithm": str(config.get("algorithm") or ""),
+        "reward": str(config.get("reward") or ""),
+        "problem_set": str(problems.get("set") or ""),
+        "temperature": float(config.get("temperature") or 1.0),
+        "kl_weight": kl_weight(config)[0],
+        "steps": max(run.steps(chosen)),
+        "steps_per_epoch": float(problems.get("count") or 2048) / prompts,
         "samples": int(sum(row.get("num_completions") or prompts * samples for row in run.dense)),
-        "prompts_per_step": prompts, "samples_per_prompt": samples,
-    }  # fmt: skip
+        "prompts_per_step": prompts,
+        "samples_per_prompt": samples,
+    }
 
 
 def _training(run: Run) -> Iterator[Row]:
     for row in run.dense:
-        values = {"reward": row.get("reward/mean"), "truncated": row.get("completion/truncated"), "kl": row.get("policy/kl")}
+        values = {
+            "reward": row.get("reward/mean"),
+            "truncated": row.get("completion/truncated"),
+            "kl": row.get("policy/kl"),
+        }
         values |= {f"share/{name}": row.get(f"format/{name}/share") for name in written_formats([run])}
         for name, value in values.items():
             if value is not None:
@@ -132,7 +171,9 @@ def _identity(run: Run) -> Row:
 
 
 def _records(study: Study, run: Run) -> pl.LazyFrame | None:
-    scans = [scan for node in run.evaluations if (scan := scan_table(study, node, "records.parquet")) is not None]
+    scans = [
+        scan for node in run.evaluations if (scan := scan_table(study, node, "records.parquet")) is not None
+    ]
     return pl.concat(scans, how="diagonal") if scans else None
 
 
@@ -143,11 +184,21 @@ def _forecasts(study: Study, run: Run, headline: str) -> Iterator[Row]:
     config = rl_config(study, run.arm)
     prompts, samples = rollout_size(config)
     table = forecast_table(
-        counts(records, headline, [0, last]), last, written_formats([run]), kl_weight(config)[0], prompts, samples, bandit_seeds=BANDIT_SEEDS
+        counts(records, headline, [0, last]),
+        last,
+        written_formats([run]),
+        kl_weight(config)[0],
+        prompts,
+        samples,
+        bandit_seeds=BANDIT_SEEDS,
     )
     for row in table.iter_rows(named=True):
         kept = {name: row[name] for name in ("winner", "hit", "share", "brier", "total_variation")}
-        yield _identity(run) | kept | {"forecast": "KL optimum" if row["forecast"].startswith("KL optimum") else row["forecast"]}
+        yield (
+            _identity(run)
+            | kept
+            | {"forecast": "KL optimum" if row["forecast"].startswith("KL optimum") else row["forecast"]}
+        )
 
 
 def _styles(study: Study, run: Run, headline: str) -> Iterator[Row]:
@@ -157,12 +208,21 @@ def _styles(study: Study, run: Run, headline: str) -> Iterator[Row]:
         return
     table = style_shares(records, headline).filter(pl.col("step").is_in([0, max(steps)]))
     for row in table.iter_rows(named=True):
-        yield _styled(run, row) | {key: row[key] for key in ("format", "feature", "completions", "share", "step")} | {"word": row["value"]}
+        yield (
+            _styled(run, row)
+            | {key: row[key] for key in ("format", "feature", "completions", "share", "step")}
+            | {"word": row["value"]}
+        )
     # The length of a format decides how much a step learns from it; it belongs beside every collapse.
     for row in format_costs(records, headline).filter(pl.col("step") == 0).iter_rows(named=True):
         yield _styled(run, row) | {
-            "format": row["format"], "feature": "mean tokens", "word": "", "completions": row["completions"], "share": row["tokens"], "step": 0,
-        }  # fmt: skip
+            "format": row["format"],
+            "feature": "mean tokens",
+            "word": "",
+            "completions": row["completions"],
+            "share": row["tokens"],
+            "step": 0,
+        }
 
 
 def _styled(run: Run, row: Row) -> Row:
@@ -173,10 +233,21 @@ def _styled(run: Run, row: Row) -> Row:
 def _about(finished: Study, study: Study, runs: list[Run], headline: str) -> Row:
     sizes = study.recipe.get("sizes") or sorted({run.size for run in runs})
     return {
-        "name": study.name, "question": study.question, "headline_set": headline, "size": sizes[0] if sizes else "", "sizes": list(sizes),
-        "seeds": sorted({run.seed for run in runs}), "scope": study.recipe.get("scope"), "criteria": study.criteria,
+        "name": study.name,
+        "question": study.question,
+        "headline_set": headline,
+        "size": sizes[0] if sizes else "",
+        "sizes": list(sizes),
+        "seeds": sorted({run.seed for run in runs}),
+        "scope": study.recipe.get("scope"),
+        "criteria": study.criteria,
         "code_versions": sorted({node.code_version for node in finished.nodes if node.code_version}),
-        "stages_done": len(finished.nodes), "stages": len(study.nodes), "seconds": stage_seconds(finished), "recipe": study.recipe,
-        "machine_seconds": machine_seconds(finished), "libraries": library_versions(finished), "commands": study.commands,
+        "stages_done": len(finished.nodes),
+        "stages": len(study.nodes),
+        "seconds": stage_seconds(finished),
+        "recipe": study.recipe,
+        "machine_seconds": machine_seconds(finished),
+        "libraries": library_versions(finished),
+        "commands": study.commands,
         "arms": planned_arms(study),
-    }  # fmt: skip
+    }

@@ -19,14 +19,23 @@ def half_curves(tables: Tables, one: Arm, k: int) -> dict[tuple[float, int], dic
     found: dict[tuple[float, int], dict[int, dict[int, float]]] = {}
     for key in sorted((key for key in tables.halves if key[:3] == (one.mixture, one.size, one.arm)), key=str):
         _, _, _, start, problems, split, heat, _, size, half = key
-        mine = (start, problems, split, size) == (settings(tables, one)["from_step"], tables.headline_set, TEST, k)
+        mine = (start, problems, split, size) == (
+            settings(tables, one)["from_step"],
+            tables.headline_set,
+            TEST,
+            k,
+        )
         if mine and (heat, half) not in found:
             bases = tables.halves.get((one.mixture, one.size, BASE, *key[3:]), {})
-            found[heat, half] = {seed: bases.get(seed, {}) | steps for seed, steps in tables.halves[key].items()}
+            found[heat, half] = {
+                seed: bases.get(seed, {}) | steps for seed, steps in tables.halves[key].items()
+            }
     return found
 
 
-def drop_from_maximum(tables: Tables, one: Arm, k: int, temperature: Callable[[int, int], float | None]) -> Seeds:
+def drop_from_maximum(
+    tables: Tables, one: Arm, k: int, temperature: Callable[[int, int], float | None]
+) -> Seeds:
     """seed -> pass@k at its maximum before the end, minus at the end.
 
     `temperature` (seed, step) -> where that checkpoint is measured. The step of the maximum is chosen
@@ -79,11 +88,22 @@ class DevBest:
 
 def dev_best(tables: Tables, one: Arm, quantity: str, near: float | None = None) -> DevBest:
     """(seed, step) -> the temperature of highest `quantity` on dev; among equals the lower one, or that nearest to `near`."""
-    heats = sorted({heat for heat, _ in tables.measured.get((one.mixture, one.size, one.arm, tables.headline_set, DEV, quantity), [])})
+    heats = sorted(
+        {
+            heat
+            for heat, _ in tables.measured.get(
+                (one.mixture, one.size, one.arm, tables.headline_set, DEV, quantity), []
+            )
+        }
+    )
     if len(heats) < 2:
-        raise NotTestableError(f"{quantity} of {one} was measured on dev at {len(heats)} temperatures; at least two are needed")
+        raise NotTestableError(
+            f"{quantity} of {one} was measured on dev at {len(heats)} temperatures; at least two are needed"
+        )
     curves = {heat: curve(tables, one, quantity, split=DEV, temperature=heat) for heat in heats}
-    places = {(seed, step) for by_seed in curves.values() for seed, steps in by_seed.items() for step in steps}
+    places = {
+        (seed, step) for by_seed in curves.values() for seed, steps in by_seed.items() for step in steps
+    }
 
     def score(heat: float, seed: int, step: int) -> float:
         return curves[heat].get(seed, {}).get(step, -1.0)

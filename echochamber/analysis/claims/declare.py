@@ -96,6 +96,18 @@ class Claim:
 
     def declared(self) -> dict[str, object]:
         """Everything that fixes the verdict, as plain data: what the hash covers."""
-        names = ("number", "statement", "source", "arms", "contradicted_by", "holds", "holm", "nulls", "sensitivity", "choices", "otherwise")
+        names = (
+            "number",
+            "statement",
+            "source",
+            "arms",
+            "contradicted_by",
+            "holds",
+            "holm",
+            "nulls",
+            "sensitivity",
+            "choices",
+            "otherwise",
+        )
         rules = [[c.name, c.statistic, c.rule, c.margin, c.unit] for c in self.criteria]
         return {name: getattr(self, name) for name in names} | {"criteria": rules}

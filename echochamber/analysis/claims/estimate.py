@@ -57,7 +57,10 @@ class Estimate:
             other = list(rival.values())
             spread, distance = spread + float(np.std(other, ddof=1)), abs(self.mean - float(np.mean(other)))
         for number in range(count + 1, MOST_SEEDS + 1):
-            if number >= FEWEST_SEEDS and t_quantile(1 - ALPHA / family / 2, number - 1) * spread / sqrt(number) < distance:
+            if (
+                number >= FEWEST_SEEDS
+                and t_quantile(1 - ALPHA / family / 2, number - 1) * spread / sqrt(number) < distance
+            ):
                 return number
         return None
 
@@ -71,7 +74,9 @@ def estimate(seeds: Seeds, rule: Rule, margin: float, short: float | None = None
     mean = float(values.mean()) if values.size else float("nan")
     low, high = t_interval(values)
     enough = values.size >= FEWEST_SEEDS and bool(np.isfinite(values).all())
-    supported, contradicted = _p_values(values, rule, margin, margin if short is None else short) if enough else (1.0, 1.0)
+    supported, contradicted = (
+        _p_values(values, rule, margin, margin if short is None else short) if enough else (1.0, 1.0)
+    )
     return Estimate(dict(seeds), rule, margin, mean, low, high, supported, contradicted)
 
 

@@ -17,10 +17,13 @@ from .tables import Tables
 
 MIXTURE = "tg_omi1_omi2"
 PANELS = (
-    (MIXTURE, "ppo", "PPO"), (MIXTURE, "grpo", "GRPO"), (MIXTURE, "ei", "Expert Iteration"), (MIXTURE, "ppo_random", "null: random reward"),
+    (MIXTURE, "ppo", "PPO"),
+    (MIXTURE, "grpo", "GRPO"),
+    (MIXTURE, "ei", "Expert Iteration"),
+    (MIXTURE, "ppo_random", "null: random reward"),
     ("twins", "ppo", "null: neutral twins"),
     ("twins_even", "ppo", "null: twins of equal length"),
-)  # fmt: skip
+)
 DOTS_PER_INCH = 130
 Paths = Mapping[int, Mapping[str, tuple[np.ndarray, np.ndarray]]]
 """seed -> format -> (steps, shares)."""
@@ -58,7 +61,9 @@ def central_panels(tables: Tables) -> dict[str, Paths]:
     headline = Arm(MIXTURE, "ppo", tables.size)
     if "PPO" in found:
         by_seed = bandit_paths(tables, headline)
-        found["null: bandit"] = {s: {name: (np.arange(len(path)), path) for name, path in of.items()} for s, of in by_seed.items()}
+        found["null: bandit"] = {
+            s: {name: (np.arange(len(path)), path) for name, path in of.items()} for s, of in by_seed.items()
+        }
     return found
 
 
@@ -69,7 +74,10 @@ def training_paths(tables: Tables, one: Arm) -> Paths:
         if (mixture, size, name) == (one.mixture, one.size, one.arm) and quantity.startswith("share/"):
             for seed, steps in by_seed.items():
                 ordered = sorted(steps)
-                found.setdefault(seed, {})[quantity.removeprefix("share/")] = (np.array(ordered) - 1, np.array([steps[s] for s in ordered]))
+                found.setdefault(seed, {})[quantity.removeprefix("share/")] = (
+                    np.array(ordered) - 1,
+                    np.array([steps[s] for s in ordered]),
+                )
     return found
 
 
@@ -78,7 +86,9 @@ def central(panels: Mapping[str, Paths]) -> Figure:
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     figure, axes = sheet(PAGE, 0.5 + 1.7 * rows, rows=rows, columns=columns, sharey=True)
-    formats = sorted({name for paths in panels.values() for of in paths.values() for name in of if name != OTHER})
+    formats = sorted(
+        {name for paths in panels.values() for of in paths.values() for name in of if name != OTHER}
+    )
     with mpl.rc_context(SETTINGS):
         for place, (title, paths) in zip(axes, panels.items(), strict=False):
             last = max(int(steps[-1]) for of in paths.values() for steps, _ in of.values())
@@ -92,8 +102,14 @@ def central(panels: Mapping[str, Paths]) -> Figure:
             place.set_xlabel("RL step")
         for place in axes[len(panels) :]:
             place.set_axis_off()
-        handles = {label: handle for place in axes for handle, label in zip(*place.get_legend_handles_labels(), strict=True)}
-        figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=max(len(handles), 1))
+        handles = {
+            label: handle
+            for place in axes
+            for handle, label in zip(*place.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(
+            list(handles.values()), list(handles), loc="outside upper center", ncols=max(len(handles), 1)
+        )
     return figure
 
 
@@ -113,13 +129,22 @@ def phase(corners: list[Corner]) -> Figure:
     """The map: base share of the first format against its lead in expected reward; filled where it won, with its final share."""
     figure, (axes,) = sheet(PAGE / 2, 2.6)
     with mpl.rc_context(SETTINGS):
-        for won, marker, colour, label in ((True, "o", "black", "first format wins"), (False, "s", "white", "second wins")):
+        for won, marker, colour, label in (
+            (True, "o", "black", "first format wins"),
+            (False, "s", "white", "second wins"),
+        ):
             mine = [corner for corner in corners if corner.first_wins == won]
             if mine:
                 places = [corner.share for corner in mine], [corner.gap for corner in mine]
                 axes.scatter(*places, marker=marker, facecolor=colour, edgecolor="black", s=32, label=label)
         for corner in corners:
-            axes.annotate(f"{corner.final:.2f}", (corner.share, corner.gap), xytext=(4, 4), textcoords="offset points", fontsize=6)
+            axes.annotate(
+                f"{corner.final:.2f}",
+                (corner.share, corner.gap),
+                xytext=(4, 4),
+                textcoords="offset points",
+                fontsize=6,
+            )
         axes.axhline(0, color="grey", linewidth=0.6)
         axes.axvline(0.5, color="grey", linewidth=0.6)
         axes.set_xlim(0, 1)

@@ -41,9 +41,17 @@ def run_findings(study: Study, run: Run, chosen: tuple[str, str]) -> Iterator[di
 
 def _records_on(study: Study, run: Run, problem_set: str) -> pl.LazyFrame | None:
     """Completions on a problem set of `also_evaluate`, of the run's base and its checkpoints."""
-    nodes = [node for node in run.further if any(row.get("problem_set") == problem_set for row in read_json(study, node, "summary.json") or [])]
+    nodes = [
+        node
+        for node in run.further
+        if any(row.get("problem_set") == problem_set for row in read_json(study, node, "summary.json") or [])
+    ]
     scans = [scan for node in nodes if (scan := scan_table(study, node, "records.parquet")) is not None]
-    return pl.concat(scans, how="diagonal").filter(pl.col("outcome").ne_missing("infrastructure")) if scans else None
+    return (
+        pl.concat(scans, how="diagonal").filter(pl.col("outcome").ne_missing("infrastructure"))
+        if scans
+        else None
+    )
 
 
 def _found(one: Inputs, chosen: tuple[str, str], samples_per_step: int) -> Iterator[Found]:
@@ -54,7 +62,9 @@ def _found(one: Inputs, chosen: tuple[str, str], samples_per_step: int) -> Itera
     split = selection_or_skill(one.counted, one.last, one.formats, one.forced)
     for row in split.iter_rows(named=True):
         bounds = ((", at least", "at_least"), (", at most", "at_most")) if row["part"] != "gain" else ()
-        yield from (("selection", row["part"] + label, row[column]) for label, column in (("", "value"), *bounds))
+        yield from (
+            ("selection", row["part"] + label, row[column]) for label, column in (("", "value"), *bounds)
+        )
     yield from _from_problems(one, name)
     base = one.run.row(chosen, 0)
     if base is not None:
@@ -80,7 +90,11 @@ def _from_probes(one: Inputs, name: str) -> Iterator[Found]:
         yield from (("probes", row["method"], row["value"]) for row in rows)
     if "likelihood" in one.probed:
         for row in likelihood_changes(one.probed["likelihood"], name).iter_rows(named=True):
-            yield "likelihood", f"written {'by the base' if row['writer'] == 'base' else 'after RL'}: {row['quantity']}", row["value"]
+            yield (
+                "likelihood",
+                f"written {'by the base' if row['writer'] == 'base' else 'after RL'}: {row['quantity']}",
+                row["value"],
+            )
 
 
 def _from_problems(one: Inputs, name: str) -> Iterator[Found]:
@@ -96,7 +110,11 @@ def _from_problems(one: Inputs, name: str) -> Iterator[Found]:
 def _most_accurate(base: Row, fewest: float = 0.01) -> float | None:
     """Accuracy of the base if only completions in its best format were kept; formats under 1% of them are not ranked."""
     cells = [(name, cell or {}) for name, cell in base["formats"].items() if name != "other"]
-    known = [cell["accuracy"] for _, cell in cells if (cell.get("share") or 0.0) >= fewest and cell.get("accuracy") is not None]
+    known = [
+        cell["accuracy"]
+        for _, cell in cells
+        if (cell.get("share") or 0.0) >= fewest and cell.get("accuracy") is not None
+    ]
     return max(known, default=None)
 
 

@@ -87,7 +87,9 @@ def _part(claim: Claim, measured: Measured) -> Part:
         found = estimate(measured.seeds, criterion.rule, criterion.margin)
     else:
         low, high = t_interval(list(measured.rival.values()))
-        found = estimate(measured.seeds, criterion.rule, *((high, low) if criterion.rule == "above" else (low, high)))
+        found = estimate(
+            measured.seeds, criterion.rule, *((high, low) if criterion.rule == "above" else (low, high))
+        )
     return Part(criterion, measured.where, found, found.p_supported, found.p_contradicted, measured.rival)
 
 
@@ -101,9 +103,18 @@ def _everywhere(parts: tuple[Part, ...], correct_support: bool) -> tuple[tuple[P
     for name in {part.criterion.name for part in parts}:
         places = [i for i, part in enumerate(parts) if part.criterion.name == name]
         contradicted = holm([parts[i].p_contradicted for i in places])
-        supported = holm([parts[i].p_supported for i in places]) if correct_support else [parts[i].p_supported for i in places]
+        supported = (
+            holm([parts[i].p_supported for i in places])
+            if correct_support
+            else [parts[i].p_supported for i in places]
+        )
         for i, p, q in zip(places, supported, contradicted, strict=True):
-            adjusted[i] = replace(parts[i], p_supported=float(p), p_contradicted=float(q), family=len(places) if correct_support or _leans_against(parts[i]) else 1)
+            adjusted[i] = replace(
+                parts[i],
+                p_supported=float(p),
+                p_contradicted=float(q),
+                family=len(places) if correct_support or _leans_against(parts[i]) else 1,
+            )
     verdicts = [part.verdict for part in adjusted]
     if "contradicted" in verdicts:
         return tuple(adjusted), "contradicted"
@@ -135,7 +146,11 @@ def _raised(part: Part, raised: dict[str, float], members: dict[str, list[Part]]
     """The part with the p-value of its place, where it is the weakest there; one of every place has that of the best."""
     found = replace(part, family=places)
     mine = [part.where] if part.where in members else list(members)
-    limited = [raised[place] for place in mine if part.p_supported == max(other.p_supported for other in members[place])]
+    limited = [
+        raised[place]
+        for place in mine
+        if part.p_supported == max(other.p_supported for other in members[place])
+    ]
     return replace(found, p_supported=max(part.p_supported, min(limited))) if limited else found
 
 
@@ -148,7 +163,9 @@ def _settle(claim: Claim, parts: tuple[Part, ...], instead: Mapping[str, str]) -
     for part in parts:
         if part.verdict == "inconclusive":
             label = part.criterion.name + (f" ({part.where})" if part.where else "")
-            needs.append(f"{label}: {instead.get(part.criterion.name) or describe_seeds(part.estimate, part.family, part.rival)}")
+            needs.append(
+                f"{label}: {instead.get(part.criterion.name) or describe_seeds(part.estimate, part.family, part.rival)}"
+            )
     return "; ".join([*needs, *([f"or {claim.otherwise}"] if claim.otherwise else [])])
 
 

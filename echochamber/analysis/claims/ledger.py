@@ -29,7 +29,10 @@ class Ledger:
     def counted(self) -> dict[str, int]:
         """Verdict -> number of claims."""
         verdicts = [line.verdict for line in self.lines]
-        return {name: verdicts.count(name) for name in ("supported", "contradicted", "inconclusive", "not testable here")}
+        return {
+            name: verdicts.count(name)
+            for name in ("supported", "contradicted", "inconclusive", "not testable here")
+        }
 
     @property
     def any_testable(self) -> bool:
@@ -103,19 +106,27 @@ def ledger_rows(lines: Sequence[Line]) -> list[Row]:
     rows = []
     for line in lines:
         for part in line.parts or (None,):
-            rows.append({"claim": line.claim.number, "verdict": line.verdict} | _cells(part) | {"reason": line.reason})
+            rows.append(
+                {"claim": line.claim.number, "verdict": line.verdict} | _cells(part) | {"reason": line.reason}
+            )
     return rows
 
 
 def _cells(part: Part | None) -> Row:
     found = part.estimate if part else None
     return {
-        "criterion": part.criterion.name if part else None, "where": part.where if part else None,
-        "rule": part.criterion.rule if part else None, "margin": found.margin if found else None,
-        "mean": found.mean if found else None, "low": found.low if found else None, "high": found.high if found else None,
-        "seeds": len(found.seeds) if found else 0, "p_supported": part.p_supported if part else None,
-        "p_contradicted": part.p_contradicted if part else None, "criterion_verdict": part.verdict if part else None,
-    }  # fmt: skip
+        "criterion": part.criterion.name if part else None,
+        "where": part.where if part else None,
+        "rule": part.criterion.rule if part else None,
+        "margin": found.margin if found else None,
+        "mean": found.mean if found else None,
+        "low": found.low if found else None,
+        "high": found.high if found else None,
+        "seeds": len(found.seeds) if found else 0,
+        "p_supported": part.p_supported if part else None,
+        "p_contradicted": part.p_contradicted if part else None,
+        "criterion_verdict": part.verdict if part else None,
+    }
 
 
 def estimate_rows(lines: Sequence[Line]) -> list[Row]:
@@ -125,7 +136,17 @@ def estimate_rows(lines: Sequence[Line]) -> list[Row]:
         found = [("criterion", p.criterion.name, p.where, p.estimate.seeds) for p in line.parts]
         found += [(aside.kind, aside.name, aside.where, aside.seeds) for aside in line.asides]
         for kind, name, where, seeds in found:
-            rows += [{"claim": line.claim.number, "kind": kind, "name": name, "where": where, "seed": s, "value": v} for s, v in seeds.items()]
+            rows += [
+                {
+                    "claim": line.claim.number,
+                    "kind": kind,
+                    "name": name,
+                    "where": where,
+                    "seed": s,
+                    "value": v,
+                }
+                for s, v in seeds.items()
+            ]
     return rows
 
 
@@ -143,4 +164,14 @@ def measured_text(part: Part) -> str:
     return f"{found.mean:.3f}{around}, {count} {'seed' if count == 1 else 'seeds'}"
 
 
-__all__ = ["Ledger", "criteria_note", "criterion_text", "estimate_rows", "ledger_rows", "make_ledger", "measured_text", "open_ledger", "save_ledger"]
+__all__ = [
+    "Ledger",
+    "criteria_note",
+    "criterion_text",
+    "estimate_rows",
+    "ledger_rows",
+    "make_ledger",
+    "measured_text",
+    "open_ledger",
+    "save_ledger",
+]

@@ -13,7 +13,10 @@ RATE, REPEATS, MOST_STEPS = 1.0, 5, 2000
 
 def bandit_top_share(tables: Tables, one: Arm) -> Seeds:
     """seed -> the bandit's largest share of a known format after the first epoch's steps."""
-    return {seed: top_share({name: path[-1] for name, path in of.items()}) for seed, of in bandit_paths(tables, one).items()}
+    return {
+        seed: top_share({name: path[-1] for name, path in of.items()})
+        for seed, of in bandit_paths(tables, one).items()
+    }
 
 
 def bandit_paths(tables: Tables, one: Arm) -> dict[int, dict[str, np.ndarray]]:
@@ -22,7 +25,10 @@ def bandit_paths(tables: Tables, one: Arm) -> dict[int, dict[str, np.ndarray]]:
     found: dict[int, dict[str, np.ndarray]] = {}
     steps = min(round(how["steps_per_epoch"]), MOST_STEPS)
     start = base_shares(tables, one)
-    accuracy = {name: base(tables, one, f"right/{name}") for name in sorted({name for of in start.values() for name in of})}
+    accuracy = {
+        name: base(tables, one, f"right/{name}")
+        for name in sorted({name for of in start.values() for name in of})
+    }
     for seed, of in start.items():
         names = sorted(of)
         written = np.array([of[name] for name in names])

@@ -9,7 +9,8 @@ from .declare import Claim
 
 _FAMILIES = (collapse, penalty, copies, winners, style, algorithms, transfer)
 CLAIMS: dict[int, Claim] = {
-    claim.number: claim for claim in sorted((c for family in _FAMILIES for c in family.CLAIMS), key=lambda c: c.number)
+    claim.number: claim
+    for claim in sorted((c for family in _FAMILIES for c in family.CLAIMS), key=lambda c: c.number)
 }
 """Claim number -> declaration."""
 
@@ -27,7 +28,16 @@ def criteria_hash() -> str:
 _ANALYSIS = Path(__file__).parents[1]
 COMPUTING = ("../stats/*.py", "tables/*.py", "forecast_tables.py")
 """Sources outside this folder, seen from `analysis`, that its numbers come from."""
-SHOWING = ("figures.py", "findings.py", "ledger.py", "phase.py", "results_bases.py", "results_page.py", "results_parts.py", "results_words.py")
+SHOWING = (
+    "figures.py",
+    "findings.py",
+    "ledger.py",
+    "phase.py",
+    "results_bases.py",
+    "results_page.py",
+    "results_parts.py",
+    "results_words.py",
+)
 """Files of this folder that show what others computed."""
 
 

@@ -27,7 +27,10 @@ def forecasts(tables: Tables) -> str:
     scores = _scores(tables)
     if not scores:
         return "No PPO arm on a mixture of several formats has finished."
-    rows = [[name, _kind(name), spread(of["brier"]), spread(of["total_variation"]), spread(of["hit"], 2)] for name, of in scores.items()]
+    rows = [
+        [name, _kind(name), spread(of["brier"]), spread(of["total_variation"]), spread(of["hit"], 2)]
+        for name, of in scores.items()
+    ]
     shown = table(["forecast", "kind", "Brier score", "total variation", "winner hit rate"], rows)
     note = (
         f"PPO on the mixtures of at least two formats that have finished ({', '.join(_finished(tables))}; planned are {len(MIXTURES)}), mean over mixtures, "
@@ -43,15 +46,35 @@ def _finished(tables: Tables) -> list[str]:
 def _scores(tables: Tables) -> dict[str, dict[str, dict[int, float]]]:
     """Forecast -> score -> seed -> mean over mixtures, best Brier score first."""
     found = tables.frames["forecasts"]
-    mine = (pl.col("arm") == "ppo") & (pl.col("size") == tables.size) & pl.col("mixture").is_in(MIXTURES) & (pl.col("forecast") != "what happened")
+    mine = (
+        (pl.col("arm") == "ppo")
+        & (pl.col("size") == tables.size)
+        & pl.col("mixture").is_in(MIXTURES)
+        & (pl.col("forecast") != "what happened")
+    )
     # `always FORMAT` names each mixture's first format; over mixtures it is one forecast.
-    name = pl.when(pl.col("forecast").str.starts_with("always ")).then(pl.lit("always the first format")).otherwise(pl.col("forecast"))
+    name = (
+        pl.when(pl.col("forecast").str.starts_with("always "))
+        .then(pl.lit("always the first format"))
+        .otherwise(pl.col("forecast"))
+    )
     found = found.filter(mine)
     # A seed that some mixtures lack would compare other mixtures than its fellows do.
-    whole = found.group_by("seed").agg(count=pl.col("mixture").n_unique()).filter(pl.col("count") == pl.col("count").max())["seed"]
-    means = found.filter(pl.col("seed").is_in(whole.to_list())).with_columns(forecast=name, hit=pl.col("hit").cast(pl.Float64)).group_by("forecast", "seed").agg(pl.col(*SCORES).mean())
+    whole = (
+        found.group_by("seed")
+        .agg(count=pl.col("mixture").n_unique())
+        .filter(pl.col("count") == pl.col("count").max())["seed"]
+    )
+    means = (
+        found.filter(pl.col("seed").is_in(whole.to_list()))
+        .with_columns(forecast=name, hit=pl.col("hit").cast(pl.Float64))
+        .group_by("forecast", "seed")
+        .agg(pl.col(*SCORES).mean())
+    )
     scores: dict[str, dict[str, dict[int, float]]] = {}
-    for forecast, seed, *values in means.sort("forecast", "seed").select("forecast", "seed", *SCORES).iter_rows():
+    for forecast, seed, *values in (
+        means.sort("forecast", "seed").select("forecast", "seed", *SCORES).iter_rows()
+    ):
         for score, value in zip(SCORES, values, strict=True):
             scores.setdefault(forecast, {}).setdefault(score, {})[seed] = value
     return dict(sorted(scores.items(), key=lambda item: mean(item[1]["brier"].values())))
@@ -69,10 +92,18 @@ def _against(scores: Mapping[str, Mapping[str, Mapping[int, float]]]) -> list[st
     for name in (name for name in scores if _kind(name) == "naive"):
         parts = []
         for score, sign in (("brier", "below"), ("hit", "above")):
-            shared = {s: scores[DECLARED][score][s] - scores[name][score][s] for s in scores[DECLARED][score] if s in scores[name][score]}
+            shared = {
+                s: scores[DECLARED][score][s] - scores[name][score][s]
+                for s in scores[DECLARED][score]
+                if s in scores[name][score]
+            }
             found = estimate(shared, "below" if sign == "below" else "above", 0.0)
-            said = {"supported": "better", "contradicted": "worse", "inconclusive": "not told apart"}[found.verdict()]
+            said = {"supported": "better", "contradicted": "worse", "inconclusive": "not told apart"}[
+                found.verdict()
+            ]
             beaten = beaten and (said == "better" or not name.startswith("most accurate"))
-            parts.append(f"{'Brier score' if score == 'brier' else 'winner hit rate'} {spread(shared)}: {said}")
+            parts.append(
+                f"{'Brier score' if score == 'brier' else 'winner hit rate'} {spread(shared)}: {said}"
+            )
         lines.append(f"- {DECLARED} minus {name}: {'; '.join(parts)}")
     return ["\n".join(lines), *([] if beaten else [WHY_NOT])]

@@ -66,31 +66,65 @@ def _beyond(tables: Tables, figures: Mapping[str, str] | None) -> list[str]:
     """What was learned that the paper does not say."""
     return [
         "## Selection or skill?",
-        parts.analysis(tables, "selection", "The gain in accuracy, split exactly per problem: selection is writing better formats more often, skill is doing better inside them. A format that was not written on one side takes its accuracy from forced decoding where there is a probe, else from the other side. At least and at most: over every accuracy that an unmeasured format could have had."),
+        parts.analysis(
+            tables,
+            "selection",
+            "The gain in accuracy, split exactly per problem: selection is writing better formats more often, skill is doing better inside them. A format that was not written on one side takes its accuracy from forced decoding where there is a probe, else from the other side. At least and at most: over every accuracy that an unmeasured format could have had.",
+        ),
         "## Forecasts from the base alone",
         forecasts(tables),
         "## What needs no training",
-        parts.analysis(tables, "baselines", "Accuracy on the headline problems. “Its most accurate format only” keeps the completions in the format that is best on these very problems; nothing is forced."),
+        parts.analysis(
+            tables,
+            "baselines",
+            "Accuracy on the headline problems. “Its most accurate format only” keeps the completions in the format that is best on these very problems; nothing is forced.",
+        ),
         "### Forced formats and lower temperatures",
-        parts.analysis(tables, "probes", "One sample with a format's opening given, at temperature 1, and one sample at lower temperatures. The best format is chosen on one half of the problems and measured on the other.", none="No arm was probed."),
+        parts.analysis(
+            tables,
+            "probes",
+            "One sample with a format's opening given, at temperature 1, and one sample at lower temperatures. The best format is chosen on one half of the problems and measured on the other.",
+            none="No arm was probed.",
+        ),
         "## Support",
-        parts.analysis(tables, "support", "Problems solved within k tries before and after (kept, gained, lost, never), and the accuracy gain split into coverage and precision."),
+        parts.analysis(
+            tables,
+            "support",
+            "Problems solved within k tries before and after (kept, gained, lost, never), and the accuracy gain split into coverage and precision.",
+        ),
         "### Would the base have written it?",
-        parts.analysis(tables, "likelihood", "Log-probabilities in nats per completion and per token of texts written by the base and after RL, and the share of tokens whose two log-probabilities differ by more than one nat: where in the text the policy moved.", none="No arm was probed."),
+        parts.analysis(
+            tables,
+            "likelihood",
+            "Log-probabilities in nats per completion and per token of texts written by the base and after RL, and the share of tokens whose two log-probabilities differ by more than one nat: where in the text the policy moved.",
+            none="No arm was probed.",
+        ),
         "### Floors of pass@k",
-        parts.analysis(tables, "floors", "Right answers, right steps as well, and another problem's answer met by chance.", arms=("ppo",)),
+        parts.analysis(
+            tables,
+            "floors",
+            "Right answers, right steps as well, and another problem's answer met by chance.",
+            arms=("ppo",),
+        ),
         "### Floors beyond the pretraining's range",
-        parts.analysis(tables, f"floors/{BEYOND}", "The same on problems with more operations than any of pretraining (claim 18).", arms=("ppo",)),
+        parts.analysis(
+            tables,
+            f"floors/{BEYOND}",
+            "The same on problems with more operations than any of pretraining (claim 18).",
+            arms=("ppo",),
+        ),
         "## Errors",
         parts.errors(tables),
         "## Phase map",
         _figure("phase", figures),
         parts.phase(tables),
-    ]  # fmt: skip
+    ]
 
 
 def _figure(name: str, figures: Mapping[str, str] | None) -> str:
-    return f"![{CAPTIONS[name]}]({figures[name]})\n\n*{CAPTIONS[name]}*" if figures and name in figures else ""
+    return (
+        f"![{CAPTIONS[name]}]({figures[name]})\n\n*{CAPTIONS[name]}*" if figures and name in figures else ""
+    )
 
 
 def _made(tables: Tables) -> str:
@@ -103,13 +137,36 @@ def _made(tables: Tables) -> str:
     listed = "\n".join(f"- `{command}`" for command in commands)
     libraries = ", ".join(f"{name} {version}" for name, version in (about.get("libraries") or {}).items())
     rows = [
-        ["run by", f"`{commands[0]}`" if len(commands) == 1 else f"{len(commands)} commands, one after the other" if commands else "not recorded"],
+        [
+            "run by",
+            f"`{commands[0]}`"
+            if len(commands) == 1
+            else f"{len(commands)} commands, one after the other"
+            if commands
+            else "not recorded",
+        ],
         ["scope, seeds", f"{about.get('scope') or 'none'}; {', '.join(map(str, about.get('seeds') or []))}"],
-        ["versions", f"echochamber {', '.join(about.get('code_versions') or ['unknown'])}" + (f"; {libraries}" if libraries else "")],
-        ["hours", (f"{wall / 3600:.2f} of machine time; " if wall else "") + f"{sum(seconds.values()) / 3600:.2f} of stages ({times or 'none'})"],
-        ["stages", f"{done} of {stages} that the last command asked for finished" + ("" if done == stages else "; **this study is not complete**, see the end of the page")],
+        [
+            "versions",
+            f"echochamber {', '.join(about.get('code_versions') or ['unknown'])}"
+            + (f"; {libraries}" if libraries else ""),
+        ],
+        [
+            "hours",
+            (f"{wall / 3600:.2f} of machine time; " if wall else "")
+            + f"{sum(seconds.values()) / 3600:.2f} of stages ({times or 'none'})",
+        ],
+        [
+            "stages",
+            f"{done} of {stages} that the last command asked for finished"
+            + ("" if done == stages else "; **this study is not complete**, see the end of the page"),
+        ],
     ]
-    return table(["", ""], rows) + (f"\n\n<details><summary>The commands</summary>\n\n{listed}\n\nThe last one alone, in an empty folder, asks for all of it; names of the earlier ones are those of their day.\n\n</details>" if len(commands) > 1 else "")
+    return table(["", ""], rows) + (
+        f"\n\n<details><summary>The commands</summary>\n\n{listed}\n\nThe last one alone, in an empty folder, asks for all of it; names of the earlier ones are those of their day.\n\n</details>"
+        if len(commands) > 1
+        else ""
+    )
 
 
 def _ledger(lines: Sequence[Line]) -> str:
@@ -119,8 +176,18 @@ def _ledger(lines: Sequence[Line]) -> str:
             f"{part.criterion.name}{f' ({part.where})' if part.where else ''}: {measured_text(part)}; {criterion_text(part.criterion, part.estimate.margin)}: {part.verdict}"
             for part in line.parts
         ]
-        rows.append([str(line.claim.number), line.claim.statement, f"**{line.verdict}**", "<br>".join(cells), line.beside])
-    return table(["#", "claim", "verdict", "measured", "what would settle it, and what to know beside it"], rows)
+        rows.append(
+            [
+                str(line.claim.number),
+                line.claim.statement,
+                f"**{line.verdict}**",
+                "<br>".join(cells),
+                line.beside,
+            ]
+        )
+    return table(
+        ["#", "claim", "verdict", "measured", "what would settle it, and what to know beside it"], rows
+    )
 
 
 def _claim(line: Line) -> str:
@@ -132,16 +199,36 @@ def _claim(line: Line) -> str:
     ]
     if line.parts:
         rows = [
-            [part.criterion.name, part.criterion.statistic, part.where, measured_text(part), criterion_text(part.criterion, part.estimate.margin), part.verdict]
+            [
+                part.criterion.name,
+                part.criterion.statistic,
+                part.where,
+                measured_text(part),
+                criterion_text(part.criterion, part.estimate.margin),
+                part.verdict,
+            ]
             for part in line.parts
         ]
-        facts.append(table(["criterion", "statistic, per seed", "where", "mean over seeds", "margin", "verdict"], rows))
+        facts.append(
+            table(["criterion", "statistic, per seed", "where", "mean over seeds", "margin", "verdict"], rows)
+        )
     if line.asides:
-        facts.append(table(["beside it", "where", "kind", "mean over seeds"], [_aside(aside) for aside in line.asides]))
-    facts += ["\n".join(f"- {remark}" for remark in (*line.cautions, *line.remarks, *(f"choice: {choice}" for choice in claim.choices)))]
+        facts.append(
+            table(["beside it", "where", "kind", "mean over seeds"], [_aside(aside) for aside in line.asides])
+        )
+    facts += [
+        "\n".join(
+            f"- {remark}"
+            for remark in (*line.cautions, *line.remarks, *(f"choice: {choice}" for choice in claim.choices))
+        )
+    ]
     return "\n\n".join(fact for fact in facts if fact)
 
 
 def _aside(aside: Aside) -> list[str]:
-    found = f"{parts.spread(aside.seeds)}, {len(aside.seeds)} {'seed' if len(aside.seeds) == 1 else 'seeds'}" if aside.seeds else "not measured"
+    found = (
+        f"{parts.spread(aside.seeds)}, {len(aside.seeds)} {'seed' if len(aside.seeds) == 1 else 'seeds'}"
+        if aside.seeds
+        else "not measured"
+    )
     return [aside.name, aside.where, aside.kind, found]

@@ -38,4 +38,8 @@ def words(tables: Tables) -> str:
         return ""
     groups = (("format", FORMATS), ("mixture", MIXTURES), ("arm", ARMS), ("number", NUMBERS))
     rows = [[kind, word, meaning] for kind, known in groups for word, meaning in known.items()]
-    return "<details><summary>What the words mean</summary>\n\n" + table(["kind", "word", "meaning"], rows) + "\n\n</details>"
+    return (
+        "<details><summary>What the words mean</summary>\n\n"
+        + table(["kind", "word", "meaning"], rows)
+        + "\n\n</details>"
+    )

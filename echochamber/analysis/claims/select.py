@@ -26,7 +26,9 @@ def arm(tables: Tables, mixture: str, name: str, size: str | None = None) -> Arm
     """An arm that has finished runs with evaluations; `NotTestableError` names one that does not exist here."""
     found = Arm(mixture, name, size or tables.size)
     if not tables.runs.get((mixture, found.size, name)):
-        raise NotTestableError(f"arm {found} at {found.size or 'any size'} has no finished run: {_planned(tables, found)}")
+        raise NotTestableError(
+            f"arm {found} at {found.size or 'any size'} has no finished run: {_planned(tables, found)}"
+        )
     return found
 
 
@@ -44,7 +46,12 @@ def settings(tables: Tables, one: Arm) -> dict[str, Any]:
 
 
 def curve(
-    tables: Tables, one: Arm, quantity: str, problem_set: str | None = None, split: str = TEST, temperature: float | None = None
+    tables: Tables,
+    one: Arm,
+    quantity: str,
+    problem_set: str | None = None,
+    split: str = TEST,
+    temperature: float | None = None,
 ) -> dict[int, dict[int, float]]:
     """seed -> step -> value, the base at step 0; seeds that lack the base or the end are left out.
 
@@ -56,13 +63,21 @@ def curve(
     bases = tables.scores.get((one.mixture, one.size, BASE, *key), {})
     ends = tables.scores.get((one.mixture, one.size, one.arm, *key), {})
     last = settings(tables, one)["steps"]
-    found = {seed: {0: bases[seed][0]} | steps for seed, steps in sorted(ends.items()) if 0 in bases.get(seed, {}) and last in steps}
+    found = {
+        seed: {0: bases[seed][0]} | steps
+        for seed, steps in sorted(ends.items())
+        if 0 in bases.get(seed, {}) and last in steps
+    }
     if not found:
-        raise NotTestableError(f"{quantity} of {one} on {chosen} ({split}) was not measured at the base and the last checkpoint")
+        raise NotTestableError(
+            f"{quantity} of {one} on {chosen} ({split}) was not measured at the base and the last checkpoint"
+        )
     return found
 
 
-def _measured_at(tables: Tables, one: Arm, what: tuple[str, str, str], temperature: float | None) -> tuple[float, str]:
+def _measured_at(
+    tables: Tables, one: Arm, what: tuple[str, str, str], temperature: float | None
+) -> tuple[float, str]:
     """(temperature, evaluation) to read a (set, split, quantity) from; base and arm are always read from one evaluation."""
     wanted = settings(tables, one)["temperature"] if temperature is None else temperature
     pairs = tables.measured.get((one.mixture, one.size, one.arm, *what), [])
@@ -80,7 +95,9 @@ def base(tables: Tables, one: Arm, quantity: str, problem_set: str | None = None
 
 def end(tables: Tables, one: Arm, quantity: str, problem_set: str | None = None, split: str = TEST) -> Seeds:
     """seed -> value at the last checkpoint."""
-    return {seed: steps[max(steps)] for seed, steps in curve(tables, one, quantity, problem_set, split).items()}
+    return {
+        seed: steps[max(steps)] for seed, steps in curve(tables, one, quantity, problem_set, split).items()
+    }
 
 
 def gain(tables: Tables, one: Arm, quantity: str, problem_set: str | None = None) -> Seeds:
@@ -104,7 +121,9 @@ def mean_over(parts: Mapping[str, Seeds], what: str) -> Seeds:
     return {seed: sum(seeds[seed] for seeds in parts.values()) / len(parts) for seed in sorted(common)}
 
 
-def shares(tables: Tables, one: Arm, problem_set: str | None = None) -> dict[int, dict[int, dict[str, float]]]:
+def shares(
+    tables: Tables, one: Arm, problem_set: str | None = None
+) -> dict[int, dict[int, dict[str, float]]]:
     """seed -> step -> format -> share of sampled completions; a format that was not written has 0."""
     names = tables.formats.get((one.mixture, one.size), [])
     if not names:
@@ -112,7 +131,10 @@ def shares(tables: Tables, one: Arm, problem_set: str | None = None) -> dict[int
     curves = {name: curve(tables, one, f"share/{name}", problem_set) for name in names}
     seeds = set.intersection(*(set(c) for c in curves.values()))
     return {
-        seed: {step: {name: curves[name][seed].get(step, 0.0) for name in names} for step in sorted(next(iter(curves.values()))[seed])}
+        seed: {
+            step: {name: curves[name][seed].get(step, 0.0) for name in names}
+            for step in sorted(next(iter(curves.values()))[seed])
+        }
         for seed in sorted(seeds)
     }
 

@@ -59,7 +59,9 @@ def _parts(tables: Tables, seeds: Sequence[int]) -> dict[tuple[int, ...], Tables
     return {part: tables.only_seeds(part) for split in halves(seeds) for part in split}
 
 
-def _stability(tables: Tables, parts: dict[tuple[int, ...], Tables], claim: Claim, seeds: Sequence[int]) -> Stability:
+def _stability(
+    tables: Tables, parts: dict[tuple[int, ...], Tables], claim: Claim, seeds: Sequence[int]
+) -> Stability:
     verdicts = {part: judge(claim, of).verdict for part, of in parts.items()}
     splits = halves(seeds)
     whole = judge(claim, tables.only_seeds(seeds)).verdict
@@ -73,11 +75,17 @@ def seeds_of(tables: Tables, claim: Claim) -> list[int]:
     return sorted(set.intersection(*common)) if common else []
 
 
-def check_stability(tables: Tables, claims: Sequence[Claim], count: int = 2 * FEWEST_SEEDS) -> list[Stability]:
+def check_stability(
+    tables: Tables, claims: Sequence[Claim], count: int = 2 * FEWEST_SEEDS
+) -> list[Stability]:
     """Claims that have at least `count` seeds, each under every split of its first `count`."""
     chosen = {claim.number: tuple(seeds_of(tables, claim)[:count]) for claim in claims}
     parts = {seeds: _parts(tables, seeds) for seeds in set(chosen.values()) if len(seeds) == count}
-    return [_stability(tables, parts[chosen[c.number]], c, chosen[c.number]) for c in claims if chosen[c.number] in parts]
+    return [
+        _stability(tables, parts[chosen[c.number]], c, chosen[c.number])
+        for c in claims
+        if chosen[c.number] in parts
+    ]
 
 
 def overall(found: Sequence[Stability]) -> tuple[float, int]:

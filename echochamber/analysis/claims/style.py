@@ -20,7 +20,10 @@ FEW = 20
 def feature_moves(tables: Tables, one: Arm, feature: str) -> Seeds:
     """seed -> total variation of a feature's words inside `FORMAT`, base against end; seeds with too few are left out."""
     frame = tables.frames["styles"].filter(
-        (pl.col("mixture") == one.mixture) & (pl.col("size") == one.size) & (pl.col("format") == FORMAT) & (pl.col("feature") == feature)
+        (pl.col("mixture") == one.mixture)
+        & (pl.col("size") == one.size)
+        & (pl.col("format") == FORMAT)
+        & (pl.col("feature") == feature)
     )
     how = settings(tables, one)
     found: dict[int, float] = {}
@@ -43,10 +46,15 @@ def _claim_12(tables: Tables) -> Evidence:
         moved, drift = feature_moves(tables, one, feature), feature_moves(tables, null, feature)
         beyond = {seed: moved[seed] - drift[seed] for seed in moved if seed in drift}
         if beyond:
-            measured += [Measured("movement", {s: moved[s] for s in beyond}, feature), Measured("beyond random", beyond, feature)]
+            measured += [
+                Measured("movement", {s: moved[s] for s in beyond}, feature),
+                Measured("beyond random", beyond, feature),
+            ]
             asides.append(Aside("movement under random reward", drift, feature, "null"))
         else:
-            remarks.append(f"{feature}: not measured in both arms (fewer than {FEW} completions of {FORMAT} on a side)")
+            remarks.append(
+                f"{feature}: not measured in both arms (fewer than {FEW} completions of {FORMAT} on a side)"
+            )
     if not measured:
         raise NotTestableError(f"no style feature of {FORMAT} was measured in both arms")
     return Evidence(tuple(measured), tuple(asides), tuple(remarks), _one_event(measured))
@@ -54,23 +62,45 @@ def _claim_12(tables: Tables) -> Evidence:
 
 def _one_event(measured: list[Measured]) -> tuple[str, ...]:
     """Features that move by the same on every seed: one habit seen from two sides, which Holm counts twice."""
-    moved = {one.where: one.seeds for one in measured if one.criterion == "movement" and min(one.seeds.values()) > HARDLY}
-    pairs = [(a, b) for a, b in combinations(moved, 2) if set(moved[a]) == set(moved[b]) and all(abs(moved[b][s] / moved[a][s] - 1) < SAME for s in moved[a])]
-    return tuple(f"{a} and {b} move by the same on every seed: one habit, which the correction over features counts twice" for a, b in pairs)
+    moved = {
+        one.where: one.seeds
+        for one in measured
+        if one.criterion == "movement" and min(one.seeds.values()) > HARDLY
+    }
+    pairs = [
+        (a, b)
+        for a, b in combinations(moved, 2)
+        if set(moved[a]) == set(moved[b]) and all(abs(moved[b][s] / moved[a][s] - 1) < SAME for s in moved[a])
+    ]
+    return tuple(
+        f"{a} and {b} move by the same on every seed: one habit, which the correction over features counts twice"
+        for a, b in pairs
+    )
 
 
 CLAIMS = (
     Claim(
-        12, "Inside one format RL still changes style", "3.3, Fig. 6", ("tg/ppo", "tg/ppo_random"),
+        12,
+        "Inside one format RL still changes style",
+        "3.3, Fig. 6",
+        ("tg/ppo", "tg/ppo_random"),
         (
-            Criterion("movement", "total variation of the feature's values inside tinygsm, base against end (for yes and no: change of the share)", "above", 0.10),
+            Criterion(
+                "movement",
+                "total variation of the feature's values inside tinygsm, base against end (for yes and no: change of the share)",
+                "above",
+                0.10,
+            ),
             Criterion("beyond random", "the same minus that of the random-reward arm", "above", 0.10),
         ),
-        "no feature moves by more than 0.10 beyond what random reward does", _claim_12, holds="somewhere", nulls=("tg/ppo_random",),
+        "no feature moves by more than 0.10 beyond what random reward does",
+        _claim_12,
+        holds="somewhere",
+        nulls=("tg/ppo_random",),
         choices=(
             f"features: {', '.join(FEATURES)}; one of them must meet both conditions, with Holm over the features",
             "more than 0.10 beyond the random-reward arm: the difference of the two movements, the stricter reading",
             "movement without a sign, so that seeds may move either way; random reward has the same upward bias and is subtracted",
         ),
     ),
-)  # fmt: skip
+)

@@ -1,12 +1,12 @@
 """The small tables that every verdict is computed from; they are committed, the artifacts are not.
 
-    runs       one row per base (arm `base`) and RL run: settings that claims need
-    scores     one row per checkpoint and quantity: accuracy, pass@k, maj@k, share/FORMAT, ...
-    halves     pass@k of one half of the samples, so that a maximum can be picked and measured apart
-    training   one row per RL step: reward and the share of each format in the rollouts
-    styles     shares of style features inside a format, at the base and at the end
-    forecasts  final shares foretold from the base, and how far off they were
-    findings   analyses that no claim asks for: selection or skill, baselines, support, floors, errors, costs
+runs       one row per base (arm `base`) and RL run: settings that claims need
+scores     one row per checkpoint and quantity: accuracy, pass@k, maj@k, share/FORMAT, ...
+halves     pass@k of one half of the samples, so that a maximum can be picked and measured apart
+training   one row per RL step: reward and the share of each format in the rollouts
+styles     shares of style features inside a format, at the base and at the end
+forecasts  final shares foretold from the base, and how far off they were
+findings   analyses that no claim asks for: selection or skill, baselines, support, floors, errors, costs
 """
 
 import json
@@ -24,26 +24,53 @@ from ...core.errors import UserError
 BASE = "base"
 """The `arm` of rows that belong to a base model."""
 _RUN: dict[str, Any] = {"mixture": pl.String, "size": pl.String, "arm": pl.String, "seed": pl.Int64}
-_PLACE = _RUN | {"from_step": pl.Int64, "problem_set": pl.String, "split": pl.String, "temperature": pl.Float64, "evaluation": pl.String, "step": pl.Int64}
+_PLACE = _RUN | {
+    "from_step": pl.Int64,
+    "problem_set": pl.String,
+    "split": pl.String,
+    "temperature": pl.Float64,
+    "evaluation": pl.String,
+    "step": pl.Int64,
+}
 SCHEMAS: dict[str, dict[str, Any]] = {
-    "runs": _RUN | {
-        "from_step": pl.Int64, "algorithm": pl.String, "reward": pl.String, "problem_set": pl.String, "temperature": pl.Float64,
-        "kl_weight": pl.Float64, "steps": pl.Int64, "steps_per_epoch": pl.Float64, "samples": pl.Int64, "prompts_per_step": pl.Int64,
+    "runs": _RUN
+    | {
+        "from_step": pl.Int64,
+        "algorithm": pl.String,
+        "reward": pl.String,
+        "problem_set": pl.String,
+        "temperature": pl.Float64,
+        "kl_weight": pl.Float64,
+        "steps": pl.Int64,
+        "steps_per_epoch": pl.Float64,
+        "samples": pl.Int64,
+        "prompts_per_step": pl.Int64,
         "samples_per_prompt": pl.Int64,
     },
     "scores": _PLACE | {"quantity": pl.String, "value": pl.Float64},
     "halves": _PLACE | {"half": pl.Int64, "k": pl.Int64, "value": pl.Float64},
     "training": _RUN | {"step": pl.Int64, "quantity": pl.String, "value": pl.Float64},
-    "styles": _RUN | {
-        "from_step": pl.Int64, "step": pl.Int64, "format": pl.String, "feature": pl.String, "word": pl.String, "completions": pl.Int64,
+    "styles": _RUN
+    | {
+        "from_step": pl.Int64,
+        "step": pl.Int64,
+        "format": pl.String,
+        "feature": pl.String,
+        "word": pl.String,
+        "completions": pl.Int64,
         "share": pl.Float64,
     },
-    "forecasts": _RUN | {
-        "forecast": pl.String, "winner": pl.String, "share": pl.Float64, "brier": pl.Float64, "total_variation": pl.Float64,
+    "forecasts": _RUN
+    | {
+        "forecast": pl.String,
+        "winner": pl.String,
+        "share": pl.Float64,
+        "brier": pl.Float64,
+        "total_variation": pl.Float64,
         "hit": pl.Boolean,
     },
     "findings": _RUN | {"analysis": pl.String, "item": pl.String, "value": pl.Float64},
-}  # fmt: skip
+}
 """Table -> column -> type. `from_step` is the pretraining step that RL starts from, null for the last; `evaluation` is a name in `also_evaluate` or empty."""
 
 
@@ -73,7 +100,10 @@ class Tables:
     def only_seeds(self, seeds: Iterable[int]) -> "Tables":
         """The same study with some of its seeds."""
         kept = list(seeds)
-        return replace(self, frames={name: frame.filter(pl.col("seed").is_in(kept)) for name, frame in self.frames.items()})
+        return replace(
+            self,
+            frames={name: frame.filter(pl.col("seed").is_in(kept)) for name, frame in self.frames.items()},
+        )
 
     @cached_property
     def runs(self) -> dict[tuple[str, str, str], dict[int, dict[str, Any]]]:
@@ -83,7 +113,17 @@ class Tables:
     @cached_property
     def scores(self) -> dict[tuple[Any, ...], dict[int, dict[int, float]]]:
         """(mixture, size, arm, from_step, set, split, temperature, evaluation, quantity) -> seed -> step -> value."""
-        keys = ("mixture", "size", "arm", "from_step", "problem_set", "split", "temperature", "evaluation", "quantity")
+        keys = (
+            "mixture",
+            "size",
+            "arm",
+            "from_step",
+            "problem_set",
+            "split",
+            "temperature",
+            "evaluation",
+            "quantity",
+        )
         return _nested(self.frames["scores"], keys)
 
     @cached_property
@@ -91,7 +131,9 @@ class Tables:
         """(mixture, size, arm, set, split, quantity) -> (temperature, evaluation) pairs, the study's own evaluation first."""
         found: dict[tuple[Any, ...], set[tuple[float, str]]] = {}
         for mixture, size, arm, _, problem_set, split, temperature, evaluation, quantity in self.scores:
-            found.setdefault((mixture, size, arm, problem_set, split, quantity), set()).add((temperature, evaluation))
+            found.setdefault((mixture, size, arm, problem_set, split, quantity), set()).add(
+                (temperature, evaluation)
+            )
         return {key: sorted(pairs) for key, pairs in found.items()}
 
     @cached_property
@@ -106,7 +148,18 @@ class Tables:
     @cached_property
     def halves(self) -> dict[tuple[Any, ...], dict[int, dict[int, float]]]:
         """(mixture, size, arm, from_step, set, split, temperature, evaluation, k, half) -> seed -> step -> pass@k."""
-        keys = ("mixture", "size", "arm", "from_step", "problem_set", "split", "temperature", "evaluation", "k", "half")
+        keys = (
+            "mixture",
+            "size",
+            "arm",
+            "from_step",
+            "problem_set",
+            "split",
+            "temperature",
+            "evaluation",
+            "k",
+            "half",
+        )
         return _nested(self.frames["halves"], keys)
 
     @cached_property
@@ -114,7 +167,9 @@ class Tables:
         """(mixture, size, arm) -> analysis -> item -> seed -> value."""
         found: dict[tuple[str, str, str], dict[str, dict[str, dict[int, float]]]] = {}
         for mixture, size, arm, seed, analysis, item, value in self.frames["findings"].iter_rows():
-            found.setdefault((mixture, size, arm), {}).setdefault(analysis, {}).setdefault(item, {})[seed] = value
+            found.setdefault((mixture, size, arm), {}).setdefault(analysis, {}).setdefault(item, {})[seed] = (
+                value
+            )
         return found
 
     @cached_property
@@ -141,7 +196,10 @@ def frame_of(name: str, rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
     """Rows as the table of that name, in a fixed order."""
     schema = SCHEMAS[name]
     frame = pl.DataFrame(list(rows), schema=schema, orient="row")
-    return frame.sort([column for column, kind in schema.items() if kind != pl.Float64 or column == "temperature"], nulls_last=True)
+    return frame.sort(
+        [column for column, kind in schema.items() if kind != pl.Float64 or column == "temperature"],
+        nulls_last=True,
+    )
 
 
 def save_tables(tables: Tables, folder: Path) -> list[Path]:
@@ -164,10 +222,14 @@ def load_tables(folder: Path) -> Tables:
         try:
             frame = pl.read_parquet(path)
         except (OSError, pl.exceptions.PolarsError) as error:
-            raise UserError(f"{path}: is not a readable Parquet file ({str(error).splitlines()[0]})") from None
+            raise UserError(
+                f"{path}: is not a readable Parquet file ({str(error).splitlines()[0]})"
+            ) from None
         if dict(frame.schema) != schema:
             wrong = next((c for c in schema if frame.schema.get(c) != schema[c]), "an unknown column")
-            raise UserError(f"{path}: column {wrong!r} is not as this version writes it; expected {', '.join(schema)}")
+            raise UserError(
+                f"{path}: column {wrong!r} is not as this version writes it; expected {', '.join(schema)}"
+            )
         frames[name] = frame
     try:
         about = json.loads((folder / "about.json").read_text(encoding="utf-8"))

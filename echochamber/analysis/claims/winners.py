@@ -38,7 +38,9 @@ def _close(known: Mapping[int, Mapping[str, float]]) -> int:
 
 def hits(tables: Tables, one: Arm, ranked: Mapping[int, Mapping[str, float]]) -> Seeds:
     """seed -> 1 where the winner at the end is the first of what `ranked` knows of the base, else 0."""
-    return {s: float(winner(of) == winner(ranked[s])) for s, of in end_shares(tables, one).items() if s in ranked}
+    return {
+        s: float(winner(of) == winner(ranked[s])) for s, of in end_shares(tables, one).items() if s in ranked
+    }
 
 
 def _claim_9(tables: Tables) -> Evidence:
@@ -52,17 +54,29 @@ def _claim_9(tables: Tables) -> Evidence:
             left_out.append(mixture)
             continue
         accurate[mixture] = hits(tables, one, known)
-        frequent[mixture] = hits(tables, one, {s: {n: share for n, share in of.items() if n in known[s]} for s, of in start.items()})
+        frequent[mixture] = hits(
+            tables,
+            one,
+            {s: {n: share for n, share in of.items() if n in known[s]} for s, of in start.items()},
+        )
     if len(accurate) < 2:
-        raise NotTestableError("fewer than two mixtures have a base that writes at least two formats in every seed")
+        raise NotTestableError(
+            "fewer than two mixtures have a base that writes at least two formats in every seed"
+        )
     remarks = [
         f"{mixture}: most accurate wins in {sum(by_seed.values()):.0f} of {len(by_seed)} seeds; its base's two most accurate formats are within {CLOSE:g} of each other in "
         f"{_close(accuracies(tables, arm(tables, mixture, 'ppo')))}"
         for mixture, by_seed in accurate.items()
     ]
-    remarks += [f"left out, since some base writes a single format: {', '.join(left_out)}"] if left_out else []
+    remarks += (
+        [f"left out, since some base writes a single format: {', '.join(left_out)}"] if left_out else []
+    )
     rate = mean_over(accurate, "the mixtures")
-    return Evidence((Measured("rate", rate),), (Aside("most frequent format wins, rate", mean_over(frequent, "the mixtures")),), tuple(remarks))
+    return Evidence(
+        (Measured("rate", rate),),
+        (Aside("most frequent format wins, rate", mean_over(frequent, "the mixtures")),),
+        tuple(remarks),
+    )
 
 
 def _claim_13(tables: Tables) -> Evidence:
@@ -70,7 +84,11 @@ def _claim_13(tables: Tables) -> Evidence:
     for mixture, size, name in tables.runs:
         if name == SIZE_ARM:
             found.setdefault(mixture, []).append(size)
-    pairs = [(m, a, b) for m, sizes in found.items() for a, b in combinations(sorted(sizes, key=tables.sizes.index), 2)]
+    pairs = [
+        (m, a, b)
+        for m, sizes in found.items()
+        for a, b in combinations(sorted(sizes, key=tables.sizes.index), 2)
+    ]
     if not pairs:
         raise NotTestableError(f"no mixture has arm {SIZE_ARM} at two sizes")
     measured: list[Measured] = []
@@ -83,14 +101,21 @@ def _claim_13(tables: Tables) -> Evidence:
         where = f"{mixture}, {small} against {large}"
         gap = sum(apart.values()) / len(apart)
         if abs(gap) > MATCHED:
-            remarks.append(f"{where}: base accuracies differ by {gap:+.3f}, more than {MATCHED}; choose another from_step")
+            remarks.append(
+                f"{where}: base accuracies differ by {gap:+.3f}, more than {MATCHED}; choose another from_step"
+            )
             continue
         ends = end_shares(tables, first), end_shares(tables, second)
         differ = {s: float(winner(ends[0][s]) != winner(ends[1][s])) for s in ends[0] if s in ends[1]}
         measured.append(Measured("differ", differ, where))
         asides.append(Aside("base accuracy, small minus large", apart, where))
-        cautions.append(f"{where}: matched in the mean over seeds; seed by seed the bases differ by {', '.join(f'{gap:+.3f}' for gap in apart.values())}")
-        remarks += [f"{winners(small, tables, first)}; {winners(large, tables, second)}", f"{where}: {_forecast(tables, first, second)}"]
+        cautions.append(
+            f"{where}: matched in the mean over seeds; seed by seed the bases differ by {', '.join(f'{gap:+.3f}' for gap in apart.values())}"
+        )
+        remarks += [
+            f"{winners(small, tables, first)}; {winners(large, tables, second)}",
+            f"{where}: {_forecast(tables, first, second)}",
+        ]
     if not measured:
         raise NotTestableError("; ".join(remarks))
     return Evidence(tuple(measured), tuple(asides), tuple(remarks), tuple(cautions))
@@ -103,7 +128,10 @@ def _forecast(tables: Tables, first: Arm, second: Arm) -> str:
         picks = []
         for one in (first, second):
             rows = frame.filter(
-                (pl.col("mixture") == one.mixture) & (pl.col("size") == one.size) & (pl.col("arm") == one.arm) & (pl.col("forecast") == name)
+                (pl.col("mixture") == one.mixture)
+                & (pl.col("size") == one.size)
+                & (pl.col("arm") == one.arm)
+                & (pl.col("forecast") == name)
             )
             picks.append(dict(rows.select("seed", "winner").rows()))
         shared = sorted(set(picks[0]) & set(picks[1]))
@@ -114,9 +142,20 @@ def _forecast(tables: Tables, first: Arm, second: Arm) -> str:
 
 CLAIMS = (
     Claim(
-        9, "The winner is usually the base's most accurate format", "3.1-3.2", tuple(f"{m}/ppo" for m in MIXTURES),
-        (Criterion("rate", "share of mixtures in which PPO's winner is the base's most accurate format", "above", 0.5),),
-        "in more than half of the mixtures another format wins", _claim_9,
+        9,
+        "The winner is usually the base's most accurate format",
+        "3.1-3.2",
+        tuple(f"{m}/ppo" for m in MIXTURES),
+        (
+            Criterion(
+                "rate",
+                "share of mixtures in which PPO's winner is the base's most accurate format",
+                "above",
+                0.5,
+            ),
+        ),
+        "in more than half of the mixtures another format wins",
+        _claim_9,
         choices=(
             "all mixtures: the seven of at least two formats, less any whose base writes only one of them in some seed; null models and the phase map are no mixtures of the paper, and equal-token, equal-length and planted controls would count one mixture twice",
             f"formats with less than {WRITTEN:.0%} of the base's completions are not ranked by accuracy",
@@ -124,13 +163,18 @@ CLAIMS = (
         otherwise="more mixtures",
     ),
     Claim(
-        13, "The same mixture at another size ends at another format", "3.4, Fig. 7, App. E", ("*/ppo_matched at two sizes",),
+        13,
+        "The same mixture at another size ends at another format",
+        "3.4, Fig. 7, App. E",
+        ("*/ppo_matched at two sizes",),
         (Criterion("differ", "1 where the two sizes have different winners, else 0", "above", 0.5),),
-        "at matched base accuracy the winners agree in more than half of the seeds", _claim_13, holds="somewhere",
+        "at matched base accuracy the winners agree in more than half of the seeds",
+        _claim_13,
+        holds="somewhere",
         choices=(
             f"matched: mean base accuracies within {MATCHED:g} of each other, by from_step",
             "winners differ: in more than half of the seeds; with several mixtures or pairs of sizes one must, with Holm",
         ),
         otherwise="a size farther away, matched again",
     ),
-)  # fmt: skip
+)

@@ -20,7 +20,9 @@ def copies_series(mixtures: Mapping[str, Any]) -> dict[str, dict[float, str]]:
                 continue
             rest = {other: value for other, value in sources.items() if other != source}
             own = {key: value for key, value in settings.items() if key != "copies"}
-            found.setdefault((source, repr((sorted(rest.items()), sorted(own.items())))), {})[float(copies)] = name
+            found.setdefault((source, repr((sorted(rest.items()), sorted(own.items())))), {})[
+                float(copies)
+            ] = name
     longest: dict[str, dict[float, str]] = {}
     for (source, _), series in found.items():
         if len(series) > max(1, len(longest.get(source, {}))):

@@ -10,14 +10,23 @@ from .look import pen
 PASS = (("accuracy", "pass@1", "-", "o"), ("pass@k", "pass@{k}", "--", "s"), ("maj@k", "maj@{k}", ":", "^"))
 
 
-def draw_null(axes: Axes, steps: Sequence[int], null: Mapping[str, Sequence[float]], base: Row | None = None) -> None:
+def draw_null(
+    axes: Axes, steps: Sequence[int], null: Mapping[str, Sequence[float]], base: Row | None = None
+) -> None:
     """Borders of the null model's bands, dotted, from the shares of `base` (step 0) on."""
     start = [0] if base is not None else []
     below = [0.0] * (len(start) + len(steps))
     for i, (name, shares) in enumerate(list(null.items())[:-1]):
         first = [at(base, ("formats", name, "share")) or 0.0] if start else []
         below = [a + b for a, b in zip(below, [*first, *shares], strict=True)]
-        axes.plot([*start, *steps], below, color="black", linestyle=":", linewidth=0.9, label="null model" if i == 0 else None)
+        axes.plot(
+            [*start, *steps],
+            below,
+            color="black",
+            linestyle=":",
+            linewidth=0.9,
+            label="null model" if i == 0 else None,
+        )
 
 
 def draw_bands(axes: Axes, rows: Sequence[Row], formats: Sequence[str]) -> None:

@@ -27,9 +27,12 @@ def checkpoints(runs: Sequence[Run], chosen: tuple[str, str]) -> list[Row]:
 
 
 def dynamics(
-    runs: Sequence[Run], chosen: tuple[str, str], formats: Sequence[str], k: str,
+    runs: Sequence[Run],
+    chosen: tuple[str, str],
+    formats: Sequence[str],
+    k: str,
     null: tuple[Sequence[int], Mapping[str, Sequence[float]]] | None = None,
-) -> Figure:  # fmt: skip
+) -> Figure:
     """The paper's Figures 2, 4 and 7: shares, accuracy per format, pass rates over RL steps, one arm.
 
     `null`: steps and shares per format of the bandit, drawn over the bands.
@@ -59,7 +62,12 @@ def dynamics(
         passed.set_xlabel("RL step")
         named = [axes.get_legend_handles_labels() for axes in (accuracy, shares)]
         if any(handles for handles, _ in named):
-            figure.legend([h for handles, _ in named for h in handles], [name for _, names in named for name in names], ncols=4, loc="outside upper center")
+            figure.legend(
+                [h for handles, _ in named for h in handles],
+                [name for _, names in named for name in names],
+                ncols=4,
+                loc="outside upper center",
+            )
     return figure
 
 
@@ -174,9 +182,7 @@ def support(table: pl.DataFrame) -> Figure:
             ("lost", "0.8", "xx"),
             ("never", "1.0", ""),
         ):
-            heights = [
-                table.filter((pl.col("k") == k) & (pl.col("kind") == kind))["value"][0] for k in ks
-            ]
+            heights = [table.filter((pl.col("k") == k) & (pl.col("kind") == kind))["value"][0] for k in ks]
             axes.bar(
                 range(len(ks)),
                 heights,
@@ -198,12 +204,19 @@ def support(table: pl.DataFrame) -> Figure:
 def floors(table: pl.DataFrame) -> Figure:
     """pass@k by answers, by whole solutions and by chance, before and after RL: columns last, kind, k, value, low, high."""
     figure, cells = sheet(PAGE, 2.2, columns=2, sharey=True)
-    looks = {"answer": ("right answer", "-", "o", "0.0"), "steps": ("by right steps", "--", "s", "0.3"), "chance": ("chance floor", ":", "^", "0.5")}
+    looks = {
+        "answer": ("right answer", "-", "o", "0.0"),
+        "steps": ("by right steps", "--", "s", "0.3"),
+        "chance": ("chance floor", ":", "^", "0.5"),
+    }
     with mpl.rc_context(SETTINGS):
         for axes, last in zip(cells, (False, True), strict=True):
             for kind, (label, dash, marker, shade) in looks.items():
                 part = table.filter((pl.col("last") == last) & (pl.col("kind") == kind)).sort("k")
-                rows = [{"step": row["k"], "value": row["value"], "intervals": {"value": _known(row)}} for row in part.iter_rows(named=True)]
+                rows = [
+                    {"step": row["k"], "value": row["value"], "intervals": {"value": _known(row)}}
+                    for row in part.iter_rows(named=True)
+                ]
                 draw_line(axes, rows, ("value",), shade, dash, marker, label)
             ks = table["k"].unique().sort().to_list()
             axes.set_xscale("log", base=2)
@@ -216,7 +229,13 @@ def floors(table: pl.DataFrame) -> Figure:
     return figure
 
 
-def estimates(rows: Sequence[Mapping[str, Any]], labels: Sequence[str], meaning: str, shares: bool = False, scale: float = 100) -> Figure:
+def estimates(
+    rows: Sequence[Mapping[str, Any]],
+    labels: Sequence[str],
+    meaning: str,
+    shares: bool = False,
+    scale: float = 100,
+) -> Figure:
     """One row of dots with 95% intervals per label: columns value, low, high, times `scale`; a value of None says so."""
     figure, (axes,) = sheet(COLUMN, 0.7 + 0.2 * len(rows))
     with mpl.rc_context(SETTINGS):

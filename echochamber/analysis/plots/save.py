@@ -65,7 +65,10 @@ def study_figures(study: Study) -> Iterator[tuple[str, Figure]]:
     k = shared_k(runs, sets[0])
     groups = {label: complete_runs(members, sets[0]) for label, members in groups.items()}
     for label, members in groups.items():
-        yield f"dynamics-{label}", figures.dynamics(members, sets[0], formats, k, null_of(study, members, formats))
+        yield (
+            f"dynamics-{label}",
+            figures.dynamics(members, sets[0], formats, k, null_of(study, members, formats)),
+        )
         inputs = [run_inputs(study, run, sets[0]) for run in members]
         yield from _group_figures(label, inputs, sets[0])
         for name, figure in (*analysis_figures(inputs, sets[0]), *record_figures(study, inputs, sets[0][0])):
@@ -75,7 +78,9 @@ def study_figures(study: Study) -> Iterator[tuple[str, Figure]]:
         yield from side_by_side([run for members in groups.values() for run in members], sets[0], formats, k)
 
 
-def side_by_side(runs: list[Run], chosen: tuple[str, str], formats: list[str], k: str) -> Iterator[tuple[str, Figure]]:
+def side_by_side(
+    runs: list[Run], chosen: tuple[str, str], formats: list[str], k: str
+) -> Iterator[tuple[str, Figure]]:
     """What differs in one thing alone: the arms of one base, the mixtures of one arm, the sizes of one mixture."""
     parts = ("mixture", "size", "arm")
     for i, varied in enumerate(("mixtures", "sizes", "arms")):
@@ -103,7 +108,11 @@ def _group_figures(label: str, inputs: list[Inputs], chosen: tuple[str, str]) ->
     known = [one.records for one in inputs if one.records is not None]
     if len(known) < len(runs):
         return
-    found = over_seeds([support_rows(one.records, chosen[0], one.last) for one in inputs if one.records is not None], ["k", "kind"], clip=(0, 1))
+    found = over_seeds(
+        [support_rows(one.records, chosen[0], one.last) for one in inputs if one.records is not None],
+        ["k", "kind"],
+        clip=(0, 1),
+    )
     if found["value"].drop_nulls().len():
         yield f"support-{label}", figures.support(found)
     steps = sorted(set.intersection(*[set(run.steps(chosen)) for run in runs]))
@@ -113,7 +122,9 @@ def _group_figures(label: str, inputs: list[Inputs], chosen: tuple[str, str]) ->
         yield f"style-{name}-{feature}-{label}", figures.style(styles, name, feature)
 
 
-def dose_figures(study: Study, runs: list[Run], chosen: tuple[str, str], k: str) -> Iterator[tuple[str, Figure]]:
+def dose_figures(
+    study: Study, runs: list[Run], chosen: tuple[str, str], k: str
+) -> Iterator[tuple[str, Figure]]:
     """Pass rates after RL against the copies of one source, for each size and arm that has them."""
     mixtures = study.recipe.get("mixtures")
     for source, series in copies_series(mixtures if isinstance(mixtures, dict) else {}).items():
@@ -128,37 +139,62 @@ def dose_figures(study: Study, runs: list[Run], chosen: tuple[str, str], k: str)
                 yield f"copies-{source}-{size}-{arm}", figures.dose(finals, f"copies of {source}", k)
 
 
-def null_of(study: Study, runs: list[Run], formats: list[str]) -> tuple[list[int], dict[str, list[float]]] | None:
+def null_of(
+    study: Study, runs: list[Run], formats: list[str]
+) -> tuple[list[int], dict[str, list[float]]] | None:
     """Steps and mean shares over seeds of the bandit, None where some seed has none or other steps."""
     paths = [null_path(study, run, formats) for run in runs]
     steps = [[row["step"] for row in thin(run.dense)] for run in runs]
     known = [path for path in paths if path is not None]
     if len(known) < len(runs) or any(other != steps[0] for other in steps):
         return None
-    return steps[0], {name: [sum(shares) / len(known) for shares in zip(*(path[name] for path in known), strict=True)] for name in formats}
+    return steps[0], {
+        name: [sum(shares) / len(known) for shares in zip(*(path[name] for path in known), strict=True)]
+        for name in formats
+    }
 
 
 def analysis_figures(inputs: list[Inputs], chosen: tuple[str, str]) -> Iterator[tuple[str, Figure]]:
     """Dots with intervals for the analyses that are no curves: selection, baselines, coverage, errors."""
-    if any(one.counted is None or one.problems is None or one.records is None or not one.last for one in inputs):
+    if any(
+        one.counted is None or one.problems is None or one.records is None or not one.last for one in inputs
+    ):
         return
     name = chosen[0]
-    split = [selection_or_skill(one.counted, one.last, one.formats, one.forced) for one in inputs if one.counted is not None]
+    split = [
+        selection_or_skill(one.counted, one.last, one.formats, one.forced)
+        for one in inputs
+        if one.counted is not None
+    ]
     if all(len(table) for table in split):
         rows = over_seeds(split, ["part"]).to_dicts()
         yield "selection", figures.estimates(rows, [row["part"] for row in rows], "accuracy gain (points)")
     methods = [method_rows(one, name) for one in inputs]
     if all(len(table) for table in methods):
         rows = over_seeds(methods, ["method"], clip=(0, 1)).to_dicts()
-        yield "baselines", figures.estimates(rows, [row["method"] for row in rows], "accuracy (%)", shares=True)
+        yield (
+            "baselines",
+            figures.estimates(rows, [row["method"] for row in rows], "accuracy (%)", shares=True),
+        )
     covered = [coverage_precision(one.problems, name) for one in inputs if one.problems is not None]
     if all(len(table) for table in covered):
         rows = over_seeds(covered, ["quantity", "side"]).filter(pl.col("side") == "gain").to_dicts()
-        yield "coverage", figures.estimates(rows, [row["quantity"] for row in rows], "part of the accuracy gain (points)")
+        yield (
+            "coverage",
+            figures.estimates(rows, [row["quantity"] for row in rows], "part of the accuracy gain (points)"),
+        )
     flips = [flip_errors(one.records, name, one.last) for one in inputs if one.records is not None]
     if all(len(table) for table in flips) and not set(pl.concat(flips)["first_error"]) <= {"not checked"}:
         rows = over_seeds(flips, ["flip", "first_error"], clip=(0, 1)).to_dicts()
-        yield "errors", figures.estimates(rows, [f"{row['flip']}: {row['first_error']}" for row in rows], "share of the flip (%)", shares=True)
+        yield (
+            "errors",
+            figures.estimates(
+                rows,
+                [f"{row['flip']}: {row['first_error']}" for row in rows],
+                "share of the flip (%)",
+                shares=True,
+            ),
+        )
 
 
 def shared_k(runs: list[Run], chosen: tuple[str, str]) -> str:
@@ -177,14 +213,36 @@ def record_figures(study: Study, inputs: list[Inputs], chosen: str) -> Iterator[
     found = [(one.records, one.last) for one in inputs if one.records is not None and one.last]
     if len(found) == len(inputs):
         last = pl.col("step") > 0
-        variants = [pass_variants(records, chosen, (0, step)).with_columns(last=last) for records, step in found]
+        variants = [
+            pass_variants(records, chosen, (0, step)).with_columns(last=last) for records, step in found
+        ]
         yield "floors", figures.floors(over_seeds(variants, ["last", "kind", "k"], clip=(0, 1)))
         scored = [two_scorers(records, chosen, (0, step)).with_columns(last=last) for records, step in found]
         if all(len(table) for table in scored):
-            rows = over_seeds(scored, ["quantity", "scorer", "last"], clip=(0, 1)).filter(~pl.col("quantity").str.contains(" of ")).to_dicts()
-            labels = [f"{row['quantity']}, {row['scorer']}, {'after' if row['last'] else 'before'}" for row in rows]
+            rows = (
+                over_seeds(scored, ["quantity", "scorer", "last"], clip=(0, 1))
+                .filter(~pl.col("quantity").str.contains(" of "))
+                .to_dicts()
+            )
+            labels = [
+                f"{row['quantity']}, {row['scorer']}, {'after' if row['last'] else 'before'}" for row in rows
+            ]
             yield "scorers", figures.estimates(rows, labels, "right (%)", shares=True)
-    likely = [likelihood_changes(one.probed["likelihood"], chosen) for one in inputs if "likelihood" in one.probed]
+    likely = [
+        likelihood_changes(one.probed["likelihood"], chosen) for one in inputs if "likelihood" in one.probed
+    ]
     if len(likely) == len(inputs) and all(len(table) for table in likely):
-        rows = over_seeds(likely, ["writer", "quantity", "unit"]).filter(pl.col("quantity").str.starts_with("per token")).to_dicts()
-        yield "likelihood", figures.estimates(rows, [f"by {row['writer']}, {row['quantity'][10:]}" for row in rows], "nats per token", scale=1)
+        rows = (
+            over_seeds(likely, ["writer", "quantity", "unit"])
+            .filter(pl.col("quantity").str.starts_with("per token"))
+            .to_dicts()
+        )
+        yield (
+            "likelihood",
+            figures.estimates(
+                rows,
+                [f"by {row['writer']}, {row['quantity'][10:]}" for row in rows],
+                "nats per token",
+                scale=1,
+            ),
+        )

@@ -22,8 +22,12 @@ def no_training(problems: pl.DataFrame, problem_set: str, seed: int = 0) -> pl.D
     sides = paired_ends(chosen)
     weights = problem_weights(max(len(sides[0]), 1), seed)
     shared = shared_quantities(*sides)
-    votes = sorted((int(name[4:]) for name in shared if name.startswith("maj@") and name != "maj@1"), reverse=True)[:1]
-    methods = {"one sample": "accuracy", "greedy": "greedy_accuracy"} | {f"vote of {k}": f"maj@{k}" for k in votes}
+    votes = sorted(
+        (int(name[4:]) for name in shared if name.startswith("maj@") and name != "maj@1"), reverse=True
+    )[:1]
+    methods = {"one sample": "accuracy", "greedy": "greedy_accuracy"} | {
+        f"vote of {k}": f"maj@{k}" for k in votes
+    }
     last = int(chosen["step"].to_numpy().max()) if len(chosen) else 0
     rows = []
     for place, step, side in zip(("base", "after RL"), (0, last), sides, strict=True):
@@ -41,8 +45,16 @@ def forced_accuracies(forced: pl.LazyFrame, problem_set: str, seed: int = 0, ste
     The best format is chosen on one half of the problems and measured on the other, both ways
     round, so that choosing it does not flatter it.
     """
-    wanted = forced.filter((pl.col("problem_set") == problem_set) & (pl.col("step") == step) & (pl.col("outcome") != "infrastructure"))
-    table = wanted.group_by("problem_id", "forced_format").agg(num=pl.len(), right=pl.col("correct").sum()).collect()
+    wanted = forced.filter(
+        (pl.col("problem_set") == problem_set)
+        & (pl.col("step") == step)
+        & (pl.col("outcome") != "infrastructure")
+    )
+    table = (
+        wanted.group_by("problem_id", "forced_format")
+        .agg(num=pl.len(), right=pl.col("correct").sum())
+        .collect()
+    )
     problems = sorted(set(table["problem_id"]))
     formats = sorted(set(table["forced_format"]))
     if len(problems) < 2 or not formats:
@@ -55,14 +67,22 @@ def forced_accuracies(forced: pl.LazyFrame, problem_set: str, seed: int = 0, ste
     rows = []
     for i, form in enumerate(formats):
         share = float(right[:, i].sum() / num[:, i].sum())
-        rows.append({"method": f"{who}, {form} forced", "step": step} | estimate(share, ratio_interval(weights, right[:, i], num[:, i])))
+        rows.append(
+            {"method": f"{who}, {form} forced", "step": step}
+            | estimate(share, ratio_interval(weights, right[:, i], num[:, i]))
+        )
     half = np.array([key("halves of the problems", name) % 2 for name in problems])
     if len(set(half.tolist())) == 2 and len(formats) > 1:
-        best = [int((right[half == h].sum(0) / np.maximum(num[half == h].sum(0), 1)).argmax()) for h in (1, 0)]
+        best = [
+            int((right[half == h].sum(0) / np.maximum(num[half == h].sum(0), 1)).argmax()) for h in (1, 0)
+        ]
         column = np.where(half == 0, best[0], best[1])
         chosen_right, chosen_num = (a[np.arange(len(problems)), column] for a in (right, num))
         value = float(chosen_right.sum() / chosen_num.sum())
-        rows.append({"method": f"{who}, best format forced", "step": step} | estimate(value, ratio_interval(weights, chosen_right, chosen_num)))
+        rows.append(
+            {"method": f"{who}, best format forced", "step": step}
+            | estimate(value, ratio_interval(weights, chosen_right, chosen_num))
+        )
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
@@ -72,12 +92,24 @@ def temperature_accuracies(sweep: pl.LazyFrame, problem_set: str, seed: int = 0)
     Temperature 0 is left out: it is the greedy row of `no_training`.
     """
     wanted = sweep.filter(
-        (pl.col("problem_set") == problem_set) & (pl.col("step") == 0) & (pl.col("sample") != GREEDY) & (pl.col("outcome") != "infrastructure")
+        (pl.col("problem_set") == problem_set)
+        & (pl.col("step") == 0)
+        & (pl.col("sample") != GREEDY)
+        & (pl.col("outcome") != "infrastructure")
     )
-    table = wanted.group_by(pl.col("temperature").cast(pl.Float64).round(6), "problem_id").agg(num=pl.len(), right=pl.col("correct").sum()).collect()
+    table = (
+        wanted.group_by(pl.col("temperature").cast(pl.Float64).round(6), "problem_id")
+        .agg(num=pl.len(), right=pl.col("correct").sum())
+        .collect()
+    )
     rows = []
-    for (temperature,), part in table.sort("temperature", "problem_id").group_by(["temperature"], maintain_order=True):
+    for (temperature,), part in table.sort("temperature", "problem_id").group_by(
+        ["temperature"], maintain_order=True
+    ):
         shares = (part["right"] / part["num"]).to_numpy()
         bounds = mean_interval(problem_weights(len(part), seed), shares)
-        rows.append({"method": f"base, temperature {temperature:g}", "step": 0} | estimate(float(shares.mean()), bounds))
+        rows.append(
+            {"method": f"base, temperature {temperature:g}", "step": 0}
+            | estimate(float(shares.mean()), bounds)
+        )
     return pl.DataFrame(rows, schema=SCHEMA)

@@ -25,7 +25,11 @@ def coverage_precision(problems: pl.DataFrame, problem_set: str, seed: int = 0) 
     gain), value, low, high; the gain's are the parts of the accuracy gain. Qin et al. 2025 (2505.22756).
     """
     before, after = paired_ends(problems.filter(pl.col("problem_set") == problem_set))
-    ks = [int(name[5:]) for name in before.columns if name.startswith("pass@") and _complete(before, after, name)]
+    ks = [
+        int(name[5:])
+        for name in before.columns
+        if name.startswith("pass@") and _complete(before, after, name)
+    ]
     schema: dict[str, Any] = {"k": pl.Int64, "quantity": pl.String, "side": pl.String} | ESTIMATE
     if not ks or max(ks) < 2:
         return pl.DataFrame(schema=schema)
@@ -33,18 +37,26 @@ def coverage_precision(problems: pl.DataFrame, problem_set: str, seed: int = 0) 
     weights = problem_weights(len(before), seed)
     rows = []
     sides = {"before": before, "after": after}
-    pairs = {side: (table["accuracy"].to_numpy(), table[f"pass@{k}"].to_numpy()) for side, table in sides.items()}
+    pairs = {
+        side: (table["accuracy"].to_numpy(), table[f"pass@{k}"].to_numpy()) for side, table in sides.items()
+    }
     for side, (right, covered) in pairs.items():
         precision = float(right.sum() / covered.sum()) if covered.sum() else np.nan
         head = {"k": k, "side": side}
-        rows.append(head | {"quantity": "coverage"} | estimate(float(covered.mean()), mean_interval(weights, covered)))
-        rows.append(head | {"quantity": "precision"} | estimate(precision, ratio_interval(weights, right, covered)))
+        rows.append(
+            head | {"quantity": "coverage"} | estimate(float(covered.mean()), mean_interval(weights, covered))
+        )
+        rows.append(
+            head | {"quantity": "precision"} | estimate(precision, ratio_interval(weights, right, covered))
+        )
     parts = _split(pairs["before"], pairs["after"], np.ones((1, len(before))))
     drawn = _split(pairs["before"], pairs["after"], weights)
     for name, value in parts.items():
         still = bool(np.ptp(drawn[name]) == 0)  # not one problem differs: that is no certainty
         same = np.zeros(len(before))
-        bounds = paired_interval(weights, same, same) if still else resampled_interval(drawn[name], len(before))
+        bounds = (
+            paired_interval(weights, same, same) if still else resampled_interval(drawn[name], len(before))
+        )
         rows.append({"k": k, "quantity": name, "side": "gain"} | estimate(float(value[0]), bounds))
     return pl.DataFrame(rows, schema=schema)
 

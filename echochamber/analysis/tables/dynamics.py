@@ -110,15 +110,22 @@ def cost_estimates(
             cells = {
                 "tokens": _mean_ratio(weights, joined["tokens"].to_numpy().astype(float), num),
                 "truncated": (
-                    float(joined["truncated"].sum() / num.sum()), ratio_interval(weights, joined["truncated"].to_numpy(), num),
+                    float(joined["truncated"].sum() / num.sum()),
+                    ratio_interval(weights, joined["truncated"].to_numpy(), num),
                 ),
                 "samples": (
                     samples_per_step * float(num.sum() / joined["total"].sum()),
-                    tuple(samples_per_step * bound for bound in ratio_interval(weights, num, joined["total"].to_numpy())),
+                    tuple(
+                        samples_per_step * bound
+                        for bound in ratio_interval(weights, num, joined["total"].to_numpy())
+                    ),
                 ),
-            }  # fmt: skip
+            }
             for quantity, (value, bounds) in cells.items():
-                rows.append({"step": step, "format": form, "quantity": quantity} | estimate(value, (bounds[0], bounds[1])))
+                rows.append(
+                    {"step": step, "format": form, "quantity": quantity}
+                    | estimate(value, (bounds[0], bounds[1]))
+                )
     schema: dict[str, Any] = {"step": pl.Int64, "format": pl.String, "quantity": pl.String}
     return pl.DataFrame(rows, schema=schema | ESTIMATE)
 
@@ -172,7 +179,9 @@ def style_changes(records: pl.LazyFrame, problem_set: str, last: int, seed: int 
     return table.filter(both)
 
 
-def style_estimates(records: pl.LazyFrame, problem_set: str, steps: Sequence[int], seed: int = 0) -> pl.DataFrame:
+def style_estimates(
+    records: pl.LazyFrame, problem_set: str, steps: Sequence[int], seed: int = 0
+) -> pl.DataFrame:
     """`style_changes`' columns at any steps: a word is there at every step at which its format has `FEW` measured completions."""
     names = [name for name in records.collect_schema().names() if name.startswith("style_")]
     wanted = records.filter(
@@ -181,7 +190,9 @@ def style_estimates(records: pl.LazyFrame, problem_set: str, steps: Sequence[int
     rows = []
     for name in names:
         measured = wanted.filter(pl.col(name).is_not_null())
-        counted = measured.group_by("step", "format", "problem_id", word=pl.col(name)).agg(num=pl.len()).collect()
+        counted = (
+            measured.group_by("step", "format", "problem_id", word=pl.col(name)).agg(num=pl.len()).collect()
+        )
         for (form,), part in counted.sort("format", "step").group_by(["format"], maintain_order=True):
             words = sorted(set(part["word"]))
             for (step,), side in part.group_by(["step"], maintain_order=True):

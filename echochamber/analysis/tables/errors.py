@@ -65,7 +65,10 @@ def two_scorers(
         if not len(part):
             continue
         for scorer, prefix in (("ours", ""), ("the paper's", "legacy_")):
-            rows += [{"step": step, "scorer": scorer} | row for row in _headline(part, f"{prefix}correct", f"{prefix}format", seed)]
+            rows += [
+                {"step": step, "scorer": scorer} | row
+                for row in _headline(part, f"{prefix}correct", f"{prefix}format", seed)
+            ]
     return pl.DataFrame(rows, schema=schema)
 
 
@@ -83,10 +86,17 @@ def _headline(part: pl.DataFrame, correct: str, form: str, seed: int) -> list[di
     k = powers_up_to(int(num.min()))[-1]
     solved = pass_at_k(num, hits, k)
     rows = [{"quantity": "accuracy"} | _ratio(weights, hits, num)]
-    rows += [{"quantity": f"pass@{k}"} | estimate(float(solved.mean()), mean_interval(weights, solved))] if k > 1 else []
+    rows += (
+        [{"quantity": f"pass@{k}"} | estimate(float(solved.mean()), mean_interval(weights, solved))]
+        if k > 1
+        else []
+    )
     for i, name in enumerate(names):
         own, own_right = (table[f"{column}_{i}"].to_numpy().astype(float) for column in ("num", "right"))
-        rows += [{"quantity": f"share of {name}"} | _ratio(weights, own, num), {"quantity": f"accuracy of {name}"} | _ratio(weights, own_right, own)]
+        rows += [
+            {"quantity": f"share of {name}"} | _ratio(weights, own, num),
+            {"quantity": f"accuracy of {name}"} | _ratio(weights, own_right, own),
+        ]
     return rows
 
 

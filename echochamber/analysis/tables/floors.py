@@ -53,7 +53,10 @@ def _floor(part: pl.DataFrame, step: int, seed: int) -> list[dict[str, Any]]:
     weights, rows = problem_weights(len(problems), seed), []
     for k in powers_up_to(int(problems["n"].to_numpy().min())):
         values = np.bincount(row, weight * pass_at_k(n, c, k), minlength=len(problems))
-        rows.append({"step": step, "kind": "chance", "k": k} | estimate(float(values.mean()), mean_interval(weights, values)))
+        rows.append(
+            {"step": step, "kind": "chance", "k": k}
+            | estimate(float(values.mean()), mean_interval(weights, values))
+        )
     return rows
 
 
@@ -63,11 +66,15 @@ def chance_matches(part: pl.DataFrame) -> pl.DataFrame:
     The weights of one problem are shares of the other problems; a reference that no completion of the
     problem gives is left out but for one row, so that every problem with others is there.
     """
-    kinds = part.select("problem_id", "family", "reference").unique("problem_id").with_columns(
-        family=pl.col("family").fill_null(""),
-        size=pl.col("reference").fill_null("").str.strip_chars_start("-").str.len_chars(),
-        said=_plain(part["reference"]),
-    )  # fmt: skip
+    kinds = (
+        part.select("problem_id", "family", "reference")
+        .unique("problem_id")
+        .with_columns(
+            family=pl.col("family").fill_null(""),
+            size=pl.col("reference").fill_null("").str.strip_chars_start("-").str.len_chars(),
+            said=_plain(part["reference"]),
+        )
+    )
     kind = ["family", "size"]
     held = kinds.group_by([*kind, "said"]).agg(holders=pl.len().cast(pl.Int64))
     kinds = kinds.with_columns(others=pl.len().over(kind).cast(pl.Int64) - 1).filter(pl.col("others") > 0)
@@ -76,7 +83,9 @@ def chance_matches(part: pl.DataFrame) -> pl.DataFrame:
     matched = (
         kinds.join(answers, on="problem_id")
         .join(held.rename({"said": "given"}), on=[*kind, "given"])
-        .with_columns(weight=(pl.col("holders") - (pl.col("given") == pl.col("said")).cast(pl.Int64)) / pl.col("others"))
+        .with_columns(
+            weight=(pl.col("holders") - (pl.col("given") == pl.col("said")).cast(pl.Int64)) / pl.col("others")
+        )
     )
     columns = ["problem_id", "n", "c", "weight"]
     base = kinds.join(totals, on="problem_id").with_columns(c=pl.lit(0), weight=pl.lit(0.0))
@@ -87,7 +96,9 @@ def chance_matches(part: pl.DataFrame) -> pl.DataFrame:
 def _plain(column: pl.Series) -> pl.Expr:
     """The column with one spelling per number, so that `18.0` and `1,000` meet `18` and `1000`; other texts as they are."""
     spelled = column.drop_nulls().unique().to_list()
-    return pl.col(column.name).replace_strict(spelled, [_canonical(text) for text in spelled], default=None, return_dtype=pl.String)
+    return pl.col(column.name).replace_strict(
+        spelled, [_canonical(text) for text in spelled], default=None, return_dtype=pl.String
+    )
 
 
 def _canonical(text: str) -> str:

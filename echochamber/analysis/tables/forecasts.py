@@ -56,10 +56,20 @@ def forecast_table(
     makers = _makers(base, last, kl_weight, (prompts_per_step, samples_per_prompt, bandit_rate), "")
     if forced is not None and len(forced.filter(pl.col("step") == 0)):
         other = _Base(table, 0, problems, formats, matrices(forced, 0, problems, formats)[1])
-        makers |= _makers(other, last, kl_weight, (prompts_per_step, samples_per_prompt, bandit_rate), ", accuracies when forced")
+        makers |= _makers(
+            other,
+            last,
+            kl_weight,
+            (prompts_per_step, samples_per_prompt, bandit_rate),
+            ", accuracies when forced",
+        )
     rows = [_scored("what happened", lambda w: _mean(final, w), final, weights, formats)]
     for name, maker in makers.items():
-        rows.append(_scored(name, maker, final, weights[:bandit_seeds] if isinstance(maker, _Null) else weights, formats))
+        rows.append(
+            _scored(
+                name, maker, final, weights[:bandit_seeds] if isinstance(maker, _Null) else weights, formats
+            )
+        )
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
@@ -67,7 +77,12 @@ class _Base:
     """Shares and accuracies of the base, per problem and pooled over weighted problems."""
 
     def __init__(
-        self, table: pl.DataFrame, step: int, problems: Sequence[str], formats: Sequence[str], forced: np.ndarray | None = None
+        self,
+        table: pl.DataFrame,
+        step: int,
+        problems: Sequence[str],
+        formats: Sequence[str],
+        forced: np.ndarray | None = None,
     ) -> None:
         self.shares, own = matrices(table, step, problems, formats)
         self.forced = forced
@@ -109,11 +124,15 @@ class _Null:
         return bandits(shares, accuracies, *self.size, seed=0)[-1]
 
 
-def _makers(base: _Base, last: int, kl_weight: float | None, size: tuple[int, int, float], suffix: str) -> dict[str, Forecast | _Null]:
+def _makers(
+    base: _Base, last: int, kl_weight: float | None, size: tuple[int, int, float], suffix: str
+) -> dict[str, Forecast | _Null]:
     weight = kl_weight if kl_weight is not None else SMALL_KL
     name = f"KL optimum, weight {weight:g}" if kl_weight is not None else "KL optimum, limit of small weight"
     whole = np.ones(len(base.shares))
-    optimum = np.array([kl_optimum(base.shares[[i]], base.accuracies[[i]], weight) for i in range(len(whole))])
+    optimum = np.array(
+        [kl_optimum(base.shares[[i]], base.accuracies[[i]], weight) for i in range(len(whole))]
+    )
     makers: dict[str, Forecast | _Null] = {
         name + suffix: lambda w: _mean(optimum, w),
         "replicator flow, end" + suffix: lambda w: replicator(*base.ranked(w), 1e3),
@@ -144,11 +163,21 @@ def _scored(
         return float(np.asarray(forecast)[winner])
 
     score = {"share": share, "total_variation": total_variation, "brier": brier}
-    row: dict[str, object] = {"forecast": label, "winner": formats[winner], "hit": winner == int(end.argmax())}
+    row: dict[str, object] = {
+        "forecast": label,
+        "winner": formats[winner],
+        "hit": winner == int(end.argmax()),
+    }
     for name in SCORES:
-        low, high = resampled_interval([score[name](f, e) for f, e in zip(drawn, ends, strict=True)], len(final))
+        low, high = resampled_interval(
+            [score[name](f, e) for f, e in zip(drawn, ends, strict=True)], len(final)
+        )
         value = score[name](forecast, end)
-        row |= {name: value, f"{name}_low": min(low, value) if np.isfinite(low) else None, f"{name}_high": max(high, value) if np.isfinite(high) else None}
+        row |= {
+            name: value,
+            f"{name}_low": min(low, value) if np.isfinite(low) else None,
+            f"{name}_high": max(high, value) if np.isfinite(high) else None,
+        }
     if label != "what happened" and all(f[winner] > POINT_MASS for f in drawn):
         row |= {"share_low": None, "share_high": None}
     return row

@@ -39,7 +39,9 @@ def paired_gains(problems: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     schema: dict[str, Any] = {
         "problem_set": pl.String,
         "quantity": pl.String,
-    } | dict.fromkeys([f"{end}{bound}" for end in ("before", "after") for bound in ("", "_low", "_high")], pl.Float64)
+    } | dict.fromkeys(
+        [f"{end}{bound}" for end in ("before", "after") for bound in ("", "_low", "_high")], pl.Float64
+    )
     return pl.DataFrame(rows, schema=schema | ESTIMATE)
 
 
@@ -60,9 +62,12 @@ def support(records: pl.LazyFrame, problem_set: str, last: int, seed: int = 0) -
     fewest = min(int(halves[f"num_{step}_{half}"].to_numpy().min()) for step in (0, last) for half in (0, 1))
     for k in powers_up_to(fewest):
         solved = {
-            (step, half): pass_at_k(halves[f"num_{step}_{half}"].to_numpy(), halves[f"right_{step}_{half}"].to_numpy(), k)
-            for step in (0, last) for half in (0, 1)
-        }  # fmt: skip
+            (step, half): pass_at_k(
+                halves[f"num_{step}_{half}"].to_numpy(), halves[f"right_{step}_{half}"].to_numpy(), k
+            )
+            for step in (0, last)
+            for half in (0, 1)
+        }
         pairs = [(solved[0, half], solved[last, 1 - half]) for half in (0, 1)]
         kinds = {
             "kept": [was * now for was, now in pairs],
@@ -72,19 +77,26 @@ def support(records: pl.LazyFrame, problem_set: str, last: int, seed: int = 0) -
         }
         for kind, both in kinds.items():
             chance = (both[0] + both[1]) / 2
-            rows.append({"k": k, "kind": kind} | estimate(float(chance.mean()), mean_interval(weights, chance)))
+            rows.append(
+                {"k": k, "kind": kind} | estimate(float(chance.mean()), mean_interval(weights, chance))
+            )
     return pl.DataFrame(rows, schema=schema)
 
 
 def _halves(records: pl.LazyFrame, problem_set: str, steps: Sequence[int]) -> pl.DataFrame:
     """Per problem that has both halves of the samples at every step: num_STEP_HALF and right_STEP_HALF."""
-    wanted = records.filter((pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set) & pl.col("step").is_in(list(steps)))
+    wanted = records.filter(
+        (pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set) & pl.col("step").is_in(list(steps))
+    )
     half = pl.col("sample") % 2
     sums = []
     for step in steps:
         for i in (0, 1):
             own = (pl.col("step") == step) & (half == i)
-            sums += [own.sum().alias(f"num_{step}_{i}"), (own & pl.col("correct")).sum().alias(f"right_{step}_{i}")]
+            sums += [
+                own.sum().alias(f"num_{step}_{i}"),
+                (own & pl.col("correct")).sum().alias(f"right_{step}_{i}"),
+            ]
     table = wanted.group_by("problem_id").agg(sums).sort("problem_id").collect()
     counts = [name for name in table.columns if name.startswith("num_")]
     return table.filter(pl.all_horizontal(pl.col(name) > 0 for name in counts))
@@ -92,7 +104,11 @@ def _halves(records: pl.LazyFrame, problem_set: str, steps: Sequence[int]) -> pl
 
 def score_bounds(weights: np.ndarray, values: np.ndarray, quantity: str) -> Interval:
     """Wilson for the greedy answer (one completion a problem), else the bootstrap by problem."""
-    return wilson(float(values.sum()), values.size) if quantity == "greedy_accuracy" else mean_interval(weights, values)
+    return (
+        wilson(float(values.sum()), values.size)
+        if quantity == "greedy_accuracy"
+        else mean_interval(weights, values)
+    )
 
 
 def paired_ends(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -29,7 +29,10 @@ def likelihood_changes(table: pl.LazyFrame, problem_set: str, seed: int = 0) -> 
         found.with_row_index("row")
         .select("row", "problem_id", "writer", "logprobs", "logprobs_reference")
         .explode("logprobs", "logprobs_reference")
-        .with_columns(place=pl.int_range(pl.len()).over("row"), moved=((pl.col("logprobs") - pl.col("logprobs_reference")).abs() > MOVED).cast(pl.Float64))
+        .with_columns(
+            place=pl.int_range(pl.len()).over("row"),
+            moved=((pl.col("logprobs") - pl.col("logprobs_reference")).abs() > MOVED).cast(pl.Float64),
+        )
     )
     per_problem = found.group_by("writer", "problem_id").agg(
         (pl.col("logprob_reference").mean()).alias("log-probability under the base"),
@@ -50,7 +53,11 @@ def likelihood_changes(table: pl.LazyFrame, problem_set: str, seed: int = 0) -> 
             values = part[name].drop_nulls().to_numpy()
             unit = "share" if name.endswith("moved") else "nats"
             weights = problem_weights(max(len(values), 1), seed)
-            bounds = mean_interval(weights, values) if unit == "share" else paired_interval(weights, np.zeros(len(values)), values)
+            bounds = (
+                mean_interval(weights, values)
+                if unit == "share"
+                else paired_interval(weights, np.zeros(len(values)), values)
+            )
             mean = float(values.mean()) if len(values) else np.nan
             rows.append({"writer": label, "quantity": name, "unit": unit} | estimate(mean, bounds))
     return pl.DataFrame(rows, schema=schema)

@@ -31,7 +31,9 @@ def selection_or_skill(
     if len(problems) < 2 or last == 0:
         return pl.DataFrame(schema=schema)
     before, after = (matrices(table, step, problems, formats) for step in (0, last))
-    known = [matrices(forced, step, problems, formats)[1] if forced is not None else None for step in (0, last)]
+    known = [
+        matrices(forced, step, problems, formats)[1] if forced is not None else None for step in (0, last)
+    ]
     split = split_gain(*before, *after, *known)
     gain = split.selection + split.skill
     parts = {
@@ -44,5 +46,7 @@ def selection_or_skill(
     for part, (values, least, most) in parts.items():
         outer = paired_interval(weights, zero, least)[0], paired_interval(weights, zero, most)[1]
         ends = dict(zip(RANGE, (float(least.mean()), float(most.mean()), *outer), strict=True))
-        rows.append({"part": part, **estimate(float(values.mean()), paired_interval(weights, zero, values)), **ends})
+        rows.append(
+            {"part": part, **estimate(float(values.mean()), paired_interval(weights, zero, values)), **ends}
+        )
     return pl.DataFrame(rows, schema=schema)

@@ -22,7 +22,11 @@ _DEFAULT_KNOBS = StyleKnobs()
 
 
 def render(
-    problem: Problem, style: str, stream: Stream, knobs: StyleKnobs = _DEFAULT_KNOBS, graph: SolutionGraph | None = None
+    problem: Problem,
+    style: str,
+    stream: Stream,
+    knobs: StyleKnobs = _DEFAULT_KNOBS,
+    graph: SolutionGraph | None = None,
 ) -> str:
     """The solution of a world problem in a style: solution text only, without the question.
 

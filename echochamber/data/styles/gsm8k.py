@@ -20,6 +20,8 @@ def render(problem: Problem, graph: SolutionGraph, choices: Choices) -> str:
         name = label(step.name, step.owner)
         marked = formula.replace(" ", "")
         lines.append(
-            choices.phrase(_STEPS).format(Label=capital(name), label=name, formula=formula, marked=marked, value=value)
+            choices.phrase(_STEPS).format(
+                Label=capital(name), label=name, formula=formula, marked=marked, value=value
+            )
         )
     return "\n".join([*lines, f"#### {figure(graph.steps[-1].value)}"])

@@ -49,7 +49,9 @@ class StyleKnobs(Config):
     @model_validator(mode="after")
     def _names_add_up(self) -> "StyleKnobs":
         if self.short_names + self.generic_names > 1:
-            raise ValueError(f"short_names + generic_names is {self.short_names + self.generic_names}; at most 1")
+            raise ValueError(
+                f"short_names + generic_names is {self.short_names + self.generic_names}; at most 1"
+            )
         return self
 
 
@@ -88,6 +90,14 @@ def toss(knobs: StyleKnobs, stream: Stream) -> Choices:
     """Decide every knob for one document; the same draws whatever the shares are."""
     habits = {name: stream.random() < getattr(knobs, name) for name in _TOSSED}
     draw = stream.random()
-    names = "short" if draw < knobs.short_names else "generic" if draw < knobs.short_names + knobs.generic_names else "descriptive"
+    names = (
+        "short"
+        if draw < knobs.short_names
+        else "generic"
+        if draw < knobs.short_names + knobs.generic_names
+        else "descriptive"
+    )
     phrasings = None if knobs.phrasings == "all" else knobs.phrasings
-    return Choices(**habits, names=names, phrasings=phrasings, docstring_form=knobs.docstring_form, stream=stream)
+    return Choices(
+        **habits, names=names, phrasings=phrasings, docstring_form=knobs.docstring_form, stream=stream
+    )

@@ -20,6 +20,8 @@ def render(problem: Problem, graph: SolutionGraph, choices: Choices) -> str:
     for step in graph.steps:
         formula, value = calculation(graph, step, "*", "/", choices.spaced)
         name = label(step.name, step.owner)
-        lines.append(choices.phrase(_STEPS).format(Label=capital(name), label=name, formula=formula, value=value))
+        lines.append(
+            choices.phrase(_STEPS).format(Label=capital(name), label=name, formula=formula, value=value)
+        )
     answer = figure(graph.steps[-1].value)
     return "\n".join([*lines, f"#### {answer}", f"The answer is: {answer}"])

@@ -24,5 +24,13 @@ def render(problem: Problem, graph: SolutionGraph, choices: Choices) -> str:
     assignments, answer = code_lines(graph, choices)
     value = figure(graph.steps[-1].value)
     lines = [choices.phrase(_LEAD_INS)] if choices.lead_in else []
-    lines += ["<llm-code>", *assignments, answer, "</llm-code>", "<llm-code-output>", value, "</llm-code-output>"]
+    lines += [
+        "<llm-code>",
+        *assignments,
+        answer,
+        "</llm-code>",
+        "<llm-code-output>",
+        value,
+        "</llm-code-output>",
+    ]
     return "\n".join([*lines, choices.phrase(_ENDS).format(value)])

@@ -33,7 +33,10 @@ def render(problem: Problem, graph: SolutionGraph, choices: Choices) -> str:
         name = label(step.name, step.owner)
         lines.append(
             choices.phrase(_STEPS).format(
-                Label=capital(name), label=name, Ordinal=ORDINALS[min(place, 3)], maths=f"{mark}{formula} = {value}{mark}"
+                Label=capital(name),
+                label=name,
+                Ordinal=ORDINALS[min(place, 3)],
+                maths=f"{mark}{formula} = {value}{mark}",
             )
         )
     box = f"\\boxed{{{figure(graph.steps[-1].value)}}}"

@@ -106,7 +106,9 @@ def label(name: str, owner: str) -> str:
     return "the " + " ".join(_PROPER.get(word, word) for word in words)
 
 
-def calculation(graph: SolutionGraph, step: Step, times: str, divide: str, spaced: bool = True) -> tuple[str, str]:
+def calculation(
+    graph: SolutionGraph, step: Step, times: str, divide: str, spaced: bool = True
+) -> tuple[str, str]:
     """Both sides of a step in figures: (`12 + 5`, `17`)."""
     sign = {"*": times, "/": divide}.get(step.op, step.op)
     left, right = figure(graph.node(step.left).value), figure(graph.node(step.right).value)

@@ -9,7 +9,9 @@ def render(problem: Problem, graph: SolutionGraph, choices: Choices) -> str:
     """Head, docstring, one assignment per step, `result`, return."""
     lines = ["def simple_math_problem()" + (" -> int:" if choices.type_hints else ":")]
     if choices.docstring:
-        lines += _docstring(problem.question if choices.full_docstring else last_sentence(problem.question), choices)
+        lines += _docstring(
+            problem.question if choices.full_docstring else last_sentence(problem.question), choices
+        )
     assignments, answer = code_lines(graph, choices)
     lines += [f"    {line}" for line in assignments]
     lines += [f"    result = {answer}", "    return result"]

@@ -4,4 +4,12 @@ from .config import LEVELS, PROBLEM_SETS, WorldConfig
 from .draw import draw_problem, operations_of, problem_set
 from .families import FAMILIES
 
-__all__ = ["FAMILIES", "LEVELS", "PROBLEM_SETS", "WorldConfig", "draw_problem", "operations_of", "problem_set"]
+__all__ = [
+    "FAMILIES",
+    "LEVELS",
+    "PROBLEM_SETS",
+    "WorldConfig",
+    "draw_problem",
+    "operations_of",
+    "problem_set",
+]

@@ -43,7 +43,9 @@ class WorldConfig(Config):
     def _ordered(cls, value: tuple[int, int]) -> tuple[int, int]:
         low, high = value
         if not 1 <= low <= high <= MAX_OPERATIONS - BEYOND_EXTRA:
-            raise ValueError(f"expected [fewest, most] with 1 <= fewest <= most <= {MAX_OPERATIONS - BEYOND_EXTRA}")
+            raise ValueError(
+                f"expected [fewest, most] with 1 <= fewest <= most <= {MAX_OPERATIONS - BEYOND_EXTRA}"
+            )
         return value
 
     @model_validator(mode="after")

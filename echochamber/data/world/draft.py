@@ -91,7 +91,13 @@ class Draft:
         owner = self.context.get("who", "")
         nodes = self.nodes
         quantities = [
-            Quantity(names[i], _fraction(nodes[i].value), nodes[i].unit or unit, nodes[i].owner or owner, nodes[i].constant)
+            Quantity(
+                names[i],
+                _fraction(nodes[i].value),
+                nodes[i].unit or unit,
+                nodes[i].owner or owner,
+                nodes[i].constant,
+            )
             for i in givens
         ]
         done = [self._step(nodes[i], names[i], place, unit, owner) for i in steps]
@@ -101,7 +107,15 @@ class Draft:
     def _step(node: _Node, name: str, place: dict[int, int], unit: str, owner: str) -> Step:
         operation: Operation = node.op  # type: ignore[assignment]
         value = _fraction(node.value)
-        return Step(name, operation, place[node.left], place[node.right], value, node.unit or unit, node.owner or owner)
+        return Step(
+            name,
+            operation,
+            place[node.left],
+            place[node.right],
+            value,
+            node.unit or unit,
+            node.owner or owner,
+        )
 
     def _unique_names(self) -> list[str]:
         seen: dict[str, int] = {}

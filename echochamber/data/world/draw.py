@@ -40,7 +40,9 @@ def draw_problem(config: WorldConfig, seed: int, split: str, index: int, problem
         if split_of(structure) == split and _belongs(structure, draft, problem_set, config):
             name = f"{problem_set}-{split}-{keyed}-{index}"
             return _problem(draft, name, structure, family, config, split, problem_set, source)
-    raise UserError(f"world: no problem for set {problem_set!r}, split {split!r} in {_ATTEMPTS} draws; allow more families, operations or values")
+    raise UserError(
+        f"world: no problem for set {problem_set!r}, split {split!r} in {_ATTEMPTS} draws; allow more families, operations or values"
+    )
 
 
 def operations_of(config: WorldConfig, problem_set: str) -> tuple[int, int]:
@@ -53,7 +55,9 @@ def operations_of(config: WorldConfig, problem_set: str) -> tuple[int, int]:
     elif problem_set in LEVELS:
         low, high = max(low, LEVELS[problem_set][0]), min(high, LEVELS[problem_set][1])
     if low > high:
-        raise UserError(f"problem set {problem_set!r} is empty in a world with operations {list(config.operations)}")
+        raise UserError(
+            f"problem set {problem_set!r} is empty in a world with operations {list(config.operations)}"
+        )
     return low, high
 
 
@@ -68,7 +72,9 @@ def problem_set(config: WorldConfig, name: str, split: str, count: int, seed: in
             found[problem.structure] = problem
             last_new = index
     if len(found) < count:
-        raise UserError(f"problem set {name!r}, split {split!r}: only {len(found)} distinct structures found, {count} asked; allow more values or operations")
+        raise UserError(
+            f"problem set {name!r}, split {split!r}: only {len(found)} distinct structures found, {count} asked; allow more values or operations"
+        )
     return list(found.values())
 
 
@@ -95,7 +101,14 @@ def _novel(draft: Draft, config: WorldConfig) -> bool:
 
 
 def _problem(
-    draft: Draft, name: str, structure: int, family: Family, config: WorldConfig, split: str, problem_set: str, source: Stream
+    draft: Draft,
+    name: str,
+    structure: int,
+    family: Family,
+    config: WorldConfig,
+    split: str,
+    problem_set: str,
+    source: Stream,
 ) -> Problem:
     graph = draft.graph()
     return Problem(

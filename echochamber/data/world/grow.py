@@ -32,7 +32,11 @@ def grow(family: Family, operations: int, config: WorldConfig, source: Stream) -
         if previous is None or node is None:
             return None
         left -= cost(previous)
-    return draft if PATTERNS[closing.pattern][1](draft, node, closing, limits, source, "closing") is not None else None
+    return (
+        draft
+        if PATTERNS[closing.pattern][1](draft, node, closing, limits, source, "closing") is not None
+        else None
+    )
 
 
 def _open(
@@ -70,7 +74,9 @@ def _open_with_parts(
     count_most = min(spend + 1, len(cast.words(family, family.parts_from, config)))
     # j parts of which p are products cost p + j - 1; so p = spend + 1 - j must lie in 0 .. j.
     singles = any(row.pattern == "n" for row in family.parts)
-    counts = [j for j in range(1, count_most + 1) if 0 <= spend + 1 - j <= j and (singles or spend + 1 - j == j)]
+    counts = [
+        j for j in range(1, count_most + 1) if 0 <= spend + 1 - j <= j and (singles or spend + 1 - j == j)
+    ]
     if not counts:
         return None
     count = pick(source, counts)

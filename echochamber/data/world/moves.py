@@ -50,7 +50,9 @@ def times(draft: Draft, node: int, row: Row, limits: Limits, source: Stream, rol
     return draft.step(row.names[1], "*", node, draft.given(row.names[0], value))
 
 
-def times_constant(draft: Draft, node: int, row: Row, limits: Limits, source: Stream, role: str) -> int | None:
+def times_constant(
+    draft: Draft, node: int, row: Row, limits: Limits, source: Stream, role: str
+) -> int | None:
     """`x * c`, the constant in words: twice, triples."""
     fits = [factor for factor in TIMES if factor * draft.value(node) <= limits.value]
     if not fits:
@@ -71,7 +73,9 @@ def divide(draft: Draft, node: int, row: Row, limits: Limits, source: Stream, ro
     return draft.step(row.names[1], "/", node, draft.given(row.names[0], value))
 
 
-def divide_constant(draft: Draft, node: int, row: Row, limits: Limits, source: Stream, role: str) -> int | None:
+def divide_constant(
+    draft: Draft, node: int, row: Row, limits: Limits, source: Stream, role: str
+) -> int | None:
     """`x / c`, the constant in words: half, a third."""
     fits = divisors(int(draft.value(node)), 5)
     if not fits:
@@ -81,7 +85,9 @@ def divide_constant(draft: Draft, node: int, row: Row, limits: Limits, source: S
     return draft.step(row.names[1], "/", node, draft.given(row.names[0], value, constant=True))
 
 
-def divide_by_parts(draft: Draft, node: int, row: Row, limits: Limits, source: Stream, role: str) -> int | None:
+def divide_by_parts(
+    draft: Draft, node: int, row: Row, limits: Limits, source: Stream, role: str
+) -> int | None:
     """`x / c`, the constant being how many parts were told: an average, exact."""
     parts = sum(told.role == "fact" for told in draft.told)
     if parts < 2 or draft.value(node) % parts:

@@ -49,7 +49,11 @@ def percentage(op: Operation | None) -> Build:
 
     def build(draft: Draft, node: int, row: Row, limits: Limits, source: Stream, role: str) -> int | None:
         value = int(draft.value(node))
-        fits = [p for p in PERCENTS if value * p % 100 == 0 and (op != "+" or value + value * p // 100 <= limits.value)]
+        fits = [
+            p
+            for p in PERCENTS
+            if value * p % 100 == 0 and (op != "+" or value + value * p // 100 <= limits.value)
+        ]
         if not fits:
             return None
         percent = pick(source, fits)

@@ -22,7 +22,9 @@ def start_quarters(draft: Draft, _: int, row: Row, limits: Limits, source: Strea
     return draft.given(row.names[0], value)
 
 
-def product_of_quarters(draft: Draft, _: int, row: Row, limits: Limits, source: Stream, role: str) -> int | None:
+def product_of_quarters(
+    draft: Draft, _: int, row: Row, limits: Limits, source: Stream, role: str
+) -> int | None:
     """`a * b` with an amount in quarters."""
     first, second = _quarters(source, 5, 24), between(source, 2, min(8, limits.factor))
     draft.tell(row.wordings, role, a=first, b=second)
@@ -38,7 +40,9 @@ def plus_quarters(draft: Draft, node: int, row: Row, limits: Limits, source: Str
     return draft.step(row.names[1], "+", node, draft.given(row.names[0], value))
 
 
-def minus_quarters(draft: Draft, node: int, row: Row, limits: Limits, source: Stream, role: str) -> int | None:
+def minus_quarters(
+    draft: Draft, node: int, row: Row, limits: Limits, source: Stream, role: str
+) -> int | None:
     """`x - n` with an amount in quarters."""
     most = int(draft.value(node) * 4) - 4
     if most < 5:
@@ -48,7 +52,9 @@ def minus_quarters(draft: Draft, node: int, row: Row, limits: Limits, source: St
     return draft.step(row.names[1], "-", node, draft.given(row.names[0], value))
 
 
-def minus_from_quarters(draft: Draft, node: int, row: Row, limits: Limits, source: Stream, role: str) -> int | None:
+def minus_from_quarters(
+    draft: Draft, node: int, row: Row, limits: Limits, source: Stream, role: str
+) -> int | None:
     """`n - x` from an amount in quarters."""
     least = int(draft.value(node) * 4) + 4
     value = _quarters(source, least, least + 80)
@@ -66,11 +72,15 @@ def halve(draft: Draft, node: int, row: Row, limits: Limits, source: Stream, rol
     return draft.step(row.names[1], "/", node, draft.given(row.names[0], 2, constant=True))
 
 
-def plus_product_of_quarters(draft: Draft, node: int, row: Row, limits: Limits, source: Stream, role: str) -> int | None:
+def plus_product_of_quarters(
+    draft: Draft, node: int, row: Row, limits: Limits, source: Stream, role: str
+) -> int | None:
     """`x + a * b` with an amount in quarters."""
     first, second = _quarters(source, 1, 16), between(source, 2, 6)
     if draft.value(node) + first * second > limits.value or first == 1:
         return None
     draft.tell(row.wordings, role, a=first, b=second)
-    product = draft.step(row.names[2], "*", draft.given(row.names[0], first), draft.given(row.names[1], second))
+    product = draft.step(
+        row.names[2], "*", draft.given(row.names[0], first), draft.given(row.names[1], second)
+    )
     return draft.step(row.names[3], "+", node, product)

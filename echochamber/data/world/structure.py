@@ -32,7 +32,10 @@ def combine(op: str, left: Term, right: Term) -> Term:
     """One operation in canonical form: chains of one commutative sign become a sorted list."""
     if op == "-" or op == "/":
         return op, [text_of_term(left), text_of_term(right)]
-    flat = [*(left[1] if left[0] in (op, "") else [text_of_term(left)]), *(right[1] if right[0] in (op, "") else [text_of_term(right)])]
+    flat = [
+        *(left[1] if left[0] in (op, "") else [text_of_term(left)]),
+        *(right[1] if right[0] in (op, "") else [text_of_term(right)]),
+    ]
     flat.sort()
     return op, flat
 

@@ -61,7 +61,14 @@ def _relate(
 
 
 def _compare(
-    draft: Draft, web: Web, person: str, other: str, node: int, rows: tuple[Row, ...], limits: Limits, source: Stream
+    draft: Draft,
+    web: Web,
+    person: str,
+    other: str,
+    node: int,
+    rows: tuple[Row, ...],
+    limits: Limits,
+    source: Stream,
 ) -> int | None:
     """One comparison whose numbers fit: its sentence, and its nodes named after the person."""
     size = len(draft.nodes)

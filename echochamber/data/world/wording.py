@@ -13,7 +13,9 @@ _ONES = (
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
 )  # fmt: skip
 _TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_REFERS_BACK = re.compile(r"^(\{n\} (liters|people)|It|A second|Then|After|Later|At noon|Another|As a bonus)|\b(then|them|they|that|this|it|more|again|another|too|also|on top)\b")
+_REFERS_BACK = re.compile(
+    r"^(\{n\} (liters|people)|It|A second|Then|After|Later|At noon|Another|As a bonus)|\b(then|them|they|that|this|it|more|again|another|too|also|on top)\b"
+)
 _PERSON = re.compile(r"\{(who|she|her)\}", re.IGNORECASE)
 _NUMBER = re.compile(r"(\$?)(?<![\d.])(\d+)(?!\d|\.\d)(%?)")
 
@@ -34,7 +36,9 @@ def spell_out(text: str) -> str:
     def replace(match: re.Match[str]) -> str:
         if len(match[2]) > 3:
             return match[0]
-        words = number_words(int(match[2])) + (" dollars" if match[1] else "") + (" percent" if match[3] else "")
+        words = (
+            number_words(int(match[2])) + (" dollars" if match[1] else "") + (" percent" if match[3] else "")
+        )
         before = text[: match.start()]
         return words[0].upper() + words[1:] if not before or before.endswith((". ", "? ", "! ")) else words
 

@@ -30,7 +30,15 @@ _PREFILL_TOKENS = 32_768
 class Decoder:
     """The slots of one call: at most `sampling.max_rows` rows at once, each with its own cache."""
 
-    def __init__(self, model: Any, trunk: Trunk, head: LogprobHead, prompts: Sequence[Sequence[int]], group: int, sampling: SamplingConfig) -> None:
+    def __init__(
+        self,
+        model: Any,
+        trunk: Trunk,
+        head: LogprobHead,
+        prompts: Sequence[Sequence[int]],
+        group: int,
+        sampling: SamplingConfig,
+    ) -> None:
         self.trunk, self.head, self.sampling, self.threads = trunk, head, sampling, trunk.threads
         self.prompts, self.embed = prompts, model.model.embed_tokens.weight.detach()
         rows = min(sampling.max_rows, len(prompts) * group)
@@ -48,22 +56,43 @@ class Decoder:
     def _allocate(self, rows: int, slots: int) -> None:
         m, limit = self.trunk.weights.struct, self.sampling.max_new_tokens
         room = [-(-max(n, 1) // 16) * 16 for n in (max(len(p) for p in self.prompts) - 1, limit)]
-        sizes = [m.L * count * m.K * (m.C // 2) * capacity for count, capacity in zip((slots, rows), room, strict=True)]
-        self.lengths, self.written = torch.zeros(rows, dtype=torch.int32), torch.zeros(rows, limit, dtype=torch.int32)
+        sizes = [
+            m.L * count * m.K * (m.C // 2) * capacity
+            for count, capacity in zip((slots, rows), room, strict=True)
+        ]
+        self.lengths, self.written = (
+            torch.zeros(rows, dtype=torch.int32),
+            torch.zeros(rows, limit, dtype=torch.int32),
+        )
         self.logprobs, self.next_token = torch.zeros(rows, limit), torch.zeros(rows, dtype=torch.int64)
-        self.prompt_lengths, self.row_prompt = torch.zeros(slots, dtype=torch.int32), torch.zeros(rows, dtype=torch.int32)
+        self.prompt_lengths, self.row_prompt = (
+            torch.zeros(slots, dtype=torch.int32),
+            torch.zeros(rows, dtype=torch.int32),
+        )
         self.streams = np.zeros(rows, np.uint64)
         # Zero, since shares of 0 are multiplied with what lies beyond a row's last token.
         caches = [torch.zeros(size, dtype=torch.int32) for size in (sizes[0], sizes[0], sizes[1], sizes[1])]
-        tensors = dict(zip(("prompt_keys", "prompt_values", "row_keys", "row_values"), caches, strict=True)) | {
-            "prompt_length": self.prompt_lengths, "row_prompt": self.row_prompt, "row_length": self.lengths, "row_token": self.next_token,
-            "tokens": self.written, "logprobs": self.logprobs, "embed": self.embed,
-        }  # fmt: skip
+        tensors = dict(
+            zip(("prompt_keys", "prompt_values", "row_keys", "row_values"), caches, strict=True)
+        ) | {
+            "prompt_length": self.prompt_lengths,
+            "row_prompt": self.row_prompt,
+            "row_length": self.lengths,
+            "row_token": self.next_token,
+            "tokens": self.written,
+            "logprobs": self.logprobs,
+            "embed": self.embed,
+        }
         self.kept = tensors
         self.cache = c.Cache(
-            prompt_slots=slots, prompt_capacity=room[0], row_slots=rows, row_capacity=room[1], limit=limit,
-            row_stream=self.streams.ctypes.data, **{name: c.address(t) for name, t in tensors.items()},
-        )  # fmt: skip
+            prompt_slots=slots,
+            prompt_capacity=room[0],
+            row_slots=rows,
+            row_capacity=room[1],
+            limit=limit,
+            row_stream=self.streams.ctypes.data,
+            **{name: c.address(t) for name, t in tensors.items()},
+        )
 
     def admit(self, waiting: list[tuple[int, int]], stream_keys: np.ndarray) -> None:
         """Give slots to the next (prompt, sample) of `waiting` (last first) while there are any, prompts prefilled together."""
@@ -78,10 +107,16 @@ class Decoder:
             waiting.pop()
             row = self.free_rows.pop()
             self.owner[row] = (prompt, sample)
-            self.row_prompt[row], self.lengths[row], self.next_token[row] = self.prompt_slot[prompt], 0, self.prompts[prompt][-1]
+            self.row_prompt[row], self.lengths[row], self.next_token[row] = (
+                self.prompt_slot[prompt],
+                0,
+                self.prompts[prompt][-1],
+            )
             self.streams[row] = stream_keys[prompt, sample]
             if self.draws is not None:
-                self.draws[row] = uniforms(stream_keys[prompt, sample : sample + 1], 0, self.sampling.max_new_tokens)[0]
+                self.draws[row] = uniforms(
+                    stream_keys[prompt, sample : sample + 1], 0, self.sampling.max_new_tokens
+                )[0]
             self.live[self.num_live] = row
             self.num_live += 1
         longest = max((len(self.prompts[prompt]) for prompt in fresh), default=1)
@@ -95,13 +130,25 @@ class Decoder:
         width = max(max(map(len, ids)), 1)
         tokens = torch.tensor([row + [0] * (width - len(row)) for row in ids])
         spans = Spans.causal(len(ids), width)
-        spans = Spans(spans.positions, spans.shared_start, spans.shared_end, spans.own_start, torch.tensor([len(row) for row in ids]))
+        spans = Spans(
+            spans.positions,
+            spans.shared_start,
+            spans.shared_end,
+            spans.own_start,
+            torch.tensor([len(row) for row in ids]),
+        )
         weights = self.trunk.weights
-        _, structure, tensors, (layout, kept) = run_forward(weights, self.embed[tokens], spans, self.threads, keep=True)
+        _, structure, tensors, (layout, kept) = run_forward(
+            weights, self.embed[tokens], spans, self.threads, keep=True
+        )
         slots = torch.tensor([self.prompt_slot[prompt] for prompt in fresh], dtype=torch.int32)
         self.prompt_lengths[slots.long()] = spans.lengths.int()
         c.load().echo_store_prompts(
-            ctypes.byref(weights.struct), ctypes.byref(layout), ctypes.byref(structure), ctypes.byref(self.cache), slots.data_ptr()
+            ctypes.byref(weights.struct),
+            ctypes.byref(layout),
+            ctypes.byref(structure),
+            ctypes.byref(self.cache),
+            slots.data_ptr(),
         )
         del tensors, kept  # alive until here, since C has only their addresses
 
@@ -112,7 +159,14 @@ class Decoder:
             self._step_in_python(end, stop)
         else:
             self.num_live = c.load().echo_decode(
-                *self._structures(), self.live.ctypes.data, self.num_live, _STEPS, enough, self.sampling.temperature, end, self.threads
+                *self._structures(),
+                self.live.ctypes.data,
+                self.num_live,
+                _STEPS,
+                enough,
+                self.sampling.temperature,
+                end,
+                self.threads,
             )
         ended = np.setdiff1d(before, self.live[: self.num_live])
         return [self._release(int(row), end, stop) for row in ended]
@@ -137,16 +191,25 @@ class Decoder:
         """One token for every row, chosen here: top-p, top-k, and stop strings, which need the text."""
         rows, head = self.live[: self.num_live].copy(), self.head.weights
         logits = torch.empty(len(rows), head.padded)
-        c.load().echo_decode_logits(*self._structures(), rows.ctypes.data, len(rows), logits.data_ptr(), self.threads)
+        c.load().echo_decode_logits(
+            *self._structures(), rows.ctypes.data, len(rows), logits.data_ptr(), self.threads
+        )
         assert self.draws is not None
         where = torch.from_numpy(rows.astype(np.int64))
         at = self.lengths[where].long() - 1
         draws = torch.from_numpy(self.draws[rows, at.numpy()])
         tokens, logprobs = choose(logits[:, : head.struct.V], draws, self.sampling)
-        self.written[where, at], self.logprobs[where, at], self.next_token[where] = tokens.int(), logprobs, tokens
+        self.written[where, at], self.logprobs[where, at], self.next_token[where] = (
+            tokens.int(),
+            logprobs,
+            tokens,
+        )
         ended = (tokens == end) | (at + 1 == self.sampling.max_new_tokens)
         if stop:
-            tails = [self.written[row, : length + 1].tolist() for row, length in zip(rows.tolist(), at.tolist(), strict=True)]
+            tails = [
+                self.written[row, : length + 1].tolist()
+                for row, length in zip(rows.tolist(), at.tolist(), strict=True)
+            ]
             ended |= torch.tensor(stop.in_tails(tails))
         left = rows[~ended.numpy()]
         self.live[: len(left)] = left
@@ -155,9 +218,15 @@ class Decoder:
 
 @torch.no_grad()
 def decode_as_finished(
-    model: Any, trunk: Trunk, head: LogprobHead, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray, sampling: SamplingConfig, end: int,
+    model: Any,
+    trunk: Trunk,
+    head: LogprobHead,
+    prompts: Sequence[Sequence[int]],
+    stream_keys: np.ndarray,
+    sampling: SamplingConfig,
+    end: int,
     stop: StopStrings,
-) -> Iterator[list[tuple[int, list[Row]]]]:  # fmt: skip
+) -> Iterator[list[tuple[int, list[Row]]]]:
     """Yield (prompt, its G rows) of the prompts that have just ended; stream_keys (P, G)."""
     group = stream_keys.shape[1]
     trunk.weights.renew()
@@ -178,4 +247,3 @@ def decode_as_finished(
                 del done[prompt]
         if finished:
             yield finished
-

@@ -24,18 +24,33 @@ class LogprobHead:
         self, hidden: Float[Tensor, "N D"], targets: Int[Tensor, " N"], temperature: float = 1.0
     ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"]]:
         """log softmax(logits / temperature)[target] with its gradient, and the entropy (nats) without one."""
-        return _HeadFunction.apply(self, hidden.to(torch.bfloat16).contiguous(), targets.contiguous(), temperature, self.weights.parameters[0])
+        return _HeadFunction.apply(
+            self,
+            hidden.to(torch.bfloat16).contiguous(),
+            targets.contiguous(),
+            temperature,
+            self.weights.parameters[0],
+        )
 
 
 class _HeadFunction(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, head: LogprobHead, hidden: Tensor, targets: Tensor, temperature: float, weight: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, head: LogprobHead, hidden: Tensor, targets: Tensor, temperature: float, weight: Tensor
+    ) -> tuple[Tensor, Tensor]:
         head.weights.renew()
         logprobs, entropies, lse = (torch.empty(len(targets)) for _ in range(3))
         c.load().echo_head_forward(
-            ctypes.byref(head.weights.struct), hidden.data_ptr(), targets.data_ptr(), len(targets), temperature,
-            logprobs.data_ptr(), entropies.data_ptr(), lse.data_ptr(), head.threads,
-        )  # fmt: skip
+            ctypes.byref(head.weights.struct),
+            hidden.data_ptr(),
+            targets.data_ptr(),
+            len(targets),
+            temperature,
+            logprobs.data_ptr(),
+            entropies.data_ptr(),
+            lse.data_ptr(),
+            head.threads,
+        )
         ctx.head, ctx.temperature, ctx.packed = head, temperature, head.weights.times_packed
         ctx.save_for_backward(hidden, targets, lse)
         ctx.mark_non_differentiable(entropies)
@@ -49,9 +64,17 @@ class _HeadFunction(torch.autograd.Function):
         upstream = upstream.float().contiguous()  # a name, or the copy would be gone before C reads it
         dhidden, dweight = torch.empty(hidden.shape), torch.zeros(head.threads, struct.Vp, struct.D)
         c.load().echo_head_backward(
-            ctypes.byref(struct), hidden.data_ptr(), targets.data_ptr(), lse.data_ptr(), upstream.data_ptr(), len(targets),
-            ctx.temperature, dhidden.data_ptr(), dweight.data_ptr(), head.threads,
-        )  # fmt: skip
+            ctypes.byref(struct),
+            hidden.data_ptr(),
+            targets.data_ptr(),
+            lse.data_ptr(),
+            upstream.data_ptr(),
+            len(targets),
+            ctx.temperature,
+            dhidden.data_ptr(),
+            dweight.data_ptr(),
+            head.threads,
+        )
         for thread in range(1, head.threads):
             dweight[0] += dweight[thread]
         return None, dhidden, None, None, dweight[0, : struct.V]

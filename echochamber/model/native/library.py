@@ -12,7 +12,15 @@ from pathlib import Path
 import torch
 
 _SOURCES = Path(__file__).parent
-_FLAGS = ("-O3", "-march=native", "-mprefer-vector-width=512", "-ffp-contract=off", "-fopenmp", "-fPIC", "-shared")
+_FLAGS = (
+    "-O3",
+    "-march=native",
+    "-mprefer-vector-width=512",
+    "-ffp-contract=off",
+    "-fopenmp",
+    "-fPIC",
+    "-shared",
+)
 _LONG, _VOID, _DOUBLE = ctypes.c_long, ctypes.c_void_p, ctypes.c_double
 POINTER_NAMES = ("qkv", "qkv_t", "out", "out_t", "gate_up", "gate_up_t", "down", "down_t", "norm1", "norm2")
 GRAD_NAMES = ("qkv", "out", "gate_up", "down", "norm1", "norm2")
@@ -25,20 +33,45 @@ def _structure(name: str, **fields: type) -> type[ctypes.Structure]:
 Layer = _structure("Layer", **dict.fromkeys(POINTER_NAMES, _VOID))
 LayerGrad = _structure("LayerGrad", **dict.fromkeys(GRAD_NAMES, _VOID))
 Model = _structure(
-    "Model", **dict.fromkeys(("D", "F", "H", "K", "C", "L", "V", "plain_norm"), _LONG), eps=_DOUBLE, cosine=_VOID, sine=_VOID, norm=_VOID, layers=_VOID
+    "Model",
+    **dict.fromkeys(("D", "F", "H", "K", "C", "L", "V", "plain_norm"), _LONG),
+    eps=_DOUBLE,
+    cosine=_VOID,
+    sine=_VOID,
+    norm=_VOID,
+    layers=_VOID,
 )
 Layout = _structure(
-    "Layout", num_tokens=_LONG, num_rows=_LONG, threads=_LONG,
-    **dict.fromkeys(("starts", "lengths", "thread", "positions", "shared_start", "shared_end", "own_start"), _VOID),
-)  # fmt: skip
+    "Layout",
+    num_tokens=_LONG,
+    num_rows=_LONG,
+    threads=_LONG,
+    **dict.fromkeys(
+        ("starts", "lengths", "thread", "positions", "shared_start", "shared_end", "own_start"), _VOID
+    ),
+)
 Saved = _structure("Saved", **dict.fromkeys(("x", "x1", "lse", "qkv", "o", "gu"), _VOID), keep=_LONG)
 Cache = _structure(
-    "Cache", **dict.fromkeys(("prompt_slots", "prompt_capacity", "row_slots", "row_capacity", "limit"), _LONG),
-    **dict.fromkeys((
-        "prompt_keys", "prompt_values", "row_keys", "row_values", "prompt_length", "row_prompt", "row_length", "row_token", "row_stream",
-        "tokens", "logprobs", "embed",
-    ), _VOID),
-)  # fmt: skip
+    "Cache",
+    **dict.fromkeys(("prompt_slots", "prompt_capacity", "row_slots", "row_capacity", "limit"), _LONG),
+    **dict.fromkeys(
+        (
+            "prompt_keys",
+            "prompt_values",
+            "row_keys",
+            "row_values",
+            "prompt_length",
+            "row_prompt",
+            "row_length",
+            "row_token",
+            "row_stream",
+            "tokens",
+            "logprobs",
+            "embed",
+        ),
+        _VOID,
+    ),
+)
 Head = _structure("Head", D=_LONG, V=_LONG, Vp=_LONG, packed=_VOID, packed_t=_VOID)
 
 
@@ -60,7 +93,9 @@ def load() -> ctypes.CDLL:
     """The library, built where the cache has none for these sources, this compiler and this CPU. Raises Unavailable."""
     if not torch.cpu._is_avx512_bf16_supported():
         raise Unavailable("this CPU has no AVX-512-BF16 units")
-    compiler = next((path for name in (os.environ.get("CC", "cc"), "gcc", "clang") if (path := shutil.which(name))), None)
+    compiler = next(
+        (path for name in (os.environ.get("CC", "cc"), "gcc", "clang") if (path := shutil.which(name))), None
+    )
     if compiler is None:
         raise Unavailable("no C compiler (cc, gcc or clang) is on the path")
     target = _cache_folder() / f"kernels-{_fingerprint(compiler)}.so"
@@ -91,8 +126,14 @@ def _fingerprint(compiler: str) -> str:
     parts = [path.read_bytes() for path in sorted(_SOURCES.glob("*.[hc]"))]
     version = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
     cpu = Path("/proc/cpuinfo")
-    flags = next((line for line in cpu.read_text().splitlines() if line.startswith("flags")), "") if cpu.is_file() else ""
-    return hashlib.sha256(b"\0".join([*parts, version, flags.encode(), *map(str.encode, _FLAGS)])).hexdigest()[:16]
+    flags = (
+        next((line for line in cpu.read_text().splitlines() if line.startswith("flags")), "")
+        if cpu.is_file()
+        else ""
+    )
+    return hashlib.sha256(
+        b"\0".join([*parts, version, flags.encode(), *map(str.encode, _FLAGS)])
+    ).hexdigest()[:16]
 
 
 def _build(compiler: str, target: Path) -> None:
@@ -104,7 +145,11 @@ def _build(compiler: str, target: Path) -> None:
             command = [compiler, *_FLAGS, "-o", str(built), str(_SOURCES / "kernels.c"), "-lm"]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
-                lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or ["no message"]
+                lines = (
+                    [line for line in done.stderr.splitlines() if "error" in line]
+                    or done.stderr.splitlines()
+                    or ["no message"]
+                )
                 raise Unavailable(f"{Path(compiler).name} could not build the engine: {lines[0]}")
             built.replace(target)
     except OSError as error:

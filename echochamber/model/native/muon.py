@@ -27,16 +27,24 @@ class NativeMuon(torch.optim.Muon):
             if not params:
                 continue
             torch._foreach_lerp_(buffers, grads, 1 - group["momentum"])
-            updates = torch._foreach_lerp(grads, buffers, group["momentum"]) if group["nesterov"] else [b.clone() for b in buffers]
+            updates = (
+                torch._foreach_lerp(grads, buffers, group["momentum"])
+                if group["nesterov"]
+                else [b.clone() for b in buffers]
+            )
             updates = [update.contiguous() for update in updates]
             orthogonalise(updates, group["ns_steps"], group["ns_coefficients"], group["eps"], self.threads)
             torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
             # adjust_lr_fn "original": taller matrices take longer steps.
-            torch._foreach_mul_(updates, [-group["lr"] * math.sqrt(max(1.0, p.shape[0] / p.shape[1])) for p in params])
+            torch._foreach_mul_(
+                updates, [-group["lr"] * math.sqrt(max(1.0, p.shape[0] / p.shape[1])) for p in params]
+            )
             torch._foreach_add_(params, updates)
 
 
-def orthogonalise(matrices: list[Tensor], steps: int, coefficients: tuple[float, float, float], eps: float, threads: int) -> None:
+def orthogonalise(
+    matrices: list[Tensor], steps: int, coefficients: tuple[float, float, float], eps: float, threads: int
+) -> None:
     """Replace each contiguous float32 matrix by its approximate orthogonal factor."""
     pointers = (ctypes.c_void_p * len(matrices))(*(c.address(matrix) for matrix in matrices))
     shapes = (ctypes.c_int64 * (2 * len(matrices)))(*(side for matrix in matrices for side in matrix.shape))

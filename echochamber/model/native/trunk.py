@@ -40,9 +40,14 @@ def layout(spans: Spans, threads: int) -> tuple[ctypes.Structure, list[Tensor]]:
     """The rows for C, and the tensors that must outlive it."""
     rows, width = spans.positions.shape
     kept = [
-        torch.arange(rows) * width, spans.lengths.long().contiguous(), torch.tensor(assign(spans.lengths.tolist(), threads), dtype=torch.int32),
-        *(part.int().contiguous() for part in (spans.positions, spans.shared_start, spans.shared_end, spans.own_start)),
-    ]  # fmt: skip
+        torch.arange(rows) * width,
+        spans.lengths.long().contiguous(),
+        torch.tensor(assign(spans.lengths.tolist(), threads), dtype=torch.int32),
+        *(
+            part.int().contiguous()
+            for part in (spans.positions, spans.shared_start, spans.shared_end, spans.own_start)
+        ),
+    ]
     names = ("starts", "lengths", "thread", "positions", "shared_start", "shared_end", "own_start")
     pointers = {name: c.address(tensor) for name, tensor in zip(names, kept, strict=True)}
     return c.Layout(num_tokens=rows * width, num_rows=rows, threads=threads, **pointers), kept
@@ -61,10 +66,14 @@ def saved(model: Any, num_tokens: int, x: Tensor, keep: bool) -> tuple[ctypes.St
         "o": torch.empty(layers, num_tokens, D, dtype=torch.bfloat16),
         "gu": torch.empty(layers, num_tokens, 2 * F, dtype=torch.bfloat16),
     }
-    return c.Saved(keep=int(keep), **{name: c.address(tensor) for name, tensor in kept.items()}), list(kept.values())
+    return c.Saved(keep=int(keep), **{name: c.address(tensor) for name, tensor in kept.items()}), list(
+        kept.values()
+    )
 
 
-def run_forward(weights: TrunkWeights, x: Tensor, spans: Spans, threads: int, keep: bool) -> tuple[Tensor, ctypes.Structure, list[Tensor], Any]:
+def run_forward(
+    weights: TrunkWeights, x: Tensor, spans: Spans, threads: int, keep: bool
+) -> tuple[Tensor, ctypes.Structure, list[Tensor], Any]:
     """(hidden, saved structure, its tensors, layout)."""
     weights.renew()
     where = layout(spans, threads)
@@ -94,14 +103,24 @@ class _TrunkFunction(torch.autograd.Function):
         flat = torch.zeros(threads, sum(p.numel() for p in weights.parameters))
         dnorm = torch.zeros(threads, dhidden.shape[-1])
         grads = (c.LayerGrad * (threads * weights.struct.L))()
-        views = [part.view(p.shape) for p, part in zip(weights.parameters, flat[0].split([p.numel() for p in weights.parameters]), strict=True)]
+        views = [
+            part.view(p.shape)
+            for p, part in zip(
+                weights.parameters, flat[0].split([p.numel() for p in weights.parameters]), strict=True
+            )
+        ]
         for thread in range(threads):
             _point(grads, weights, flat[thread], thread)
         dhidden = dhidden.float().contiguous()
         c.load().echo_trunk_backward(
-            ctypes.byref(weights.struct), ctypes.byref(ctx.where[0]), ctypes.byref(ctx.structure), dhidden.data_ptr(), dx.data_ptr(),
-            ctypes.addressof(grads), dnorm.data_ptr(),
-        )  # fmt: skip
+            ctypes.byref(weights.struct),
+            ctypes.byref(ctx.where[0]),
+            ctypes.byref(ctx.structure),
+            dhidden.data_ptr(),
+            dx.data_ptr(),
+            ctypes.addressof(grads),
+            dnorm.data_ptr(),
+        )
         for thread in range(1, threads):
             flat[0] += flat[thread]
         if weights.final is not None:
@@ -113,8 +132,11 @@ def _point(grads: Any, weights: TrunkWeights, flat: Tensor, thread: int) -> None
     """Aim one thread's gradient structures into its flat buffer, parameters in `layer_parameters` order."""
     m, at = weights.struct, flat.data_ptr()
     sizes = {
-        "qkv": (m.H + 2 * m.K) * m.C * m.D, "out": m.H * m.C * m.D, "gate_up": 2 * m.F * m.D, "down": m.D * m.F,
-    } | ({} if m.plain_norm else {"norm1": m.D, "norm2": m.D})  # fmt: skip
+        "qkv": (m.H + 2 * m.K) * m.C * m.D,
+        "out": m.H * m.C * m.D,
+        "gate_up": 2 * m.F * m.D,
+        "down": m.D * m.F,
+    } | ({} if m.plain_norm else {"norm1": m.D, "norm2": m.D})
     for layer in range(m.L):
         for name, size in sizes.items():
             setattr(grads[thread * m.L + layer], name, at)

@@ -47,7 +47,9 @@ class Packed:
 
     def stale(self) -> bool:
         """True once after every change of a parameter."""
-        if self.seen and all(torch.equal(old, now) for old, now in zip(self.seen, self.parameters, strict=True)):
+        if self.seen and all(
+            torch.equal(old, now) for old, now in zip(self.seen, self.parameters, strict=True)
+        ):
             return False
         self.seen = [p.detach().clone() for p in self.parameters]
         self.times_packed += 1
@@ -59,13 +61,23 @@ class TrunkWeights(Packed):
 
     def __init__(self, model: Any) -> None:
         self.blocks, self.final = model.blocks, getattr(model.model.norm, "weight", None)
-        super().__init__([p for block in self.blocks for p in layer_parameters(block)] + ([] if self.final is None else [self.final]))
+        super().__init__(
+            [p for block in self.blocks for p in layer_parameters(block)]
+            + ([] if self.final is None else [self.final])
+        )
         config = model.config
         self.tables = (model.cos, model.sin)
         self.struct = c.Model(
-            D=config.hidden_size, F=config.intermediate_size, H=config.num_heads, K=config.num_kv_heads, C=config.head_size,
-            L=config.num_layers, V=config.vocab_size, plain_norm=int(config.architecture == "olmo"), eps=config.norm_eps,
-        )  # fmt: skip
+            D=config.hidden_size,
+            F=config.intermediate_size,
+            H=config.num_heads,
+            K=config.num_kv_heads,
+            C=config.head_size,
+            L=config.num_layers,
+            V=config.vocab_size,
+            plain_norm=int(config.architecture == "olmo"),
+            eps=config.norm_eps,
+        )
         self.layers = (c.Layer * config.num_layers)()
         self.keep: list[Any] = []
 
@@ -117,6 +129,16 @@ class HeadWeights(Packed):
 def layer_parameters(block: Any) -> list[Tensor]:
     """A block's parameters in the order of their gradients (`trunk`)."""
     attention, mlp = block.self_attn, block.mlp
-    matrices = (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj, mlp.gate_proj, mlp.up_proj, mlp.down_proj)
-    norms = (getattr(norm, "weight", None) for norm in (block.input_layernorm, block.post_attention_layernorm))
+    matrices = (
+        attention.q_proj,
+        attention.k_proj,
+        attention.v_proj,
+        attention.o_proj,
+        mlp.gate_proj,
+        mlp.up_proj,
+        mlp.down_proj,
+    )
+    norms = (
+        getattr(norm, "weight", None) for norm in (block.input_layernorm, block.post_attention_layernorm)
+    )
     return [linear.weight for linear in matrices] + [weight for weight in norms if weight is not None]

@@ -43,7 +43,9 @@ def sampling(load: Load, turns: Turns) -> None:
     """The workload's prompts, all samples of them, from the trained model."""
     runtime = _runtime(load)
     model, tokenizer = load_checkpoint(Path(load["checkpoint"]), runtime.device)
-    settings = SamplingConfig(max_new_tokens=load["new_tokens"], max_rows=len(load["prompts"]) * load["samples"])
+    settings = SamplingConfig(
+        max_new_tokens=load["new_tokens"], max_rows=len(load["prompts"]) * load["samples"]
+    )
     engine = NativeEngine(model, tokenizer, settings, runtime, "")
     turns.ready("torch")
     turns.serve(lambda request: draw(engine, load["prompts"], load["samples"], request["turn"]))
@@ -51,7 +53,9 @@ def sampling(load: Load, turns: Turns) -> None:
 
 def draw(engine: NativeEngine, prompts: list[list[int]], samples: int, turn: int) -> int:
     """Tokens sampled, EOS included."""
-    keys = np.array([[key("bench", turn, p, g) for g in range(samples)] for p in range(len(prompts))], dtype=np.uint64)
+    keys = np.array(
+        [[key("bench", turn, p, g) for g in range(samples)] for p in range(len(prompts))], dtype=np.uint64
+    )
     return sum(len(one.token_ids) for group in engine.sample(prompts, keys) for one in group)
 
 
@@ -75,7 +79,9 @@ def training_step(config: ModelConfig, shape: list[int], runtime: Runtime) -> Ca
     speed_up(model, runtime)
     optimizer = Optimizer(model, OptimizerConfig())
     loss_of = loss_function(model, runtime)
-    tokens = torch.randint(config.vocab_size, (shape[0], shape[1] + 1), generator=torch.Generator().manual_seed(0))
+    tokens = torch.randint(
+        config.vocab_size, (shape[0], shape[1] + 1), generator=torch.Generator().manual_seed(0)
+    )
     batch = (tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous(), None)
 
     def step() -> int:
@@ -89,7 +95,10 @@ def training_step(config: ModelConfig, shape: list[int], runtime: Runtime) -> Ca
 def grpo(load: Load, turns: Turns) -> None:
     """The `rl` stage itself, from the trained model, for some steps a turn; the first of them, which sets up, is not reported."""
     config = RLConfig.parse(load["grpo"], "bench")
-    problems = [Problem(f"bench-{i}", text.removesuffix(config.prompt_suffix), reference) for i, (text, reference) in enumerate(load["problems"])]
+    problems = [
+        Problem(f"bench-{i}", text.removesuffix(config.prompt_suffix), reference)
+        for i, (text, reference) in enumerate(load["problems"])
+    ]
     runtime = _runtime(load)
     turns.ready("torch")
     while (request := turns.request()) is not None:
@@ -98,7 +107,9 @@ def grpo(load: Load, turns: Turns) -> None:
             timing = read_metrics(Path(folder) / "timing.jsonl")
             lengths = [row["completion/length_mean"] for row in read_metrics(Path(folder) / "metrics.jsonl")]
         rows = config.prompts_per_step * config.samples_per_prompt
-        turns.report(seconds=[row["step_s"] for row in timing[1:]], tokens=round(rows * statistics.mean(lengths[1:])))
+        turns.report(
+            seconds=[row["step_s"] for row in timing[1:]], tokens=round(rows * statistics.mean(lengths[1:]))
+        )
 
 
 def peak(load: Load, turns: Turns) -> None:
@@ -121,17 +132,23 @@ def growth(load: Load, turns: Turns) -> None:
         turns.report(seconds=seconds, tokens=tokens, parameters=num_parameters(config), flops_per_token=flops)
 
 
-def _sampling_point(config: ModelConfig, request: dict[str, Any], runtime: Runtime) -> tuple[list[float], int]:
+def _sampling_point(
+    config: ModelConfig, request: dict[str, Any], runtime: Runtime
+) -> tuple[list[float], int]:
     model = Transformer(config).to(runtime.device)
     model.init_weights(torch.Generator().manual_seed(0))
     samples = min(8, request["batch"])
-    prompts = np.random.default_rng(0).integers(0, config.vocab_size, (request["batch"] // samples, 40)).tolist()
+    prompts = (
+        np.random.default_rng(0).integers(0, config.vocab_size, (request["batch"] // samples, 40)).tolist()
+    )
     settings = SamplingConfig(max_new_tokens=request["length"], max_rows=request["batch"])
     engine = NativeEngine(model, _endless_tokenizer(), settings, runtime, "")
     return _timed(lambda: draw(engine, prompts, samples, 0), request["repeats"])
 
 
-def _training_point(config: ModelConfig, request: dict[str, Any], runtime: Runtime) -> tuple[list[float], int]:
+def _training_point(
+    config: ModelConfig, request: dict[str, Any], runtime: Runtime
+) -> tuple[list[float], int]:
     return _timed(training_step(config, [request["batch"], request["length"]], runtime), request["repeats"])
 
 
@@ -155,8 +172,12 @@ def _endless_tokenizer() -> Tokenizer:
 
 
 WORKS: dict[str, Callable[[Load, Turns], None]] = {
-    "sampling": sampling, "training": training, "grpo": grpo, "peak": peak, "growth": growth,
-}  # fmt: skip
+    "sampling": sampling,
+    "training": training,
+    "grpo": grpo,
+    "peak": peak,
+    "growth": growth,
+}
 
 if __name__ == "__main__":
     WORKS[sys.argv[1]](json.loads(Path(sys.argv[2]).read_text(encoding="utf-8")), Turns())

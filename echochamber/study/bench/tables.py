@@ -14,7 +14,11 @@ _TITLES = {"sampling": "Sampling", "training": "Training", "grpo": "A step of GR
 def markdown(results: dict[str, Any]) -> str:
     """All tables that there are results for."""
     parts = [_about(results["model"])]
-    parts += [_comparison(title, results[name], results["model"]) for name, title in _TITLES.items() if name in results]
+    parts += [
+        _comparison(title, results[name], results["model"])
+        for name, title in _TITLES.items()
+        if name in results
+    ]
     if "growth" in results:
         parts.append(_growth(results["growth"]))
     return "\n\n".join(parts) + "\n"
@@ -31,7 +35,14 @@ def _about(model: dict[str, Any]) -> str:
 def _comparison(title: str, found: dict[str, Any], model: dict[str, Any]) -> str:
     in_steps = title == _TITLES["grpo"]
     unit = "seconds a step" if in_steps else "tokens/s"
-    lines = [f"### {title}: {_what(title, found, model)}", "", _circumstances(found), "", f"| who | {unit} | spread | ratio | versions |", "|---|---|---|---|---|"]
+    lines = [
+        f"### {title}: {_what(title, found, model)}",
+        "",
+        _circumstances(found),
+        "",
+        f"| who | {unit} | spread | ratio | versions |",
+        "|---|---|---|---|---|",
+    ]
     return "\n".join(lines + [_row(row, in_steps) for row in found["rows"]])
 
 
@@ -52,7 +63,9 @@ def _row(row: dict[str, Any], in_steps: bool) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in row["versions"].items())
     if "missing" in row:
         return f"| {row['label']} | {row['missing'].replace('|', '/')} | | | {versions} |"
-    values = row["seconds"] if in_steps else [n / s for n, s in zip(row["tokens"], row["seconds"], strict=True)]
+    values = (
+        row["seconds"] if in_steps else [n / s for n, s in zip(row["tokens"], row["seconds"], strict=True)]
+    )
     show = "{:.2f}" if in_steps else "{:,.0f}"
     middle = row["median_seconds"] if in_steps else row["tokens_per_second"]
     ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
@@ -63,15 +76,27 @@ def _growth(found: dict[str, Any]) -> str:
     sampling = [row for row in found["rows"] if row["work"] == "sampling"]
     training = [row for row in found["rows"] if row["work"] == "training"]
     lines = [
-        "### How cost grows", "", _circumstances(found), "", "Sampling on random weights that never end a completion, after prompts of 40 tokens:", "",
-        "| size | parameters | completions at once | new tokens each | tokens/s |", "|---|---|---|---|---|",
-    ]  # fmt: skip
-    lines += [f"| {r['size']} | {r['parameters']:,} | {r['batch']:,} | {r['length']:,} | {r['tokens_per_second']:,.0f} |" for r in sampling]
+        "### How cost grows",
+        "",
+        _circumstances(found),
+        "",
+        "Sampling on random weights that never end a completion, after prompts of 40 tokens:",
+        "",
+        "| size | parameters | completions at once | new tokens each | tokens/s |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {r['size']} | {r['parameters']:,} | {r['batch']:,} | {r['length']:,} | {r['tokens_per_second']:,.0f} |"
+        for r in sampling
+    ]
     peak = found["peak_flops_per_second"] / 1e9
     lines += [
-        "", f"Training, one optimizer step of AdamW on 32 x 256 tokens; matrix peak of this machine {peak:,.0f} GFLOP/s:", "",
-        "| size | parameters | tokens/s | GFLOP/s | share of peak |", "|---|---|---|---|---|",
-    ]  # fmt: skip
+        "",
+        f"Training, one optimizer step of AdamW on 32 x 256 tokens; matrix peak of this machine {peak:,.0f} GFLOP/s:",
+        "",
+        "| size | parameters | tokens/s | GFLOP/s | share of peak |",
+        "|---|---|---|---|---|",
+    ]
     lines += [
         f"| {r['size']} | {r['parameters']:,} | {r['tokens_per_second']:,.0f} | {r['flops_per_second'] / 1e9:,.0f} | {100 * r['peak_share']:.0f}% |"
         for r in training

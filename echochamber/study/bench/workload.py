@@ -15,9 +15,15 @@ from ..recipe import Recipe, load_recipe
 
 RECIPE = "bench"
 QUICK = (
-    "sizes=[nano-0.2m]", "tokenizer.documents=400", "mixtures.tg_omi1_omi2.budget_tokens=60K", "pretrain.batch_tokens=2048",
-    "rl.grpo.prompts_per_step=4", "rl.grpo.samples_per_prompt=4", "rl.grpo.max_new_tokens=24", "runtime.threads=1",
-)  # fmt: skip
+    "sizes=[nano-0.2m]",
+    "tokenizer.documents=400",
+    "mixtures.tg_omi1_omi2.budget_tokens=60K",
+    "pretrain.batch_tokens=2048",
+    "rl.grpo.prompts_per_step=4",
+    "rl.grpo.samples_per_prompt=4",
+    "rl.grpo.max_new_tokens=24",
+    "runtime.threads=1",
+)
 """Overrides under which everything runs in seconds and nothing means anything."""
 
 

@@ -29,8 +29,13 @@ GROWTH_REPEATS = 3
 
 
 def comparison(
-    contenders: tuple[Contender, ...], pythons: dict[str, str], workload: Path, logs: Path, repeats: int, quick: bool
-) -> dict[str, Any]:  # fmt: skip
+    contenders: tuple[Contender, ...],
+    pythons: dict[str, str],
+    workload: Path,
+    logs: Path,
+    repeats: int,
+    quick: bool,
+) -> dict[str, Any]:
     """Medians over the turns and how many times as fast as each peer we are."""
     measured = compare(contenders, pythons, workload, logs, repeats, 0 if quick else 2)
     ours = measured[0]
@@ -46,9 +51,13 @@ def _row(one: Measured, ours: Measured) -> dict[str, Any]:
     # Tokens per second where both count tokens, since completions differ in length; else seconds for the same work.
     ratio = our_rate / rate if rate and our_rate else seconds / our_seconds
     return row | {
-        "load_seconds": one.load_seconds, "seconds": one.seconds, "tokens": one.tokens,
-        "median_seconds": seconds, "tokens_per_second": rate, "ratio": None if one.ours else ratio,
-    }  # fmt: skip
+        "load_seconds": one.load_seconds,
+        "seconds": one.seconds,
+        "tokens": one.tokens,
+        "median_seconds": seconds,
+        "tokens_per_second": rate,
+        "ratio": None if one.ours else ratio,
+    }
 
 
 def peak(workload: Path, logs: Path, repeats: int) -> float:
@@ -64,32 +73,55 @@ def growth(workload: Path, logs: Path, quick: bool) -> dict[str, Any]:
     points = growth_points(quick)
     machine_peak = peak(workload, logs, 1 if quick else 5)
     rows = []
-    with worker(Contender("growth", OURS, "growth"), {}, workload, logs) as session, progress_bar("cost growth", len(points), unit="points") as bar:
+    with (
+        worker(Contender("growth", OURS, "growth"), {}, workload, logs) as session,
+        progress_bar("cost growth", len(points), unit="points") as bar,
+    ):
         session.answer()
         for point in points:
             answer = session.turn(point | {"repeats": 1 if quick else GROWTH_REPEATS})
             seconds = statistics.median(answer["seconds"])
             rate = answer["tokens"] / seconds
-            row = point | {"parameters": answer["parameters"], "tokens_per_second": rate, "seconds": answer["seconds"]}
+            row = point | {
+                "parameters": answer["parameters"],
+                "tokens_per_second": rate,
+                "seconds": answer["seconds"],
+            }
             if point["work"] == "training":
                 flops = rate * answer["flops_per_token"]
                 row |= {"flops_per_second": flops, "peak_share": flops / machine_peak}
             rows.append(row)
             bar.advance(note=f"{point['work']} {point['size']} {rate:,.0f} tokens/s")
-    return {"peak_flops_per_second": machine_peak, "rows": rows, "repeats": 1 if quick else GROWTH_REPEATS} | _circumstances()
+    return {
+        "peak_flops_per_second": machine_peak,
+        "rows": rows,
+        "repeats": 1 if quick else GROWTH_REPEATS,
+    } | _circumstances()
 
 
 def growth_points(quick: bool) -> list[dict[str, Any]]:
     """One factor at a time around the comparison's own point: 0.8 M parameters, 512 completions of 100 tokens."""
     if quick:
-        return [{"work": work, "size": "nano-0.2m", "batch": 4, "length": 16} for work in ("sampling", "training")]
+        return [
+            {"work": work, "size": "nano-0.2m", "batch": 4, "length": 16} for work in ("sampling", "training")
+        ]
     sampling = [(size, 512, 100) for size in SIZES]
-    sampling += [("nano-0.8m", batch, 100) for batch in BATCHES] + [("nano-0.8m", 64, length) for length in LENGTHS]
-    points = [{"work": "sampling", "size": size, "batch": batch, "length": length} for size, batch, length in sampling]
+    sampling += [("nano-0.8m", batch, 100) for batch in BATCHES] + [
+        ("nano-0.8m", 64, length) for length in LENGTHS
+    ]
+    points = [
+        {"work": "sampling", "size": size, "batch": batch, "length": length}
+        for size, batch, length in sampling
+    ]
     return points + [{"work": "training", "size": size, "batch": 32, "length": 256} for size in SIZES]
 
 
 def _circumstances() -> dict[str, Any]:
     """When it was measured and how busy the machine had been; nothing that names the machine."""
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return {"date": today, "load": os.getloadavg()[0], "cores": len(os.sched_getaffinity(0)), "libraries": library_versions()}
+    return {
+        "date": today,
+        "load": os.getloadavg()[0],
+        "cores": len(os.sched_getaffinity(0)),
+        "libraries": library_versions(),
+    }

@@ -34,15 +34,22 @@ class LockedPool:
         try:
             missing = self.missing_layers(worker)
             if missing:
-                return RunResult("unsupported", detail=f"second tier cannot be locked down: no {', '.join(missing)}")
+                return RunResult(
+                    "unsupported", detail=f"second tier cannot be locked down: no {', '.join(missing)}"
+                )
             reply = worker.request(
-                encode_program(program.entry, program.blocks), self.limits.locked_seconds + self.limits.grace_seconds
+                encode_program(program.entry, program.blocks),
+                self.limits.locked_seconds + self.limits.grace_seconds,
             )
         except OSError as error:
             return RunResult("infrastructure", detail=f"second tier: {error}"[:120])
         finally:
             self._free.put(worker)
-        return RunResult("timeout", detail="killed at the wall-clock limit") if reply is None else read_reply(reply)
+        return (
+            RunResult("timeout", detail="killed at the wall-clock limit")
+            if reply is None
+            else read_reply(reply)
+        )
 
     @staticmethod
     def missing_layers(worker: WorkerProcess) -> list[str]:

@@ -91,7 +91,9 @@ def _report(value: Any, unwrap: bool = False) -> str:
         return f"float {float(value)!r}"
     if kind in (Fraction, str) or isinstance(value, sympy.Rational):
         return f"text {' '.join(str(value)[:_MAX_TEXT].split())}"
-    if isinstance(value, sympy.Basic | sympy.MatrixBase) and not isinstance(value, sympy.logic.boolalg.BooleanAtom):
+    if isinstance(value, sympy.Basic | sympy.MatrixBase) and not isinstance(
+        value, sympy.logic.boolalg.BooleanAtom
+    ):
         return f"text {sympy.latex(value)[:_MAX_TEXT]}"
     if kind in (list, tuple, set) and 0 < len(value) <= _MAX_ELEMENTS:
         return _report_elements(value)
@@ -109,7 +111,9 @@ def _report_elements(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     """numpy scalars as Python numbers."""
-    is_scalar = type(value).__module__ == "numpy" and hasattr(value, "item") and getattr(value, "size", 1) == 1
+    is_scalar = (
+        type(value).__module__ == "numpy" and hasattr(value, "item") and getattr(value, "size", 1) == 1
+    )
     return value.item() if is_scalar else value
 
 

@@ -32,7 +32,7 @@ from pydantic_monty import (
 from ..programs import Program, last_expression
 from .result import Limits, RunResult, read_report
 
-_REPORT = '''def _{t}(v,k=type,i=int,f=float,s=str,b=bool,l=list,u=tuple,r=repr,n=len,p=print):
+_REPORT = """def _{t}(v,k=type,i=int,f=float,s=str,b=bool,l=list,u=tuple,r=repr,n=len,p=print):
     t=k(v)
     if t is i: p("\\n{t} int",v)
     elif t is f: p("\\n{t} float",r(v))
@@ -44,7 +44,7 @@ _REPORT = '''def _{t}(v,k=type,i=int,f=float,s=str,b=bool,l=list,u=tuple,r=repr,
         p("\\n{t} text",r(v))
     elif r(t)=="<class 'decimal.Decimal'>": p("\\n{t} text",v)
     else: p("\\n{t} type",r(t)[:60])
-'''
+"""
 """Runs before the program, so its default arguments hold the real builtins whatever follows."""
 _POLICY: pydantic_monty.OSPolicy = {"sleep": "zero", "random_start": {"seed": 0}, "datetime": "call_host"}
 # Monty looks for this optional package at every feed, and Python remembers only what it has found:

@@ -17,11 +17,18 @@ from ..synthetic import make_study
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory):
     """Three seeds of the synthetic study, its arm called as the claims call it."""
-    folder = make_study(tmp_path_factory.mktemp("claims"), seeds=(0, 1, 2), problems=8, samples=64, checkpoints=(1, 8, 48))
+    folder = make_study(
+        tmp_path_factory.mktemp("claims"), seeds=(0, 1, 2), problems=8, samples=64, checkpoints=(1, 8, 48)
+    )
     path = folder / "study.json"
     study = json.loads(path.read_text().replace('"grpo"', '"ppo"'))
     study["recipe"] |= {"claims": [2, 3, 7], "sizes": ["nano-0.8m"], "evaluate": {"sets": ["easy"]}}
-    study["recipe"]["rl"]["ppo"] = {"algorithm": "ppo", "prompts_per_step": 32, "samples_per_prompt": 8, "temperature": 1.0}
+    study["recipe"]["rl"]["ppo"] = {
+        "algorithm": "ppo",
+        "prompts_per_step": 32,
+        "samples_per_prompt": 8,
+        "temperature": 1.0,
+    }
     path.write_text(json.dumps(study))
     return folder
 
@@ -29,9 +36,15 @@ def judged(tmp_path_factory):
 def test_tables_repeat_what_the_evaluations_say(judged):
     tables = collect(judged)
     scores = tables.frames["scores"]
-    node = next(n for n in json.loads((judged / "study.json").read_text())["nodes"] if n["kind"] == "evaluate" and n["arm"] == "ppo" and n["seed"] == 1)
+    node = next(
+        n
+        for n in json.loads((judged / "study.json").read_text())["nodes"]
+        if n["kind"] == "evaluate" and n["arm"] == "ppo" and n["seed"] == 1
+    )
     for row in json.loads((judged / node["folder"] / "summary.json").read_text()):
-        mine = scores.filter((pl.col("arm") == "ppo") & (pl.col("seed") == 1) & (pl.col("step") == row["step"]))
+        mine = scores.filter(
+            (pl.col("arm") == "ppo") & (pl.col("seed") == 1) & (pl.col("step") == row["step"])
+        )
         found = dict(mine.select("quantity", "value").rows())
         assert found["accuracy"] == row["accuracy"]
         assert found["maj@64"] == row["maj@k"]["64"]
@@ -60,8 +73,12 @@ def test_the_ledger_of_a_study_and_of_its_tables_are_one(judged, tmp_path):
     direct = open_ledger(judged)
     save_ledger(direct, tmp_path)
     again = open_ledger(tmp_path)
-    assert [(line.verdict, line.reason) for line in again.lines] == [(line.verdict, line.reason) for line in direct.lines]
-    assert judge(CLAIMS[3], again.tables).parts[0].estimate == judge(CLAIMS[3], direct.tables).parts[0].estimate
+    assert [(line.verdict, line.reason) for line in again.lines] == [
+        (line.verdict, line.reason) for line in direct.lines
+    ]
+    assert (
+        judge(CLAIMS[3], again.tables).parts[0].estimate == judge(CLAIMS[3], direct.tables).parts[0].estimate
+    )
     assert len(judge(CLAIMS[3], direct.tables).parts[0].estimate.seeds) == 3
 
 
@@ -69,7 +86,11 @@ def test_an_unfinished_run_enters_no_verdict(judged, tmp_path):
     import shutil
 
     folder = shutil.copytree(judged, tmp_path / "study")
-    node = next(n for n in json.loads((folder / "study.json").read_text())["nodes"] if n["kind"] == "evaluate" and n["arm"] == "ppo" and n["seed"] == 2)
+    node = next(
+        n
+        for n in json.loads((folder / "study.json").read_text())["nodes"]
+        if n["kind"] == "evaluate" and n["arm"] == "ppo" and n["seed"] == 2
+    )
     (folder / node["folder"] / "manifest.json").unlink()
     tables = collect(folder)
     assert sorted(tables.frames["runs"]["seed"].to_list()) == [0, 1]
@@ -90,7 +111,11 @@ def test_chance_beyond_the_pretraining_is_read_from_the_further_evaluation(judge
     folder = shutil.copytree(judged, tmp_path / "study")
     study = json.loads((folder / "study.json").read_text())
     for node in [n for n in study["nodes"] if n["kind"] == "evaluate" and n["seed"] == 1]:
-        copy = node | {"id": node["id"].replace("evaluate/", "evaluate@beyond/"), "evaluation": "beyond", "folder": node["folder"] + "beyond"}
+        copy = node | {
+            "id": node["id"].replace("evaluate/", "evaluate@beyond/"),
+            "evaluation": "beyond",
+            "folder": node["folder"] + "beyond",
+        }
         shutil.copytree(folder / node["folder"], folder / copy["folder"])
         path = folder / copy["folder"] / "records.parquet"
         pl.read_parquet(path).with_columns(problem_set=pl.lit("beyond")).write_parquet(path)
@@ -101,5 +126,7 @@ def test_chance_beyond_the_pretraining_is_read_from_the_further_evaluation(judge
     found = collect(folder).frames["findings"]
     own, beyond = (found.filter(pl.col("analysis") == name) for name in ("floors", "floors/beyond"))
     assert (own["seed"].unique().to_list(), beyond["seed"].unique().to_list()) == ([0, 1, 2], [1])
-    assert dict(beyond.select("item", "value").rows()) == dict(own.filter(pl.col("seed") == 1).select("item", "value").rows())
+    assert dict(beyond.select("item", "value").rows()) == dict(
+        own.filter(pl.col("seed") == 1).select("item", "value").rows()
+    )
     assert any("chance" in item for item in beyond["item"])

@@ -76,53 +76,97 @@ def test_the_collapse_stands_beside_its_null_models_and_what_has_not_run_is_name
     page = results_page(ledger, "echochamber ledger x", {"central": "figures/central.png"})
     section = page.split("## The collapse and its null models")[1].split("## Ledger")[0]
     assert "](figures/central.png)" in section
-    rows = {line.split(" | ")[0].strip("| "): line.split(" | ") for line in section.splitlines() if line.startswith("| ")}
+    rows = {
+        line.split(" | ")[0].strip("| "): line.split(" | ")
+        for line in section.splitlines()
+        if line.startswith("| ")
+    }
     assert rows["PPO"][2].startswith("0.97")
     assert rows["neutral twins"][1:3] == ["null", "0.598 [0.596 to 0.601]"]
     assert rows["random reward"][1] == rows["bandit on its base shares and accuracies"][1] == "null"
-    assert "- tg_omi1_omi2/ppo_box: arm tg_omi1_omi2/ppo_box at nano-0.8m has no finished run: not among the arms of this study's commands" in section
+    assert (
+        "- tg_omi1_omi2/ppo_box: arm tg_omi1_omi2/ppo_box at nano-0.8m has no finished run: not among the arms of this study's commands"
+        in section
+    )
     paths = save_claim_figures(ledger.tables, tmp_path)
     assert [path.name for path in paths] == ["central.png"]
-    assert {"PPO", "GRPO", "null: random reward", "null: neutral twins", "null: bandit"} <= set(central_panels(ledger.tables))
+    assert {"PPO", "GRPO", "null: random reward", "null: neutral twins", "null: bandit"} <= set(
+        central_panels(ledger.tables)
+    )
     assert all(10_000 < path.stat().st_size < 200_000 for path in paths)
 
 
 def test_forecasts_are_held_against_each_naive_one_by_seed(holding):
     frame = holding.frames["forecasts"]
     naive = pl.col("forecast") == "most frequent at base"
-    bent = frame.with_columns(brier=pl.when(naive).then(0.5 + 0.01 * pl.col("seed")).otherwise(pl.col("brier")), hit=pl.col("hit") & ~naive)
+    bent = frame.with_columns(
+        brier=pl.when(naive).then(0.5 + 0.01 * pl.col("seed")).otherwise(pl.col("brier")),
+        hit=pl.col("hit") & ~naive,
+    )
     text = forecasts(replace(holding, frames=holding.frames | {"forecasts": bent}))
-    assert "KL optimum minus most frequent at base: Brier score -0.425 [-0.445 to -0.405]: better; winner hit rate 1.000 [1.000 to 1.000]: better" in text
+    assert (
+        "KL optimum minus most frequent at base: Brier score -0.425 [-0.445 to -0.405]: better; winner hit rate 1.000 [1.000 to 1.000]: better"
+        in text
+    )
     assert text.index("| KL optimum") < text.index("| most frequent at base")
     few = bent.filter((pl.col("seed") < 3) | (pl.col("mixture") == "tg_omi1_omi2"))
     only = bent.filter(pl.col("seed") < 3)
-    shown = [forecasts(replace(holding, frames=holding.frames | {"forecasts": frame})) for frame in (few, only)]
+    shown = [
+        forecasts(replace(holding, frames=holding.frames | {"forecasts": frame})) for frame in (few, only)
+    ]
     assert shown[0] == shown[1] != text
     assert "A reason that would explain it" not in text
-    level = bent.vstack(bent.filter(pl.col("forecast") == "KL optimum").with_columns(forecast=pl.lit("most accurate at base")))
+    level = bent.vstack(
+        bent.filter(pl.col("forecast") == "KL optimum").with_columns(forecast=pl.lit("most accurate at base"))
+    )
     said = forecasts(replace(holding, frames=holding.frames | {"forecasts": level}))
-    assert "KL optimum minus most accurate at base: Brier score 0.000 [0.000 to 0.000]: not told apart" in said
+    assert (
+        "KL optimum minus most accurate at base: Brier score 0.000 [0.000 to 0.000]: not told apart" in said
+    )
     assert said.endswith("near the base.")
 
 
 def test_a_study_that_is_partly_run_says_what_is_missing(holding):
     arms = [
-        {"mixture": "tg", "size": SMALL, "arm": "ppo", "planned": [0, 1, 2], "done": [0, 2], "failed": ["rl/tg/x/ppo/seed1"]},
+        {
+            "mixture": "tg",
+            "size": SMALL,
+            "arm": "ppo",
+            "planned": [0, 1, 2],
+            "done": [0, 2],
+            "failed": ["rl/tg/x/ppo/seed1"],
+        },
         {"mixture": "tg", "size": SMALL, "arm": "ppo_cold", "planned": [0], "done": [0], "failed": []},
     ]
-    made = {"recipe": {"notes": ["Looked at before."]}, "arms": arms, "stages": 9, "stages_done": 7, "seconds": {"rl": 7200.0}, "machine_seconds": 3600.0, "commands": ["echochamber study x"]}
+    made = {
+        "recipe": {"notes": ["Looked at before."]},
+        "arms": arms,
+        "stages": 9,
+        "stages_done": 7,
+        "seconds": {"rl": 7200.0},
+        "machine_seconds": 3600.0,
+        "commands": ["echochamber study x"],
+    }
     page = results_page(make_ledger(replace(holding, about=holding.about | made)), "echochamber ledger x")
     assert "| run by | `echochamber study x` |" in page
-    two = replace(holding, about=holding.about | made | {"commands": ["echochamber study x", "echochamber study x scope=full"]})
+    two = replace(
+        holding,
+        about=holding.about | made | {"commands": ["echochamber study x", "echochamber study x scope=full"]},
+    )
     assert "| run by | 2 commands, one after the other |" in results_page(make_ledger(two), "x")
-    assert "<summary>The commands</summary>\n\n- `echochamber study x`\n- `echochamber study x scope=full`\n" in results_page(make_ledger(two), "x")
+    assert (
+        "<summary>The commands</summary>\n\n- `echochamber study x`\n- `echochamber study x scope=full`\n"
+        in results_page(make_ledger(two), "x")
+    )
     assert "1.00 of machine time; 2.00 of stages (rl 2.00)" in page
     assert "7 of 9 that the last command asked for finished; **this study is not complete**" in page
     assert "1 of 2 arms have finished on every planned seed" in page
     assert "\n- Looked at before.\n" in page
     assert "left out" not in page
     without = {name: frame.filter(pl.col("arm") != "ppo_hard") for name, frame in holding.frames.items()}
-    assert "no finished run: tg/ppo_hard, tg_omi1_omi2/ppo_hard, tg_omi2/ppo_hard." in results_page(make_ledger(replace(holding, frames=without)), "x")
+    assert "no finished run: tg/ppo_hard, tg_omi1_omi2/ppo_hard, tg_omi2/ppo_hard." in results_page(
+        make_ledger(replace(holding, frames=without)), "x"
+    )
     assert f"| tg/ppo | {SMALL} | 0, 2 | 1 | rl/tg/x/ppo/seed1 |" in page
 
 
@@ -137,7 +181,10 @@ def test_overlapping_twins_say_how_many_seeds_of_either_arm_would_part_them():
     # At that number the two half widths together fall under the distance, one seed earlier they do not.
     spreads = sum(float(np.std(list(s.values()), ddof=1)) for s in (part.estimate.seeds, part.rival))
     distance = abs(np.mean(list(part.estimate.seeds.values())) - np.mean(list(part.rival.values())))
-    assert [t_quantile(0.975, n - 1) * spreads / np.sqrt(n) < distance for n in (needed - 1, needed)] == [False, True]
+    assert [t_quantile(0.975, n - 1) * spreads / np.sqrt(n) < distance for n in (needed - 1, needed)] == [
+        False,
+        True,
+    ]
 
 
 def test_torn_or_foreign_tables_are_refused_by_name(ledger, tmp_path):
@@ -151,29 +198,67 @@ def test_torn_or_foreign_tables_are_refused_by_name(ledger, tmp_path):
 
 
 def test_the_phase_map_says_who_wins_from_where():
-    shares = {"share/tinygsm": (0.3, 0.95), "share/tinygsm_tick": (0.7, 0.05), "right/tinygsm": (0.24, 0.9), "right/tinygsm_tick": (0.42, 0.0)}
+    shares = {
+        "share/tinygsm": (0.3, 0.95),
+        "share/tinygsm_tick": (0.7, 0.05),
+        "right/tinygsm": (0.24, 0.9),
+        "right/tinygsm_tick": (0.42, 0.0),
+    }
     arm = shares | {"accuracy": (0.66, 0.9)}
-    found = tables({f"phase_s30/ppo_map/{SMALL}": arm, f"phase_s30/ppo_map_g30/{SMALL}": arm}, seeds=(0,), noise=0.0)
-    runs = found.frames["runs"].with_columns(reward=pl.when(pl.col("arm") == "ppo_map_g30").then(pl.lit("thinned:tinygsm:0.67")).otherwise(pl.col("reward")))
+    found = tables(
+        {f"phase_s30/ppo_map/{SMALL}": arm, f"phase_s30/ppo_map_g30/{SMALL}": arm}, seeds=(0,), noise=0.0
+    )
+    runs = found.frames["runs"].with_columns(
+        reward=pl.when(pl.col("arm") == "ppo_map_g30")
+        .then(pl.lit("thinned:tinygsm:0.67"))
+        .otherwise(pl.col("reward"))
+    )
     found = replace(found, frames=found.frames | {"runs": runs})
     # 0.24 of 0.3 and 0.42 of 0.7 are right: 0.8 and 0.6, the first a third of that where two thirds go unpaid; paid are 0.24 against 0.42, or 0.08.
     first, thin = phase_rows(found)
     assert first == ["phase_s30/ppo_map", "1", "0.30", "+0.20", "0.95", "tinygsm", "tinygsm", "tinygsm_tick"]
-    assert thin == ["phase_s30/ppo_map_g30", "1", "0.30", "-0.34", "0.95", "tinygsm", "tinygsm_tick", "tinygsm_tick"]
+    assert thin == [
+        "phase_s30/ppo_map_g30",
+        "1",
+        "0.30",
+        "-0.34",
+        "0.95",
+        "tinygsm",
+        "tinygsm_tick",
+        "tinygsm_tick",
+    ]
     said = phase_hits(found)
     assert "Of 2 runs the format that the base writes more wins 0" in said
-    assert "(the end of the replicator flow) 1, the one with more paid completions at the base (the KL optimum of small weight) 0." in said
+    assert (
+        "(the end of the replicator flow) 1, the one with more paid completions at the base (the KL optimum of small weight) 0."
+        in said
+    )
     # A lead of 0.002 is a lead, whatever the shares.
-    close = shares | {"share/tinygsm": (0.9, 0.94), "share/tinygsm_tick": (0.1, 0.06), "right/tinygsm": (0.45, 0.9), "right/tinygsm_tick": (0.0502, 0.0)}
-    (row,) = phase_rows(tables({f"phase_s90/ppo_map/{SMALL}": close | {"accuracy": (0.5, 0.9)}}, seeds=(0,), noise=0.0))
+    close = shares | {
+        "share/tinygsm": (0.9, 0.94),
+        "share/tinygsm_tick": (0.1, 0.06),
+        "right/tinygsm": (0.45, 0.9),
+        "right/tinygsm_tick": (0.0502, 0.0),
+    }
+    (row,) = phase_rows(
+        tables({f"phase_s90/ppo_map/{SMALL}": close | {"accuracy": (0.5, 0.9)}}, seeds=(0,), noise=0.0)
+    )
     assert row[3:] == ["-0.00", "0.94", "tinygsm", "tinygsm_tick", "tinygsm"]
     assert phase_rows(tables(effects(), seeds=(0,))) == []
 
 
 def test_bases_outside_their_bands_are_named():
     found = effects()
-    found[f"twins/ppo/{SMALL}"] |= {"right/tinygsm": (0.05, 0.3), "right/tinygsm_single": (0.2, 0.2), "truncated": (0.02, 0.0)}
-    rows = {row.split(" | ")[0].strip("| "): row.rstrip(" |") for row in bases(tables(found, noise=0.0)).splitlines() if "| easy |" in row}
+    found[f"twins/ppo/{SMALL}"] |= {
+        "right/tinygsm": (0.05, 0.3),
+        "right/tinygsm_single": (0.2, 0.2),
+        "truncated": (0.02, 0.0),
+    }
+    rows = {
+        row.split(" | ")[0].strip("| "): row.rstrip(" |")
+        for row in bases(tables(found, noise=0.0)).splitlines()
+        if "| easy |" in row
+    }
     assert rows["twins"].endswith("| tinygsm 0.10, truncated 0.020")
     assert rows["tg_omi2"].endswith(")")  # 0.32 of 0.45, 0.15 of 0.35 and 0.04 of 0.2: all three inside
 
@@ -191,18 +276,32 @@ def test_greedy_answers_are_judged_beside_the_verdicts():
     assert row.split(" | ")[3].strip() == "supported"
     assert row.rstrip(" |").endswith("contradicted")
     assert "| 0.101 [" in row  # 0.85 minus 0.75, and the noise of six seeds
-    assert make_ledger(ledger.tables).lines[5].verdict == "supported"  # the tables themselves are as they were
+    assert (
+        make_ledger(ledger.tables).lines[5].verdict == "supported"
+    )  # the tables themselves are as they were
     # What lacks greedy answers is said too, and the rate of Expert Iteration is still that of single samples on dev.
     assert "13 (supported with single samples, not testable here with greedy answers: " in text
-    assert with_greedy(ledger.tables).frames["scores"].filter((pl.col("split") == "dev") & (pl.col("quantity") == "accuracy")).height > 0
-    assert greedy(make_ledger(tables(effects())).lines, tables(effects())).startswith("No criterion on pass@1")
+    assert (
+        with_greedy(ledger.tables)
+        .frames["scores"]
+        .filter((pl.col("split") == "dev") & (pl.col("quantity") == "accuracy"))
+        .height
+        > 0
+    )
+    assert greedy(make_ledger(tables(effects())).lines, tables(effects())).startswith(
+        "No criterion on pass@1"
+    )
 
 
 def test_shares_near_an_end_are_held_against_an_interval_that_knows_it():
     found = effects()
     whole = make_ledger(tables(found)).lines
     assert bounded(whole).endswith("None of them would be decided otherwise.")
-    named = {name for claim in CLAIMS.values() for name in ((claim.number, criterion.name) for criterion in claim.criteria)}
+    named = {
+        name
+        for claim in CLAIMS.values()
+        for name in ((claim.number, criterion.name) for criterion in claim.criteria)
+    }
     assert named >= SHARES
     assert bounded(make_ledger(tables(found, seeds=(0, 1))).lines) == ""
     wide = {f"tg_omi1_omi2/ppo/{SMALL}:training": 0.02}
@@ -230,9 +329,16 @@ def test_a_steady_claim_keeps_its_verdict_and_a_torn_one_does_not(holding):
 
     torn = tables(effects(), wild={MIXED: 0.0})
     column, value = pl.col("quantity"), pl.col("value")
-    mine = (column == "maj@64") & (pl.col("mixture") == "tg_omi1_omi2") & (pl.col("arm") == "ppo") & (pl.col("step") == 64)
+    mine = (
+        (column == "maj@64")
+        & (pl.col("mixture") == "tg_omi1_omi2")
+        & (pl.col("arm") == "ppo")
+        & (pl.col("step") == 64)
+    )
     # Half of the seeds gain 0.12, half lose as much: the split 012 | 345 turns the verdict.
-    bent = torn.frames["scores"].with_columns(value=pl.when(mine & (pl.col("seed") > 2)).then(value - 0.24).otherwise(value))
+    bent = torn.frames["scores"].with_columns(
+        value=pl.when(mine & (pl.col("seed") > 2)).then(value - 0.24).otherwise(value)
+    )
     found = stability(replace(torn, frames=torn.frames | {"scores": bent}), CLAIMS[3], range(6))
     assert found.turned == 1
     # The other nine mix the two kinds, two to one on either side.
@@ -273,7 +379,11 @@ def test_agreement_is_counted_over_halves_and_three_seeds_are_wide(holding):
 def test_a_verdict_is_where_the_interval_lies(values, rule, margin, verdict):
     found = estimate(dict(enumerate(values)), rule, margin)
     assert found.verdict() == verdict
-    past = {"above": found.low > margin, "below": found.high < margin, "within": -margin < found.low and found.high < margin}[rule]
+    past = {
+        "above": found.low > margin,
+        "below": found.high < margin,
+        "within": -margin < found.low and found.high < margin,
+    }[rule]
     assert (found.verdict() == "supported") == (past and len(values) >= 3)
 
 
@@ -284,7 +394,11 @@ def test_the_number_of_seeds_that_would_settle_it_does():
     assert needed is not None
     assert needed > 3
     spread = np.std(values, ddof=1)
-    resampled = np.mean(values) + spread * np.sqrt((needed - 1) / needed) * np.resize([1.0, -1.0], needed) if needed % 2 == 0 else None
+    resampled = (
+        np.mean(values) + spread * np.sqrt((needed - 1) / needed) * np.resize([1.0, -1.0], needed)
+        if needed % 2 == 0
+        else None
+    )
     if resampled is not None:
         assert estimate(dict(enumerate(resampled)), "above", 0.85).verdict() == "supported"
     assert estimate({0: 0.1, 1: 0.9, 2: 0.5001}, "above", 0.5).seeds_to_settle() is None

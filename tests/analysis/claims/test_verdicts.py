@@ -96,7 +96,11 @@ def test_not_testable_without_its_arms(number):
     found = effects()
     gone = {"13": "ppo_matched"}.get(str(number), CLAIMS[number].arms[0].split("/")[1])
     mixture = CLAIMS[number].arms[0].split("/")[0]
-    kept = {place: arm for place, arm in found.items() if not (place.split("/")[1] == gone and mixture in ("*", place.split("/")[0]))}
+    kept = {
+        place: arm
+        for place, arm in found.items()
+        if not (place.split("/")[1] == gone and mixture in ("*", place.split("/")[0]))
+    }
     line = judge(CLAIMS[number], tables(kept))
     assert line.verdict == "not testable here"
     assert gone in line.reason or "PPO arm" in line.reason
@@ -165,7 +169,10 @@ def test_what_a_verdict_should_be_read_with_stands_beside_it():
     assert "gain (tg): all 6 seeds have the same value" in lines[16].beside
     assert "probability 0.031" in lines[16].beside
     assert judge(CLAIMS[16], tables(effects())).beside == ""
-    assert "tg_omi1: most accurate wins in 6 of 6 seeds; its base's two most accurate formats are within 0.02 of each other in 0" in " / ".join(lines[9].remarks)
+    assert (
+        "tg_omi1: most accurate wins in 6 of 6 seeds; its base's two most accurate formats are within 0.02 of each other in 0"
+        in " / ".join(lines[9].remarks)
+    )
     assert "in tg_omi1_omi2 the most frequent format wins in 6 of 6 seeds" in lines[7].beside
     accuracies = {aside.where: aside.seeds[0] for aside in judge(CLAIMS[7], bent).asides if aside.where}
     assert accuracies == pytest.approx({"omi1": 0.2 / 0.6, "tinygsm": 0.24 / 0.3})
@@ -177,29 +184,46 @@ def test_what_makes_a_verdict_weak_is_said_where_it_is_so_and_nowhere_else(holdi
     found = effects()
     found[f"tg/ppo/{SMALL}"] |= {"pass@64@beyond": (0.3, 0.2)}
     found[f"omi2_mmqa/ppo/{SMALL}"] |= {"accuracy@hard": (0.2, 0.21)}
-    found[f"tg_omi1_omi2/ppo_kl_1/{SMALL}"] |= {"share/tinygsm": (0.45, 0.47), "share/omi1": (0.35, 0.34), "share/omi2": (0.2, 0.18)}
+    found[f"tg_omi1_omi2/ppo_kl_1/{SMALL}"] |= {
+        "share/tinygsm": (0.45, 0.47),
+        "share/omi1": (0.35, 0.34),
+        "share/omi2": (0.2, 0.18),
+    }
     bent = tables(found)
     for number, fall in ((1, 0.07), (2, 0.02)):
-        ends = {"base, chance, pass@64": dict.fromkeys(range(6), 0.2), "after RL, chance, pass@64": dict.fromkeys(range(6), 0.2 - fall)}
+        ends = {
+            "base, chance, pass@64": dict.fromkeys(range(6), 0.2),
+            "after RL, chance, pass@64": dict.fromkeys(range(6), 0.2 - fall),
+        }
         bent.findings["tg", SMALL, "ppo"]["floors/beyond"] = ends
         said = judge(CLAIMS[18], bent).beside
         assert ("tg: answers met by chance fall by more than half" in said) == (number == 1), said
     assert "omi2_mmqa, one of them, gains least of all five" in judge(CLAIMS[17], bent).beside
-    assert judge(CLAIMS[21], bent).beside.startswith("weight 1: a forecast that nothing changes would meet the margin")
+    assert judge(CLAIMS[21], bent).beside.startswith(
+        "weight 1: a forecast that nothing changes would meet the margin"
+    )
     styles = bent.frames["styles"]
     twice = pl.concat([styles, styles.with_columns(feature=pl.lit("quotes"))])
     line = judge(CLAIMS[12], replace(bent, frames=bent.frames | {"styles": twice}))
     assert "docstring and quotes move by the same on every seed" in line.beside
-    other = styles.with_columns(feature=pl.lit("quotes"), share=pl.when(pl.col("step") > 0).then(pl.col("share") * 0.9 + 0.05).otherwise(pl.col("share")))
+    other = styles.with_columns(
+        feature=pl.lit("quotes"),
+        share=pl.when(pl.col("step") > 0).then(pl.col("share") * 0.9 + 0.05).otherwise(pl.col("share")),
+    )
     apart = judge(CLAIMS[12], replace(bent, frames=bent.frames | {"styles": pl.concat([styles, other])}))
     assert "on every seed" not in apart.beside
     gaps = judge(CLAIMS[13], holding).beside
-    assert gaps.startswith(f"tg_omi1_omi2, {SMALL} against {LARGE}: matched in the mean over seeds; seed by seed the bases differ by ")
+    assert gaps.startswith(
+        f"tg_omi1_omi2, {SMALL} against {LARGE}: matched in the mean over seeds; seed by seed the bases differ by "
+    )
 
 
 def test_sizes_are_named_with_their_winners_and_overlap_with_what_the_base_knew():
     found = effects()
-    found[f"tg_omi2_planted/ppo/{SMALL}"] |= {"accuracy@overlap": (0.5, 0.7), "accuracy@overlap_clean": (0.4, 0.6)}
+    found[f"tg_omi2_planted/ppo/{SMALL}"] |= {
+        "accuracy@overlap": (0.5, 0.7),
+        "accuracy@overlap_clean": (0.4, 0.6),
+    }
     bent = tables(found, noise=0.0)
     said = f"winner of {SMALL}: tinygsm in 6; winner of {LARGE}: omi2 in 6"
     assert said in judge(CLAIMS[13], bent).remarks
@@ -243,9 +267,17 @@ def test_a_reward_that_never_moves_a_twin_that_reaches_one_and_chance_beyond_are
 
 def test_a_total_variation_has_the_same_last_digit_in_every_process():
     shares = {f"word{n}": 1 / (n + 3) for n in range(40)}
-    program = f"from echochamber.analysis.claims.select import variation; print(repr(variation({shares!r}, {{}})))"
+    program = (
+        f"from echochamber.analysis.claims.select import variation; print(repr(variation({shares!r}, {{}})))"
+    )
     said = {
-        subprocess.run([sys.executable, "-c", program], env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
         for seed in ("1", "2", "3", "4")
     }
     assert len(said) == 1

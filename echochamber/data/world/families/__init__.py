@@ -25,9 +25,26 @@ from .wages import WAGES
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
-        COLLECT, SHOPPING, COMPARE, AGES, TRAVEL, WAGES, SHARING,
-        TANK, RECIPE, PACKING, DISCOUNT, FARM, READING, RIDERS,
-        GARDEN, SAVINGS, SCHOOL, LENGTHS, SCORES, FACTORY,
+        COLLECT,
+        SHOPPING,
+        COMPARE,
+        AGES,
+        TRAVEL,
+        WAGES,
+        SHARING,
+        TANK,
+        RECIPE,
+        PACKING,
+        DISCOUNT,
+        FARM,
+        READING,
+        RIDERS,
+        GARDEN,
+        SAVINGS,
+        SCHOOL,
+        LENGTHS,
+        SCORES,
+        FACTORY,
     )
 }
 """Family name -> rows, in the order in which the world draws from them."""
