@@ -25,9 +25,9 @@ from echochamber.model.presets import flops_per_token, preset
 from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.model.sampling import SamplingConfig
 from echochamber.rollout.collect import Rollout
+from echochamber.rollout.demonstrations import Given
 from echochamber.rollout.engines import NativeEngine
-from echochamber.rollout.given import Given
-from echochamber.stages.forward import all_logprobs, batch_logits, over_all
+from echochamber.rollout.score import all_logprobs, batch_logits, over_all
 from echochamber.study.graph import last_checkpoint
 
 MARKS = re.compile(r"(<!-- table: algorithms -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -25,7 +25,7 @@ from echochamber.model.tokenizer import train_tokenizer
 from echochamber.model.transformer import Transformer
 from echochamber.rollout.batch import batches
 from echochamber.rollout.collect import Rollout
-from echochamber.stages.forward import batch_logits
+from echochamber.rollout.score import batch_logits
 
 VOCAB, PROMPT, NEW, PROMPTS, GROUP = 768, 40, 60, 32, 8
 

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 import polars as pl
 
 from ..core.errors import UserError
-from .claims.collect import collect
-from .claims.ledger import criterion_text, make_ledger, measured_text
-from .claims.registry import CLAIMS
 from .study_folder import Study
 
 
@@ -33,6 +30,9 @@ class PageLedger:
 
 def page_ledger(study: Study) -> PageLedger | None:
     """None where the recipe names no claims, or where none of them can be tested."""
+    from ..claims.collect import collect
+    from ..claims.ledger import criterion_text, make_ledger, measured_text
+
     wanted = study.recipe.get("claims")
     if not isinstance(wanted, list) or not any(_has_arms(study, number) for number in wanted):
         return None
@@ -57,6 +57,8 @@ def page_ledger(study: Study) -> PageLedger | None:
 
 def _has_arms(study: Study, number: object) -> bool:
     """Whether the study has every arm of a claim; asked first, since collecting the tables reads all records."""
+    from ..claims.registry import CLAIMS
+
     claim = CLAIMS.get(number) if isinstance(number, int) else None
     known = {f"{node.mixture}/{node.arm}" for node in study.of_kind("rl")}
     return claim is not None and all(name in known or name.startswith("*") for name in claim.arms)

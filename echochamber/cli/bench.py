@@ -57,8 +57,8 @@ def bench(
     ] = False,
 ) -> None:
     """Sampling, training and GRPO steps beside whatever peers are installed, as ratios in one run, and how cost grows."""
-    from ..study.bench.run import RESULTS, run_bench
-    from ..study.bench.tables import fill_page, markdown
+    from ..bench.run import RESULTS, run_bench
+    from ..bench.tables import fill_page, markdown
 
     results = run_bench(out, only or [], peer_python or [], 1 if quick else repeats, quick)
     text = markdown(results)

@@ -38,10 +38,10 @@ def ledger(
     ] = None,
 ) -> None:
     """Judge every claim by its criterion; from committed tables alone as well as from a study."""
-    from ..analysis.claims.figures import save_claim_figures
-    from ..analysis.claims.ledger import measured_text, open_ledger, save_ledger
-    from ..analysis.claims.results_page import results_page
+    from ..claims.ledger import measured_text, open_ledger, save_ledger
     from ..core.artifacts import make_folder, write_text
+    from ..papers.echo_chamber.figures import save_claim_figures
+    from ..papers.echo_chamber.results_page import results_page
 
     found = open_ledger(folder)
     written = save_ledger(found, tables) if tables else []

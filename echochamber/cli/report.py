@@ -40,7 +40,7 @@ def report(
 
         print("\n".join(str(path) for path in save_figures(folder, figures)))
     if watch:
-        from ..analysis.watch import watch_report
+        from ..analysis.live_report import watch_report
 
         watch_report(folder, out, port, announce=print)
         return

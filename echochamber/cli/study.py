@@ -41,7 +41,7 @@ def study(
         raise UserError(f"--executor {executor!r} is not known; there are local and ray")
     folder = out or Path("runs") / loaded.name
     if dry_run:
-        from ..study.dry_run import describe_plan
+        from ..study.cost import describe_plan
 
         print(describe_plan(loaded, folder, workers))
         return

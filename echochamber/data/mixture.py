@@ -14,9 +14,9 @@ from .contamination import Watch, refuse_contaminated
 from .local_sources import RowSource
 from .plan import MixturePlan, SourcePlan, plan_table
 from .pool import EncodeBatch, Pool
+from .shortcut_scores import TRAIN_QUESTIONS, Reservoir, mixed_questions
 from .source_config import CoverageConfig, MixtureConfig, NoiseConfig, SourceConfig, mixture_from_name
 from .sources import Document, Source, WorldSource, open_generated
-from .surface_scores import TRAIN_QUESTIONS, Reservoir, mixed_questions
 from .world import WorldConfig
 
 

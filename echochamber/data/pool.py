@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from .contamination import Watch
+from .shortcut_scores import Reservoir
 from .sources import Document, Source
-from .surface_scores import Reservoir
 
 EncodeBatch = Callable[[list[str]], list[list[int]]]
 _CHUNK = 2048

@@ -16,8 +16,8 @@ from .native.decode import decode_as_finished
 from .sampling import Row, SamplingConfig
 from .stop import StopStrings
 from .tokenizer import Tokenizer
+from .torch_sampler import run_wave
 from .transformer import Transformer
-from .waves import run_wave
 
 
 def generate(

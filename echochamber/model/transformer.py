@@ -12,10 +12,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..formulas.logprobs import token_entropy, token_logprobs
+from .attention_ranges import Spans
 from .config import ModelConfig
 from .native.head import LogprobHead
 from .native.trunk import Trunk as NativeTrunk
-from .spans import Spans
 
 
 def rope_tables(config: ModelConfig, length: int) -> tuple[Tensor, Tensor]:

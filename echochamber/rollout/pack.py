@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from ..model.spans import Spans
+from ..model.attention_ranges import Spans
 from .collect import Rollout
 
 LEAST_WIDTH = 256

@@ -22,16 +22,16 @@ from ..core.records import records_frame
 from ..core.resume import ResumePoint
 from ..core.types import Problem
 from ..model.checkpoint import load_checkpoint
+from ..model.fit_memory import sampling_that_fits
 from ..model.runtime import Runtime
 from ..model.sampling import SamplingConfig
 from ..rollout.engines import NativeEngine
+from ..rollout.sample_and_grade import Graders, Labels, graded_rows
 from ..stats.counts import Counts, count_completions, join_counts
 from ..stats.summary import summarise_counts
 from ..verify.grade import Grader, GraderConfig
 from ..verify.legacy import LegacyGrader
-from .graded import Graders, Labels, graded_rows
-from .pieces import Pieces, join_pieces
-from .room import sampling_that_fits
+from .parquet_chunks import Pieces, join_pieces
 
 VERSION = 3
 GREEDY = -1

@@ -15,11 +15,11 @@ from ..model.sampling import SamplingConfig
 from ..model.tokenizer import Tokenizer
 from ..model.transformer import Transformer
 from ..rollout.collect import Rollout
+from ..rollout.demonstrations import Given, collect_given
 from ..rollout.engines import NativeEngine
-from ..rollout.given import Given, collect_given
+from ..rollout.sample_and_grade import drawn
+from ..rollout.score import all_logprobs
 from ..verify.grade import Grader
-from .forward import all_logprobs
-from .graded import drawn
 
 TOKENS_AT_ONCE = 8192
 """Packed tokens of one forward pass; memory only."""

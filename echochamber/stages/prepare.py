@@ -14,8 +14,8 @@ from ..data.mixture import MixtureConfig, drawn_questions, plan_mixture
 from ..data.problem_sets import load_problems, reference_corpus
 from ..data.rows import OnBadRow
 from ..data.shards import write_shards
+from ..data.shortcut_scores import mixed_questions, surface_line, surface_scores, world_training_questions
 from ..data.styles import STYLES
-from ..data.surface_scores import mixed_questions, surface_line, surface_scores, world_training_questions
 from ..data.world import WorldConfig, problem_set
 from ..model.tokenizer import load_tokenizer, train_tokenizer
 

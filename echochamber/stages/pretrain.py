@@ -17,17 +17,17 @@ from ..core.random import key
 from ..core.resume import ResumePoint
 from ..data.shards import TokenShards
 from ..formulas.schedules import log_spaced_steps, warmup_cosine
+from ..model.attention_ranges import Spans
 from ..model.checkpoint import save_checkpoint
+from ..model.fit_memory import tokens_that_fit
 from ..model.optimizer import Optimizer, OptimizerConfig
 from ..model.peak import matrix_peak
 from ..model.presets import flops_per_token, num_parameters, preset
 from ..model.ranks import Ranks
 from ..model.runtime import Runtime, speed_up
-from ..model.spans import Spans
 from ..model.state import load_state, save_state
 from ..model.tokenizer import load_tokenizer
 from ..model.transformer import Transformer
-from .room import tokens_that_fit
 
 VERSION = 2
 LossFunction = Callable[[Tensor, Tensor, Tensor | None], Tensor]

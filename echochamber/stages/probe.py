@@ -25,14 +25,14 @@ from ..model.runtime import Runtime
 from ..model.sampling import SamplingConfig
 from ..model.tokenizer import Tokenizer
 from ..model.transformer import Transformer
+from ..rollout.demonstrations import Given
 from ..rollout.engines import NativeEngine
-from ..rollout.given import Given
+from ..rollout.sample_and_grade import Graders, Labels, graded_rows
 from ..verify.grade import Grader, GraderConfig
 from ..verify.legacy import LegacyGrader
 from .evaluate import GREEDY, check_problems
-from .graded import Graders, Labels, graded_rows
 from .likelihood import Scoring, likelihood_frame
-from .pieces import Pieces, join_pieces
+from .parquet_chunks import Pieces, join_pieces
 from .probe_summary import forced_rows, likelihood_rows, sweep_rows
 
 VERSION = 2

@@ -14,10 +14,10 @@ from ..data.world import WorldConfig, problem_set
 from ..model.checkpoint import load_checkpoint
 from ..model.hub import PREFIX, fetch_checkpoint
 from ..model.runtime import RuntimeConfig, start_runtime
+from ..rollout.sample_and_grade import Labels
 from ..stages import evaluate as evaluating
-from ..stages.graded import Labels
-from .cues import surface_of
 from .graph import last_checkpoint
+from .shortcut_baselines import surface_of
 from .status import sitting
 
 WORLD_SETS = ("all", "easy", "medium", "hard")

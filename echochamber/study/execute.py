@@ -10,9 +10,9 @@ from ..core.progress import be_quiet, say
 from ..model.ranks import Ranks, join_ranks
 from ..model.runtime import start_runtime
 from ..verify.twins import twin_formats
-from .board import Board, shown
+from .executors import LocalPool, Pool, RayPool
 from .graph import Graph, Node
-from .pools import LocalPool, Pool, RayPool
+from .progress_display import Board, shown
 from .recipe import Recipe
 from .run_node import TRAINING, run_node
 from .status import NodeStatus, StudyStatus

@@ -10,10 +10,11 @@ from ..core.errors import UserError
 from ..core.types import Problem
 from ..data import hub
 from ..model.runtime import Runtime
+from ..rl import loop as rl
+from ..rl.config import RLConfig
+from ..rollout.sample_and_grade import Labels
 from ..stages import evaluate as evaluating
-from ..stages import prepare, pretrain, probe, rl
-from ..stages.graded import Labels
-from ..stages.rl_config import RLConfig
+from ..stages import prepare, pretrain, probe
 from .grid import matches
 from .ingredients import arm_source, existing, problem_source, tracked, world_settings
 from .recipe import EvaluateRecipe, Recipe

@@ -9,8 +9,8 @@ from ..core.errors import UserError
 from ..data import hub
 from ..data.local_sources import refuse_test_split
 from ..data.world import WorldConfig
+from ..rl.config import RLConfig
 from ..stages import prepare
-from ..stages.rl_config import RLConfig
 from .recipe import Recipe
 
 

@@ -8,9 +8,9 @@ from ..core.artifacts import Spec, Store, hash_file, make_folder
 from ..core.errors import UserError
 from ..data.rows import OnBadRow
 from ..model.runtime import RuntimeConfig, start_runtime
-from ..rollout.given import read_given
+from ..rollout.demonstrations import read_given
+from ..rollout.sample_and_grade import Labels
 from ..stages import probe as probing
-from ..stages.graded import Labels
 from .evaluate_once import find_checkpoint, hash_checkpoint, named_problems, short_name, step_of, that_fit
 from .status import sitting
 

@@ -14,11 +14,11 @@ from ..data.mixture import MixtureConfig
 from ..data.world import WorldConfig
 from ..model.presets import SIZES
 from ..model.runtime import RuntimeConfig
+from ..rl.config import RLConfig
+from ..rl.presets import rl_preset
 from ..stages.prepare import TokenizerConfig
 from ..stages.pretrain import PretrainRecipe
 from ..stages.probe import ProbeRecipe
-from ..stages.rl_config import RLConfig
-from ..stages.rl_presets import rl_preset
 from ..verify.twins import TwinConfig
 from .grid import GridConfig, Rule, named
 from .scopes import lay_scope, merge, take_scope

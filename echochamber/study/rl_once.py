@@ -11,9 +11,9 @@ from ..core.metrics import read_metrics
 from ..core.progress import be_quiet, say
 from ..model.ranks import Ranks, join_ranks
 from ..model.runtime import Runtime, start_runtime
-from ..stages import rl
+from ..rl import loop as rl
+from ..rl.config import RLConfig
 from ..stages.prepare import read_problems
-from ..stages.rl_config import RLConfig
 from ..verify.twins import twin_formats
 from .evaluate_once import find_checkpoint, hash_checkpoint
 from .ingredients import ProblemSource, arm_source, problem_source

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..analysis.claims.registry import criteria_hash, program_hash
+from ..claims.registry import criteria_hash, program_hash
 from ..core.artifacts import write_json
 from .graph import Graph, Node
 

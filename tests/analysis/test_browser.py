@@ -10,7 +10,7 @@ import pytest
 
 from echochamber.analysis import build_report, study_summary
 from echochamber.analysis.headline import percent
-from echochamber.analysis.watch import LivePage, make_server
+from echochamber.analysis.live_report import LivePage, make_server
 
 from .browser import Chromium
 

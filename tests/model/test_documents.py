@@ -2,7 +2,7 @@
 
 import torch
 
-from echochamber.model.spans import Spans
+from echochamber.model.attention_ranges import Spans
 
 from .conftest import tiny_model
 

@@ -8,6 +8,7 @@ import torch
 
 from echochamber.core.random import key
 from echochamber.formulas.logprobs import token_logprobs
+from echochamber.model.attention_ranges import Spans
 from echochamber.model.generate import generate
 from echochamber.model.native.library import why_not
 from echochamber.model.native.muon import NativeMuon, orthogonalise
@@ -15,7 +16,6 @@ from echochamber.model.native.trunk import assign
 from echochamber.model.native.weights import pack
 from echochamber.model.optimizer import Optimizer, OptimizerConfig
 from echochamber.model.sampling import SamplingConfig
-from echochamber.model.spans import Spans
 from echochamber.model.transformer import Transformer
 
 from .conftest import tiny_model

@@ -22,8 +22,8 @@ from echochamber.model.checkpoint import load_checkpoint
 from echochamber.model.generate import generate
 from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.model.sampling import SamplingConfig
-from echochamber.stages.rl import rl
-from echochamber.stages.rl_config import RLConfig
+from echochamber.rl.config import RLConfig
+from echochamber.rl.loop import rl
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 

@@ -11,7 +11,7 @@ from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.rollout.batch import batches
 from echochamber.rollout.collect import Rollout
 from echochamber.rollout.pack import fill_rows, plan_rows, row_width
-from echochamber.stages.forward import all_logprobs
+from echochamber.rollout.score import all_logprobs
 from tests.model.conftest import tiny_model
 
 

@@ -10,10 +10,10 @@ from echochamber.core.records import read_records
 from echochamber.core.types import Problem
 from echochamber.model.checkpoint import save_checkpoint
 from echochamber.model.runtime import RuntimeConfig, start_runtime
-from echochamber.stages import graded
+from echochamber.rollout import sample_and_grade as graded
+from echochamber.rollout.sample_and_grade import Labels
 from echochamber.stages.evaluate import EvaluateConfig, Target, evaluate
-from echochamber.stages.graded import Labels
-from echochamber.stages.pieces import Pieces, join_pieces
+from echochamber.stages.parquet_chunks import Pieces, join_pieces
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
 
 PROBLEMS = [

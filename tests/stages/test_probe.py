@@ -12,9 +12,9 @@ from echochamber.core.types import Problem
 from echochamber.model.checkpoint import load_checkpoint, save_checkpoint
 from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.model.tokenizer import train_tokenizer
-from echochamber.rollout.given import Given
-from echochamber.stages import graded
-from echochamber.stages.graded import Labels
+from echochamber.rollout import sample_and_grade as graded
+from echochamber.rollout.demonstrations import Given
+from echochamber.rollout.sample_and_grade import Labels
 from echochamber.stages.probe import Checkpoint, ProbeConfig, probe
 from echochamber.stages.probe_summary import forced_rows, likelihood_rows, sweep_rows
 from tests.model.conftest import CORPUS, tiny_model, tokenizer  # noqa: F401

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from echochamber.core.metrics import read_metrics
 from echochamber.model.ranks import Ranks
-from tests.stages.rank_runs import PRETRAIN, RL, prepare, run_all, start_ranks
+from tests.rl.rank_runs import PRETRAIN, RL, prepare, run_all, start_ranks
 
 
 @pytest.mark.parametrize(("count", "world"), [(7, 2), (1, 3), (0, 2), (12, 4)])
@@ -30,7 +30,7 @@ def runs(tmp_path_factory):
     root = tmp_path_factory.mktemp("ranks")
     prepare(root / "data")
     run_all(root / "data", root / "one")
-    start_ranks(2, "-m", "tests.stages.rank_runs", str(root / "data"), str(root / "two"))
+    start_ranks(2, "-m", "tests.rl.rank_runs", str(root / "data"), str(root / "two"))
     return root / "one", root / "two"
 
 

@@ -7,7 +7,7 @@ from transformers import AutoModelForCausalLM
 
 from echochamber.core.metrics import read_metrics
 from echochamber.model.checkpoint import load_checkpoint
-from tests.stages.rank_runs import PRETRAIN, SHARDED, SHARDED_MUON, prepare, run_sharded, start_ranks
+from tests.rl.rank_runs import PRETRAIN, SHARDED, SHARDED_MUON, prepare, run_sharded, start_ranks
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +21,7 @@ def runs(tmp_path_factory):
     assert plain == PRETRAIN["adamw"]
     run_sharded(root / "data", root / "one", plain)
     run_sharded(root / "data", root / "one-muon", SHARDED_MUON.model_copy(update={"shard": False}))
-    start_ranks(2, "-m", "tests.stages.rank_runs", str(root / "data"), str(root / "sharded"), "sharded")
+    start_ranks(2, "-m", "tests.rl.rank_runs", str(root / "data"), str(root / "sharded"), "sharded")
     return root
 
 

@@ -4,10 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from echochamber.analysis.claims.phase import FIRST as FIRST_FORMAT
-from echochamber.analysis.claims.phase import SECOND as SECOND_FORMAT
-from echochamber.analysis.claims.registry import CLAIMS
-from echochamber.analysis.claims.winners import SIZE_ARM
+from echochamber.claims.registry import CLAIMS
 from echochamber.core.artifacts import Store
 from echochamber.core.formats import extra_formats
 from echochamber.data.problem_sets import reference_corpus
@@ -15,6 +12,9 @@ from echochamber.data.styles import render
 from echochamber.data.world import draw_problem
 from echochamber.data.world.stream import stream
 from echochamber.model.tokenizer import train_tokenizer
+from echochamber.papers.echo_chamber.phase import FIRST as FIRST_FORMAT
+from echochamber.papers.echo_chamber.phase import SECOND as SECOND_FORMAT
+from echochamber.papers.echo_chamber.winners import SIZE_ARM
 from echochamber.study.graph import Graph
 from echochamber.study.recipe import load_recipe
 from echochamber.verify.classify import classify

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.stages.rank_runs import start_ranks
+from tests.rl.rank_runs import start_ranks
 
 
 @pytest.mark.slow

@@ -11,13 +11,13 @@ from echochamber.core.jsonl import write_jsonl
 from echochamber.core.metrics import read_metrics
 from echochamber.model.checkpoint import save_checkpoint
 from echochamber.model.tokenizer import load_tokenizer
-from echochamber.stages import gather
-from echochamber.stages import rl as rl_stage
+from echochamber.rl import loop as rl_stage
+from echochamber.rl import sampling as gather
 from echochamber.study.evaluate_once import find_checkpoint
 from echochamber.study.recipe import load_recipe
 from echochamber.study.rl_once import rl_once
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
-from tests.stages.rank_runs import start_ranks
+from tests.rl.rank_runs import start_ranks
 
 SMALL = [
     "rl.grpo.max_new_tokens=10",

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from echochamber.analysis.claims.registry import criteria_hash
+from echochamber.claims.registry import criteria_hash
 from echochamber.core.artifacts import Store
 from echochamber.core.errors import UserError
 from echochamber.core.formats import extra_formats, registered_formats

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from echochamber.analysis.claims import findings
-from echochamber.analysis.claims.collect import collect
 from echochamber.analysis.tables.selection import selection_or_skill
+from echochamber.claims import findings
+from echochamber.claims.collect import collect
 from echochamber.core.artifacts import read_manifest
 from echochamber.core.formats import registered_formats
 from echochamber.core.metrics import read_metrics

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from ...core.random import uniforms
+from ..attention_ranges import Spans
 from ..sampling import Row, SamplingConfig, choose
-from ..spans import Spans
 from ..stop import StopStrings
 from . import library as c
 from .head import LogprobHead

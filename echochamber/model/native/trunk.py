@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..spans import Spans
+from ..attention_ranges import Spans
 from . import library as c
 from .weights import TrunkWeights
 

@@ -1,0 +1,135 @@
+"""What the paper does not say, one row per run and number: selection or skill, baselines, support, errors, costs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from ..analysis.findings import run_inputs
+from ..analysis.page_table import Inputs
+from ..analysis.runs import Row, Run, rl_config, rollout_size
+from ..analysis.study_folder import Study, read_json, scan_table
+from ..analysis.tables.baselines import forced_accuracies, no_training, temperature_accuracies
+from ..analysis.tables.coverage import coverage_precision
+from ..analysis.tables.dynamics import format_costs
+from ..analysis.tables.errors import flip_errors
+from ..analysis.tables.floors import pass_variants
+from ..analysis.tables.gains import support
+from ..analysis.tables.likelihood import likelihood_changes
+from ..analysis.tables.selection import selection_or_skill
+
+BEYOND = "beyond"
+"""Problems with more operations than any of pretraining (claim 18), whose pass@k needs the floors as well."""
+Found = tuple[str, str, float | None]
+"""(analysis, item, value)."""
+
+
+def run_findings(study: Study, run: Run, chosen: tuple[str, str]) -> Iterator[dict[str, Any]]:
+    """Rows of the table `findings` for one finished RL run: analysis, item, value."""
+    one = run_inputs(study, run, chosen)
+    if not one.last or one.records is None or one.counted is None:
+        return
+    size = rollout_size(rl_config(study, run.arm))
+    found = [*_found(one, chosen, size[0] * size[1])]
+    beyond = _records_on(study, run, BEYOND)
+    if beyond is not None:
+        found += [(f"floors/{BEYOND}", *row) for row in _floors(beyond, BEYOND, one.last)]
+    for analysis, item, value in found:
+        if value is not None:
+            yield {"analysis": analysis, "item": item, "value": float(value)}
+
+
+def _records_on(study: Study, run: Run, problem_set: str) -> pl.LazyFrame | None:
+    """Completions on a problem set of `also_evaluate`, of the run's base and its checkpoints."""
+    nodes = [
+        node
+        for node in run.further
+        if any(row.get("problem_set") == problem_set for row in read_json(study, node, "summary.json") or [])
+    ]
+    scans = [scan for node in nodes if (scan := scan_table(study, node, "records.parquet")) is not None]
+    return (
+        pl.concat(scans, how="diagonal").filter(pl.col("outcome").ne_missing("infrastructure"))
+        if scans
+        else None
+    )
+
+
+def _found(one: Inputs, chosen: tuple[str, str], samples_per_step: int) -> Iterator[Found]:
+    assert one.records is not None
+    assert one.counted is not None
+    name = chosen[0]
+    # What a format that died out could still do is known where a probe forced it; elsewhere it stays bounded.
+    split = selection_or_skill(one.counted, one.last, one.formats, one.forced)
+    for row in split.iter_rows(named=True):
+        bounds = ((", at least", "at_least"), (", at most", "at_most")) if row["part"] != "gain" else ()
+        yield from (
+            ("selection", row["part"] + label, row[column]) for label, column in (("", "value"), *bounds)
+        )
+    yield from _from_problems(one, name)
+    base = one.run.row(chosen, 0)
+    if base is not None:
+        yield "baselines", "base, its most accurate format only", _most_accurate(base)
+    supported = support(one.records, name, one.last)
+    for row in supported.filter(pl.col("k") == pl.col("k").max()).iter_rows(named=True):
+        yield "support", f"{row['kind']} within {row['k']}", row["value"]
+    yield from (("floors", *row) for row in _floors(one.records, name, one.last))
+    for row in flip_errors(one.records, name, one.last).iter_rows(named=True):
+        yield "errors", f"{row['flip']}: {row['first_error']}", float(row["count"])
+    yield from _costs(one.records, name, samples_per_step)
+    yield from _from_probes(one, name)
+
+
+def _from_probes(one: Inputs, name: str) -> Iterator[Found]:
+    """What a probe measured: formats that are forced, lower temperatures, likelihoods."""
+    if "forced" in one.probed:
+        for step in (0, one.last):
+            rows = forced_accuracies(one.probed["forced"], name, step=step).iter_rows(named=True)
+            yield from (("probes", row["method"], row["value"]) for row in rows)
+    if "sweep" in one.probed:
+        rows = temperature_accuracies(one.probed["sweep"], name).iter_rows(named=True)
+        yield from (("probes", row["method"], row["value"]) for row in rows)
+    if "likelihood" in one.probed:
+        for row in likelihood_changes(one.probed["likelihood"], name).iter_rows(named=True):
+            yield (
+                "likelihood",
+                f"written {'by the base' if row['writer'] == 'base' else 'after RL'}: {row['quantity']}",
+                row["value"],
+            )
+
+
+def _from_problems(one: Inputs, name: str) -> Iterator[Found]:
+    if one.problems is None:
+        return
+    for row in no_training(one.problems, name).iter_rows(named=True):
+        yield "baselines", row["method"], row["value"]
+    for row in coverage_precision(one.problems, name).iter_rows(named=True):
+        if row["side"] == "gain":
+            yield "support", f"gain by {row['quantity']}", row["value"]
+
+
+def _most_accurate(base: Row, fewest: float = 0.01) -> float | None:
+    """Accuracy of the base if only completions in its best format were kept; formats under 1% of them are not ranked."""
+    cells = [(name, cell or {}) for name, cell in base["formats"].items() if name != "other"]
+    known = [
+        cell["accuracy"]
+        for _, cell in cells
+        if (cell.get("share") or 0.0) >= fewest and cell.get("accuracy") is not None
+    ]
+    return max(known, default=None)
+
+
+def _floors(records: pl.LazyFrame, name: str, last: int) -> Iterator[tuple[str, float | None]]:
+    """(item, value): pass@k by right answers, by right steps too, and by chance, at the largest k of each end."""
+    table = pass_variants(records, name, [0, last])
+    for row in table.filter(pl.col("k") == pl.col("k").max().over("step", "kind")).iter_rows(named=True):
+        yield f"{'base' if row['step'] == 0 else 'after RL'}, {row['kind']}, pass@{row['k']}", row["value"]
+
+
+def _costs(records: pl.LazyFrame, name: str, samples_per_step: int) -> Iterator[Found]:
+    """At the base: mean tokens, truncated share and expected samples of a training step, per format."""
+    costs = format_costs(records, name).filter(pl.col("step") == 0)
+    total = max(int(costs["completions"].sum()), 1)
+    for row in costs.iter_rows(named=True):
+        yield "costs", f"{row['format']}: tokens", row["tokens"]
+        yield "costs", f"{row['format']}: truncated", row["truncated"]
+        yield "costs", f"{row['format']}: samples per step", samples_per_step * row["completions"] / total

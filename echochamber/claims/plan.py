@@ -1,0 +1,52 @@
+"""What a study planned, how far it is, what it ran with and how long it took."""
+
+from typing import Any
+
+from ..analysis.study_folder import Node, Study, read_json
+
+Row = dict[str, Any]
+
+
+def planned_arms(study: Study) -> list[Row]:
+    """One row per (mixture, size, arm): seeds planned, seeds whose RL and every evaluation are finished, failed stages."""
+    groups: dict[tuple[str, str, str], dict[int, list[Node]]] = {}
+    for node in study.nodes:
+        if node.arm and node.seed is not None:
+            groups.setdefault((node.mixture, node.size, node.arm), {}).setdefault(node.seed, []).append(node)
+    return [
+        {"mixture": mixture, "size": size, "arm": arm, "planned": sorted(seeds)}
+        | {"done": sorted(s for s, nodes in seeds.items() if all(_finished(node) for node in nodes))}
+        | {"failed": sorted(node.id for nodes in seeds.values() for node in nodes if node.status == "failed")}
+        for (mixture, size, arm), seeds in groups.items()
+    ]
+
+
+def _finished(node: Node) -> bool:
+    return node.folder is not None and not node.partial
+
+
+def machine_seconds(study: Study) -> float | None:
+    """Wall time in which at least one finished stage was at work: the union of all sittings; None without any."""
+    spans = sorted(span for node in study.nodes if _finished(node) for span in _sittings(study, node))
+    total, until = 0.0, float("-inf")
+    for start, end in spans:
+        total += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return round(total, 1) if spans else None
+
+
+def _sittings(study: Study, node: Node) -> list[tuple[float, float]]:
+    data = read_json(study, node, "sittings.json")
+    rows = data if isinstance(data, list) else []
+    return [(row[0], row[1]) for row in rows if isinstance(row, list) and len(row) == 2 and None not in row]
+
+
+def library_versions(study: Study) -> dict[str, str]:
+    """Library -> versions that wrote the finished stages, several joined by commas."""
+    found: dict[str, set[str]] = {}
+    for node in study.nodes:
+        manifest = read_json(study, node, "manifest.json") if _finished(node) else None
+        libraries = manifest.get("libraries") if isinstance(manifest, dict) else None
+        for name, version in (libraries if isinstance(libraries, dict) else {}).items():
+            found.setdefault(str(name), set()).add(str(version))
+    return {name: ", ".join(sorted(versions)) for name, versions in sorted(found.items())}

@@ -1,0 +1,240 @@
+"""The small tables that every verdict is computed from; they are committed, the artifacts are not.
+
+runs       one row per base (arm `base`) and RL run: settings that claims need
+scores     one row per checkpoint and quantity: accuracy, pass@k, maj@k, share/FORMAT, ...
+halves     pass@k of one half of the samples, so that a maximum can be picked and measured apart
+training   one row per RL step: reward and the share of each format in the rollouts
+styles     shares of style features inside a format, at the base and at the end
+forecasts  final shares foretold from the base, and how far off they were
+findings   analyses that no claim asks for: selection or skill, baselines, support, floors, errors, costs
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ..core.artifacts import make_folder, write_json
+from ..core.errors import UserError
+
+BASE = "base"
+"""The `arm` of rows that belong to a base model."""
+_RUN: dict[str, Any] = {"mixture": pl.String, "size": pl.String, "arm": pl.String, "seed": pl.Int64}
+_PLACE = _RUN | {
+    "from_step": pl.Int64,
+    "problem_set": pl.String,
+    "split": pl.String,
+    "temperature": pl.Float64,
+    "evaluation": pl.String,
+    "step": pl.Int64,
+}
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "runs": _RUN
+    | {
+        "from_step": pl.Int64,
+        "algorithm": pl.String,
+        "reward": pl.String,
+        "problem_set": pl.String,
+        "temperature": pl.Float64,
+        "kl_weight": pl.Float64,
+        "steps": pl.Int64,
+        "steps_per_epoch": pl.Float64,
+        "samples": pl.Int64,
+        "prompts_per_step": pl.Int64,
+        "samples_per_prompt": pl.Int64,
+    },
+    "scores": _PLACE | {"quantity": pl.String, "value": pl.Float64},
+    "halves": _PLACE | {"half": pl.Int64, "k": pl.Int64, "value": pl.Float64},
+    "training": _RUN | {"step": pl.Int64, "quantity": pl.String, "value": pl.Float64},
+    "styles": _RUN
+    | {
+        "from_step": pl.Int64,
+        "step": pl.Int64,
+        "format": pl.String,
+        "feature": pl.String,
+        "word": pl.String,
+        "completions": pl.Int64,
+        "share": pl.Float64,
+    },
+    "forecasts": _RUN
+    | {
+        "forecast": pl.String,
+        "winner": pl.String,
+        "share": pl.Float64,
+        "brier": pl.Float64,
+        "total_variation": pl.Float64,
+        "hit": pl.Boolean,
+    },
+    "findings": _RUN | {"analysis": pl.String, "item": pl.String, "value": pl.Float64},
+}
+"""Table -> column -> type. `from_step` is the pretraining step that RL starts from, null for the last; `evaluation` is a name in `also_evaluate` or empty."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """All tables of one study, and what it is."""
+
+    frames: dict[str, pl.DataFrame]
+    about: dict[str, Any] = field(default_factory=dict)
+    """name, headline_set, size, criteria (as recorded before the first RL run), commands, libraries, recipe, seconds, arms, ..."""
+
+    @property
+    def headline_set(self) -> str:
+        """The problem set that claims are judged on unless they name another: the first of the recipe's."""
+        return str(self.about.get("headline_set") or "")
+
+    @property
+    def size(self) -> str:
+        """The size that claims are judged at unless they compare sizes: the first of the recipe's."""
+        return str(self.about.get("size") or "")
+
+    @property
+    def sizes(self) -> list[str]:
+        """All sizes of the study, in the recipe's order."""
+        return [str(size) for size in self.about.get("sizes") or [self.size]]
+
+    def only_seeds(self, seeds: Iterable[int]) -> "Tables":
+        """The same study with some of its seeds."""
+        kept = list(seeds)
+        return replace(
+            self,
+            frames={name: frame.filter(pl.col("seed").is_in(kept)) for name, frame in self.frames.items()},
+        )
+
+    @cached_property
+    def runs(self) -> dict[tuple[str, str, str], dict[int, dict[str, Any]]]:
+        """(mixture, size, arm) -> seed -> row of `runs`."""
+        return _by_run(self.frames["runs"].iter_rows(named=True))
+
+    @cached_property
+    def scores(self) -> dict[tuple[Any, ...], dict[int, dict[int, float]]]:
+        """(mixture, size, arm, from_step, set, split, temperature, evaluation, quantity) -> seed -> step -> value."""
+        keys = (
+            "mixture",
+            "size",
+            "arm",
+            "from_step",
+            "problem_set",
+            "split",
+            "temperature",
+            "evaluation",
+            "quantity",
+        )
+        return _nested(self.frames["scores"], keys)
+
+    @cached_property
+    def measured(self) -> dict[tuple[Any, ...], list[tuple[float, str]]]:
+        """(mixture, size, arm, set, split, quantity) -> (temperature, evaluation) pairs, the study's own evaluation first."""
+        found: dict[tuple[Any, ...], set[tuple[float, str]]] = {}
+        for mixture, size, arm, _, problem_set, split, temperature, evaluation, quantity in self.scores:
+            found.setdefault((mixture, size, arm, problem_set, split, quantity), set()).add(
+                (temperature, evaluation)
+            )
+        return {key: sorted(pairs) for key, pairs in found.items()}
+
+    @cached_property
+    def formats(self) -> dict[tuple[str, str], list[str]]:
+        """(mixture, size) -> formats whose shares were measured there, by name."""
+        found: dict[tuple[str, str], set[str]] = {}
+        for mixture, size, *_, quantity in self.scores:
+            if quantity.startswith("share/"):
+                found.setdefault((mixture, size), set()).add(quantity.removeprefix("share/"))
+        return {key: sorted(names) for key, names in found.items()}
+
+    @cached_property
+    def halves(self) -> dict[tuple[Any, ...], dict[int, dict[int, float]]]:
+        """(mixture, size, arm, from_step, set, split, temperature, evaluation, k, half) -> seed -> step -> pass@k."""
+        keys = (
+            "mixture",
+            "size",
+            "arm",
+            "from_step",
+            "problem_set",
+            "split",
+            "temperature",
+            "evaluation",
+            "k",
+            "half",
+        )
+        return _nested(self.frames["halves"], keys)
+
+    @cached_property
+    def findings(self) -> dict[tuple[str, str, str], dict[str, dict[str, dict[int, float]]]]:
+        """(mixture, size, arm) -> analysis -> item -> seed -> value."""
+        found: dict[tuple[str, str, str], dict[str, dict[str, dict[int, float]]]] = {}
+        for mixture, size, arm, seed, analysis, item, value in self.frames["findings"].iter_rows():
+            found.setdefault((mixture, size, arm), {}).setdefault(analysis, {}).setdefault(item, {})[seed] = (
+                value
+            )
+        return found
+
+    @cached_property
+    def training(self) -> dict[tuple[Any, ...], dict[int, dict[int, float]]]:
+        """(mixture, size, arm, quantity) -> seed -> step -> value."""
+        return _nested(self.frames["training"], ("mixture", "size", "arm", "quantity"))
+
+
+def _nested(frame: pl.DataFrame, keys: tuple[str, ...]) -> dict[tuple[Any, ...], dict[int, dict[int, float]]]:
+    found: dict[tuple[Any, ...], dict[int, dict[int, float]]] = {}
+    for *key, seed, step, value in frame.select(*keys, "seed", "step", "value").iter_rows():
+        found.setdefault(tuple(key), {}).setdefault(seed, {})[step] = value
+    return found
+
+
+def _by_run(rows: Iterator[dict[str, Any]]) -> dict[tuple[str, str, str], dict[int, dict[str, Any]]]:
+    found: dict[tuple[str, str, str], dict[int, dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault((row["mixture"], row["size"], row["arm"]), {})[row["seed"]] = row
+    return found
+
+
+def frame_of(name: str, rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
+    """Rows as the table of that name, in a fixed order."""
+    schema = SCHEMAS[name]
+    frame = pl.DataFrame(list(rows), schema=schema, orient="row")
+    return frame.sort(
+        [column for column, kind in schema.items() if kind != pl.Float64 or column == "temperature"],
+        nulls_last=True,
+    )
+
+
+def save_tables(tables: Tables, folder: Path) -> list[Path]:
+    """Write `NAME.parquet` each and `about.json`; returns the paths."""
+    make_folder(folder)
+    paths = []
+    for name, frame in tables.frames.items():
+        path = folder / f"{name}.parquet"
+        frame.write_parquet(path, compression="zstd")
+        paths.append(path)
+    write_json(folder / "about.json", tables.about)
+    return [*paths, folder / "about.json"]
+
+
+def load_tables(folder: Path) -> Tables:
+    """Tables written by `save_tables`; `UserError` names the file that is missing, torn or of another version."""
+    frames = {}
+    for name, schema in SCHEMAS.items():
+        path = folder / f"{name}.parquet"
+        try:
+            frame = pl.read_parquet(path)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise UserError(
+                f"{path}: is not a readable Parquet file ({str(error).splitlines()[0]})"
+            ) from None
+        if dict(frame.schema) != schema:
+            wrong = next((c for c in schema if frame.schema.get(c) != schema[c]), "an unknown column")
+            raise UserError(
+                f"{path}: column {wrong!r} is not as this version writes it; expected {', '.join(schema)}"
+            )
+        frames[name] = frame
+    try:
+        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder / 'about.json'}: cannot be read ({error})") from None
+    if not isinstance(about, dict):
+        raise UserError(f"{folder / 'about.json'}: holds {type(about).__name__}, expected an object")
+    return Tables(frames, about)

@@ -1,0 +1,1 @@
+"""Papers whose claims are judged here, one folder each."""

@@ -1,0 +1,288 @@
+"""Claims 1 to 4 and 22: the collapse onto one format in the mixture of three, and what it costs."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from ...claims.crossfit import dev_best, drop_from_maximum
+from ...claims.declare import Aside, Claim, Criterion, Evidence, Measured, NotTestableError, Seeds
+from ...claims.select import (
+    Arm,
+    arm,
+    base,
+    base_shares,
+    curve,
+    end_shares,
+    gain,
+    settings,
+    shares,
+    top_share,
+    variation,
+    winners,
+)
+from ...claims.tables import Tables
+from ...stats.intervals import t_interval
+from .nulls import bandit_top_share
+
+MIXTURE, TWINS, EVEN_TWINS, RANDOM = "tg_omi1_omi2", "twins", "twins_even", "ppo_random"
+LEAST_BASE = 0.15
+"""Lower end of the band in which bases must lie (CLAIMS.md); a null model below it is none."""
+LAST_STEPS = 4
+"""Training steps whose rollouts together stand for the share at the end of an epoch."""
+SENSITIVITY = (
+    "tg_omi1_omi2/ppo_other_average",
+    "tg_omi1_omi2_matched/ppo",
+    "tg_omi1_omi2/ppo_box",
+    "tg_omi1_omi2/ppo_cold",
+    "tg_omi1_omi2/ppo_lr_low",
+    "tg_omi1_omi2/ppo_lr_high",
+)
+"""Loss averaged the other way; formats matched in length; omi1 graded by its box; temperature 0.7; rate x 1/3 and x 3."""
+
+
+def epoch_top_share(tables: Tables, one: Arm) -> Seeds:
+    """seed -> largest share of a known format in the training rollouts at the end of the first epoch."""
+    epoch = round(settings(tables, one)["steps_per_epoch"])
+    found: dict[int, dict[str, float]] = {}
+    for (mixture, size, name, quantity), by_seed in tables.training.items():
+        if (mixture, size, name) == (one.mixture, one.size, one.arm) and quantity.startswith("share/"):
+            for seed, steps in by_seed.items():
+                wanted = [share for step, share in steps.items() if epoch - LAST_STEPS < step <= epoch]
+                if wanted and max(steps) >= epoch:
+                    found.setdefault(seed, {})[quantity.removeprefix("share/")] = sum(wanted) / len(wanted)
+    if not found:
+        raise NotTestableError(
+            f"{one} has no training rollouts up to the end of its first epoch (step {epoch})"
+        )
+    return {seed: top_share(of) for seed, of in sorted(found.items())}
+
+
+def _claim_1(tables: Tables) -> Evidence:
+    one, twins = arm(tables, MIXTURE, "ppo"), arm(tables, TWINS, "ppo")
+    top, twin_top = epoch_top_share(tables, one), epoch_top_share(tables, twins)
+    if len(twin_top) < 2:
+        raise NotTestableError("the neutral twins have fewer than two seeds, so no interval to be above")
+    right = float(np.mean(list(base(tables, twins, "accuracy").values())))
+    if right < LEAST_BASE:
+        raise NotTestableError(
+            f"the neutral twins' base is right in {right:.3f} of its completions, under the band's {LEAST_BASE}: "
+            "with next to no reward RL cannot show what it does between equals; train the twins longer"
+        )
+    asides = [Aside("neutral twins: top share after one epoch", twin_top, kind="null")]
+    if (EVEN_TWINS, one.size, "ppo") in tables.runs:
+        even = arm(tables, EVEN_TWINS, "ppo")
+        asides.append(
+            Aside(
+                "neutral twins, equally many tokens: top share after one epoch",
+                epoch_top_share(tables, even),
+                kind="null",
+            )
+        )
+        asides.append(
+            Aside("accuracy of their base", base(tables, even, "accuracy"), "twins of equal length")
+        )
+    asides.append(Aside("accuracy of their base", base(tables, twins, "accuracy"), "neutral twins"))
+    asides.append(
+        Aside(
+            "largest base share, test split", {s: top_share(of) for s, of in base_shares(tables, one).items()}
+        )
+    )
+    asides.append(
+        Aside("bandit on base shares and accuracies: top share", bandit_top_share(tables, one), kind="null")
+    )
+    remarks = [winners("ppo", tables, one)]
+    if t_interval(list(twin_top.values()))[1] >= 1:
+        remarks.append(
+            "the neutral twins' interval reaches 1: no share can lie above it until more of their seeds narrow it"
+        )
+    if (MIXTURE, one.size, RANDOM) in tables.runs:
+        asides.append(
+            Aside(
+                "random reward: top share after one epoch",
+                epoch_top_share(tables, arm(tables, MIXTURE, RANDOM)),
+                kind="null",
+            )
+        )
+    else:
+        remarks.append(f"null model {MIXTURE}/{RANDOM} has not been run")
+    for place in SENSITIVITY:
+        mixture, name = place.split("/")
+        if (mixture, one.size, name) in tables.runs:
+            other = arm(tables, mixture, name)
+            asides.append(
+                Aside("top share after one epoch", epoch_top_share(tables, other), place, "sensitivity")
+            )
+            remarks.append(winners(place, tables, other))
+        else:
+            remarks.append(f"sensitivity arm {place} has not been run")
+    measured = (Measured("share", top), Measured("beyond twins", top, rival=twin_top))
+    return Evidence(measured, tuple(asides), tuple(remarks))
+
+
+def interval_distance(tables: Tables, one: Arm) -> tuple[Seeds, int]:
+    """seed -> checkpoints between the interval of most share change and that of most pass@1 gain; number of intervals."""
+    accuracy, written = curve(tables, one, "accuracy"), shares(tables, one)
+    found: dict[int, float] = {}
+    count = 0
+    for seed in sorted(set(accuracy) & set(written)):
+        steps = [step for step in sorted(accuracy[seed]) if step in written[seed]]
+        moved = [variation(written[seed][a], written[seed][b]) for a, b in pairwise(steps)]
+        gained = [accuracy[seed][b] - accuracy[seed][a] for a, b in pairwise(steps)]
+        if len(moved) >= 3:
+            found[seed], count = float(abs(int(np.argmax(moved)) - int(np.argmax(gained)))), len(moved)
+    if not found:
+        raise NotTestableError(f"{one} has fewer than three intervals between evaluated checkpoints")
+    return found, count
+
+
+def _claim_2(tables: Tables) -> Evidence:
+    distance, count = interval_distance(tables, arm(tables, MIXTURE, "ppo"))
+    chance = (3 * count - 2) / count**2
+    hits = sum(d <= 1 for d in distance.values())
+    remark = (
+        f"in {hits} of {len(distance)} seeds the two are the same or adjoining ones of {count} intervals; two intervals drawn blindly are so near with "
+        f"probability {chance:.2f}, all seeds with {chance ** len(distance):.3f}"
+    )
+    return Evidence((Measured("distance", distance),), (), (remark,))
+
+
+def _claim_3(tables: Tables) -> Evidence:
+    one = arm(tables, MIXTURE, "ppo")
+    beside = (Aside("pass@1", gain(tables, one, "accuracy")),)
+    return Evidence((Measured("maj@64", gain(tables, one, "maj@64")),), beside)
+
+
+def _claim_4(tables: Tables) -> Evidence:
+    one = arm(tables, MIXTURE, "ppo")
+    heat = settings(tables, one)["temperature"]
+    fixed = drop_from_maximum(tables, one, 64, lambda seed, step: heat)
+    best = dev_best(tables, one, "pass@64")
+    if max(best.tried) <= heat:
+        raise NotTestableError(
+            f"dev was measured at temperatures {', '.join(f'{t:g}' for t in best.tried)}, none above that of training ({heat:g})"
+        )
+    freed = drop_from_maximum(tables, one, 64, best.at)
+    nearest = drop_from_maximum(tables, one, 64, dev_best(tables, one, "pass@64", near=heat).at)
+    remark = (
+        f"best temperatures on dev: {best.summary()}; several share the maximum in {best.ties} of {len(best.chosen)} checkpoints, where the "
+        "criterion's figure takes the lower one"
+    )
+    asides = (
+        Aside("dev-best temperature, the one nearest to training among equals", nearest, kind="sensitivity"),
+    )
+    return Evidence(
+        (Measured("training temperature", fixed), Measured("dev-best temperature", freed)), asides, (remark,)
+    )
+
+
+def _claim_22(tables: Tables) -> Evidence:
+    arms = {"ppo": "ppo", "grpo": "grpo", "expert iteration": "ei"}
+    ends = {label: end_shares(tables, arm(tables, MIXTURE, name)) for label, name in arms.items()}
+    measured = tuple(
+        Measured(label, {s: top_share(of) for s, of in by_seed.items()}) for label, by_seed in ends.items()
+    )
+    start = {s: top_share(of) for s, of in base_shares(tables, arm(tables, MIXTURE, "ppo")).items()}
+    remarks = tuple(winners(name, tables, arm(tables, MIXTURE, name)) for name in arms.values())
+    return Evidence(measured, (Aside("top share of the base", start),), remarks)
+
+
+CLAIMS = (
+    Claim(
+        1,
+        "PPO moves a model trained on three formats to one of them within the first epoch",
+        "3.1, Fig. 2",
+        ("tg_omi1_omi2/ppo", "twins/ppo"),
+        (
+            Criterion(
+                "share",
+                f"largest format share in the training rollouts of the last {LAST_STEPS} steps of the first epoch",
+                "above",
+                0.90,
+            ),
+            Criterion(
+                "beyond twins", "the same share, against the interval of the neutral twins", "above", None
+            ),
+        ),
+        "a top share below 0.90 after one epoch, or one below the interval of neutral twins",
+        _claim_1,
+        nulls=("twins/ppo", "tg_omi1_omi2/ppo_random", "bandit"),
+        sensitivity=SENSITIVITY,
+        choices=(
+            f"within one epoch: the share at its end, over the rollouts of its last {LAST_STEPS} steps, never the largest on the way",
+            "the twins' interval is Student's 95% interval over their seeds, of the same statistic; past its upper end is above it, wholly short of its lower end is below it, and where the two intervals overlap nothing is decided",
+            "shares are of known formats; completions in none of them are no format to collapse onto",
+        ),
+    ),
+    Claim(
+        2,
+        "The shift of format coincides with the largest gain in pass@1",
+        "3.1, Fig. 2",
+        ("tg_omi1_omi2/ppo",),
+        (
+            Criterion(
+                "distance",
+                "number of intervals between that of the largest share change (total variation) and that of the largest pass@1 gain",
+                "below",
+                1.5,
+            ),
+        ),
+        "the two intervals lie two or more apart",
+        _claim_2,
+        choices=(
+            "intervals are those between evaluated checkpoints, log-spaced from step 0; adjoining is a distance of 1, so the margin is 1.5",
+        ),
+        otherwise="a denser grid of checkpoints",
+    ),
+    Claim(
+        3,
+        "maj@64 rises in that run",
+        "3.1, Fig. 2",
+        ("tg_omi1_omi2/ppo",),
+        (Criterion("maj@64", "maj@64 at the end minus at the base", "above", 0.02),),
+        "maj@64 rises by less than 0.02, or falls",
+        _claim_3,
+    ),
+    Claim(
+        4,
+        "pass@64 falls towards the end of that run",
+        "3.1, Fig. 2",
+        ("tg_omi1_omi2/ppo",),
+        (
+            Criterion(
+                "training temperature",
+                "pass@64 at its earlier maximum minus at the end, at the training temperature",
+                "above",
+                0.02,
+            ),
+            Criterion(
+                "dev-best temperature",
+                "the same with every checkpoint at its own best temperature on dev",
+                "above",
+                0.02,
+            ),
+        ),
+        "pass@64 ends within 0.02 of its earlier maximum, or the fall vanishes at a better temperature",
+        _claim_4,
+        choices=(
+            "the maximum over the base and all checkpoints before the last is picked on one half of the samples and measured on the other, both ways, averaged",
+            "pass@64 of one half needs 64 samples in each: 128 completions per problem",
+            "the best temperature is the one of highest pass@64 on dev, per seed and checkpoint, among those of the recipe; at least one must lie above that of training, where a policy that lost its entropy could get its pass@64 back",
+        ),
+        otherwise="128 samples at more checkpoints",
+    ),
+    Claim(
+        22,
+        "PPO, GRPO and Expert Iteration all converge to one dominant format",
+        "abstract",
+        ("tg_omi1_omi2/ppo", "tg_omi1_omi2/grpo", "tg_omi1_omi2/ei"),
+        tuple(
+            Criterion(name, "largest format share at the last checkpoint", "above", 0.90)
+            for name in ("ppo", "grpo", "expert iteration")
+        ),
+        "one of the three algorithms ends with a top share below 0.90",
+        _claim_22,
+        choices=(
+            "shares are of known formats; which of them it is may differ between algorithms and is printed",
+        ),
+    ),
+)

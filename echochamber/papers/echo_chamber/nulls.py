@@ -1,0 +1,41 @@
+"""The bandit that knows only the base's shares and accuracies, trained for as many steps as the run."""
+
+import numpy as np
+
+from ...claims.declare import Seeds
+from ...claims.select import Arm, base, base_shares, settings, top_share
+from ...claims.tables import Tables
+from ...stats.forecast import bandit
+
+RATE, REPEATS, MOST_STEPS = 1.0, 5, 2000
+"""Step size of the bandit's logits; runs that are averaged; longer runs are forecast up to here."""
+
+
+def bandit_top_share(tables: Tables, one: Arm) -> Seeds:
+    """seed -> the bandit's largest share of a known format after the first epoch's steps."""
+    return {
+        seed: top_share({name: path[-1] for name, path in of.items()})
+        for seed, of in bandit_paths(tables, one).items()
+    }
+
+
+def bandit_paths(tables: Tables, one: Arm) -> dict[int, dict[str, np.ndarray]]:
+    """seed -> format -> the bandit's share at every step from 0 to the end of the first epoch (mean of `REPEATS` runs)."""
+    how = settings(tables, one)
+    found: dict[int, dict[str, np.ndarray]] = {}
+    steps = min(round(how["steps_per_epoch"]), MOST_STEPS)
+    start = base_shares(tables, one)
+    accuracy = {
+        name: base(tables, one, f"right/{name}")
+        for name in sorted({name for of in start.values() for name in of})
+    }
+    for seed, of in start.items():
+        names = sorted(of)
+        written = np.array([of[name] for name in names])
+        right = np.array([accuracy[name].get(seed, 0.0) for name in names])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            p = np.nan_to_num(right / written)
+        size = (how["prompts_per_step"], how["samples_per_prompt"])
+        mean = np.mean([bandit(written, p, steps, *size, RATE, repeat) for repeat in range(REPEATS)], axis=0)
+        found[seed] = {name: mean[:, i] for i, name in enumerate(names)}
+    return found

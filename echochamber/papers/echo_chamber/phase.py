@@ -1,0 +1,117 @@
+"""The phase map: two formats of equal length, base share x gap in expected reward; who wins where, and where theory says so.
+
+A format's expected reward is what a base completion in it earns: its accuracy, less what the arm's reward leaves unpaid, in [0, 1].
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import mean
+
+from ...claims.select import Arm, arm, base_shares, end_shares, settings, winner
+from ...claims.tables import Tables
+from .winners import accuracies
+
+FIRST, SECOND = "tinygsm", "tinygsm_tick"
+PREFIX, ARM = "phase_", "ppo_map"
+
+
+@dataclass(frozen=True)
+class Corner:
+    """One run of the map, mean over its seeds."""
+
+    place: str
+    seeds: int
+    share: float
+    """Of the first format at the base."""
+    gap: float
+    """Expected reward of the first minus the second at the base; NaN where one was hardly written."""
+    final: float
+    """Share of the first format after RL."""
+    winners: tuple[str, ...]
+    by_reward: tuple[str, ...]
+    """Formats of highest expected reward at the base: the end of the replicator flow."""
+    by_paid: tuple[str, ...]
+    """Winners by the share among the base's paid completions: the KL optimum of small weight, pooled over problems."""
+
+    @property
+    def first_wins(self) -> bool:
+        """Whether the first format has the larger final share on average."""
+        return self.final > 0.5
+
+
+def phase_map(tables: Tables) -> list[Corner]:
+    """Every finished run of the map, by base share and gap."""
+    runs = [
+        (mixture, size, name)
+        for mixture, size, name in tables.runs
+        if mixture.startswith(PREFIX) and name.startswith(ARM) and size == tables.size
+    ]
+    return sorted(
+        (_corner(tables, arm(tables, mixture, name)) for mixture, _, name in runs),
+        key=lambda corner: (corner.place.split("/")[0], -corner.gap),
+    )
+
+
+def _corner(tables: Tables, one: Arm) -> Corner:
+    start, last = base_shares(tables, one), end_shares(tables, one)
+    rewards = expected_rewards(tables, one)
+    gaps = [of[FIRST] - of[SECOND] for of in rewards.values() if FIRST in of and SECOND in of]
+    paid = [
+        winner({name: start[seed][name] * reward for name, reward in of.items()})
+        for seed, of in rewards.items()
+    ]
+    return Corner(
+        str(one),
+        len(last),
+        mean(of.get(FIRST, 0.0) for of in start.values()),
+        mean(gaps) if gaps else float("nan"),
+        mean(of.get(FIRST, 0.0) for of in last.values()),
+        _names(map(winner, last.values())),
+        _names(map(winner, rewards.values())),
+        _names(paid),
+    )
+
+
+def expected_rewards(tables: Tables, one: Arm) -> dict[int, dict[str, float]]:
+    """seed -> format -> expected reward of a base completion in it, for formats that the base writes."""
+    kind, _, rest = str(settings(tables, one)["reward"]).partition(":")
+    form, _, rate = rest.partition(":") if kind == "thinned" else ("", "", "0")
+    return {
+        seed: {name: right * (1 - float(rate) * (name == form)) for name, right in of.items()}
+        for seed, of in accuracies(tables, one).items()
+    }
+
+
+def _names(found: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(found)))
+
+
+def phase_rows(tables: Tables) -> list[list[str]]:
+    """Text cells per run of the map: run, seeds, share, gap, final share, winner, format of higher expected reward and of more paid completions."""
+    return [
+        [
+            c.place,
+            str(c.seeds),
+            f"{c.share:.2f}",
+            f"{c.gap:+.2f}" if c.gap == c.gap else "–",
+            f"{c.final:.2f}",
+            ", ".join(c.winners),
+            ", ".join(c.by_reward) or "–",
+            ", ".join(c.by_paid) or "–",
+        ]
+        for c in phase_map(tables)
+    ]
+
+
+def phase_hits(tables: Tables) -> str:
+    """How often the more written format, the one of higher expected reward and the one with more paid completions has won."""
+    corners = phase_map(tables)
+    frequent = sum(corner.winners == ((FIRST if corner.share > 0.5 else SECOND),) for corner in corners)
+    reward, paid = (
+        sum(corner.winners == of for corner, of in zip(corners, picked, strict=True))
+        for picked in ([c.by_reward for c in corners], [c.by_paid for c in corners])
+    )
+    return (
+        f"Right answers in the first format are all paid (`{ARM}`), or but for a third or two thirds of them, so that it earns less and is written no worse. Of {len(corners)} {'run' if len(corners) == 1 else 'runs'} the format that "
+        f"the base writes more wins {frequent}, the one of higher expected reward at the base (the end of the replicator flow) {reward}, the one with more paid completions at the base (the KL optimum of small weight) {paid}."
+    )

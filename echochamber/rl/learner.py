@@ -1,0 +1,90 @@
+"""What RL trains and what it compares with: policy, reference, critic, their optimizers, the KL coefficient."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..model.checkpoint import load_checkpoint
+from ..model.critic import Critic
+from ..model.optimizer import Optimizer
+from ..model.runtime import Runtime, speed_up
+from ..model.state import load_state, save_state
+from ..model.tokenizer import Tokenizer
+from ..model.transformer import Transformer
+from .algorithms import Algorithm, algorithm_row
+from .config import RLConfig
+
+
+@dataclass
+class Learner:
+    """Everything with weights or a state that a step may change."""
+
+    algorithm: Algorithm
+    policy: Transformer
+    reference: Transformer
+    """The base: never renewed, so that KL always means distance from pretraining."""
+    critic: Critic | None
+    optimizer: Optimizer
+    critic_optimizer: Optimizer | None
+    """None where there is no critic, or where it shares the policy's trunk and optimizer."""
+    kl_coef: float
+
+    def restart(self, config: RLConfig) -> None:
+        """Back to the base's weights with a fresh optimizer."""
+        self.policy.load_state_dict(self.reference.state_dict())
+        self.optimizer = Optimizer(self.policy, config.optimizer)
+
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """All that an update may change, each once."""
+        parts = [part.model for part in (self.optimizer, self.critic_optimizer) if part is not None]
+        return [parameter for part in parts for parameter in part.parameters()]
+
+    def step(self, factor: float) -> float:
+        """Update everything that has a gradient; returns the policy's gradient norm before clipping."""
+        if self.critic_optimizer is not None:
+            self.critic_optimizer.step(factor)
+        return self.optimizer.step(factor)
+
+    def save(self, path: Path, step: int) -> None:
+        """Resume state after `step`."""
+        save_state(path, step, self._parts(), {"kl_coef": self.kl_coef})
+
+    def load(self, path: Path) -> int:
+        """Put a saved state back; the last finished step, 0 where nothing was saved."""
+        state = load_state(path, self._parts())
+        if state is None:
+            return 0
+        self.kl_coef = state["kl_coef"]
+        return int(state["step"])
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {
+            "model": self.policy,
+            "optimizer": self.optimizer,
+            "critic": self.critic,
+            "critic_optimizer": self.critic_optimizer,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
+
+def start_learner(config: RLConfig, base: Path, runtime: Runtime) -> tuple[Learner, Tokenizer]:
+    """A learner at the checkpoint `base`, and its tokenizer."""
+    algorithm = algorithm_row(config.algorithm)
+    policy, tokenizer = load_checkpoint(base, runtime.device)
+    reference, _ = load_checkpoint(base, runtime.device)
+    reference.requires_grad_(False)
+    critic, critic_optimizer = None, None
+    if algorithm.critic:
+        trunk = load_checkpoint(base, runtime.device)[0] if config.critic.trunk == "own" else None
+        critic = Critic(policy.config.hidden_size, trunk).to(runtime.device)
+        critic_optimizer = Optimizer(critic, config.critic.optimizer) if trunk else None
+    for model in (policy, reference, critic.trunk if critic else None):
+        if model is not None:
+            speed_up(model, runtime, compiled=model is not reference)
+    shared = torch.nn.ModuleList([policy, critic]) if critic and critic_optimizer is None else policy
+    optimizer = Optimizer(shared, config.optimizer)
+    return Learner(
+        algorithm, policy, reference, critic, optimizer, critic_optimizer, config.kl.coef
+    ), tokenizer

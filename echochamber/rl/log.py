@@ -1,0 +1,97 @@
+"""What an RL step leaves behind: figures of all rollouts, a capped sample of their text."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..core.formats import registered_formats
+from ..core.metrics import read_metrics
+from ..core.records import record, records_frame
+from ..formulas.logprobs import kl_k3
+from ..model.runtime import Runtime
+from ..rollout.batch import batches
+from ..rollout.collect import Collection, Rollout
+from ..rollout.score import batch_logprobs
+from .config import RLConfig
+from .learner import Learner
+from .targets import Targets, has_signal
+
+MONITORED = 32
+"""Rollouts on which the policy is compared with sampler and base, before the update."""
+
+
+def rollout_metrics(collection: Collection, targets: Targets) -> dict[str, Any]:
+    """Reward, lengths, outcomes and the share and accuracy of every format, over all rollouts."""
+    rollouts = collection.rollouts
+    rewards = np.array([np.nan if r.reward is None else r.reward for r in rollouts])
+    lengths = np.array([len(r.completion.token_ids) for r in rollouts])
+    metrics: dict[str, Any] = {
+        "reward/mean": float(np.nanmean(rewards)) if not np.isnan(rewards).all() else None,
+        "reward/frac_zero_std": float((~has_signal(rewards, collection.samples_per_prompt)).mean()),
+        "accuracy": float(np.mean([r.verdict.correct for r in rollouts])),
+        "completion/length_mean": float(lengths.mean()),
+        "completion/truncated": float(np.mean([r.completion.truncated for r in rollouts])),
+        "grader/infrastructure": sum(r.verdict.outcome == "infrastructure" for r in rollouts),
+        "num_completions": len(rollouts),
+        "num_counted": int(targets.counted.sum()),
+        "num_tokens": int(lengths.sum()),
+    }
+    for name in registered_formats():
+        written = [r.verdict.correct for r in rollouts if r.verdict.format == name]
+        metrics[f"format/{name}/share"] = len(written) / len(rollouts)
+        metrics[f"format/{name}/accuracy"] = float(np.mean(written)) if written else None
+    return metrics
+
+
+@torch.no_grad()
+def compare(
+    learner: Learner, rollouts: list[Rollout], config: RLConfig, runtime: Runtime
+) -> dict[str, float]:
+    """Per completion token, of the policy that sampled: |trainer - sampler| log-probability, KL to the base (k3), entropy."""
+    watched = rollouts[:MONITORED]
+    tokens = sum(len(r.prompt_ids) + len(r.completion.token_ids) for r in watched)
+    columns = {"old_logprobs": [torch.tensor(r.completion.logprobs) for r in watched]}
+    (batch,) = batches(watched, columns, tokens_at_once=2 * tokens + 1024)
+    # Eager: compiling a second graph for 32 completions would cost more than it saves.
+    with torch.compiler.set_stance("force_eager"):
+        logprobs, entropies = batch_logprobs(
+            learner.policy, batch, config.temperature, runtime, with_entropy=True
+        )
+        assert entropies is not None
+        ref_logprobs, _ = batch_logprobs(learner.reference, batch, config.temperature, runtime)
+    difference = (logprobs - batch.columns["old_logprobs"][batch.completion_mask].to(runtime.device)).abs()
+    return {
+        "sampler/logprob_diff": float(difference.mean()),
+        "sampler/logprob_diff_max": float(difference.max()),
+        "policy/kl": float(kl_k3(logprobs, ref_logprobs).mean()),
+        "policy/entropy": float(entropies.mean()),
+        "policy/kl_coef": learner.kl_coef,
+    }
+
+
+def rollout_rows(collection: Collection, config: RLConfig, seed: int, step: int) -> Iterator[dict[str, Any]]:
+    """Rows for `rollouts.parquet`: whole groups, as many as the cap allows."""
+    whole = config.rollouts_kept // collection.samples_per_prompt * collection.samples_per_prompt
+    for rollout in collection.rollouts[:whole]:
+        completion = rollout.completion
+        yield record(
+            rollout.problem,
+            rollout.verdict,
+            completion.text,
+            arm=config.algorithm,
+            seed=seed,
+            step=step,
+            sample=rollout.sample,
+            temperature=config.temperature,
+            num_tokens=len(completion.token_ids),
+            logprob=float(sum(completion.logprobs)),
+            truncated=completion.truncated,
+        )
+
+
+def write_rollouts(source: Path, target: Path) -> None:
+    """Turn the running log of rows into Parquet."""
+    records_frame(read_metrics(source)).write_parquet(target)

@@ -1,0 +1,104 @@
+"""Which problems a step takes, and its completions: sampled once, until enough groups carry signal, or given."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from ..core.random import generator
+from ..core.types import Problem
+from ..model.ranks import Ranks
+from ..rollout.collect import Collection, collect
+from ..rollout.demonstrations import Given, collect_given
+from ..rollout.engines import NativeEngine
+from ..rollout.rewards import reward_row
+from ..rollout.share import over_ranks
+from ..verify.grade import Grader
+from .config import RLConfig
+from .targets import has_signal, shaped_rewards
+
+Gather = Callable[[int], Collection]
+"""Step (from 1) -> its graded rollouts."""
+
+
+def gatherer(
+    config: RLConfig,
+    seed: int,
+    problems: list[Problem],
+    given: list[Given],
+    engine: NativeEngine,
+    grader: Grader,
+    ranks: Ranks,
+) -> Gather:
+    """How this arm comes by its completions. Each rank does its part; all get the whole."""
+    if given:
+        return partial(_given, config, seed, given, engine, grader, ranks)
+    return partial(_sampled, config, seed, problems, engine, grader, ranks)
+
+
+def _sampled(
+    config: RLConfig,
+    seed: int,
+    problems: list[Problem],
+    engine: NativeEngine,
+    grader: Grader,
+    ranks: Ranks,
+    step: int,
+) -> Collection:
+    """Sample from the policy as it is now.
+
+    With several sampling rounds a step has that many places in the order of problems, used or not,
+    so that what a step samples depends on the step and the weights alone.
+    """
+    reward, gathered = reward_row(config.reward), None
+    for sampling_round in range(config.sampling_rounds):
+        place = (step - 1) * config.sampling_rounds + sampling_round + 1
+        chosen = problems_of_step(problems, config.prompts_per_step, place, seed)
+
+        def of(mine: list[Problem], before: int, place: int = place) -> Collection:
+            described = max(0, config.rollouts_kept - before * config.samples_per_prompt)
+            return collect(engine, grader, reward, mine, config.samples_per_prompt, seed, place, described)
+
+        part = over_ranks(ranks, chosen, chosen, of)
+        gathered = part if gathered is None else gathered.joined(part)
+        signal = has_signal(shaped_rewards(gathered.rollouts, config), config.samples_per_prompt)
+        if signal.sum() >= config.prompts_per_step:
+            break
+    assert gathered is not None
+    return gathered
+
+
+def _given(
+    config: RLConfig,
+    seed: int,
+    given: list[Given],
+    engine: NativeEngine,
+    grader: Grader,
+    ranks: Ranks,
+    step: int,
+) -> Collection:
+    """The step's share of the file, in a fresh order each epoch."""
+    chosen = {
+        problem.id: problem
+        for problem in problems_of_step([g.problem for g in given], config.prompts_per_step, step, seed)
+    }
+    rows = [g for g in given if g.problem.id in chosen]
+    return over_ranks(
+        ranks,
+        rows,
+        [row.problem for row in rows],
+        lambda mine, _: collect_given(mine, engine, grader, config.max_new_tokens),
+    )
+
+
+def problems_of_step(problems: list[Problem], prompts_per_step: int, step: int, seed: int) -> list[Problem]:
+    """The problems of `step` (from 1): a fresh order each epoch, a function of (seed, step) alone."""
+    first, count = (step - 1) * prompts_per_step, len(problems)
+    chosen: list[Problem] = []
+    order: np.ndarray | None = None
+    for position in range(first, first + prompts_per_step):
+        epoch, place = divmod(position, count)
+        if order is None or place == 0:
+            order = generator("rl order", seed, epoch).permutation(count)
+        chosen.append(problems[int(order[place])])
+    return chosen

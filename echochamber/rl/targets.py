@@ -1,0 +1,191 @@
+"""From graded rollouts to what the fit aims at: advantages or weights, returns, old and reference log-probabilities.
+
+Axes: B rollouts, P problems, G samples of one problem, T tokens.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from ..formulas.advantages import gae, whiten
+from ..formulas.logprobs import KL_ESTIMATORS, kl_exact
+from ..formulas.penalties import overlong_penalty
+from ..model.runtime import Runtime
+from ..rollout.batch import Batch
+from ..rollout.collect import Collection, Rollout
+from ..rollout.score import all_logprobs, batch_logits, batch_states, batch_values, over_all
+from .config import RLConfig
+from .learner import Learner
+
+
+@dataclass(frozen=True)
+class Targets:
+    """One entry per rollout of the collection, in its order."""
+
+    counted: np.ndarray
+    """(B,) bool: which rollouts the update is about; the others are in no denominator."""
+    columns: dict[str, list[Tensor]]
+    """Per token (T_i,): `advantages`, `old_logprobs`; `ref_logprobs` where a loss needs them; `returns` and `old_values` with a critic."""
+
+
+def estimate(learner: Learner, collection: Collection, config: RLConfig, runtime: Runtime) -> Targets:
+    """Advantages of every rollout, and what the losses compare with."""
+    row, rollouts = learner.algorithm, collection.rollouts
+    columns = {"old_logprobs": _old_logprobs(learner, rollouts, config, runtime)}
+    penalties: list[Tensor] | None = None
+    if config.kl.coef > 0:
+        columns["ref_logprobs"] = all_logprobs(
+            learner.reference, rollouts, config.temperature, config.microbatch_tokens, runtime
+        )
+    if config.kl.in_reward:
+        penalties = [
+            learner.kl_coef * kl for kl in _kl_in_reward(learner, rollouts, columns, config, runtime)
+        ]
+    rewards = shaped_rewards(rollouts, config)
+    counted = ~np.isnan(rewards) & signal_groups(rewards, collection.samples_per_prompt, config)
+    if row.advantages is None:
+        columns |= _critic_targets(
+            learner, rollouts, np.nan_to_num(rewards), penalties, counted, config, runtime
+        )
+    else:
+        advantages = group_advantages(row.advantages, rewards, collection.samples_per_prompt)
+        if penalties is not None:
+            # Centred but never divided by the group's spread: the coefficient keeps its meaning, and
+            # groups of equal reward do not blow up the noise of their KL.
+            paid = np.where(np.isnan(rewards), np.nan, [-float(kl.sum()) for kl in penalties])
+            advantages += group_advantages(row.centre, paid, collection.samples_per_prompt)
+        if row.keep_paid:
+            counted &= first_of_equal(rollouts, advantages > 0)
+        columns["advantages"] = [
+            torch.full((len(r.completion.token_ids),), a)
+            for r, a in zip(rollouts, advantages.tolist(), strict=True)
+        ]
+    whitened = row.whiten if config.loss.whiten is None else config.loss.whiten
+    if whitened:
+        columns["advantages"] = _whitened(columns["advantages"], counted)
+    return Targets(counted, columns)
+
+
+def shaped_rewards(rollouts: Sequence[Rollout], config: RLConfig) -> np.ndarray:
+    """Rewards (B,) less the overlong penalty; NaN where nobody knows."""
+    rewards = np.array([np.nan if r.reward is None else r.reward for r in rollouts], dtype=np.float64)
+    lengths = torch.tensor([len(r.completion.token_ids) for r in rollouts])
+    return rewards + overlong_penalty(lengths, config.max_new_tokens, config.overlong_buffer).numpy()
+
+
+def signal_groups(rewards: np.ndarray, group: int, config: RLConfig) -> np.ndarray:
+    """(B,) bool: with several sampling rounds the first `prompts_per_step` groups that carry signal; else all."""
+    if config.sampling_rounds == 1:
+        return np.ones(len(rewards), dtype=bool)
+    spread = has_signal(rewards, group)
+    kept = spread & (np.cumsum(spread) <= config.prompts_per_step)
+    return np.repeat(kept, group)
+
+
+def has_signal(rewards: np.ndarray, group: int) -> np.ndarray:
+    """(P,) bool: groups whose known rewards differ."""
+    groups = rewards.reshape(-1, group)
+    known = ~np.isnan(groups)
+    highest = np.where(known, groups, -np.inf).max(1)
+    lowest = np.where(known, groups, np.inf).min(1)
+    return known.any(1) & (highest > lowest)
+
+
+def group_advantages(estimator: Callable[[Tensor], Tensor], rewards: np.ndarray, group: int) -> np.ndarray:
+    """Advantages (B,) of rewards (B,). A sample of unknown reward takes its group's mean and carries no signal."""
+    groups = rewards.reshape(-1, group)
+    known = ~np.isnan(groups)
+    means = np.where(known, groups, 0.0).sum(1) / np.maximum(known.sum(1), 1)
+    filled = np.where(known, groups, means[:, None])
+    advantages = estimator(torch.from_numpy(filled)).numpy()
+    return np.where(known, advantages, 0.0).reshape(-1)
+
+
+def first_of_equal(rollouts: Sequence[Rollout], paid: np.ndarray) -> np.ndarray:
+    """(B,) bool: of the paid completions (B,) the first of each problem's equal ones."""
+    seen: set[tuple[str, tuple[int, ...]]] = set()
+    first = np.zeros(len(rollouts), dtype=bool)
+    for index in np.flatnonzero(paid).tolist():
+        identity = (rollouts[index].problem.id, rollouts[index].completion.token_ids)
+        first[index] = identity not in seen
+        seen.add(identity)
+    return first
+
+
+def _old_logprobs(
+    learner: Learner, rollouts: Sequence[Rollout], config: RLConfig, runtime: Runtime
+) -> list[Tensor]:
+    if config.loss.old_logprobs == "recomputed":
+        return all_logprobs(learner.policy, rollouts, config.temperature, config.microbatch_tokens, runtime)
+    return [torch.tensor(r.completion.logprobs) for r in rollouts]
+
+
+def _kl_in_reward(
+    learner: Learner,
+    rollouts: Sequence[Rollout],
+    columns: dict[str, list[Tensor]],
+    config: RLConfig,
+    runtime: Runtime,
+) -> list[Tensor]:
+    """KL per token by the configured estimator, with the sampling policy in the first place."""
+    if config.kl.estimator == "exact":
+
+        def exact(batch: Batch) -> Tensor:
+            logits, ref_logits = (
+                batch_logits(learner.policy, batch, runtime),
+                batch_logits(learner.reference, batch, runtime),
+            )
+            return kl_exact(logits, ref_logits, config.temperature)
+
+        return over_all(rollouts, config.microbatch_tokens, runtime, exact)
+    estimator = KL_ESTIMATORS[config.kl.estimator]
+    return [
+        estimator(old, ref) for old, ref in zip(columns["old_logprobs"], columns["ref_logprobs"], strict=True)
+    ]
+
+
+def _critic_targets(
+    learner: Learner,
+    rollouts: Sequence[Rollout],
+    rewards: np.ndarray,
+    penalties: list[Tensor] | None,
+    counted: np.ndarray,
+    config: RLConfig,
+    runtime: Runtime,
+) -> dict[str, list[Tensor]]:
+    """Values, generalised advantages and returns; the reward falls due at the last token, the KL at each."""
+    critic = learner.critic
+    assert critic is not None
+
+    def values_of(batch: Batch) -> Tensor:
+        states = None
+        if critic.trunk is None:
+            with runtime.autocast():
+                states = batch_states(learner.policy, batch, runtime)
+        return batch_values(critic, batch, states, runtime)
+
+    values = over_all(rollouts, config.microbatch_tokens, runtime, values_of)
+    per_token = [-p for p in penalties] if penalties else [torch.zeros_like(v) for v in values]
+    for row, reward in zip(per_token, rewards.tolist(), strict=True):
+        row[-1] += reward
+    lengths = [len(v) for v in values]
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    padded, padded_values = pad_sequence(per_token, batch_first=True), pad_sequence(values, batch_first=True)
+    advantages = gae(padded, padded_values, mask, config.critic.gamma, config.critic.lam)
+    advantages *= torch.from_numpy(counted)[:, None]
+    returns = advantages + padded_values
+    cut = [(a[:n], r[:n]) for a, r, n in zip(advantages, returns, lengths, strict=True)]
+    return {"advantages": [a for a, _ in cut], "returns": [r for _, r in cut], "old_values": values}
+
+
+def _whitened(advantages: list[Tensor], counted: np.ndarray) -> list[Tensor]:
+    lengths = [len(a) for a in advantages]
+    padded = pad_sequence(advantages, batch_first=True)
+    mask = (torch.arange(padded.shape[1]) < torch.tensor(lengths)[:, None]) & torch.from_numpy(counted)[
+        :, None
+    ]
+    return [row[:n] for row, n in zip(whiten(padded, mask), lengths, strict=True)]

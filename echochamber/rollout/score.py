@@ -1,0 +1,82 @@
+"""Models on packed completions. Axes: B completions, T tokens, N all completion tokens, D width, V vocabulary."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ..model.critic import Critic
+from ..model.runtime import Runtime
+from ..model.transformer import Transformer
+from .batch import Batch, batches
+from .collect import Rollout
+
+
+def batch_states(model: Transformer, batch: Batch, runtime: Runtime) -> Tensor:
+    """Hidden states (N, D) at the positions that predict each completion token; call within autocast."""
+    rows = batch.rows
+    states = model.hidden(rows.token_ids.to(runtime.device), rows.spans)
+    return states.flatten(0, 1)[batch.sources.to(runtime.device)]
+
+
+def batch_logits(model: Transformer, batch: Batch, runtime: Runtime) -> Tensor:
+    """Logits (N, V) that predict each completion token; the output head sees no other position."""
+    with runtime.autocast():
+        return model.lm_head(batch_states(model, batch, runtime))
+
+
+def batch_logprobs(
+    model: Transformer, batch: Batch, temperature: float, runtime: Runtime, with_entropy: bool = False
+) -> tuple[Tensor, Tensor | None]:
+    """Log-probability of each completion token (N,) at a temperature, in nats; the entropy there (no gradient) where asked for."""
+    with runtime.autocast():
+        return model.logprobs(
+            batch_states(model, batch, runtime), batch.targets.to(runtime.device), temperature, with_entropy
+        )
+
+
+def batch_values(critic: Critic, batch: Batch, policy_states: Tensor | None, runtime: Runtime) -> Tensor:
+    """Values (N,) before each completion token, from the critic's own trunk or from the policy's states."""
+    if critic.trunk is None:
+        assert policy_states is not None
+        return critic(policy_states)
+    with runtime.autocast():
+        states = batch_states(critic.trunk, batch, runtime)
+    return critic(states)
+
+
+def spread(batch: Batch, values: Tensor) -> Tensor:
+    """(N,) values as (B, T), 0 on padding."""
+    mask = batch.completion_mask.to(values.device)
+    return torch.zeros(mask.shape, device=values.device).masked_scatter(mask, values)
+
+
+@torch.no_grad()
+def over_all(
+    rollouts: Sequence[Rollout], tokens_at_once: int, runtime: Runtime, function: Callable[[Batch], Tensor]
+) -> list[Tensor]:
+    """`function(batch)` gives one number per token (N,); the result is one tensor (T_i,) per rollout, on the CPU.
+
+    Each rank runs its part of the rollouts; all get the whole.
+    """
+    lengths = [len(r.completion.token_ids) for r in rollouts]
+    results = [torch.zeros(length) for length in lengths]
+    mine = runtime.ranks.part(len(rollouts))
+    for batch in batches(rollouts[mine], {}, tokens_at_once, fixed_shape=runtime.compile):
+        parts = function(batch).float().cpu().split(batch.completion_mask.sum(1).tolist())
+        for index, part in zip(batch.members, parts, strict=True):
+            results[mine.start + index] = part
+    if runtime.ranks.world_size > 1:
+        return list(runtime.ranks.sum(torch.cat(results)).split(lengths))
+    return results
+
+
+def all_logprobs(
+    model: Transformer, rollouts: Sequence[Rollout], temperature: float, tokens_at_once: int, runtime: Runtime
+) -> list[Tensor]:
+    """log pi of every completion token at the sampling temperature, one tensor (T_i,) per rollout."""
+
+    def logprobs(batch: Batch) -> Tensor:
+        return batch_logprobs(model, batch, temperature, runtime)[0]
+
+    return over_all(rollouts, tokens_at_once, runtime, logprobs)

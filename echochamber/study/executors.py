@@ -1,0 +1,222 @@
+"""Where stages run when several run at once: processes of this machine, or Ray tasks on a cluster.
+
+A pool takes a stage's name and says later how it ended; the order of stages is the study's business,
+the placing of tasks the pool's. All that travels is the recipe, the folder and the name.
+"""
+
+import multiprocessing
+import os
+import threading
+import time
+import traceback
+from collections.abc import Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, Self
+
+from ..core.artifacts import Store
+from ..core.errors import UserError
+from ..core.progress import reported_to, say
+from .graph import Graph, Node
+from .progress_display import progress_path
+from .recipe import Recipe
+from .run_node import run_node
+
+RETRIES = 3
+"""How often a stage is started anew whose node or process was lost; it goes on from its resume state."""
+THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "POLARS_MAX_THREADS")
+"""Set to `runtime.threads` in every process of a local pool where the user has not set them."""
+LOST_LOCK_SECONDS = 120.0
+"""How long a restarted stage waits for what is left of its lost predecessor to let go of the artifact."""
+
+
+class Ended(NamedTuple):
+    """How a stage ended."""
+
+    handle: Any
+    seconds: float | None
+    error: str | None
+    bad_input: bool = False
+
+
+class Pool(Protocol):
+    """Runs stages somewhere."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    @property
+    def slots(self) -> int:
+        """How many stages may be handed over at once."""
+        ...
+
+    def submit(self, node: Node) -> Any:
+        """Hand a stage over; returns a handle."""
+        ...
+
+    def wait(self, handles: Iterable[Any]) -> list[Ended]:
+        """Stages that have ended, at least one."""
+        ...
+
+
+@dataclass(eq=False)
+class _Job:
+    """A stage in the local pool."""
+
+    node: Node
+    future: Future[float | None]
+    tries: int = 1
+
+
+class LocalPool:
+    """Processes of this machine.
+
+    When one of them is killed (by the kernel where memory is short, say) all stages that were running are
+    started anew from their resume states, at most `RETRIES` times each.
+    """
+
+    def __init__(self, graph: Graph, workers: int) -> None:
+        self.slots = workers
+        self._task = (graph.recipe.resolved(), graph.store.root)
+        self._threads = graph.recipe.runtime.threads
+
+    def __enter__(self) -> Self:
+        # Read by libraries when they are loaded, in each process before anything of ours runs.
+        self._before = {name: os.environ.get(name) for name in THREAD_SETTINGS}
+        os.environ.update({name: value or str(self._threads) for name, value in self._before.items()})
+        self._open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+        for name, value in self._before.items():
+            if value is None:
+                del os.environ[name]
+
+    def _open(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(
+            self.slots, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
+        )
+
+    def submit(self, node: Node) -> _Job:
+        """A task of the process pool."""
+        return _Job(node, self._pool.submit(run_named, *self._task, node.id, LOST_LOCK_SECONDS))
+
+    def wait(self, handles: Iterable[_Job]) -> list[Ended]:
+        """Stages that are done; an error in one is its failure, with the traceback where it is no bad input."""
+        jobs = list(handles)
+        while True:
+            wait([job.future for job in jobs], return_when=FIRST_COMPLETED)
+            if any(
+                job.future.done() and isinstance(job.future.exception(), BrokenProcessPool) for job in jobs
+            ):
+                lost = self._start_anew(jobs)
+                if not lost:
+                    continue
+                return lost
+            return [_ended(job) for job in jobs if job.future.done()]
+
+    def _start_anew(self, jobs: list[_Job]) -> list[Ended]:
+        """A new pool for every stage that the broken one held; returns those that were lost too often."""
+        self._pool.shutdown()
+        self._open()
+        lost = []
+        for job in jobs:
+            if not isinstance(job.future.exception(), BrokenProcessPool):
+                continue
+            if job.tries > RETRIES:
+                lost.append(Ended(job, None, f"its process was killed {job.tries} times"))
+                continue
+            say(f"again {job.node.id}: a process was killed")
+            job.future, job.tries = self.submit(job.node).future, job.tries + 1
+        return lost
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the study that started it is gone: it would go on holding its artifact's lock."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _ended(job: _Job) -> Ended:
+    error = job.future.exception()
+    if error is None:
+        return Ended(job, job.future.result(), None)
+    if isinstance(error, UserError):
+        return Ended(job, None, str(error), bad_input=True)
+    if not isinstance(error, Exception):
+        raise error
+    return Ended(job, None, "".join(traceback.format_exception(error)).strip())
+
+
+class RayPool:
+    """Tasks of a Ray cluster: that of `RAY_ADDRESS`, or one of this machine's cores.
+
+    The study's folder must be the same path on every node, this package installed there, and files
+    that the recipe names given by absolute paths.
+    """
+
+    slots = 10_000
+
+    def __init__(self, graph: Graph) -> None:
+        try:
+            import ray
+        except ImportError:
+            raise UserError("--executor ray needs Ray; pip install 'echochamber[ray]'") from None
+        self._ray = ray
+        self._task = (graph.recipe.resolved(), graph.store.root.resolve())
+        self._cpus = graph.recipe.runtime.threads
+        # `auto` takes a GPU where the cluster has one; a cluster without would never start the task.
+        self._device = graph.recipe.runtime.device
+
+    def __enter__(self) -> Self:
+        self._ray.init(
+            include_dashboard=False, log_to_driver=False, ignore_reinit_error=True, configure_logging=False
+        )
+        has_gpu = self._ray.cluster_resources().get("GPU", 0) > 0
+        self._gpus = 1 if self._device == "cuda" or (self._device == "auto" and has_gpu) else 0
+        self._remote = self._ray.remote(run_named)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ray.shutdown()
+
+    def submit(self, node: Node) -> Any:
+        """A task with the stage's threads as CPUs; stages that train or sample ask for the GPU."""
+        gpus = self._gpus if node.kind in ("pretrain", "rl", "evaluate") else 0
+        task = self._remote.options(
+            num_cpus=self._cpus, num_gpus=gpus, max_retries=RETRIES, scheduling_strategy="SPREAD"
+        )
+        return task.remote(*self._task, node.id, LOST_LOCK_SECONDS)
+
+    def wait(self, handles: Iterable[Any]) -> list[Ended]:
+        """Tasks that have ended; an error in one, or a node lost too often, is its stage's failure."""
+        done, _ = self._ray.wait(list(handles), num_returns=1)
+        return [self._end(handle) for handle in done]
+
+    def _end(self, handle: Any) -> Ended:
+        failures = self._ray.exceptions
+        try:
+            return Ended(handle, self._ray.get(handle), None)
+        except failures.RayTaskError as error:
+            bad_input = isinstance(error.cause, UserError)
+            return Ended(handle, None, str(error.cause if bad_input else error), bad_input)
+        except (failures.WorkerCrashedError, failures.NodeDiedError) as error:
+            return Ended(handle, None, f"lost {RETRIES + 1} times ({type(error).__name__})")
+
+
+def run_named(data: dict[str, Any], root: Path, node_id: str, patience: float = 0.0) -> float | None:
+    """Build one stage in this process, from plain data."""
+    graph = Graph(Recipe.parse(data, "recipe"), Store(root))
+    node = graph.nodes[node_id]
+    with reported_to(progress_path(node, graph)):
+        return run_node(node, graph, patience)

@@ -1,0 +1,136 @@
+"""One display for a study whose stages run in several processes: done, running (rate, time left), failed."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ..core.progress import console, say
+from .cost import estimate_seconds
+from .graph import Graph, Node
+from .status import StudyStatus
+
+
+def progress_path(node: Node, graph: Graph) -> Path:
+    """Where a stage that is being built says how far it is: beside its partial artifact, never in it."""
+    partial = graph.store.partial(node.spec)
+    return partial.with_name(f"{partial.name}.progress")
+
+
+class Board:
+    """What is shown while a pool works; on a terminal it is drawn anew twice a second, else it is one line per event."""
+
+    def __init__(self, missing: Sequence[Node], status: StudyStatus) -> None:
+        self.missing, self.status = list(missing), status
+        self.running: dict[str, float] = {}
+        """Node id -> when it started here."""
+        self.started = time.monotonic()
+        self._cost = {node.id: estimate_seconds(node, status.graph.recipe) for node in missing}
+
+    def start(self, node: Node) -> None:
+        """A stage was handed over."""
+        self.running[node.id] = time.monotonic()
+        self._say(f"start {node.id}")
+
+    def end(self, node: Node, error: str | None = None) -> None:
+        """A stage has ended."""
+        self.running.pop(node.id, None)
+        if error is not None:
+            say(f"failed {node.id}: {error}")
+        else:
+            self._say(f"done  {node.id}  ({self.summary()})")
+
+    def _say(self, message: str) -> None:
+        if not console.is_terminal:
+            say(message)
+
+    def counts(self) -> dict[str, int]:
+        """Stages by state, of those that were missing when the study was started."""
+        states = [self.status.nodes[node.id].status for node in self.missing]
+        return {state: states.count(state) for state in ("done", "running", "failed", "pending")}
+
+    def summary(self) -> str:
+        """`12 of 40 done, 2 running, 1 failed, about 0:41:00 left`."""
+        counted = self.counts()
+        failed = f", {counted['failed']} failed" if counted["failed"] else ""
+        left = self.seconds_left()
+        return f"{counted['done']} of {len(self.missing)} done, {counted['running']} running{failed}" + (
+            f", about {_clock(left)} left" if left else ""
+        )
+
+    def seconds_left(self) -> float | None:
+        """By the estimates of `--dry-run`, at the pace since the start, running stages by what they say; None before anything is done."""
+        share = {"done": 1.0, "pending": 0.0}
+        known = [
+            (self._cost[n.id], share.get(state, self._progress(n.id)))
+            for n in self.missing
+            if (state := self.status.nodes[n.id].status) != "failed"
+        ]
+        done, to_do = sum(cost * part for cost, part in known), sum(cost * (1 - part) for cost, part in known)
+        return (time.monotonic() - self.started) * to_do / done if done > 0 else None
+
+    def _progress(self, node_id: str) -> float:
+        found = self.read(node_id)
+        return found["done"] / max(found["total"], 1) if found else 0.0
+
+    def __rich__(self) -> Group:
+        grid = Table.grid(padding=(0, 2))
+        for node_id, started in list(self.running.items()):
+            grid.add_row(*self._row(node_id, time.monotonic() - started))
+        failed = [
+            Text(f"failed {node.id}: {self.status.nodes[node.id].error}", style="red")
+            for node in self.missing
+            if self.status.nodes[node.id].status == "failed"
+        ]
+        return Group(Text(f"{self.status.graph.recipe.name}: {self.summary()}"), grid, *failed)
+
+    def _row(self, node_id: str, seconds: float) -> tuple[Any, ...]:
+        found = self.read(node_id)
+        if not found:
+            return node_id, "", _clock(seconds), "", ""
+        left = (found["total"] - found["done"]) / found["rate"] if found["rate"] else None
+        bar = ProgressBar(total=max(found["total"], 1), completed=found["done"], width=20)
+        pace = f"{found['done']}/{found['total']}, {found['rate']:.3g}/s" + (
+            f", {_clock(left)} left" if left is not None else ""
+        )
+        return node_id, bar, _clock(seconds), pace, Text(str(found["note"]).replace("\n", " "), style="dim")
+
+    def read(self, node_id: str) -> dict[str, Any]:
+        """What a running stage last said of itself; {} before its first report."""
+        try:
+            found = json.loads(
+                progress_path(self.status.graph.nodes[node_id], self.status.graph).read_text(encoding="utf-8")
+            )
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) and {"done", "total", "rate", "note"} <= set(found) else {}
+
+
+@contextmanager
+def shown(board: Board) -> Iterator[Board]:
+    """The board on the terminal while the block runs; nothing but its lines elsewhere."""
+    with (
+        Live(board, console=console, refresh_per_second=2, transient=True)
+        if console.is_terminal
+        else _nothing()
+    ):
+        yield board
+    say(board.summary())
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+def _clock(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

@@ -1,0 +1,64 @@
+"""The results in the repository: the README quotes the page, the page the tables, and the tables give the verdicts again."""
+
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from echochamber.claims.ledger import open_ledger, save_ledger
+
+ROOT = Path(__file__).parents[2]
+TABLES = ROOT / "results" / "paper-nano"
+INTERVAL = re.compile(r"-?\d+\.\d+ \[-?\d+\.\d+ to -?\d+\.\d+\]")
+VERDICTS = {
+    "supported": "supported",
+    "contradicted": "contradicted",
+    "inconclusive": "undecided",
+    "not testable here": "not run",
+}
+"""A verdict, and the README's word for it."""
+
+
+@pytest.fixture(scope="module")
+def first_screen() -> str:
+    return (ROOT / "README.md").read_text().split("\n## ")[0]
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return (ROOT / "docs" / "RESULTS.md").read_text()
+
+
+def test_every_interval_of_the_first_screen_stands_on_the_page(first_screen, page):
+    quoted = INTERVAL.findall(first_screen)
+    assert len(quoted) >= 3
+    assert [one for one in quoted if one not in page] == []
+
+
+def test_readme_and_page_count_the_verdicts_of_the_table(first_screen, page):
+    claims = (
+        pl.read_csv(TABLES / "ledger.csv", infer_schema_length=None)
+        .group_by("claim")
+        .agg(pl.col("verdict").first())
+    )
+    counts = dict(claims["verdict"].value_counts().iter_rows())
+    assert sum(counts.values()) == 22
+    for verdict, word in VERDICTS.items():
+        assert f"{counts.get(verdict, 0)} {verdict}" in page
+        assert (
+            (f"{counts[verdict]} {word}" in first_screen)
+            if verdict in counts
+            else (f" {word}" not in first_screen)
+        )
+
+
+def test_the_committed_tables_give_the_committed_lines(tmp_path):
+    save_ledger(open_ledger(TABLES), tmp_path)
+    for name in ("ledger.csv", "estimates.csv"):
+        again, committed = (
+            pl.read_csv(folder / name, infer_schema_length=None) for folder in (tmp_path, TABLES)
+        )
+        assert_frame_equal(again, committed, rel_tol=1e-9, abs_tol=1e-12)
+        assert committed["claim"].n_unique() >= 20

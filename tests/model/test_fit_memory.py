@@ -1,0 +1,116 @@
+"""Not enough memory for the asked batch: the smaller one that fits is used, said and kept on resume."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from echochamber.core.metrics import read_metrics
+from echochamber.model import fit_memory as room
+from echochamber.model import memory
+from echochamber.model.presets import preset
+from echochamber.model.ranks import Ranks
+from echochamber.model.runtime import RuntimeConfig, start_runtime
+from echochamber.rl.loop import rl
+from echochamber.stages.pretrain import pretrain
+from tests.rl.rank_runs import PRETRAIN, PROBLEMS, RL, prepare
+
+CONFIG = PRETRAIN["adamw"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Tokenizer, shards, base."""
+    root = tmp_path_factory.mktemp("room")
+    prepare(root / "data")
+    return root / "data"
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What the person watching was told."""
+    lines = []
+    monkeypatch.setattr(memory, "say", lines.append)
+    return lines
+
+
+def _runtime():
+    return start_runtime(RuntimeConfig(threads=1, compile="off", dtype="float32"))
+
+
+def _pretrain(data, folder):
+    folder.mkdir(exist_ok=True)
+    pretrain(CONFIG, 0, data / "shards", data / "tokenizer", folder, _runtime())
+    return [row["loss"] for row in read_metrics(folder / "metrics.jsonl")]
+
+
+def _free_for(tokens):
+    config = preset("nano-0.2m", 300, 128)
+    return (tokens * memory.token_bytes(config) + 16 * memory.num_parameters(config)) / memory.SHARE
+
+
+def test_pretraining_takes_smaller_microbatches_and_the_same_gradient(data, tmp_path, monkeypatch, said):
+    whole = _pretrain(data, tmp_path / "whole")
+    assert said == []
+    assert not (tmp_path / "whole" / memory.RECORD).exists()
+    monkeypatch.setattr(room, "free_bytes", lambda device: _free_for(130))
+    np.testing.assert_allclose(_pretrain(data, tmp_path / "small"), whole, atol=1e-4, rtol=0)
+    assert json.loads((tmp_path / "small" / memory.RECORD).read_text()) == {"microbatch_tokens": 128}
+    (line,) = said
+    assert "512" in line
+    assert "128" in line
+
+
+def test_a_recorded_size_is_kept_when_memory_is_back(data, tmp_path, monkeypatch, said):
+    monkeypatch.setattr(room, "free_bytes", lambda device: _free_for(130))
+    _pretrain(data, tmp_path / "small")
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / memory.RECORD).write_text('{"microbatch_tokens": 128}')
+    monkeypatch.setattr(room, "free_bytes", lambda device: float("inf"))
+    _pretrain(data, tmp_path / "again")
+    assert (tmp_path / "again" / "metrics.jsonl").read_bytes() == (
+        tmp_path / "small" / "metrics.jsonl"
+    ).read_bytes()
+    assert len(said) == 1
+
+
+def test_rl_samples_and_fits_in_smaller_batches(data, tmp_path, monkeypatch, said):
+    runs = []
+    for name, free in (("whole", float("inf")), ("small", 400_000.0)):
+        monkeypatch.setattr(room, "free_bytes", lambda device, free=free: free)
+        (tmp_path / name).mkdir()
+        config = RL["grpo"].model_copy(update={"microbatch_tokens": 1024})
+        rl(config, 0, data / "base", PROBLEMS, tmp_path / name, _runtime())
+        runs.append(read_metrics(tmp_path / name / "metrics.jsonl"))
+    record = json.loads((tmp_path / "small" / memory.RECORD).read_text())
+    assert 1 <= record["max_rows"] < 12
+    assert record["microbatch_tokens"] == 256
+    assert len(said) == 2
+    for whole, small in zip(*runs, strict=True):
+        assert whole["reward/mean"] == small["reward/mean"]
+        assert small["policy/loss"] == pytest.approx(whole["policy/loss"], abs=1e-4)
+    texts = [
+        pl.read_parquet(tmp_path / name / "rollouts.parquet")["text"].to_list() for name in ("whole", "small")
+    ]
+    assert texts[0] == texts[1]
+
+
+def test_one_row_is_the_least(tmp_path, said):
+    assert memory.settle(tmp_path, "max_rows", 64, 1, lambda: 0.0, Ranks()) == 1
+    assert memory.settle(tmp_path, "microbatch_tokens", 2048, 256, lambda: 700.0, Ranks()) == 512
+    assert json.loads((tmp_path / memory.RECORD).read_text()) == {"max_rows": 1, "microbatch_tokens": 512}
+
+
+def test_free_memory_is_the_least_of_machine_and_container(tmp_path):
+    (tmp_path / "meminfo").write_text("MemTotal: 100 kB\nMemAvailable: 50 kB\n")
+    assert memory._meminfo_available(tmp_path / "meminfo") == 50 * 1024
+    assert memory._meminfo_available(tmp_path / "none") is None
+    assert memory._cgroup_left(tmp_path) is None
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("7\n")
+    assert memory._cgroup_left(tmp_path) is None
+    (tmp_path / "memory.max").write_text("10\n")
+    assert memory._cgroup_left(tmp_path) == 3
+    assert memory.free_bytes(torch.device("cpu")) > 0

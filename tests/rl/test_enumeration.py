@@ -1,0 +1,196 @@
+"""Each algorithm's expected gradient over *all* completions equals the exact one, or its documented bias."""
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from echochamber.rl.config import RLConfig
+
+from .enumerated import (
+    LIMIT,
+    PAID,
+    SEQUENCES,
+    expected_gradient,
+    gradient,
+    kl_gradient,
+    learner_for,
+    reward_gradient,
+    sequence_logps,
+    visited_kl_gradient,
+)
+
+GROUP = 2
+
+
+def _config(algorithm, **settings):
+    return RLConfig(algorithm=algorithm, samples_per_prompt=GROUP, max_new_tokens=LIMIT, **settings)
+
+
+def _close(found, expected):
+    torch.testing.assert_close(found, expected, atol=2e-6, rtol=1e-4)
+
+
+def test_the_completions_are_all_there_are():
+    assert float(sequence_logps(learner_for(_config("grpo")).policy).detach().exp().sum()) == pytest.approx(
+        1, abs=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "factor", "settings"),
+    [
+        ("rloo", 1.0, {}),
+        ("reinforce", (GROUP - 1) / GROUP, {}),
+        ("dr_grpo", (GROUP - 1) / GROUP / LIMIT, {}),
+        ("ppo", 1.0, {"critic": {"lam": 1.0}, "loss": {"average": "sum", "whiten": False}}),
+        ("ppo", 1 / LIMIT, {"critic": {"lam": 1.0}, "loss": {"average": "constant", "whiten": False}}),
+        (
+            "ppo",
+            1.0,
+            {
+                "critic": {"lam": 1.0},
+                "loss": {"average": "sum", "whiten": False, "old_logprobs": "recomputed"},
+            },
+        ),
+    ],
+)
+def test_unbiased_rows_push_along_the_exact_policy_gradient(algorithm, factor, settings):
+    learner, found = expected_gradient(_config(algorithm, **settings), PAID)
+    _close(found, -factor * reward_gradient(learner.policy, PAID))
+
+
+def _by_hand(advantage, per_sequence):
+    """-E[mean over a group of advantage x log-probability], with log-probabilities weighed by `per_sequence`."""
+    policy = learner_for(_config("grpo")).policy
+    logps = sequence_logps(policy)
+    p, total = logps.detach().exp(), torch.zeros(())
+    rewards = [PAID.get(s, 0.0) for s in SEQUENCES]
+    for i, first in enumerate(rewards):
+        for j, second in enumerate(rewards):
+            a, b = advantage(first, second)
+            tokens = len(SEQUENCES[i]) + len(SEQUENCES[j])
+            total = total - p[i] * p[j] * (
+                a * logps[i] * per_sequence(i, tokens) + b * logps[j] * per_sequence(j, tokens)
+            )
+    return gradient(policy, total)
+
+
+def _normalised(first, second):
+    if first == second:
+        return 0.0, 0.0
+    sign = 1.0 if first > second else -1.0
+    return sign * 2**-0.5, -sign * 2**-0.5
+
+
+def test_grpo_has_the_two_biases_that_dr_grpo_names():
+    """Division by the group's spread, and by each completion's length."""
+    _, found = expected_gradient(_config("grpo"), PAID)
+    expected = _by_hand(_normalised, lambda i, tokens: 1 / GROUP / len(SEQUENCES[i]))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-3)
+    _, gspo = expected_gradient(_config("gspo"), PAID)
+    torch.testing.assert_close(gspo, expected, atol=1e-5, rtol=1e-3)
+
+
+def test_token_mean_over_the_batch_weighs_long_completions_by_their_length():
+    _, found = expected_gradient(_config("dapo"), PAID)
+    torch.testing.assert_close(
+        found, _by_hand(_normalised, lambda i, tokens: 1 / tokens), atol=1e-5, rtol=1e-3
+    )
+
+
+def test_keeping_paid_completions_is_the_policy_gradient_of_the_reward_without_baseline():
+    config = RLConfig(
+        algorithm="expert_iteration", samples_per_prompt=1, max_new_tokens=LIMIT, loss={"average": "sum"}
+    )
+    learner, found = expected_gradient(config, PAID, group=1)
+    _close(found, -reward_gradient(learner.policy, PAID))
+
+
+@pytest.mark.parametrize("algorithm", ["rloo", "ppo"])
+@pytest.mark.parametrize(("estimator", "place"), [("k1", "reward"), ("exact", "both")])
+def test_exact_kl_combinations_have_the_exact_gradient(algorithm, estimator, place):
+    settings = {"critic": {"lam": 1.0}, "loss": {"average": "sum", "whiten": False}}
+    learner, found = expected_gradient(
+        _config(algorithm, kl={"coef": 1.0, "estimator": estimator, "place": place}, **settings), {}
+    )
+    _close(found, kl_gradient(learner.policy, learner.reference))
+
+
+@pytest.mark.parametrize("estimator", ["k2", "exact"])
+def test_kl_in_the_loss_is_that_of_the_states_visited(estimator):
+    learner, found = expected_gradient(
+        _config("rloo", kl={"coef": 1.0, "estimator": estimator, "place": "loss"}), {}
+    )
+    _close(found, visited_kl_gradient(learner.policy, learner.reference))
+
+
+def test_k3_in_the_loss_pulls_along_the_other_direction():
+    learner, found = expected_gradient(
+        _config("rloo", kl={"coef": 1.0, "estimator": "k3", "place": "loss", "allow_biased": True}), {}
+    )
+    _close(found, visited_kl_gradient(learner.policy, learner.reference, forward=True))
+
+
+def test_k1_in_the_loss_is_no_penalty():
+    _, found = expected_gradient(
+        _config("rloo", kl={"coef": 1.0, "estimator": "k1", "place": "loss", "allow_biased": True}), {}
+    )
+    assert found.abs().max() < 2e-6
+
+
+@pytest.mark.parametrize("estimator", ["k2", "k3", "exact"])
+def test_other_estimators_in_the_reward_have_neither_gradient(estimator):
+    learner, found = expected_gradient(
+        _config("rloo", kl={"coef": 1.0, "estimator": estimator, "place": "reward", "allow_biased": True}), {}
+    )
+    for exact in (
+        kl_gradient(learner.policy, learner.reference),
+        visited_kl_gradient(learner.policy, learner.reference),
+        visited_kl_gradient(learner.policy, learner.reference, forward=True),
+    ):
+        assert (found - exact).norm() > 0.1 * exact.norm()
+
+
+def test_reward_and_kl_add_up():
+    learner, found = expected_gradient(
+        _config("rloo", kl={"coef": 0.3, "estimator": "k1", "place": "reward"}), PAID
+    )
+    _close(
+        found, -reward_gradient(learner.policy, PAID) + 0.3 * kl_gradient(learner.policy, learner.reference)
+    )
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "settings", "said"),
+    [
+        ("grpo", {"kl": {"coef": 0.1, "estimator": "k3", "place": "loss"}}, "allow_biased"),
+        ("grpo", {"kl": {"coef": 0.1, "estimator": "k1", "place": "loss"}}, "zero"),
+        ("ppo", {"kl": {"coef": 0.1, "estimator": "k2", "place": "reward"}}, "neither direction"),
+        ("ppo", {"kl": {"coef": 0.1, "estimator": "exact", "place": "reward"}}, "later tokens"),
+        ("ppo", {"kl": {"coef": 0.1, "estimator": "k1", "place": "both"}}, "twice"),
+        (
+            "expert_iteration",
+            {"kl": {"coef": 0.1, "estimator": "k1", "place": "reward"}},
+            "no policy gradient",
+        ),
+        ("grpo", {"kl": {"target": 0.1}}, "start from"),
+        ("grpo", {"top_p": 0.9}, "sampler's probabilities"),
+        ("ppo", {"top_p": 0.9}, "sampler's probabilities"),
+        ("ppo", {"restart": True}, "restart"),
+        ("ppo", {"sampling_rounds": 2}, "every completion"),
+        ("sft", {}, "completions"),
+        ("grpo", {"completions": "some.jsonl"}, "completions"),
+        ("grpo", {"overlong_buffer": 2}, "max_new_tokens"),
+        ("gpro", {}, "rloo"),
+        ("grpo", {"reward": "format:omi3"}, "not registered"),
+        ("grpo", {"reward": "corect"}, "not known"),
+    ],
+)
+def test_settings_that_would_be_wrong_are_refused_with_the_reason(algorithm, settings, said):
+    with pytest.raises(ValidationError, match=said):
+        _config(algorithm, **settings)
+
+
+def test_one_sample_has_no_group():
+    with pytest.raises(ValidationError, match="at least 2"):
+        RLConfig(algorithm="rloo", samples_per_prompt=1)

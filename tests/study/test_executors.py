@@ -1,0 +1,192 @@
+"""Handing stages to a pool: order, room, failures, equal content; and what the command says of executors."""
+
+import io
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from echochamber.core.errors import UserError
+from echochamber.core.progress import progress_bar, reported_to
+from echochamber.study.cost import estimate_seconds
+from echochamber.study.execute import open_study, run_study
+from echochamber.study.executors import THREAD_SETTINGS, Ended, LocalPool
+from echochamber.study.progress_display import Board, progress_path
+from echochamber.study.recipe import load_recipe
+from echochamber.study.status import NodeStatus
+
+
+class FakePool:
+    """Finishes the stage that was handed over first; some fail."""
+
+    def __init__(self, slots, failing=()):
+        self.slots, self.failing, self.given, self.most, self.at_once = slots, set(failing), [], 0, []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def submit(self, node):
+        self.given.append(node)
+        return node.id
+
+    def wait(self, handles):
+        handles = list(handles)
+        self.most = max(self.most, len(handles))
+        self.at_once.append(handles)
+        first = handles[0]
+        return [Ended(first, None, "broken on purpose") if first in self.failing else Ended(first, 1.5, None)]
+
+
+def _run(tmp_path, monkeypatch, pool, overrides=()):
+    monkeypatch.setattr("echochamber.study.execute.LocalPool", lambda graph, workers: pool)
+    graph, status = open_study(load_recipe("smoke", ["seeds=[0,1]", *overrides]), tmp_path)
+    return graph, status, run_study(graph, status, workers=2)
+
+
+def test_parents_come_first_and_the_pool_is_kept_full(tmp_path, monkeypatch):
+    pool = FakePool(2)
+    graph, status, failed = _run(tmp_path, monkeypatch, pool)
+    order = [node.id for node in pool.given]
+    assert failed == 0
+    assert sorted(order) == sorted(graph.nodes)
+    assert all(
+        order.index(parent) < order.index(name)
+        for name, node in graph.nodes.items()
+        for parent in node.parents
+    )
+    assert pool.most == 2
+    assert {state.status for state in status.nodes.values()} == {"done"}
+    assert status.nodes["tokenizer"].seconds == 1.5
+
+
+def test_one_failing_arm_does_not_stop_the_others(tmp_path, monkeypatch):
+    broken = "pretrain/tg_omi2/nano-0.2m/seed1"
+    graph, status, failed = _run(tmp_path, monkeypatch, FakePool(3, [broken]))
+    assert failed == 1
+    assert status.nodes[broken].error == "broken on purpose"
+    lost = {name for name in graph.nodes if status.nodes[name].status == "pending"}
+    assert lost == {name for name, node in graph.nodes.items() if node.seed == 1 and name != broken}
+
+
+def test_stages_of_equal_content_never_run_at_once(tmp_path, monkeypatch):
+    twice = "also_evaluate={again: {sets: [all], split: dev, count: 8, samples: {ends: 4, between: 4}, max_new_tokens: 48}}"
+    pool = FakePool(100)
+    graph, _, failed = _run(tmp_path, monkeypatch, pool, [twice])
+    names = [node.spec.name for node in graph.nodes.values()]
+    assert failed == 0
+    assert len(set(names)) < len(names)
+    for handles in pool.at_once:
+        running = [graph.nodes[name].spec.name for name in handles]
+        assert len(set(running)) == len(running)
+
+
+def test_ray_is_asked_for_by_name_where_it_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    graph, status = open_study(load_recipe("smoke", []), tmp_path)
+    with pytest.raises(UserError, match=r"echochamber\[ray\]"):
+        run_study(graph, status, executor="ray")
+
+
+def test_a_running_stage_says_how_far_it_is_and_leaves_nothing_behind(tmp_path):
+    graph, status = open_study(load_recipe("smoke", []), tmp_path)
+    node = graph.nodes["pretrain/tg_omi2/nano-0.2m/seed0"]
+    board = Board(list(graph.nodes.values()), status)
+    status.nodes[node.id] = NodeStatus("running")
+    board.start(node)
+    assert board.read(node.id) == {}
+    with reported_to(progress_path(node, graph)), progress_bar("pretrain", 40, done=10) as bar:
+        bar.advance(10, "loss 2.5")
+        found = board.read(node.id)
+        assert (found["done"], found["total"], found["note"]) == (20, 40, "loss 2.5")
+        assert found["rate"] > 0
+        console = Console(width=200, record=True, file=io.StringIO())
+        console.print(board)
+        text = console.export_text()
+    assert "20/40" in text
+    assert node.id in text
+    assert f"0 of {len(graph.nodes)} done, 1 running" in text
+    status.nodes[node.id] = NodeStatus("failed", None, "broken on purpose")
+    board.end(node, "broken on purpose")
+    assert board.counts() == {"done": 0, "running": 0, "failed": 1, "pending": len(graph.nodes) - 1}
+    assert list((tmp_path / "artifacts" / ".partial").iterdir()) == []
+
+
+def test_time_left_is_the_pace_on_the_estimates_so_far(tmp_path):
+    graph, status = open_study(load_recipe("smoke", []), tmp_path)
+    nodes = list(graph.nodes.values())
+    board = Board(nodes, status)
+    assert board.seconds_left() is None
+    status.nodes[nodes[0].id] = NodeStatus("done", 1.0)
+    status.nodes[nodes[1].id] = NodeStatus("failed", None, "broken")
+    board.started -= 60
+    cost = [estimate_seconds(node, graph.recipe) for node in nodes]
+    assert board.seconds_left() == pytest.approx(60 * sum(cost[2:]) / cost[0], rel=0.01)
+
+
+def _job(node_id):
+    return SimpleNamespace(id=node_id)
+
+
+def _work_off(graph, folder, *names):
+    ended = {}
+    with LocalPool(graph, 2) as pool:
+        pool._task = (str(folder), folder)
+        pending = [pool.submit(_job(name)) for name in names]
+        while pending:
+            for one in pool.wait(pending):
+                ended[one.handle.node.id] = one
+                pending.remove(one.handle)
+    return ended
+
+
+def test_a_killed_process_starts_its_stages_anew_and_an_error_is_one_stage_s(tmp_path, monkeypatch):
+    graph, _ = open_study(load_recipe("smoke", []), tmp_path)
+    monkeypatch.setattr("echochamber.study.executors.run_named", _pretend)
+    ended = _work_off(graph, tmp_path, "killed once", "bug", "bad input", "fine")
+    assert ended["fine"].seconds == 1.5
+    assert ended["killed once"].seconds == 1.5
+    monkeypatch.setattr("echochamber.study.executors.RETRIES", 1)
+    assert "killed 2 times" in _work_off(graph, tmp_path, "killed always")["killed always"].error
+    assert ended["bad input"].error == "number: got 3, allowed are 1 and 2"
+    assert "ZeroDivisionError" in ended["bug"].error
+
+
+def test_every_process_of_a_pool_has_the_threads_of_the_recipe(tmp_path, monkeypatch):
+    for name in THREAD_SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RAYON_NUM_THREADS", "7")
+    graph, _ = open_study(load_recipe("smoke", ["runtime.threads=1"]), tmp_path)
+    with LocalPool(graph, 2) as pool:
+        found = pool._pool.submit(_threads).result()
+    assert found == {
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "RAYON_NUM_THREADS": "7",
+        "POLARS_MAX_THREADS": "1",
+    }
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+def _threads():
+    return {name: os.environ.get(name) for name in THREAD_SETTINGS}
+
+
+def _pretend(folder, _, name, patience):
+    marks = Path(folder) / name
+    if name == "bug":
+        raise ZeroDivisionError("division by zero")
+    if name == "bad input":
+        raise UserError("number: got 3, allowed are 1 and 2")
+    if name == "killed always" or (name == "killed once" and not marks.exists()):
+        marks.write_text("")
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 1.5
