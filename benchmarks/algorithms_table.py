@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 import torch
 
+from echochamber.analysis.questions.arms import arm_rows
 from echochamber.analysis.runs import Run, find_runs, problem_sets, rl_config
 from echochamber.analysis.study_folder import load_study
-from echochamber.analysis.tables.arms import arm_rows
 from echochamber.core.types import Completion, Problem, Verdict
 from echochamber.formulas.logprobs import token_entropy
 from echochamber.model.checkpoint import load_checkpoint

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from .runs import Run
-from .study_folder import Node, Study, scan_table
+from .study_folder import StoredStage, Study, scan_table
 
 MAX_COMPLETIONS = 8000
 """Completions that one page carries at most; at about 400 bytes each, 3 to 4 MB."""
@@ -79,7 +79,7 @@ def _spread(ids: pl.DataFrame, count: int) -> pl.DataFrame:
     return ranked.filter(pl.int_range(pl.len()).over("problem_set") < share).drop("order")
 
 
-def _rollouts(study: Study, rl: Node | None, quota: int) -> pl.DataFrame | None:
+def _rollouts(study: Study, rl: StoredStage | None, quota: int) -> pl.DataFrame | None:
     """A few training completions of as many steps as the quota allows, evenly spaced."""
     scan = scan_table(study, rl, "rollouts.parquet") if rl else None
     if scan is None:

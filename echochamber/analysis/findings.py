@@ -5,42 +5,25 @@ from typing import NamedTuple
 
 import polars as pl
 
-from .changes import problem_table
-from .forecast_tables import forecasts_table
-from .format_tables import costs_table, dynamics_table, errors_table, style_table
-from .page_data import written_formats
-from .page_table import Inputs, PageTable, seeds_note
-from .probe_tables import baselines_table, likelihood_table
-from .runs import Run
-from .score_tables import (
-    coverage_table,
-    gains_table,
-    scorers_table,
-    selection_table,
-    support_table,
-    variants_table,
-)
-from .study_folder import Study, scan_table
-from .summary import complete_runs
-from .tables.common import counts, forced_counts
+from .page_table import PageTable, seeds_note
+from .questions.chance_floor import variants_table
+from .questions.coverage import coverage_table
+from .questions.first_errors import errors_table
+from .questions.forecasts import forecasts_table
+from .questions.format_costs import costs_table
+from .questions.format_dynamics import dynamics_table
+from .questions.format_style import style_table
+from .questions.likelihood import likelihood_table
+from .questions.paper_scorer import scorers_table
+from .questions.score_changes import gains_table
+from .questions.selection_or_skill import selection_table
+from .questions.support import support_table
+from .questions.training_free import baselines_table
+from .run_inputs import RunInputs, run_inputs
+from .runs import Run, complete_runs
+from .study_folder import Study
 
-RECORD_NEEDS = ("problem_set", "problem_id", "step", "sample", "temperature", "format", "outcome", "correct")
-PROBE_TABLES = {
-    "forced": (*RECORD_NEEDS, "forced_format"),
-    "sweep": RECORD_NEEDS,
-    "likelihood": (
-        "problem_set",
-        "problem_id",
-        "writer",
-        "num_tokens",
-        "logprob",
-        "logprob_reference",
-        "logprobs",
-        "logprobs_reference",
-    ),
-}
-"""Tables of a probe and the columns that the analyses need of them."""
-MAKERS: tuple[Callable[[Study, Sequence[Inputs], str], PageTable | None], ...] = (
+MAKERS: tuple[Callable[[Study, Sequence[RunInputs], str], PageTable | None], ...] = (
     gains_table,
     selection_table,
     baselines_table,
@@ -93,37 +76,3 @@ def _tables(
         return "", []
     note = f" Not finished yet and left out: seed {left_out}." if left_out else ""
     return seeds_note(inputs) + note, [table for table in tables if table is not None]
-
-
-def run_inputs(study: Study, run: Run, chosen: tuple[str, str]) -> Inputs:
-    """What one run offers to the analyses, scanned and counted once."""
-    last = max(run.steps(chosen), default=0)
-    formats = written_formats([run])
-    scans = [scan_table(study, node, "records.parquet") for node in run.evaluations]
-    known = [scan for scan in scans if scan is not None]
-    # What the grader could not decide is in no score (`evaluate` leaves it out of its own as well).
-    records = (
-        pl.concat(known, how="diagonal").filter(pl.col("outcome").ne_missing("infrastructure"))
-        if known
-        else None
-    )
-    counted = counts(records, chosen[0], [0, last]) if records is not None and last and formats else None
-    probed = {name: table for name in PROBE_TABLES if (table := _probed(study, run, name)) is not None}
-    return Inputs(
-        run,
-        last,
-        formats,
-        records,
-        problem_table(study, run),
-        counted,
-        forced_counts(probed["forced"], chosen[0]) if "forced" in probed else None,
-        probed,
-    )
-
-
-def _probed(study: Study, run: Run, name: str) -> pl.LazyFrame | None:
-    """One table of all probes of a run; a probe may lack it (no likelihood without a reference)."""
-    nodes = [node for node in run.probes if node.folder and (node.folder / f"{name}.parquet").is_file()]
-    scans = [scan_table(study, node, f"{name}.parquet", PROBE_TABLES[name]) for node in nodes]
-    known = [scan for scan in scans if scan is not None]
-    return pl.concat(known, how="diagonal") if known else None

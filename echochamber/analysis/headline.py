@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .numbers import Row, at, seed_interval, top_format
-from .runs import Run
-from .summary import ends
+from .averages import Row, at, seed_interval, top_format
+from .number_text import bounds, percent
+from .runs import Run, ends
 
 TITLES = {
     "tinygsm": "Python function",
@@ -50,41 +50,6 @@ class Tile:
         return "down" if self.after_interval[1] < self.before_interval[0] else "unclear"
 
 
-def percent(value: float | None) -> str:
-    """`57%`; one decimal near the ends, where it matters: `99.6%`; a dash for what is not known.
-
-    >>> percent(0.574), percent(0.9961), percent(0.9999), percent(1.0), percent(0.004), percent(None)
-    ('57%', '99.6%', '>99.9%', '100%', '0.4%', '–')
-    """
-    if value is None:
-        return "–"
-    scaled = 100 * value
-    if 99.95 <= scaled < 100:
-        return ">99.9%"
-    if 0 < scaled < 0.05:
-        return "<0.1%"
-    return f"{scaled:.1f}%" if 0 < scaled < 1 or 99 < scaled < 100 else f"{scaled:.0f}%"
-
-
-def bounds(interval: Sequence[float] | None) -> str:
-    """`54–60%`, with decimals where both ends would read alike; words where there is no interval.
-
-    >>> bounds((0.54, 0.601)), bounds((0.0, 0.0021)), bounds((0.9981, 1.0)), bounds((0.99999, 1.0)), bounds(None)
-    ('54–60%', '0–0.2%', '99.8–100%', '>99.9–100%', 'no interval')
-    """
-    if not interval:
-        return "no interval"
-    low, high = interval
-    texts = [percent(round(low, 4)), percent(round(high, 4))]
-    if texts[0] == texts[1] and high - low > 5e-4:
-        texts = [f"{100 * bound:.1f}%" for bound in (low, high)]
-    if texts[0] == texts[1] == "100%":
-        texts[0] = ">99.9%"
-    if texts[0] == texts[1] == "0%":
-        texts[1] = "<0.1%"
-    return f"{texts[0].rstrip('%')}–{texts[1]}"
-
-
 def change(tile: Tile) -> str:
     """`+31.5 points [26.2 to 36.8]`, the paired change of the table of gains; empty where it is not known."""
     if tile.before is None or tile.after is None or tile.change_interval is None:
@@ -106,7 +71,7 @@ def tiles(
 ) -> list[Tile]:
     """Share of the winner, accuracy, and pass@k and maj@k at the largest k that both ends have.
 
-    `changes`: score -> paired interval of its change (`changes.paired_changes`).
+    `changes`: score -> paired interval of its change (`questions.score_changes.paired_changes`).
     """
     changes = changes or {}
     base, final = summary["base"], summary["final"]

@@ -1,13 +1,11 @@
 """A table of text with a question over it, and how numbers are written in it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import polars as pl
-
-from .headline import bounds, percent
-from .runs import Run
+from .number_text import bounds, percent
+from .run_inputs import RunInputs
 
 
 class Cell(str):
@@ -33,23 +31,7 @@ class PageTable:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """What one run offers to the analyses; None or empty where it is not there."""
-
-    run: Run
-    last: int
-    formats: list[str]
-    records: pl.LazyFrame | None
-    problems: pl.DataFrame | None
-    counted: pl.DataFrame | None
-    forced: pl.DataFrame | None = None
-    """`tables.common.forced_counts` of the probes, where there are any."""
-    probed: dict[str, pl.LazyFrame] = field(default_factory=dict)
-    """The probes' tables by name: forced, sweep, likelihood."""
-
-
-def seeds_note(inputs: Sequence["Inputs"]) -> str:
+def seeds_note(inputs: Sequence["RunInputs"]) -> str:
     """What the intervals of a group's tables are over, and where a click leads."""
     if len(inputs) == 1:
         return (
@@ -82,6 +64,6 @@ def share(row: dict[str, Any]) -> str:
     return f"{percent(row['value'])} [{bounds(known)}]" if row["value"] is not None else "not estimable"
 
 
-def target(one: Inputs, **wanted: Any) -> dict[str, Any]:
+def target(one: RunInputs, **wanted: Any) -> dict[str, Any]:
     """Completions behind a row: the run's last step unless said otherwise."""
     return {"run": one.run.id, "step": one.last, "format": "", "set": "", "change": ""} | wanted

@@ -11,16 +11,18 @@ import yaml
 from markupsafe import Markup, escape
 
 from ..core.artifacts import write_text
-from .changes import paired_changes
-from .data_tables import mixture_plans, surface_table
+from .averages import at, top_format
 from .findings import findings
-from .headline import bounds, change, how_sure, percent, sentences, tiles, title
-from .numbers import at, count, top_format
+from .headline import change, how_sure, sentences, tiles, title
+from .number_text import bounds, count, percent
 from .page_data import page_data, script_safe
 from .page_ledger import page_ledger
-from .runs import Run, find_runs, problem_sets
+from .questions.mixture_plans import mixture_plans
+from .questions.score_changes import paired_changes
+from .questions.shortcut_baselines import surface_table
+from .runs import Run, ends, find_runs, problem_sets
 from .study_folder import KINDS, Study, load_study, read_json
-from .summary import ends, stage_seconds, study_summary, summarise_study
+from .summary import stage_seconds, study_summary, summarise_study
 
 __all__ = ["build_report", "render_page", "study_summary"]
 

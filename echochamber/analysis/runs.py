@@ -1,10 +1,11 @@
 """Runs: one base model and, where there is one, its RL, with all their evaluations."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .study_folder import Node, Study, read_json, read_log
+from ..core.formats import FORMAT_NAMES
+from .study_folder import StoredStage, Study, read_json, read_log
 
 Row = dict[str, Any]
 
@@ -18,13 +19,13 @@ class Run:
     arm: str
     """Empty for a base model that no RL starts from."""
     seed: int
-    pretrain: Node | None
-    rl: Node | None
-    evaluations: list[Node] = field(default_factory=list)
+    pretrain: StoredStage | None
+    rl: StoredStage | None
+    evaluations: list[StoredStage] = field(default_factory=list)
     """The study's own evaluate stages of the base, then of the RL checkpoints."""
-    further: list[Node] = field(default_factory=list)
+    further: list[StoredStage] = field(default_factory=list)
     """The same of `also_evaluate`."""
-    probes: list[Node] = field(default_factory=list)
+    probes: list[StoredStage] = field(default_factory=list)
     """Probe stages of the base, then of the last RL checkpoint."""
     rows: list[Row] = field(default_factory=list)
     """Summary rows of all evaluations, by problem set and step."""
@@ -71,12 +72,12 @@ def problem_sets(runs: list[Run]) -> list[tuple[str, str]]:
     return sorted(found, key=lambda pair: pair[1] != "test")
 
 
-def _parent(study: Study, node: Node, kind: str) -> Node | None:
+def _parent(study: Study, node: StoredStage, kind: str) -> StoredStage | None:
     parents = [study.node(parent) for parent in node.parents]
     return next((parent for parent in parents if parent and parent.kind == kind), None)
 
 
-def _run(study: Study, rl: Node | None, pretrain: Node | None) -> Run:
+def _run(study: Study, rl: StoredStage | None, pretrain: StoredStage | None) -> Run:
     place = rl or pretrain
     assert place is not None
     start = rl.from_step if rl else None
@@ -104,7 +105,9 @@ def _run(study: Study, rl: Node | None, pretrain: Node | None) -> Run:
     )
 
 
-def _of_checkpoints(study: Study, node: Node | None, kind: str, from_step: int | None) -> Iterator[Node]:
+def _of_checkpoints(
+    study: Study, node: StoredStage | None, kind: str, from_step: int | None
+) -> Iterator[StoredStage]:
     """Evaluate or probe stages of `node` itself (one of an RL stage may name its pretraining as well)."""
     if node is None:
         return
@@ -118,7 +121,7 @@ def _of_checkpoints(study: Study, node: Node | None, kind: str, from_step: int |
             yield candidate
 
 
-def _rows(study: Study, node: Node) -> Iterator[Row]:
+def _rows(study: Study, node: StoredStage) -> Iterator[Row]:
     data = read_json(study, node, "summary.json")
     for row in data if isinstance(data, list) else []:
         if (
@@ -153,3 +156,30 @@ def rollout_size(config: Row) -> tuple[int, int]:
     found = (config.get("prompts_per_step"), config.get("samples_per_prompt"))
     prompts, samples = (n if isinstance(n, int) else usual for n, usual in zip(found, (32, 8), strict=True))
     return prompts, samples
+
+
+def ends(run: Run, chosen: tuple[str, str]) -> tuple[Row | None, Row | None]:
+    """Rows of the base (step 0) and of the last evaluated checkpoint after it."""
+    steps = [step for step in run.steps(chosen) if step > 0]
+    return run.row(chosen, 0), run.row(chosen, steps[-1]) if steps else None
+
+
+def complete_runs(group: Sequence[Run], chosen: tuple[str, str]) -> list[Run]:
+    """The seeds of a group that have both ends; before and after must be of the same seeds. All of them where none has."""
+    return [run for run in group if all(ends(run, chosen))] or list(group)
+
+
+def written_formats(runs: Sequence[Run]) -> list[str]:
+    """Formats that somebody wrote at some time: the shipped order first, then the user's own."""
+    seen: dict[str, None] = {}
+    for run in runs:
+        for row in run.rows:
+            seen |= {name: None for name, cell in row["formats"].items() if (cell or {}).get("share")}
+        for row in run.dense:
+            seen |= {key.split("/")[1]: None for key, value in row.items() if _is_share(key) and value}
+    known = [name for name in FORMAT_NAMES if name in seen]
+    return known + [name for name in seen if name not in known]
+
+
+def _is_share(key: str) -> bool:
+    return key.startswith("format/") and key.endswith("/share")

@@ -21,7 +21,7 @@ KINDS = ("tokenizer", "problems", "shards", "surface", "pretrain", "rl", "evalua
 
 
 @dataclass(frozen=True)
-class Node:
+class StoredStage:
     """One stage of the study's graph and where its output lies."""
 
     id: str
@@ -56,18 +56,18 @@ class Study:
     notes: list[str]
     recipe: dict[str, Any]
     code_version: str
-    nodes: list[Node]
+    nodes: list[StoredStage]
     criteria: dict[str, Any] = field(default_factory=dict)
     """Hash of the claims' criteria as it was when RL first started, with the time."""
     commands: list[str] = field(default_factory=list)
     """Commands that ran the study, without the output folder."""
     troubles: list[str] = field(default_factory=list)
 
-    def node(self, node_id: str) -> Node | None:
+    def node(self, node_id: str) -> StoredStage | None:
         """The stage with this id, if the study has it."""
         return next((node for node in self.nodes if node.id == node_id), None)
 
-    def of_kind(self, kind: str) -> list[Node]:
+    def of_kind(self, kind: str) -> list[StoredStage]:
         """Stages of one kind, in the study's order."""
         return [node for node in self.nodes if node.kind == kind]
 
@@ -105,13 +105,13 @@ def load_study(folder: Path) -> Study:
     return study
 
 
-def _node(root: Path, row: Mapping[str, Any]) -> Node:
+def _node(root: Path, row: Mapping[str, Any]) -> StoredStage:
     kind, fingerprint = str(row.get("kind") or ""), str(row.get("fingerprint") or "")
     name = Path(str(row.get("folder") or f"{kind}-{fingerprint}")).name
     finished, growing = root / "artifacts" / name, root / "artifacts" / ".partial" / name
     complete = (finished / "manifest.json").is_file()
     seed, seconds = row.get("seed"), row.get("seconds")
-    return Node(
+    return StoredStage(
         id=str(row["id"]),
         kind=kind,
         fingerprint=fingerprint,
@@ -153,7 +153,7 @@ def _read_object(path: Path) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def read_json(study: Study, node: Node, name: str) -> Any:
+def read_json(study: Study, node: StoredStage, name: str) -> Any:
     """A JSON file of a stage, None with a note when it is not there or torn."""
     if node.folder is None:
         return None
@@ -167,7 +167,7 @@ def read_json(study: Study, node: Node, name: str) -> Any:
     return None
 
 
-def read_log(study: Study, node: Node, name: str) -> list[dict[str, Any]]:
+def read_log(study: Study, node: StoredStage, name: str) -> list[dict[str, Any]]:
     """Rows of a metrics or timing log; complete rows of a running stage."""
     if node.folder is None or not (node.folder / name).is_file():
         if node.folder is not None and not node.partial:
@@ -181,7 +181,7 @@ RECORD_COLUMNS = tuple(RECORD_SCHEMA)
 
 
 def scan_table(
-    study: Study, node: Node, name: str, required: tuple[str, ...] = RECORD_COLUMNS
+    study: Study, node: StoredStage, name: str, required: tuple[str, ...] = RECORD_COLUMNS
 ) -> pl.LazyFrame | None:
     """A Parquet file of a stage, scanned lazily; None with a note when it is missing, torn or lacks columns.
 
@@ -216,7 +216,7 @@ def scan_table(
     return frame
 
 
-def _this_version(study: Study, node: Node, name: str, frame: pl.LazyFrame) -> bool:
+def _this_version(study: Study, node: StoredStage, name: str, frame: pl.LazyFrame) -> bool:
     """False, with a note, for records of another schema version: equal columns may mean other things there."""
     try:
         found = frame.select(pl.col("schema_version").unique().sort()).collect()["schema_version"].to_list()

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .numbers import Row, average_rows, top_format
-from .runs import Run, find_runs, problem_sets
+from .averages import Row, average_rows, top_format
+from .runs import Run, complete_runs, ends, find_runs, problem_sets
 from .study_folder import KINDS, Study, load_study
 
 
@@ -35,17 +35,6 @@ def summarise_study(study: Study, runs: Sequence[Run]) -> dict[str, Any]:
         "total_seconds": round(sum(node.seconds or 0.0 for node in study.nodes), 3),
         "missing": list(study.troubles),
     }
-
-
-def ends(run: Run, chosen: tuple[str, str]) -> tuple[Row | None, Row | None]:
-    """Rows of the base (step 0) and of the last evaluated checkpoint after it."""
-    steps = [step for step in run.steps(chosen) if step > 0]
-    return run.row(chosen, 0), run.row(chosen, steps[-1]) if steps else None
-
-
-def complete_runs(group: Sequence[Run], chosen: tuple[str, str]) -> list[Run]:
-    """The seeds of a group that have both ends; before and after must be of the same seeds. All of them where none has."""
-    return [run for run in group if all(ends(run, chosen))] or list(group)
 
 
 def stage_seconds(study: Study) -> dict[str, float]:

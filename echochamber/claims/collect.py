@@ -7,14 +7,13 @@ from typing import Any
 
 import polars as pl
 
-from ..analysis.forecast_tables import kl_weight
-from ..analysis.page_data import written_formats
-from ..analysis.runs import Run, find_runs, problem_sets, rl_config, rollout_size
-from ..analysis.study_folder import Node, Study, load_study, read_json, scan_table
+from ..analysis.completion_counts import counts
+from ..analysis.questions.forecasts import forecast_table, kl_weight
+from ..analysis.questions.format_costs import format_costs
+from ..analysis.questions.format_style import style_shares
+from ..analysis.runs import Run, find_runs, problem_sets, rl_config, rollout_size, written_formats
+from ..analysis.study_folder import StoredStage, Study, load_study, read_json, scan_table
 from ..analysis.summary import stage_seconds
-from ..analysis.tables.common import counts
-from ..analysis.tables.dynamics import format_costs, style_shares
-from ..analysis.tables.forecasts import forecast_table
 from ..stats.pass_at_k import pass_at_k
 from .findings import run_findings
 from .plan import library_versions, machine_seconds, planned_arms
@@ -65,14 +64,14 @@ def _test(runs: list[Run], headline: str) -> tuple[str, str]:
     return next((pair for pair in problem_sets(runs) if pair[0] == headline), (headline, "test"))
 
 
-def _place(node: Node) -> Row:
+def _place(node: StoredStage) -> Row:
     return {"mixture": node.mixture, "size": node.size, "arm": node.arm or BASE, "seed": node.seed or 0} | {
         "from_step": node.from_step,
         "evaluation": node.evaluation,
     }
 
 
-def _scores(study: Study, node: Node) -> Iterator[Row]:
+def _scores(study: Study, node: StoredStage) -> Iterator[Row]:
     """accuracy, greedy, pass@k, maj@k, truncated, share/FORMAT and right/FORMAT (share that is written so and right)."""
     data = read_json(study, node, "summary.json")
     for row in data if isinstance(data, list) else []:
@@ -103,7 +102,7 @@ def _scores(study: Study, node: Node) -> Iterator[Row]:
         )
 
 
-def _halves(study: Study, node: Node) -> Iterator[Row]:
+def _halves(study: Study, node: StoredStage) -> Iterator[Row]:
     """pass@k over the even and over the odd samples of each problem, mean over problems."""
     scan = scan_table(study, node, "records.parquet")
     if scan is None:

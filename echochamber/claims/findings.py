@@ -5,18 +5,17 @@ from typing import Any
 
 import polars as pl
 
-from ..analysis.findings import run_inputs
-from ..analysis.page_table import Inputs
+from ..analysis.questions.chance_floor import pass_variants
+from ..analysis.questions.coverage import coverage_precision
+from ..analysis.questions.first_errors import flip_errors
+from ..analysis.questions.format_costs import format_costs
+from ..analysis.questions.likelihood import likelihood_changes
+from ..analysis.questions.selection_or_skill import selection_or_skill
+from ..analysis.questions.support import support
+from ..analysis.questions.training_free import forced_accuracies, no_training, temperature_accuracies
+from ..analysis.run_inputs import RunInputs, run_inputs
 from ..analysis.runs import Row, Run, rl_config, rollout_size
 from ..analysis.study_folder import Study, read_json, scan_table
-from ..analysis.tables.baselines import forced_accuracies, no_training, temperature_accuracies
-from ..analysis.tables.coverage import coverage_precision
-from ..analysis.tables.dynamics import format_costs
-from ..analysis.tables.errors import flip_errors
-from ..analysis.tables.floors import pass_variants
-from ..analysis.tables.gains import support
-from ..analysis.tables.likelihood import likelihood_changes
-from ..analysis.tables.selection import selection_or_skill
 
 BEYOND = "beyond"
 """Problems with more operations than any of pretraining (claim 18), whose pass@k needs the floors as well."""
@@ -54,7 +53,7 @@ def _records_on(study: Study, run: Run, problem_set: str) -> pl.LazyFrame | None
     )
 
 
-def _found(one: Inputs, chosen: tuple[str, str], samples_per_step: int) -> Iterator[Found]:
+def _found(one: RunInputs, chosen: tuple[str, str], samples_per_step: int) -> Iterator[Found]:
     assert one.records is not None
     assert one.counted is not None
     name = chosen[0]
@@ -79,7 +78,7 @@ def _found(one: Inputs, chosen: tuple[str, str], samples_per_step: int) -> Itera
     yield from _from_probes(one, name)
 
 
-def _from_probes(one: Inputs, name: str) -> Iterator[Found]:
+def _from_probes(one: RunInputs, name: str) -> Iterator[Found]:
     """What a probe measured: formats that are forced, lower temperatures, likelihoods."""
     if "forced" in one.probed:
         for step in (0, one.last):
@@ -97,7 +96,7 @@ def _from_probes(one: Inputs, name: str) -> Iterator[Found]:
             )
 
 
-def _from_problems(one: Inputs, name: str) -> Iterator[Found]:
+def _from_problems(one: RunInputs, name: str) -> Iterator[Found]:
     if one.problems is None:
         return
     for row in no_training(one.problems, name).iter_rows(named=True):

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from ..analysis.study_folder import Node, Study, read_json
+from ..analysis.study_folder import StoredStage, Study, read_json
 
 Row = dict[str, Any]
 
 
 def planned_arms(study: Study) -> list[Row]:
     """One row per (mixture, size, arm): seeds planned, seeds whose RL and every evaluation are finished, failed stages."""
-    groups: dict[tuple[str, str, str], dict[int, list[Node]]] = {}
+    groups: dict[tuple[str, str, str], dict[int, list[StoredStage]]] = {}
     for node in study.nodes:
         if node.arm and node.seed is not None:
             groups.setdefault((node.mixture, node.size, node.arm), {}).setdefault(node.seed, []).append(node)
@@ -21,7 +21,7 @@ def planned_arms(study: Study) -> list[Row]:
     ]
 
 
-def _finished(node: Node) -> bool:
+def _finished(node: StoredStage) -> bool:
     return node.folder is not None and not node.partial
 
 
@@ -35,7 +35,7 @@ def machine_seconds(study: Study) -> float | None:
     return round(total, 1) if spans else None
 
 
-def _sittings(study: Study, node: Node) -> list[tuple[float, float]]:
+def _sittings(study: Study, node: StoredStage) -> list[tuple[float, float]]:
     data = read_json(study, node, "sittings.json")
     rows = data if isinstance(data, list) else []
     return [(row[0], row[1]) for row in rows if isinstance(row, list) and len(row) == 2 and None not in row]

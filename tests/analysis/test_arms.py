@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from echochamber.analysis.questions.arms import arm_rows
 from echochamber.analysis.runs import Run
-from echochamber.analysis.tables.arms import arm_rows
 
 SET = ("all", "test")
 

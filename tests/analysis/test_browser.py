@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from echochamber.analysis import build_report, study_summary
-from echochamber.analysis.headline import percent
 from echochamber.analysis.live_report import LivePage, make_server
+from echochamber.analysis.number_text import percent
 
 from .browser import Chromium
 

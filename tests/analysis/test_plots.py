@@ -8,9 +8,8 @@ import pytest
 
 from echochamber.analysis.plots import figures, save_figures
 from echochamber.analysis.plots.look import PENS
-from echochamber.analysis.runs import find_runs, problem_sets
+from echochamber.analysis.runs import ends, find_runs, problem_sets
 from echochamber.analysis.study_folder import load_study
-from echochamber.analysis.summary import ends
 
 
 @pytest.fixture(scope="module")

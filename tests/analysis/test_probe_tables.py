@@ -3,14 +3,15 @@
 import polars as pl
 import pytest
 
-from echochamber.analysis.tables.baselines import forced_accuracies, temperature_accuracies
-from echochamber.analysis.tables.common import counts, forced_counts, over_seeds
-from echochamber.analysis.tables.coverage import coverage_precision
-from echochamber.analysis.tables.dynamics import cost_estimates
-from echochamber.analysis.tables.forecasts import forecast_table
-from echochamber.analysis.tables.gains import paired_gains
-from echochamber.analysis.tables.likelihood import likelihood_changes
-from echochamber.analysis.tables.selection import selection_or_skill
+from echochamber.analysis.completion_counts import counts, forced_counts
+from echochamber.analysis.questions.coverage import coverage_precision
+from echochamber.analysis.questions.estimates import over_seeds
+from echochamber.analysis.questions.forecasts import forecast_table
+from echochamber.analysis.questions.format_costs import cost_estimates
+from echochamber.analysis.questions.likelihood import likelihood_changes
+from echochamber.analysis.questions.score_changes import paired_gains
+from echochamber.analysis.questions.selection_or_skill import selection_or_skill
+from echochamber.analysis.questions.training_free import forced_accuracies, temperature_accuracies
 
 from .test_tables import FORMATS, completions, problem_rows, written
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from echochamber.analysis import study_summary
-from echochamber.analysis.changes import paired_changes
-from echochamber.analysis.headline import Tile, bounds, percent, sentences, tiles, winners
+from echochamber.analysis.headline import Tile, sentences, tiles, winners
+from echochamber.analysis.number_text import bounds, percent
+from echochamber.analysis.questions.score_changes import paired_changes
 from echochamber.analysis.runs import find_runs, problem_sets
 from echochamber.analysis.study_folder import load_study
 from echochamber.analysis.summary import summarise_study

@@ -6,20 +6,19 @@ import numpy as np
 import polars as pl
 import pytest
 
-from echochamber.analysis.tables.baselines import no_training
-from echochamber.analysis.tables.common import counts, over_seeds
-from echochamber.analysis.tables.dynamics import (
-    first_steps,
-    format_costs,
-    format_dynamics,
-    style_changes,
-    style_shares,
-)
-from echochamber.analysis.tables.errors import flip_errors, two_scorers
-from echochamber.analysis.tables.floors import pass_variants
-from echochamber.analysis.tables.forecasts import forecast_table
-from echochamber.analysis.tables.gains import paired_gains, support
-from echochamber.analysis.tables.selection import selection_or_skill
+from echochamber.analysis.completion_counts import counts
+from echochamber.analysis.questions.chance_floor import pass_variants
+from echochamber.analysis.questions.estimates import over_seeds
+from echochamber.analysis.questions.first_errors import flip_errors
+from echochamber.analysis.questions.forecasts import forecast_table
+from echochamber.analysis.questions.format_costs import format_costs
+from echochamber.analysis.questions.format_dynamics import first_steps, format_dynamics
+from echochamber.analysis.questions.format_style import style_changes, style_shares
+from echochamber.analysis.questions.paper_scorer import two_scorers
+from echochamber.analysis.questions.score_changes import paired_gains
+from echochamber.analysis.questions.selection_or_skill import selection_or_skill
+from echochamber.analysis.questions.support import support
+from echochamber.analysis.questions.training_free import no_training
 from echochamber.core.records import RECORD_SCHEMA
 from echochamber.stats.pass_at_k import pass_at_k
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from echochamber.analysis.tables.selection import selection_or_skill
+from echochamber.analysis.questions.selection_or_skill import selection_or_skill
 from echochamber.claims import findings
 from echochamber.claims.collect import collect
 from echochamber.core.artifacts import read_manifest

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
-from ..numbers import Row, at
+from ..averages import Row, at
 from .look import pen
 
 PASS = (("accuracy", "pass@1", "-", "o"), ("pass@k", "pass@{k}", "--", "s"), ("maj@k", "maj@{k}", ":", "^"))

@@ -7,7 +7,7 @@ import matplotlib as mpl
 import polars as pl
 from matplotlib.figure import Figure
 
-from ..numbers import Row, at, average_rows
+from ..averages import Row, at, average_rows
 from ..runs import Run
 from .draw import draw_bands, draw_line, draw_null, draw_pass
 from .look import COLUMN, PAGE, SETTINGS, legend, pen, share_axis, sheet, step_axis
@@ -111,7 +111,7 @@ def dose(finals: Mapping[float, Row], label: str, k: str) -> Figure:
 def style(table: pl.DataFrame, name: str, feature: str) -> Figure:
     """The paper's Figure 6: shares of a style feature's words inside one format over RL steps.
 
-    `table` has the columns of `tables.dynamics.style_estimates`; a step without estimate is a gap.
+    `table` has the columns of `questions.format_style.style_estimates`; a step without estimate is a gap.
     """
     figure, (axes,) = sheet(COLUMN, 2.0)
     wanted = table.filter((pl.col("format") == name) & (pl.col("feature") == feature)).sort("step")

@@ -8,24 +8,23 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from ...core.artifacts import make_folder
-from ..findings import run_inputs
-from ..forecast_tables import forecast_tables, over_runs, shared_forecasts
-from ..numbers import average_rows
-from ..page_data import null_path, thin, written_formats
-from ..page_table import Inputs
-from ..probe_tables import method_rows
-from ..runs import Run, find_runs, problem_sets
+from ..averages import average_rows
+from ..null_model import null_path, thin
+from ..questions.chance_floor import pass_variants
+from ..questions.coverage import coverage_precision
+from ..questions.estimates import over_seeds
+from ..questions.first_errors import flip_errors
+from ..questions.forecasts import forecast_tables, over_runs, shared_forecasts
+from ..questions.format_style import style_estimates
+from ..questions.likelihood import likelihood_changes
+from ..questions.paper_scorer import two_scorers
+from ..questions.score_changes import paired_gains
+from ..questions.selection_or_skill import selection_or_skill
+from ..questions.support import support as support_rows
+from ..questions.training_free import method_rows
+from ..run_inputs import RunInputs, run_inputs
+from ..runs import Run, complete_runs, ends, find_runs, problem_sets, written_formats
 from ..study_folder import Study, load_study
-from ..summary import complete_runs, ends
-from ..tables.common import over_seeds
-from ..tables.coverage import coverage_precision
-from ..tables.dynamics import style_estimates
-from ..tables.errors import flip_errors, two_scorers
-from ..tables.floors import pass_variants
-from ..tables.gains import paired_gains
-from ..tables.gains import support as support_rows
-from ..tables.likelihood import likelihood_changes
-from ..tables.selection import selection_or_skill
 from . import figures
 from .doses import copies_series
 from .look import SETTINGS
@@ -95,7 +94,9 @@ def side_by_side(
                 yield name, figures.arms(dict(found[start : start + MOST_ARMS]), chosen, formats, k)
 
 
-def _group_figures(label: str, inputs: list[Inputs], chosen: tuple[str, str]) -> Iterator[tuple[str, Figure]]:
+def _group_figures(
+    label: str, inputs: list[RunInputs], chosen: tuple[str, str]
+) -> Iterator[tuple[str, Figure]]:
     runs = [one.run for one in inputs]
     base, final = ([row for run in runs if (row := ends(run, chosen)[i])] for i in (0, 1))
     if len(base) == len(final) == len(runs):
@@ -154,7 +155,7 @@ def null_of(
     }
 
 
-def analysis_figures(inputs: list[Inputs], chosen: tuple[str, str]) -> Iterator[tuple[str, Figure]]:
+def analysis_figures(inputs: list[RunInputs], chosen: tuple[str, str]) -> Iterator[tuple[str, Figure]]:
     """Dots with intervals for the analyses that are no curves: selection, baselines, coverage, errors."""
     if any(
         one.counted is None or one.problems is None or one.records is None or not one.last for one in inputs
@@ -204,7 +205,7 @@ def shared_k(runs: list[Run], chosen: tuple[str, str]) -> str:
     return str(max(set.intersection(*known), default=1)) if known else "1"
 
 
-def record_figures(study: Study, inputs: list[Inputs], chosen: str) -> Iterator[tuple[str, Figure]]:
+def record_figures(study: Study, inputs: list[RunInputs], chosen: str) -> Iterator[tuple[str, Figure]]:
     """Figures of the analyses that read every completion or a probe: forecasts, chance floor, scorers, likelihood."""
     if forecasts := forecast_tables(study, inputs):
         names = [name for name in shared_forecasts(forecasts) if name != "what happened"]

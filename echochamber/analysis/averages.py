@@ -1,4 +1,4 @@
-"""Figures of several seeds become one figure with an interval."""
+"""Summary rows of several seeds become one row with intervals."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -86,8 +86,3 @@ def top_format(row: Row) -> str | None:
     """The format with the largest share, None where no share is known."""
     shares = {name: cell.get("share") or 0.0 for name, cell in row["formats"].items()}
     return max(shares, key=lambda name: shares[name]) if any(shares.values()) else None
-
-
-def count(number: object) -> str:
-    """Thousands apart: `1,800,000`; a dash for what is not known."""
-    return f"{number:,}" if isinstance(number, int) else f"{number:g}" if isinstance(number, float) else "–"

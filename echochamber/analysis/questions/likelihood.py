@@ -1,12 +1,20 @@
-"""Likelihood: would the base have written what RL writes, and where in the text did the policy move?"""
+"""Would the base have written it? Likelihoods, and where in the text the policy moved."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from ...stats.bootstrap import mean_interval, paired_interval, problem_weights
-from .common import ESTIMATE, estimate
+from ...stats.bootstrap import (
+    mean_interval,
+    paired_interval,
+    problem_weights,
+)
+from ..page_table import Cell, PageTable, share, target
+from ..run_inputs import RunInputs
+from ..study_folder import Study
+from .estimates import ESTIMATE, estimate, over_seeds
 
 MOVED = 1.0
 """Nats by which a token's two log-probabilities must differ for its position to count as moved."""
@@ -61,3 +69,37 @@ def likelihood_changes(table: pl.LazyFrame, problem_set: str, seed: int = 0) -> 
             mean = float(values.mean()) if len(values) else np.nan
             rows.append({"writer": label, "quantity": name, "unit": unit} | estimate(mean, bounds))
     return pl.DataFrame(rows, schema=schema)
+
+
+def likelihood_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageTable | None:
+    """How likely base and RL model find each other's completions."""
+    tables = [
+        likelihood_changes(one.probed["likelihood"], chosen) for one in inputs if "likelihood" in one.probed
+    ]
+    tables = [table for table in tables if len(table)]
+    if not tables or len(tables) < len(inputs):
+        return None
+    keys = ["writer", "quantity", "unit"]
+    joined = over_seeds(tables, keys)
+    cells = {(row["quantity"], row["writer"]): _text(row) for row in joined.iter_rows(named=True)}
+    goals = {"base": target(inputs[0], step=0), "after RL": target(inputs[0])}
+    rows = [
+        [name, *(Cell(cells.get((name, writer), "not estimable"), goal) for writer, goal in goals.items())]
+        for name in joined["quantity"].unique(maintain_order=True)
+    ]
+    columns = [
+        "Log-probability (nats) or share of tokens",
+        "Text written by the base",
+        "Text written after RL",
+    ]
+    note = "Means over problems. A token moved if its two log-probabilities differ by more than one nat. "
+    return PageTable("Would the base have written it?", columns, rows, note)
+
+
+def _text(row: dict[str, object]) -> str:
+    if row["unit"] == "share":
+        return share(row)
+    if row["value"] is None:
+        return "not estimable"
+    around = f" [{row['low']:.2f} to {row['high']:.2f}]" if row["low"] is not None else " (no interval)"
+    return f"{row['value']:.2f}{around}"

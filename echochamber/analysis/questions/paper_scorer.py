@@ -1,46 +1,21 @@
-"""Analyses 7 and 8: kinds of first error among flips, and the numbers under the paper's own scorer."""
+"""The main numbers under the paper's own scorer beside ours."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from ...stats.bootstrap import mean_interval, problem_weights, ratio_interval
-from ...stats.intervals import wilson
+from ...stats.bootstrap import (
+    mean_interval,
+    problem_weights,
+    ratio_interval,
+)
 from ...stats.pass_at_k import pass_at_k, powers_up_to
-from .common import ESTIMATE, GREEDY, estimate
-
-FLIPS = {"wrong to right": (False, True), "right to wrong": (True, False)}
-
-
-def flip_errors(records: pl.LazyFrame, problem_set: str, last: int) -> pl.DataFrame:
-    """First errors of the wrong side of every flip of the greedy answer between base and `last`.
-
-    Columns: flip, first_error (`not checked` where the world has no process truth), count, value
-    (share of that flip), low, high (Wilson: one completion per problem).
-    """
-    columns = ["problem_id", "step", "correct", "first_error"]
-    wanted = records.filter((pl.col("sample") == GREEDY) & (pl.col("problem_set") == problem_set))
-    greedy = wanted.select(columns).filter(pl.col("step").is_in([0, last])).collect()
-    pairs = greedy.filter(pl.col("step") == 0).join(
-        greedy.filter(pl.col("step") == last), on="problem_id", suffix="_after"
-    )
-    rows = []
-    for flip, (before, after) in FLIPS.items():
-        flipped = pairs.filter((pl.col("correct") == before) & (pl.col("correct_after") == after))
-        wrong = (
-            flipped["first_error_after" if before else "first_error"].fill_null("").replace("", "not checked")
-        )
-        for kind, number in (
-            wrong.value_counts(sort=True)
-            .sort("count", "first_error" + ("_after" if before else ""), descending=[True, False])
-            .rows()
-        ):
-            cells = {"flip": flip, "first_error": kind, "count": number}
-            rows.append(cells | estimate(number / len(flipped), wilson(number, len(flipped))))
-    return pl.DataFrame(
-        rows, schema=dict[str, Any](flip=pl.String, first_error=pl.String, count=pl.Int64) | ESTIMATE
-    )
+from ..page_table import Cell, PageTable, share, target
+from ..run_inputs import RunInputs
+from ..study_folder import Study
+from .estimates import ESTIMATE, estimate, over_seeds
 
 
 def two_scorers(
@@ -102,3 +77,51 @@ def _headline(part: pl.DataFrame, correct: str, form: str, seed: int) -> list[di
 
 def _ratio(weights: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> dict[str, float | None]:
     return estimate(float(top.sum() / bottom.sum()), ratio_interval(weights, top, bottom))
+
+
+def scorers_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageTable | None:
+    """The headline numbers under the paper's own scorer beside ours."""
+    found = [
+        two_scorers(one.records, chosen, (0, one.last)).with_columns(last=pl.col("step") > 0)
+        for one in inputs
+        if one.records is not None and one.last
+    ]
+    if len(found) < len(inputs) or not all(len(table) for table in found):
+        return None
+    complete = [_with_unwritten(table, found) for table in found]
+    keys = ["scorer", "quantity", "last"]
+    cells = {
+        tuple(row[key] for key in keys): share(row)
+        for row in over_seeds(complete, keys, clip=(0, 1)).iter_rows(named=True)
+    }
+    goals = {False: target(inputs[0], step=0), True: target(inputs[0])}
+    rows = [
+        [
+            scorer,
+            quantity,
+            *(
+                Cell(cells.get((scorer, quantity, last), "not estimable"), goal)
+                for last, goal in goals.items()
+            ),
+        ]
+        for scorer, quantity in dict.fromkeys(key[:2] for key in cells)
+    ]
+    note = "The paper’s scorer labels a completion by the letters “def” or a tag and reads the number from its text where a program fails. "
+    return PageTable(
+        "And under the paper’s own scorer?", ["Scorer", "Quantity", "Before", "After"], rows, note
+    )
+
+
+def _with_unwritten(table: pl.DataFrame, all_tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """`table` with a share of 0, without an interval of its own, for each label that only other seeds or steps have."""
+    wanted = pl.concat([other.select("scorer", "quantity") for other in all_tables]).unique(
+        maintain_order=True
+    )
+    grid = wanted.join(pl.DataFrame({"last": [False, True]}), how="cross")
+    return grid.join(
+        table, on=["scorer", "quantity", "last"], how="left", maintain_order="left"
+    ).with_columns(
+        value=pl.when(pl.col("quantity").str.starts_with("share of "))
+        .then(pl.col("value").fill_null(0.0))
+        .otherwise(pl.col("value"))
+    )

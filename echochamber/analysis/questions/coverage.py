@@ -1,5 +1,6 @@
-"""Coverage against precision: is more solved, or is what was solved already solved more often?"""
+"""Coverage or precision: are more problems solved, or the same ones more often?"""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,11 @@ from ...stats.bootstrap import (
     ratio_interval,
     resampled_interval,
 )
-from .common import ESTIMATE, estimate
-from .gains import paired_ends
+from ..page_table import Cell, PageTable, share, signed, target
+from ..run_inputs import RunInputs
+from ..study_folder import Study
+from .estimates import ESTIMATE, estimate, over_seeds
+from .score_changes import paired_ends
 
 
 def coverage_precision(problems: pl.DataFrame, problem_set: str, seed: int = 0) -> pl.DataFrame:
@@ -79,3 +83,42 @@ def _split(
 def _complete(before: pl.DataFrame, after: pl.DataFrame, name: str) -> bool:
     tables = (before, after)
     return len(before) > 1 and all(name in t.columns and t[name].null_count() == 0 for t in tables)
+
+
+def coverage_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageTable | None:
+    """More problems solved at all, or solved ones solved more often."""
+    tables = [coverage_precision(one.problems, chosen) for one in inputs if one.problems is not None]
+    tables = [table for table in tables if len(table)]
+    if not tables or len(tables) < len(inputs) or len({table["k"][0] for table in tables}) > 1:
+        return None
+    k = tables[0]["k"][0]
+    shares = over_seeds(
+        [t.filter(pl.col("side") != "gain") for t in tables], ["quantity", "side"], clip=(0, 1)
+    )
+    cells = {(row["quantity"], row["side"]): share(row) for row in shares.iter_rows(named=True)}
+    gains = over_seeds([t.filter(pl.col("side") == "gain") for t in tables], ["quantity"])
+    parts = {
+        row["quantity"]: signed(row["value"], (row["low"], row["high"]))
+        for row in gains.iter_rows(named=True)
+    }
+    names = {
+        "coverage": f"coverage: pass@{k}",
+        "precision": f"precision: accuracy / pass@{k}",
+    }
+    goals = (target(inputs[0], step=0), target(inputs[0]), target(inputs[0], change="gained"))
+    rows = [
+        [
+            label,
+            *(
+                Cell(text, goal)
+                for text, goal in zip(
+                    (cells[name, "before"], cells[name, "after"], parts[name]), goals, strict=True
+                )
+            ),
+        ]
+        for name, label in names.items()
+    ]
+    note = f"Coverage: a problem is solved at all within {k} tries. Accuracy is coverage times precision; the last column splits its gain between the two, exactly. "
+    return PageTable(
+        "More problems, or the same ones more often?", ["Part", "Before", "After", "Of the gain"], rows, note
+    )

@@ -1,14 +1,23 @@
-"""Analysis 4, what needs no RL: greedy decoding, votes, forced formats and lower temperatures on the base."""
+"""How much of the gain needs no RL? Greedy decoding, votes, forced formats and lower temperatures on the base."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from ...core.random import key
-from ...stats.bootstrap import mean_interval, problem_weights, ratio_interval
-from .common import ESTIMATE, GREEDY, estimate
-from .gains import paired_ends, score_bounds, shared_quantities
+from ...stats.bootstrap import (
+    mean_interval,
+    problem_weights,
+    ratio_interval,
+)
+from ..completion_counts import GREEDY
+from ..page_table import Cell, PageTable, share, target
+from ..run_inputs import RunInputs
+from ..study_folder import Study
+from .estimates import ESTIMATE, estimate, over_seeds
+from .score_changes import paired_ends, score_bounds, shared_quantities
 
 SCHEMA: dict[str, Any] = {"method": pl.String, "step": pl.Int64} | ESTIMATE
 
@@ -113,3 +122,37 @@ def temperature_accuracies(sweep: pl.LazyFrame, problem_set: str, seed: int = 0)
             | estimate(float(shares.mean()), bounds)
         )
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def baselines_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageTable | None:
+    """What needs no RL on the base, beside the RL model's own tries."""
+    if any(one.problems is None or not one.last for one in inputs):
+        return None
+    tables = [method_rows(one, chosen) for one in inputs]
+    if not all(len(table) for table in tables):
+        return None
+    rows = []
+    for row in over_seeds(tables, ["method"], clip=(0, 1)).iter_rows(named=True):
+        goal = target(inputs[0], step=0 if row["method"].startswith("base") else inputs[0].last)
+        rows.append([row["method"], Cell(share(row), goal)])
+    note = ""
+    if not any(one.probed for one in inputs):
+        note = "Forced formats and lower temperatures are measured by the probe stage, which this study does not have (probe: {} in the recipe adds it)."
+    elif any("forced" in one.probed for one in inputs):
+        note = "The best format is chosen on one half of the problems and measured on the other. Completions of probes are in their own artifact; a click leads to the base’s free ones."
+    return PageTable(
+        "How much of it needs no training?", ["Method", "Accuracy with 95% interval"], rows, note
+    )
+
+
+def method_rows(one: RunInputs, chosen: str) -> pl.DataFrame:
+    """All baselines of one run, those of the base first: method, step, value, low, high."""
+    assert one.problems is not None
+    tables = [no_training(one.problems, chosen)]
+    if "forced" in one.probed:
+        tables.append(forced_accuracies(one.probed["forced"], chosen))
+    if "sweep" in one.probed:
+        tables.append(temperature_accuracies(one.probed["sweep"], chosen))
+    order = pl.concat(tables)
+    base = order["method"].str.starts_with("base")
+    return pl.concat([order.filter(base), order.filter(~base)])

@@ -1,4 +1,4 @@
-"""Before against after on the same problems: gains, transfer between sets (6), support (5)."""
+"""Did the scores really change? Before against after on the same problems, in every problem set."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,10 +6,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ...stats.bootstrap import mean_interval, paired_interval, problem_weights
+from ...stats.bootstrap import (
+    mean_interval,
+    paired_interval,
+    problem_weights,
+)
 from ...stats.intervals import Interval, wilson
-from ...stats.pass_at_k import pass_at_k, powers_up_to
-from .common import ESTIMATE, estimate, shared_problems
+from ..completion_counts import shared_problems
+from ..page_table import Cell, PageTable, share, signed, target
+from ..run_inputs import RunInputs, problem_table
+from ..runs import Run, complete_runs
+from ..study_folder import Study
+from .estimates import ESTIMATE, estimate, over_seeds
 
 
 def paired_gains(problems: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
@@ -43,63 +51,6 @@ def paired_gains(problems: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
         [f"{end}{bound}" for end in ("before", "after") for bound in ("", "_low", "_high")], pl.Float64
     )
     return pl.DataFrame(rows, schema=schema | ESTIMATE)
-
-
-def support(records: pl.LazyFrame, problem_set: str, last: int, seed: int = 0) -> pl.DataFrame:
-    """Chance that a problem is kept, gained, lost or never solved within k tries, base against step `last`.
-
-    Products of pass@k are unbiased only between independent draws, and `evaluate` gives every
-    checkpoint the same random numbers. So the base's even samples meet the other model's odd ones, and
-    the other way round; the two products are averaged. k goes up to half the samples. Columns: k,
-    kind, value, low, high; the four kinds of one k add up to 1.
-    """
-    schema: dict[str, Any] = {"k": pl.Int64, "kind": pl.String} | ESTIMATE
-    halves = _halves(records, problem_set, [0, last]) if last else pl.DataFrame()
-    if len(halves) < 2:
-        return pl.DataFrame(schema=schema)
-    weights = problem_weights(len(halves), seed)
-    rows = []
-    fewest = min(int(halves[f"num_{step}_{half}"].to_numpy().min()) for step in (0, last) for half in (0, 1))
-    for k in powers_up_to(fewest):
-        solved = {
-            (step, half): pass_at_k(
-                halves[f"num_{step}_{half}"].to_numpy(), halves[f"right_{step}_{half}"].to_numpy(), k
-            )
-            for step in (0, last)
-            for half in (0, 1)
-        }
-        pairs = [(solved[0, half], solved[last, 1 - half]) for half in (0, 1)]
-        kinds = {
-            "kept": [was * now for was, now in pairs],
-            "gained": [(1 - was) * now for was, now in pairs],
-            "lost": [was * (1 - now) for was, now in pairs],
-            "never": [(1 - was) * (1 - now) for was, now in pairs],
-        }
-        for kind, both in kinds.items():
-            chance = (both[0] + both[1]) / 2
-            rows.append(
-                {"k": k, "kind": kind} | estimate(float(chance.mean()), mean_interval(weights, chance))
-            )
-    return pl.DataFrame(rows, schema=schema)
-
-
-def _halves(records: pl.LazyFrame, problem_set: str, steps: Sequence[int]) -> pl.DataFrame:
-    """Per problem that has both halves of the samples at every step: num_STEP_HALF and right_STEP_HALF."""
-    wanted = records.filter(
-        (pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set) & pl.col("step").is_in(list(steps))
-    )
-    half = pl.col("sample") % 2
-    sums = []
-    for step in steps:
-        for i in (0, 1):
-            own = (pl.col("step") == step) & (half == i)
-            sums += [
-                own.sum().alias(f"num_{step}_{i}"),
-                (own & pl.col("correct")).sum().alias(f"right_{step}_{i}"),
-            ]
-    table = wanted.group_by("problem_id").agg(sums).sort("problem_id").collect()
-    counts = [name for name in table.columns if name.startswith("num_")]
-    return table.filter(pl.all_horizontal(pl.col(name) > 0 for name in counts))
 
 
 def score_bounds(weights: np.ndarray, values: np.ndarray, quantity: str) -> Interval:
@@ -146,3 +97,54 @@ def shared_quantities(before: pl.DataFrame, after: pl.DataFrame) -> Sequence[str
         for name in before.columns
         if name in after.columns and complete(before, name) and complete(after, name)
     ]
+
+
+def paired_changes(
+    study: Study, runs: Sequence[Run], chosen: tuple[str, str]
+) -> dict[str, tuple[float, float]]:
+    """Score (accuracy, pass@8 ...) -> interval of its change in the first group, as in the table of gains; unknown ones are left out."""
+    members = complete_runs([run for run in runs if run.group == runs[0].group], chosen) if runs else []
+    try:
+        tables = [problem_table(study, run) for run in members]
+    except pl.exceptions.PolarsError:  # named by the findings, which read the same files
+        return {}
+    known = [paired_gains(table) for table in tables if table is not None]
+    if not known or len(known) < len(members):
+        return {}
+    rows = over_seeds(known, ["problem_set", "quantity"]).filter(pl.col("problem_set") == chosen[0])
+    return {row["quantity"]: (row["low"], row["high"]) for row in rows.to_dicts() if row["low"] is not None}
+
+
+def gains_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageTable | None:
+    """Paired changes in every problem set: the gains, and the transfer between sets."""
+    tables = [paired_gains(one.problems) for one in inputs if one.problems is not None]
+    tables = [table for table in tables if len(table)]
+    if not tables or len(tables) < len(inputs):
+        return None
+    keys = ["problem_set", "quantity"]
+    ends = [_end(tables, keys, end) for end in ("before", "after")]
+    rows = []
+    for change, before, after in zip(
+        *(table.iter_rows(named=True) for table in (over_seeds(tables, keys), *ends)), strict=True
+    ):
+        if change["quantity"] in ("pass@1", "maj@1"):  # both are the accuracy
+            continue
+        first, last = (target(inputs[0], set=change["problem_set"]) | step for step in ({"step": 0}, {}))
+        rows.append(
+            [
+                change["problem_set"],
+                change["quantity"].replace("_", " "),
+                Cell(share(before), first),
+                Cell(share(after), last),
+                Cell(signed(change["value"], (change["low"], change["high"])), last | {"change": "gained"}),
+            ]
+        )
+    note = "Each problem is its own control. " if len(inputs) == 1 else "Each seed is its own control. "
+    columns = ["Problems", "Score", "Before", "After", "Change with 95% interval"]
+    return PageTable("Did the scores really change?", columns, rows, note)
+
+
+def _end(tables: Sequence[pl.DataFrame], keys: list[str], end: str) -> pl.DataFrame:
+    """One end of the paired gains over seeds, in the order of the keys."""
+    parts = [table.select(*keys, value=end, low=f"{end}_low", high=f"{end}_high") for table in tables]
+    return over_seeds(parts, keys, clip=(0, 1))

@@ -1,4 +1,4 @@
-"""pass@k beside what it should be compared with: right by right steps, and right by chance."""
+"""Solved, or guessed? pass@k beside right by right steps, and right by chance."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,9 +7,15 @@ import numpy as np
 import polars as pl
 
 from ...core.numbers import format_number, parse_number
-from ...stats.bootstrap import mean_interval, problem_weights
+from ...stats.bootstrap import (
+    mean_interval,
+    problem_weights,
+)
 from ...stats.pass_at_k import pass_at_k, powers_up_to
-from .common import ESTIMATE, estimate
+from ..page_table import Cell, PageTable, share, target
+from ..run_inputs import RunInputs
+from ..study_folder import Study
+from .estimates import ESTIMATE, estimate, over_seeds
 
 
 def pass_variants(
@@ -119,3 +125,30 @@ def _curve(judged: pl.DataFrame, step: int, kind: str, column: str, seed: int) -
         {"step": step, "kind": kind, "k": k} | estimate(float(v.mean()), mean_interval(weights, v))
         for k, v in curves.items()
     ]
+
+
+def variants_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageTable | None:
+    """pass@k on answers, on whole solutions, and by chance."""
+    found = [
+        pass_variants(one.records, chosen, (0, one.last)).with_columns(last=pl.col("step") > 0)
+        for one in inputs
+        if one.records is not None and one.last
+    ]
+    if not found or len(found) < len(inputs):
+        return None
+    joined = over_seeds(found, ["last", "kind", "k"], clip=(0, 1))
+    names = {
+        "answer": "Right answer",
+        "steps": "By right steps",
+        "chance": "Chance floor",
+    }
+    cells = {(row["k"], row["kind"], row["last"]): share(row) for row in joined.iter_rows(named=True)}
+    goals = {False: target(inputs[0], step=0), True: target(inputs[0])}
+    sides = [(kind, last) for kind in names if any(kind == key[1] for key in cells) for last in goals]
+    rows = [
+        [str(k), *(Cell(cells.get((k, *side), "not estimable"), goals[side[1]]) for side in sides)]
+        for k in sorted({key[0] for key in cells})
+    ]
+    columns = ["k", *(f"{names[kind]}, {'after' if last else 'before'}" for kind, last in sides)]
+    note = "Chance that at least one of k tries succeeds. Right steps: every step checked and right. Chance floor: completions held against the answer of another problem of the same family and size. "
+    return PageTable("Solved, or guessed?", columns, rows, note)

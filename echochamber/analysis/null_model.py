@@ -1,0 +1,53 @@
+"""The null model of a collapse: a bandit that knows the base's shares and accuracies alone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..stats.forecast import bandit
+from .averages import Row, at
+from .runs import Run, problem_sets, rl_config, rollout_size
+from .study_folder import Study
+
+NULL_SEEDS, NULL_STEPS, NULL_RATES = range(5), 2000, (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+MAX_POINTS = 600
+"""Points per dense curve; longer logs are thinned evenly, first and last row kept."""
+
+
+def null_path(study: Study, run: Run, names: list[str]) -> dict[str, list[float]] | None:
+    """Shares that a bandit on formats alone reaches at each logged step: the null model of a collapse.
+
+    It knows the base's shares and accuracies on the first problem set and nothing else. Its learning
+    rate means nothing to a language model, so the rate of `NULL_RATES` that fits the run's own shares
+    best is taken: the null gets every advantage. None without a base evaluation, without RL, or
+    past `NULL_STEPS` steps.
+    """
+    sets = problem_sets([run])
+    base, dense = run.row(sets[0], 0) if sets else None, thin(run.dense)
+    if base is None or not dense or dense[-1]["step"] > NULL_STEPS:
+        return None
+    shares = np.array([at(base, ("formats", name, "share")) or 0.0 for name in names])
+    accuracies = np.array([at(base, ("formats", name, "accuracy")) or 0.0 for name in names])
+    if shares.sum() <= 0:
+        return None
+    steps, size = [row["step"] for row in dense], rollout_size(rl_config(study, run.arm))
+    seen = np.array([[row.get(f"format/{name}/share") or 0.0 for name in names] for row in dense])
+    paths = [
+        np.mean(
+            [
+                bandit(shares / shares.sum(), accuracies, steps[-1], *size, rate, seed)[steps]
+                for seed in NULL_SEEDS
+            ],
+            axis=0,
+        )
+        for rate in NULL_RATES
+    ]
+    best = min(paths, key=lambda path: float(((path - seen) ** 2).sum()))
+    return {name: [round(float(share), 4) for share in best[:, i]] for i, name in enumerate(names)}
+
+
+def thin(rows: Sequence[Row], most: int = MAX_POINTS) -> list[Row]:
+    """At most about `most` rows, evenly spaced, the first and the last among them."""
+    stride = -(-len(rows) // most) if rows else 1
+    kept = list(rows[::stride])
+    return kept if not rows or kept[-1] is rows[-1] else [*kept, rows[-1]]
