@@ -14,6 +14,7 @@ from .contamination import Watch, refuse_contaminated
 from .local_sources import RowSource
 from .plan import MixturePlan, SourcePlan, plan_table
 from .pool import EncodeBatch, Pool
+from .registered_sources import is_registered, open_registered
 from .shortcut_scores import TRAIN_QUESTIONS, Reservoir, mixed_questions
 from .source_config import CoverageConfig, MixtureConfig, NoiseConfig, SourceConfig, mixture_from_name
 from .sources import Document, Source, WorldSource, open_generated
@@ -21,8 +22,12 @@ from .world import WorldConfig
 
 
 def open_source(name: str, config: SourceConfig, world: WorldConfig, seed: int) -> Source:
-    """The source that a recipe names: real rows where it has a path or hub name, else generated."""
-    return RowSource(name, config) if config.path or config.hub else open_generated(name, config, world, seed)
+    """The source that a recipe names: real rows (path or hub), a user's registered source, else generated."""
+    if config.path or config.hub:
+        return RowSource(name, config)
+    if is_registered(name, config):
+        return open_registered(name, config, seed)
+    return open_generated(name, config, world, seed)
 
 
 def open_sources(mixture: MixtureConfig, world: WorldConfig, seed: int) -> list[Source]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from .contamination import Watch
 from .shortcut_scores import Reservoir
-from .sources import Document, Source
+from .sources import BackgroundSource, Document, Source, WorldSource
 
 EncodeBatch = Callable[[list[str]], list[list[int]]]
 _CHUNK = 2048
@@ -64,7 +64,9 @@ class Pool:
         self.exhausted = False
         self.lengths, self.prompt_lengths = array("I"), array("I")
         self._documents = (
-            source.documents() if executor is None or source.limited else _drawn_ahead(source, executor)
+            _drawn_ahead(source, executor)
+            if executor is not None and isinstance(source, (WorldSource, BackgroundSource))
+            else source.documents()
         )
         self._spool = tempfile.TemporaryFile(dir=spool_folder)  # noqa: SIM115  (lives as long as the pool)
         weakref.finalize(self, self._spool.close)

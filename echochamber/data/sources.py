@@ -145,5 +145,6 @@ def open_generated(name: str, config: SourceConfig, world: WorldConfig, seed: in
     if kind in KINDS:
         return BackgroundSource(name, config, world, seed)
     raise UserError(
-        f"source {name!r}: {kind!r} is no style ({', '.join(STYLES)}) and no background ({', '.join(KINDS)}); give path, hub or format"
+        f"source {name!r}: {kind!r} is no style ({', '.join(STYLES)}) and no background ({', '.join(KINDS)}), "
+        "and no module registered it; give path, hub or format"
     )

@@ -9,6 +9,7 @@ from ..core.artifacts import Spec, Store, hash_file, hash_path
 from ..core.errors import UserError
 from ..core.types import Problem
 from ..data import hub
+from ..data.registered_sources import is_registered
 from ..model.runtime import Runtime
 from ..rl import loop as rl
 from ..rl.config import RLConfig
@@ -145,8 +146,11 @@ class Graph:
             for name, source in config.sources.items()
             if source.hub
         }
-        # The world's splits part by structure; only real rows can contain a test problem by accident.
-        real = any(source.path or source.hub for source in config.sources.values())
+        own = any(is_registered(name, source) for name, source in config.sources.items())
+        inputs |= self.modules if own else {}
+        # The world's splits part by structure; only real rows and a user's own documents can contain a test
+        # problem by accident.
+        real = own or any(source.path or source.hub for source in config.sources.values())
         checked = tests if real else {}
         settings = {
             "mixture": config.identity(),
