@@ -25,9 +25,9 @@ from echochamber.model.presets import flops_per_token, preset
 from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.model.sampling import SamplingConfig
 from echochamber.rollout.collect import Rollout
-from echochamber.rollout.demonstrations import Given
+from echochamber.rollout.demonstrations import Demonstration
 from echochamber.rollout.engines import NativeEngine
-from echochamber.rollout.score import all_logprobs, batch_logits, over_all
+from echochamber.rollout.score import all_logprobs, batch_logits, per_rollout
 from echochamber.study.graph import last_checkpoint
 
 MARKS = re.compile(r"(<!-- table: algorithms -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -69,11 +69,11 @@ def at_the_end(run: Run, temperature: float = 1.0) -> dict[str, float]:
         .collect()
     )
     given = [
-        Given(Problem(str(i), q, ""), text)
+        Demonstration(Problem(str(i), q, ""), text)
         for i, (q, text) in enumerate(rows.select("question", "text").rows())
     ]
     engine = NativeEngine(policy, tokenizer, SamplingConfig(), runtime, "\n\n")
-    prompts = engine.encode_prompts([g.problem.question for g in given])
+    prompts = engine.encode([g.problem.question for g in given])
     nothing = Verdict("other", None, "no_answer")
     rollouts = [
         Rollout(
@@ -86,7 +86,7 @@ def at_the_end(run: Run, temperature: float = 1.0) -> dict[str, float]:
     own, other = (
         torch.cat(all_logprobs(model, rollouts, temperature, 8192, runtime)) for model in (policy, base)
     )
-    entropy = over_all(
+    entropy = per_rollout(
         rollouts,
         8192,
         runtime,

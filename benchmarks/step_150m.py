@@ -13,7 +13,7 @@ import time
 
 import torch
 
-from echochamber.model.memory import fitting_tokens, free_bytes, token_bytes
+from echochamber.model.fit_memory import fitting_tokens, free_bytes, token_bytes
 from echochamber.model.optimizer import Optimizer, OptimizerConfig
 from echochamber.model.presets import PAPER_VOCAB_SIZE, flops_per_token, num_parameters, preset
 from echochamber.model.runtime import RuntimeConfig, speed_up, start_runtime

@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Spans:
+class AttentionRanges:
     """Columns and positions per token, int32; `lengths` counts the real tokens at the start of each row."""
 
     positions: Int[Tensor, "B T"]
@@ -23,13 +23,13 @@ class Spans:
     lengths: Int[Tensor, " B"]
 
     @classmethod
-    def causal(cls, rows: int, width: int) -> "Spans":
+    def causal(cls, rows: int, width: int) -> "AttentionRanges":
         """Plain sequences from position 0; right padding is harmless."""
         none, columns = torch.zeros(rows, width, dtype=torch.int32), torch.arange(width, dtype=torch.int32)
         return cls(columns.expand(rows, width).contiguous(), none, none, none, torch.full((rows,), width))
 
     @classmethod
-    def documents(cls, numbers: Int[Tensor, "B T"]) -> "Spans":
+    def documents(cls, numbers: Int[Tensor, "B T"]) -> "AttentionRanges":
         """Attention inside each document, positions from its start.
 
         `numbers` names the document of every token, never falling along T. A document that started

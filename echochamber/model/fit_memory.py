@@ -1,13 +1,28 @@
-"""Batch sizes that fit this machine: asked for in the config, made smaller where memory is short (see `model.memory`)."""
+"""Batch sizes that fit this machine's memory: asked for in the config, made smaller where memory is short.
 
-from collections.abc import Sequence
+The estimates are upper bounds from the shapes of what is kept alive, not measurements; a batch that
+they call too large is made smaller instead of ending the process half-way.
+"""
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import torch
+
+from ..core.artifacts import read_json, write_json
+from ..core.progress import say
 from .config import ModelConfig
-from .memory import fitting_rows, fitting_tokens, free_bytes, settle
 from .native.weights import fits as kernels_fit
+from .presets import num_parameters
+from .ranks import Ranks
 from .runtime import Runtime
 from .sampling import SamplingConfig
+
+SHARE = 0.8
+"""Of the memory that is free; the rest is for what nobody counted."""
+_FLOAT = 4
+RECORD = "fallback.json"
+"""Sizes that were made smaller than asked, inside the artifact, so that a resumed run keeps them."""
 
 
 def sampling_that_fits(
@@ -38,3 +53,92 @@ def tokens_that_fit(asked: int, width: int, model: ModelConfig, folder: Path, ru
         lambda: fitting_tokens(model, free_bytes(runtime.device), threads),
         runtime.ranks,
     )
+
+
+def free_bytes(device: torch.device) -> float:
+    """Bytes this process can still take; infinity where nobody says."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    found = [_meminfo_available(Path("/proc/meminfo")), _cgroup_left(Path("/sys/fs/cgroup"))]
+    return min((value for value in found if value is not None), default=float("inf"))
+
+
+def _meminfo_available(path: Path) -> float | None:
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return next((float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+
+
+def _cgroup_left(folder: Path) -> float | None:
+    """What a container's limit leaves; its page cache is counted as used, so this is on the careful side."""
+    limit, used = folder / "memory.max", folder / "memory.current"
+    if not (limit.is_file() and used.is_file()) or limit.read_text().strip() == "max":
+        return None
+    return max(0.0, float(limit.read_text()) - float(used.read_text()))
+
+
+def row_bytes(config: ModelConfig, prompt_tokens: int, new_tokens: int) -> int:
+    """Sampling memory of one completion: 2·L·D_kv·(S + N) of cache, 8·V of distribution, 3·H·(S + N) of attention.
+
+    A prompt's cache is shared by its samples, but packing may leave a copy with every completion.
+    The prompt's own pass is counted as eight states and two feed-forward widths per token.
+    """
+    length = prompt_tokens + new_tokens
+    cache = 2 * config.num_layers * config.num_kv_heads * config.head_size * length
+    step = (
+        8 * config.vocab_size
+        + 3 * config.num_heads * length
+        + 8 * config.hidden_size
+        + 4 * config.intermediate_size
+    )
+    prefill = prompt_tokens * (8 * config.hidden_size + 2 * config.intermediate_size + 2 * prompt_tokens)
+    return _FLOAT * (cache + step + prefill + 4 * new_tokens)
+
+
+def token_bytes(config: ModelConfig, native: bool = False) -> int:
+    """Training memory of one token: L·(16·D + 6·F) of activations and 4·V of logits, their loss and gradient.
+
+    The engine in C keeps (2·L + 1)·D of states and L·H of log-sums in float32, L·(W + D + 2·F) in bf16, W = D + 2·D_kv, and no
+    logits; hidden states and their gradients are counted as 4·D.
+    """
+    if native:
+        width = config.hidden_size + 2 * config.num_kv_heads * config.head_size
+        halves = config.num_layers * (width + config.hidden_size + 2 * config.intermediate_size)
+        return (
+            _FLOAT * ((2 * config.num_layers + 5) * config.hidden_size + config.num_layers * config.num_heads)
+            + _FLOAT // 2 * halves
+        )
+    return _FLOAT * (
+        config.num_layers * (16 * config.hidden_size + 6 * config.intermediate_size) + 4 * config.vocab_size
+    )
+
+
+def fitting_rows(config: ModelConfig, prompt_tokens: int, new_tokens: int, free: float) -> float:
+    """Completions that can run at once."""
+    return free * SHARE / row_bytes(config, prompt_tokens, new_tokens)
+
+
+def fitting_tokens(config: ModelConfig, free: float, native_threads: int = 0) -> float:
+    """Tokens of one forward and backward pass, once gradients, optimizer state and working copies are there.
+
+    `native_threads`: of the engine in C, 0 without it; each has gradients of its own, and the weights are kept twice more, packed and compared.
+    """
+    copies = 4 + (native_threads + 3 if native_threads else 0)
+    return max(0.0, free * SHARE - copies * _FLOAT * num_parameters(config)) / token_bytes(
+        config, native_threads > 0
+    )
+
+
+def settle(folder: Path, setting: str, asked: int, step: int, fits: Callable[[], float], ranks: Ranks) -> int:
+    """`asked`, or the largest multiple of `step` that fits on every rank; at least one `step`.
+
+    A smaller size is said and recorded in `folder`; a resumed run takes what was recorded.
+    """
+    record = folder / RECORD
+    known = read_json(record) if record.is_file() else {}
+    fitting = known.get(setting) or min(ranks.gather(min(fits(), asked)))
+    size = asked if fitting >= asked else max(step, int(fitting // step) * step)
+    if size < asked and setting not in known:
+        say(f"{setting} is {asked}, but memory is free for about {int(fitting)}: going on with {size}")
+        if ranks.is_main:
+            write_json(record, known | {setting: size})
+    return size

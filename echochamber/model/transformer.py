@@ -12,10 +12,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..formulas.logprobs import token_entropy, token_logprobs
-from .attention_ranges import Spans
+from .attention_ranges import AttentionRanges
 from .config import ModelConfig
 from .native.head import LogprobHead
-from .native.trunk import Trunk as NativeTrunk
+from .native.trunk import Trunk
 
 
 def rope_tables(config: ModelConfig, length: int) -> tuple[Tensor, Tensor]:
@@ -119,7 +119,7 @@ class Block(nn.Module):
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
-class Trunk(nn.Module):
+class Backbone(nn.Module):
     """Embeddings, blocks and the final norm (Hugging Face's `model.` prefix)."""
 
     def __init__(self, config: ModelConfig) -> None:
@@ -134,12 +134,12 @@ class Transformer(nn.Module):
 
     cos: Tensor
     sin: Tensor
-    native: tuple[NativeTrunk, LogprobHead] | None = None
+    native: tuple[Trunk, LogprobHead] | None = None
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.model = Trunk(config)
+        self.model = Backbone(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         if config.tie_embeddings:
             self.lm_head.weight = self.model.embed_tokens.weight
@@ -147,26 +147,28 @@ class Transformer(nn.Module):
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
-    def hidden(self, token_ids: Int[Tensor, "B T"], spans: Spans | None = None) -> Float[Tensor, "B T D"]:
+    def hidden(
+        self, token_ids: Int[Tensor, "B T"], ranges: AttentionRanges | None = None
+    ) -> Float[Tensor, "B T D"]:
         """States after the final norm.
 
         Plain sequences need token ids alone: positions count from 0, attention is causal, right
-        padding is harmless. Packed rows say by `spans` what each token sees.
+        padding is harmless. Packed rows say by `ranges` what each token sees.
         """
         length = token_ids.shape[1]
-        assert spans is not None or length <= self.config.max_positions, (
+        assert ranges is not None or length <= self.config.max_positions, (
             f"{length} tokens, at most {self.config.max_positions} positions"
         )
         x = self.model.embed_tokens(token_ids)
         if self.native is not None and torch.is_autocast_enabled("cpu"):
-            return self.native[0](x, spans or Spans.causal(*token_ids.shape))
+            return self.native[0](x, ranges or AttentionRanges.causal(*token_ids.shape))
         cos, sin, mask = self.cos[:length], self.sin[:length], None
-        if spans is not None:
-            positions = spans.positions.to(x.device)
+        if ranges is not None:
+            positions = ranges.positions.to(x.device)
             cos, sin, mask = (
                 self.cos[positions][:, None],
                 self.sin[positions][:, None],
-                spans.mask().to(x.device),
+                ranges.mask().to(x.device),
             )
         for block in self.blocks:
             x = block(x, cos, sin, mask)
@@ -175,11 +177,11 @@ class Transformer(nn.Module):
     def forward(
         self,
         token_ids: Int[Tensor, "B T"],
-        spans: Spans | None = None,
+        ranges: AttentionRanges | None = None,
         targets: Int[Tensor, "B T"] | None = None,
     ) -> Tensor:
         """Logits (B, T, V) for the token after each position, or log-probabilities (B, T) of `targets` there; else as `hidden`."""
-        states = self.hidden(token_ids, spans)
+        states = self.hidden(token_ids, ranges)
         if targets is None:
             return self.lm_head(states)
         return self.logprobs(states.flatten(0, 1), targets.flatten())[0].view(targets.shape)
@@ -203,7 +205,7 @@ class Transformer(nn.Module):
 
     def use_native(self, threads: int) -> None:
         """Run blocks and head in the C engine under bf16 autocast on the CPU; see `native`."""
-        self.native = (NativeTrunk(self, threads), LogprobHead(self.lm_head.weight, threads))
+        self.native = (Trunk(self, threads), LogprobHead(self.lm_head.weight, threads))
 
     @property
     def blocks(self) -> list[Block]:

@@ -23,9 +23,9 @@ from ..model.checkpoint import save_checkpoint
 from ..model.fit_memory import sampling_that_fits, tokens_that_fit
 from ..model.generate import check_lengths
 from ..model.runtime import Runtime
-from ..rollout.demonstrations import read_given
+from ..rollout.batch import LEAST_WIDTH
+from ..rollout.demonstrations import read_demonstrations
 from ..rollout.engines import NativeEngine
-from ..rollout.pack import LEAST_WIDTH
 from ..verify.grade import Grader
 from .config import RLConfig, adapt_kl, checkpoint_steps, num_steps, rate_of
 from .learner import start_learner
@@ -51,8 +51,8 @@ def rl(
     config = _that_fits(config, engine, problems, folder)
     checkpoints, resume, troubles = make_folder(folder / "checkpoints"), ResumePoint(folder), Troubles(config)
     done = learner.load(resume.state_path)
-    given = read_given(Path(config.completions)) if config.completions else []
-    count = len(given or problems)
+    demonstrations = read_demonstrations(Path(config.completions)) if config.completions else []
+    count = len(demonstrations or problems)
     total, keep = num_steps(config, count), checkpoint_steps(config, count)
     main = runtime.ranks.is_main
     if not done and main:
@@ -65,7 +65,7 @@ def rl(
         resume.finish_step_on_interrupt(),
         progress_bar(f"rl {config.algorithm} ({config.reward} reward)", total, done, "steps") as bar,
     ):
-        gather = gatherer(config, seed, problems, given, engine, grader, runtime.ranks)
+        gather = gatherer(config, seed, problems, demonstrations, engine, grader, runtime.ranks)
         for step in range(done + 1, total + 1):
             started = time.perf_counter()
             collection = gather(step)
@@ -117,7 +117,7 @@ def rl(
 
 def _that_fits(config: RLConfig, engine: NativeEngine, problems: list[Problem], folder: Path) -> RLConfig:
     """Sizes that change memory and not what is computed, made smaller where memory is short."""
-    model, prompts = engine.model.config, engine.encode_prompts([problem.question for problem in problems])
+    model, prompts = engine.model.config, engine.encode([problem.question for problem in problems])
     if not config.completions:
         check_lengths(
             prompts, engine.sampling, model.max_positions

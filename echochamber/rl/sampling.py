@@ -1,4 +1,4 @@
-"""Which problems a step takes, and its completions: sampled once, until enough groups carry signal, or given."""
+"""Which problems a step takes, and its completions: sampled once, until enough groups carry signal, or demonstrations."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,11 +8,10 @@ import numpy as np
 from ..core.random import generator
 from ..core.types import Problem
 from ..model.ranks import Ranks
-from ..rollout.collect import Collection, collect
-from ..rollout.demonstrations import Given, collect_given
+from ..rollout.collect import Collection, collect, collect_over_ranks
+from ..rollout.demonstrations import Demonstration, collect_demonstrations
 from ..rollout.engines import NativeEngine
 from ..rollout.rewards import reward_row
-from ..rollout.share import over_ranks
 from ..verify.grade import Grader
 from .config import RLConfig
 from .targets import has_signal, shaped_rewards
@@ -25,14 +24,14 @@ def gatherer(
     config: RLConfig,
     seed: int,
     problems: list[Problem],
-    given: list[Given],
+    demonstrations: list[Demonstration],
     engine: NativeEngine,
     grader: Grader,
     ranks: Ranks,
 ) -> Gather:
     """How this arm comes by its completions. Each rank does its part; all get the whole."""
-    if given:
-        return partial(_given, config, seed, given, engine, grader, ranks)
+    if demonstrations:
+        return partial(_from_demonstrations, config, seed, demonstrations, engine, grader, ranks)
     return partial(_sampled, config, seed, problems, engine, grader, ranks)
 
 
@@ -59,7 +58,7 @@ def _sampled(
             described = max(0, config.rollouts_kept - before * config.samples_per_prompt)
             return collect(engine, grader, reward, mine, config.samples_per_prompt, seed, place, described)
 
-        part = over_ranks(ranks, chosen, chosen, of)
+        part = collect_over_ranks(ranks, chosen, chosen, of)
         gathered = part if gathered is None else gathered.joined(part)
         signal = has_signal(shaped_rewards(gathered.rollouts, config), config.samples_per_prompt)
         if signal.sum() >= config.prompts_per_step:
@@ -68,10 +67,10 @@ def _sampled(
     return gathered
 
 
-def _given(
+def _from_demonstrations(
     config: RLConfig,
     seed: int,
-    given: list[Given],
+    demonstrations: list[Demonstration],
     engine: NativeEngine,
     grader: Grader,
     ranks: Ranks,
@@ -80,14 +79,16 @@ def _given(
     """The step's share of the file, in a fresh order each epoch."""
     chosen = {
         problem.id: problem
-        for problem in problems_of_step([g.problem for g in given], config.prompts_per_step, step, seed)
+        for problem in problems_of_step(
+            [g.problem for g in demonstrations], config.prompts_per_step, step, seed
+        )
     }
-    rows = [g for g in given if g.problem.id in chosen]
-    return over_ranks(
+    rows = [g for g in demonstrations if g.problem.id in chosen]
+    return collect_over_ranks(
         ranks,
         rows,
         [row.problem for row in rows],
-        lambda mine, _: collect_given(mine, engine, grader, config.max_new_tokens),
+        lambda mine, _: collect_demonstrations(mine, engine, grader, config.max_new_tokens),
     )
 
 

@@ -17,7 +17,7 @@ from ..formulas.penalties import overlong_penalty
 from ..model.runtime import Runtime
 from ..rollout.batch import Batch
 from ..rollout.collect import Collection, Rollout
-from ..rollout.score import all_logprobs, batch_logits, batch_states, batch_values, over_all
+from ..rollout.score import all_logprobs, batch_logits, batch_states, batch_values, per_rollout
 from .config import RLConfig
 from .learner import Learner
 
@@ -141,7 +141,7 @@ def _kl_in_reward(
             )
             return kl_exact(logits, ref_logits, config.temperature)
 
-        return over_all(rollouts, config.microbatch_tokens, runtime, exact)
+        return per_rollout(rollouts, config.microbatch_tokens, runtime, exact)
     estimator = KL_ESTIMATORS[config.kl.estimator]
     return [
         estimator(old, ref) for old, ref in zip(columns["old_logprobs"], columns["ref_logprobs"], strict=True)
@@ -168,7 +168,7 @@ def _critic_targets(
                 states = batch_states(learner.policy, batch, runtime)
         return batch_values(critic, batch, states, runtime)
 
-    values = over_all(rollouts, config.microbatch_tokens, runtime, values_of)
+    values = per_rollout(rollouts, config.microbatch_tokens, runtime, values_of)
     per_token = [-p for p in penalties] if penalties else [torch.zeros_like(v) for v in values]
     for row, reward in zip(per_token, rewards.tolist(), strict=True):
         row[-1] += reward

@@ -1,17 +1,21 @@
 """Sample and grade: the policy's completions of some problems, with verdicts and rewards."""
 
 import time
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..core.random import key, uniforms
 from ..core.types import Completion, Problem, Verdict
+from ..model.ranks import Ranks
 from ..verify.grade import Grader
 from .engines import Engine
+from .grading_queue import GradingQueue
 from .rewards import Reward
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +71,22 @@ def collect(
     step: int,
     described: int | None = None,
 ) -> Collection:
-    """Sample G completions of each problem, grade them while sampling goes on, pay the reward.
+    """Sample G completions of each problem, grade them while sampling goes on, compute rewards.
 
     Style and steps are judged for the first `described` rollouts only (None: for all).
     """
     started = time.perf_counter()
     keys = stream_keys(problems, range(samples_per_prompt), seed, step)
-    prompts = engine.encode_prompts([problem.question for problem in problems])
+    prompts = engine.encode([problem.question for problem in problems])
     groups: dict[int, list[Completion]] = {}
     whole = len(problems) if described is None else -(-described // samples_per_prompt)
-    with _GradingQueue(grader, problems, whole) as queue:
+    with GradingQueue(grader, problems, whole) as queue:
         for index, group in engine.sample_as_finished(prompts, keys):
             groups[index] = group
             queue.put(index, group)
         sampled = time.perf_counter()
         verdicts = queue.results()
-    # A stream of its own for rewards, so that paying at random does not touch what is sampled.
+    # Rewards draw from a stream of their own, so that a random reward does not change what is sampled.
     draws = uniforms(keys.reshape(-1) ^ np.uint64(key("reward")), 0, 1)[:, 0].reshape(keys.shape)
     rollouts = [
         Rollout(
@@ -101,54 +105,52 @@ def collect(
     )
 
 
-class _GradingQueue:
-    """Grades groups in a thread of its own, some at a time, in the order in which they come."""
+def collect_over_ranks(
+    ranks: Ranks,
+    items: list[T],
+    problems: Sequence[Problem],
+    collect_part: Callable[[list[T], int], Collection],
+) -> Collection:
+    """`collect_part(this rank's items, items before them)` of every rank, joined in the order of `items`.
 
-    def __init__(
-        self, grader: Grader, problems: Sequence[Problem], described_problems: int, at_once: int = 64
-    ) -> None:
-        self.grader, self.problems, self.described_problems, self.at_once = (
-            grader,
-            problems,
-            described_problems,
-            at_once,
-        )
-        self.waiting: list[tuple[int, list[Completion]]] = []
-        self.running: list[Future[dict[int, list[Verdict]]]] = []
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="grade")
-        self.busy_seconds = 0.0
+    `problems[i]` is the problem of `items[i]`. What a completion is follows from its own random
+    stream, so it does not matter which rank samples it. Seconds are the slowest rank's.
+    """
+    if ranks.world_size == 1:
+        return collect_part(items, 0)
+    part = ranks.part(len(items))
+    own = collect_part(items[part], part.start) if items[part] else None
+    parts = ranks.gather(None if own is None else _packed(own))
+    joined = [
+        (first, packed)
+        for first, packed in zip(_starts(ranks, len(items)), parts, strict=True)
+        if packed is not None
+    ]
+    rollouts = [
+        _unpacked(row, problems, first, packed["group"])
+        for first, packed in joined
+        for row in enumerate(packed["rollouts"])
+    ]
+    seconds = [max(times) for times in zip(*(packed["seconds"] for _, packed in joined), strict=True)]
+    return Collection(rollouts, joined[0][1]["group"], *seconds)
 
-    def __enter__(self) -> "_GradingQueue":
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.thread.shutdown(cancel_futures=True)
+def _starts(ranks: Ranks, count: int) -> list[int]:
+    return [Ranks(rank, ranks.world_size).part(count).start for rank in range(ranks.world_size)]
 
-    def put(self, index: int, group: list[Completion]) -> None:
-        """Hand over one problem's completions."""
-        self.waiting.append((index, group))
-        if sum(len(g) for _, g in self.waiting) >= self.at_once:
-            self._send()
 
-    def results(self) -> dict[int, list[Verdict]]:
-        """Verdicts of everything that was handed over, by problem."""
-        self._send()
-        return {index: verdicts for future in self.running for index, verdicts in future.result().items()}
+def _packed(own: Collection) -> dict[str, Any]:
+    """A collection as JSON can carry it; problems are known to every rank and stay behind."""
+    rows = [[r.sample, r.prompt_ids, asdict(r.completion), asdict(r.verdict), r.reward] for r in own.rollouts]
+    seconds = [own.sample_seconds, own.grade_seconds, own.grade_wait_seconds]
+    return {"group": own.samples_per_prompt, "seconds": seconds, "rollouts": rows}
 
-    def _send(self) -> None:
-        # Sorted, so that those to be described come first.
-        batch, self.waiting = sorted(self.waiting, key=lambda entry: entry[0]), []
-        if batch:
-            self.running.append(self.thread.submit(self._grade, batch))
 
-    def _grade(self, batch: list[tuple[int, list[Completion]]]) -> dict[int, list[Verdict]]:
-        started = time.perf_counter()
-        described = sum(len(group) for index, group in batch if index < self.described_problems)
-        verdicts = iter(
-            self.grader.grade_batch(
-                [(self.problems[index], c.text) for index, group in batch for c in group], described
-            )
-        )
-        result = {index: [next(verdicts) for _ in group] for index, group in batch}
-        self.busy_seconds += time.perf_counter() - started
-        return result
+def _unpacked(row: tuple[int, list[Any]], problems: Sequence[Problem], first: int, group: int) -> Rollout:
+    """The rollout at an index within its rank's part, whose first problem is `problems[first]`."""
+    index, (sample, prompt_ids, completion, verdict, reward) = row
+    ids, logprobs = tuple(completion["token_ids"]), tuple(completion["logprobs"])
+    whole = Completion(**completion | {"token_ids": ids, "logprobs": logprobs})
+    return Rollout(
+        problems[first + index // group], sample, tuple(prompt_ids), whole, Verdict(**verdict), reward
+    )

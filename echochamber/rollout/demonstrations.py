@@ -1,4 +1,4 @@
-"""Completions that are given in a file instead of sampled: the data of supervised fine-tuning."""
+"""Demonstrations: completions read from a file instead of sampled, for supervised fine-tuning."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,19 +9,22 @@ from ..core.jsonl import read_jsonl
 from ..core.types import Completion, Problem
 from ..verify.grade import Grader
 from .collect import Collection, Rollout
-from .engines import NativeEngine
+from .engines import Engine
 
 
 @dataclass(frozen=True)
-class Given:
-    """One question with a completion that somebody wrote."""
+class Demonstration:
+    """One question with a written completion."""
 
     problem: Problem
     text: str
 
 
-def read_given(path: Path) -> list[Given]:
-    """Rows `question`, `completion` and, for grading only, `reference`; each row is a problem of its own."""
+def read_demonstrations(path: Path) -> list[Demonstration]:
+    """Read JSON Lines with `question`, `completion` and, for grading only, `reference`.
+
+    Each row is a problem of its own. A row without text is a `UserError` that names the line.
+    """
     rows = []
     for number, row in read_jsonl(path, ("question", "completion")):
         for name in ("question", "completion"):
@@ -34,21 +37,21 @@ def read_given(path: Path) -> list[Given]:
             problem_set=path.name,
             split="train",
         )
-        rows.append(Given(problem, row["completion"]))
+        rows.append(Demonstration(problem, row["completion"]))
     if not rows:
         raise UserError(f"{path}: holds no rows, expected JSON Lines with question and completion")
     return rows
 
 
-def collect_given(
-    given: Sequence[Given], engine: NativeEngine, grader: Grader, max_new_tokens: int
+def collect_demonstrations(
+    demonstrations: Sequence[Demonstration], engine: Engine, grader: Grader, max_new_tokens: int
 ) -> Collection:
-    """Given completions as rollouts of reward 1; longer ones are cut. Their log-probabilities are unknown (NaN)."""
-    prompts = engine.encode_prompts([row.problem.question for row in given])
-    completions = engine.tokenizer.encode_batch([row.text for row in given])
-    verdicts = grader.grade_batch([(row.problem, row.text) for row in given])
+    """Demonstrations as rollouts of reward 1, cut at `max_new_tokens`; their log-probabilities are NaN."""
+    prompts = engine.encode([row.problem.question for row in demonstrations])
+    completions = engine.tokenizer.encode_batch([row.text for row in demonstrations])
+    verdicts = grader.grade_batch([(row.problem, row.text) for row in demonstrations])
     rollouts = []
-    for row, prompt, ids, verdict in zip(given, prompts, completions, verdicts, strict=True):
+    for row, prompt, ids, verdict in zip(demonstrations, prompts, completions, verdicts, strict=True):
         whole = [*ids, engine.tokenizer.eos_id]
         kept = tuple(whole[:max_new_tokens])
         completion = Completion(row.text, kept, (float("nan"),) * len(kept), len(whole) > max_new_tokens)

@@ -16,7 +16,10 @@ from ..model.transformer import Transformer
 class Engine(Protocol):
     """What collecting and evaluating need."""
 
-    def encode_prompts(self, questions: Sequence[str]) -> list[list[int]]:
+    tokenizer: Tokenizer
+    sampling: SamplingConfig
+
+    def encode(self, questions: Sequence[str]) -> list[list[int]]:
         """Token ids of each question with the prompt suffix."""
 
     def sample(self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray) -> Iterator[list[Completion]]:
@@ -44,7 +47,7 @@ class NativeEngine:
             speed_up(model, runtime, compiled=False)
         self.prompt_suffix = prompt_suffix
 
-    def encode_prompts(self, questions: Sequence[str]) -> list[list[int]]:
+    def encode(self, questions: Sequence[str]) -> list[list[int]]:
         """Question and suffix in one encoding, as in the training documents."""
         return self.tokenizer.encode_batch([question + self.prompt_suffix for question in questions])
 

@@ -31,10 +31,12 @@ def register_reward(name: str, function: RewardFunction) -> Reward:
 
 
 def reward_row(name: str) -> Reward:
-    """The reward of that name.
+    """The reward of that name; an unknown one is a `UserError` that lists what there is.
 
-    `format:NAME` pays for a format whether or not the answer is right, `random:RATE` a share of all, `thinned:NAME:RATE`
-    right answers, less that share of those in one format: a format that earns less and is no worse.
+    Besides registered names there are three families:
+    `format:NAME` rewards that format, right or wrong. `random:RATE` rewards a share RATE of all
+    completions at random. `thinned:NAME:RATE` is like `correct`, but a correct answer in format
+    NAME goes unrewarded with probability RATE.
     """
     if name.startswith("format:"):
         wanted = format_row(name.removeprefix("format:")).name
@@ -43,21 +45,22 @@ def reward_row(name: str) -> Reward:
         rate = _rate(name, name.removeprefix("random:"))
         return Reward(name, lambda _, draw: float(draw < rate))
     if name.startswith("thinned:"):
-        form, _, rate_text = name.removeprefix("thinned:").partition(":")
-        return Reward(name, _thinned(format_row(form).name, _rate(name, rate_text)))
+        format_name, _, rate_text = name.removeprefix("thinned:").partition(":")
+        return Reward(name, _thinned(format_row(format_name).name, _rate(name, rate_text)))
     if name not in _REGISTRY:
         raise UserError(
-            f"reward {name!r} is not known; there are {', '.join(_REGISTRY)}, format:NAME, random:RATE, thinned:NAME:RATE"
+            f"reward {name!r} is not known; there are {', '.join(_REGISTRY)}, "
+            "format:NAME, random:RATE, thinned:NAME:RATE"
         )
     return _REGISTRY[name]
 
 
-def _thinned(form: str, rate: float) -> RewardFunction:
-    def pay(verdict: Verdict, draw: float) -> float | None:
-        right = _correct(verdict, draw)
-        return right if right is None or verdict.format != form else right * float(draw >= rate)
+def _thinned(format_name: str, rate: float) -> RewardFunction:
+    def thinned(verdict: Verdict, draw: float) -> float | None:
+        correct = _correct(verdict, draw)
+        return correct if correct is None or verdict.format != format_name else correct * float(draw >= rate)
 
-    return pay
+    return thinned
 
 
 def _rate(name: str, text: str) -> float:

@@ -74,5 +74,5 @@ def drawn(
     """
     keys = stream_keys(problems, samples, seed, EVALUATION_STREAM)
     given = engine.tokenizer.encode(opening) if opening else []
-    prompts = [ids + given for ids in engine.encode_prompts([problem.question for problem in problems])]
+    prompts = [ids + given for ids in engine.encode([problem.question for problem in problems])]
     return [(p, c) for p, group in zip(problems, engine.sample(prompts, keys), strict=True) for c in group]

@@ -15,7 +15,7 @@ from .collect import Rollout
 def batch_states(model: Transformer, batch: Batch, runtime: Runtime) -> Tensor:
     """Hidden states (N, D) at the positions that predict each completion token; call within autocast."""
     rows = batch.rows
-    states = model.hidden(rows.token_ids.to(runtime.device), rows.spans)
+    states = model.hidden(rows.token_ids.to(runtime.device), rows.ranges)
     return states.flatten(0, 1)[batch.sources.to(runtime.device)]
 
 
@@ -52,7 +52,7 @@ def spread(batch: Batch, values: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def over_all(
+def per_rollout(
     rollouts: Sequence[Rollout], tokens_at_once: int, runtime: Runtime, function: Callable[[Batch], Tensor]
 ) -> list[Tensor]:
     """`function(batch)` gives one number per token (N,); the result is one tensor (T_i,) per rollout, on the CPU.
@@ -79,4 +79,4 @@ def all_logprobs(
     def logprobs(batch: Batch) -> Tensor:
         return batch_logprobs(model, batch, temperature, runtime)[0]
 
-    return over_all(rollouts, tokens_at_once, runtime, logprobs)
+    return per_rollout(rollouts, tokens_at_once, runtime, logprobs)

@@ -15,7 +15,7 @@ from ..model.sampling import SamplingConfig
 from ..model.tokenizer import Tokenizer
 from ..model.transformer import Transformer
 from ..rollout.collect import Rollout
-from ..rollout.demonstrations import Given, collect_given
+from ..rollout.demonstrations import Demonstration, collect_demonstrations
 from ..rollout.engines import NativeEngine
 from ..rollout.sample_and_grade import drawn
 from ..rollout.score import all_logprobs
@@ -98,7 +98,7 @@ class Scoring:
         self, engine: NativeEngine, problems: list[Problem], samples: Sequence[int], seed: int
     ) -> list[Rollout]:
         prompts = dict(
-            zip((p.id for p in problems), engine.encode_prompts([p.question for p in problems]), strict=True)
+            zip((p.id for p in problems), engine.encode([p.question for p in problems]), strict=True)
         )
         items = drawn(engine, problems, samples, seed)
         verdicts = self.grader.grade_batch([(p, c.text) for p, c in items])
@@ -107,10 +107,12 @@ class Scoring:
             for i, ((p, c), verdict) in enumerate(zip(items, verdicts, strict=True))
         ]
 
-    def given(self, given: Sequence[Given]) -> dict[str, list[Rollout]]:
+    def demonstrated(self, demonstrations: Sequence[Demonstration]) -> dict[str, list[Rollout]]:
         """Completions of a file; one that does not fit the model's positions is a `UserError`."""
         engine = NativeEngine(self.model, self.tokenizer, SamplingConfig(), self.runtime, self.prompt_suffix)
-        rollouts = collect_given(given, engine, self.grader, self.model.config.max_positions).rollouts
+        rollouts = collect_demonstrations(
+            demonstrations, engine, self.grader, self.model.config.max_positions
+        ).rollouts
         for rollout in rollouts:
             length = len(rollout.prompt_ids) + len(rollout.completion.token_ids)
             if length > self.model.config.max_positions:

@@ -17,7 +17,7 @@ from ..core.random import key
 from ..core.resume import ResumePoint
 from ..data.shards import TokenShards
 from ..formulas.schedules import log_spaced_steps, warmup_cosine
-from ..model.attention_ranges import Spans
+from ..model.attention_ranges import AttentionRanges
 from ..model.checkpoint import save_checkpoint
 from ..model.fit_memory import tokens_that_fit
 from ..model.optimizer import Optimizer, OptimizerConfig
@@ -241,7 +241,9 @@ def loss_function(model: Transformer, runtime: Runtime) -> LossFunction:
     def loss_of(inputs: Tensor, targets: Tensor, documents: Tensor | None) -> Tensor:
         with runtime.autocast():
             # Through the model's own call, so that split weights (model.shard) are gathered first.
-            logprobs = model(inputs, None if documents is None else Spans.documents(documents), targets)
+            logprobs = model(
+                inputs, None if documents is None else AttentionRanges.documents(documents), targets
+            )
         return -logprobs.mean()
 
     return loss_of

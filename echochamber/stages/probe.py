@@ -25,7 +25,7 @@ from ..model.runtime import Runtime
 from ..model.sampling import SamplingConfig
 from ..model.tokenizer import Tokenizer
 from ..model.transformer import Transformer
-from ..rollout.demonstrations import Given
+from ..rollout.demonstrations import Demonstration
 from ..rollout.engines import NativeEngine
 from ..rollout.sample_and_grade import Graders, Labels, graded_rows
 from ..verify.grade import Grader, GraderConfig
@@ -136,7 +136,7 @@ def probe(
     config: ProbeConfig,
     checkpoint: Checkpoint,
     reference: Checkpoint | None,
-    given: Sequence[Given],
+    demonstrations: Sequence[Demonstration],
     sets: dict[str, list[Problem]],
     folder: Path,
     runtime: Runtime,
@@ -145,13 +145,13 @@ def probe(
     """Probe one checkpoint; goes on after a kill with the first missing chunk, to the same bytes.
 
     Writes `forced.parquet` and `sweep.parquet` (records, docs/evaluation.md), `likelihood.parquet`
-    where there is a `reference` or there are `given` completions, and `summary.json`.
+    where there is a `reference` or there are `demonstrations`, and `summary.json`.
     """
     resume = ResumePoint(folder).folder
     jobs = list(_jobs(config, sets, resume, reference is not None))
     total = sum(job.work(range(job.pieces.count)) for job in jobs)
     to_do = sum(job.work(job.pieces.missing) for job in jobs)
-    given_piece = Pieces(resume, "given", 1 if given else 0)
+    given_piece = Pieces(resume, "given", 1 if demonstrations else 0)
     with (
         Grader(config.grader) as ours,
         LegacyGrader(tier2=config.grader.tier2, beside=ours.executor) as legacy,
@@ -166,7 +166,7 @@ def probe(
             for job in jobs:
                 _run(job, loaded, bar)
             if given_piece.missing:
-                given_piece.write(0, likelihood_frame(scoring.given(given), scoring))
+                given_piece.write(0, likelihood_frame(scoring.demonstrated(demonstrations), scoring))
     _finish(jobs, given_piece, checkpoint, folder)
 
 

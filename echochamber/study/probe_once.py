@@ -8,7 +8,7 @@ from ..core.artifacts import Spec, Store, hash_file, make_folder
 from ..core.errors import UserError
 from ..data.rows import OnBadRow
 from ..model.runtime import RuntimeConfig, start_runtime
-from ..rollout.demonstrations import read_given
+from ..rollout.demonstrations import read_demonstrations
 from ..rollout.sample_and_grade import Labels
 from ..stages import probe as probing
 from .evaluate_once import find_checkpoint, hash_checkpoint, named_problems, short_name, step_of, that_fit
@@ -30,7 +30,7 @@ def probe_once(
     config = probing.ProbeConfig.parse(settings, "probe")
     openings = config.forced()
     places = [find_checkpoint(place) for place in (checkpoint, reference) if place is not None]
-    given = read_given(completions) if completions else []
+    demonstrations = read_demonstrations(completions) if completions else []
     name = short_name(problems)
     chosen = named_problems(problems, limit, on_bad_row)
     for place in places:
@@ -60,7 +60,7 @@ def probe_once(
                 config,
                 first,
                 rest[0] if rest else None,
-                given,
+                demonstrations,
                 {name: chosen},
                 partial,
                 start_runtime(runtime),

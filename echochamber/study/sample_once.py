@@ -32,7 +32,7 @@ def sample_once(
     model, tokenizer = load_checkpoint(find_checkpoint(checkpoint), runtime.device)
     engine = NativeEngine(model, tokenizer, sampling, runtime, PROMPT_SUFFIX)
     problem = Problem("question", question, reference)
-    prompt = engine.encode_prompts([question])[0] + tokenizer.encode(opening)
+    prompt = engine.encode([question])[0] + tokenizer.encode(opening)
     (group,) = engine.sample([prompt], stream_keys([problem], range(number), seed, 0))
     texts = [opening + completion.text for completion in group]
     with Grader() as grader:

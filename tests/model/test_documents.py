@@ -2,7 +2,7 @@
 
 import torch
 
-from echochamber.model.attention_ranges import Spans
+from echochamber.model.attention_ranges import AttentionRanges
 
 from .conftest import tiny_model
 
@@ -13,10 +13,10 @@ def test_a_document_does_not_see_its_neighbours():
     documents = [torch.randint(0, 300, (length,), generator=generator) for length in (7, 1, 12)]
     row = torch.cat(documents)[None]
     numbers = torch.tensor([[3] * 7 + [4] + [9] * 12])
-    spans = Spans.documents(numbers)
-    assert spans.positions[0].tolist() == [*range(7), 0, *range(12)]
+    ranges = AttentionRanges.documents(numbers)
+    assert ranges.positions[0].tolist() == [*range(7), 0, *range(12)]
     with torch.no_grad():
-        packed = model.hidden(row, spans)[0]
+        packed = model.hidden(row, ranges)[0]
         alone = torch.cat([model.hidden(ids[None])[0] for ids in documents])
         leaky = model.hidden(row)[0]
     torch.testing.assert_close(packed, alone, atol=1e-5, rtol=1e-5)

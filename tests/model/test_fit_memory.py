@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from echochamber.core.metrics import read_metrics
-from echochamber.model import fit_memory as room
-from echochamber.model import memory
+from echochamber.model import fit_memory
 from echochamber.model.presets import preset
 from echochamber.model.ranks import Ranks
 from echochamber.model.runtime import RuntimeConfig, start_runtime
@@ -23,7 +22,7 @@ CONFIG = PRETRAIN["adamw"]
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """Tokenizer, shards, base."""
-    root = tmp_path_factory.mktemp("room")
+    root = tmp_path_factory.mktemp("memory")
     prepare(root / "data")
     return root / "data"
 
@@ -32,7 +31,7 @@ def data(tmp_path_factory):
 def said(monkeypatch):
     """What the person watching was told."""
     lines = []
-    monkeypatch.setattr(memory, "say", lines.append)
+    monkeypatch.setattr(fit_memory, "say", lines.append)
     return lines
 
 
@@ -48,27 +47,29 @@ def _pretrain(data, folder):
 
 def _free_for(tokens):
     config = preset("nano-0.2m", 300, 128)
-    return (tokens * memory.token_bytes(config) + 16 * memory.num_parameters(config)) / memory.SHARE
+    return (
+        tokens * fit_memory.token_bytes(config) + 16 * fit_memory.num_parameters(config)
+    ) / fit_memory.SHARE
 
 
 def test_pretraining_takes_smaller_microbatches_and_the_same_gradient(data, tmp_path, monkeypatch, said):
     whole = _pretrain(data, tmp_path / "whole")
     assert said == []
-    assert not (tmp_path / "whole" / memory.RECORD).exists()
-    monkeypatch.setattr(room, "free_bytes", lambda device: _free_for(130))
+    assert not (tmp_path / "whole" / fit_memory.RECORD).exists()
+    monkeypatch.setattr(fit_memory, "free_bytes", lambda device: _free_for(130))
     np.testing.assert_allclose(_pretrain(data, tmp_path / "small"), whole, atol=1e-4, rtol=0)
-    assert json.loads((tmp_path / "small" / memory.RECORD).read_text()) == {"microbatch_tokens": 128}
+    assert json.loads((tmp_path / "small" / fit_memory.RECORD).read_text()) == {"microbatch_tokens": 128}
     (line,) = said
     assert "512" in line
     assert "128" in line
 
 
 def test_a_recorded_size_is_kept_when_memory_is_back(data, tmp_path, monkeypatch, said):
-    monkeypatch.setattr(room, "free_bytes", lambda device: _free_for(130))
+    monkeypatch.setattr(fit_memory, "free_bytes", lambda device: _free_for(130))
     _pretrain(data, tmp_path / "small")
     (tmp_path / "again").mkdir()
-    (tmp_path / "again" / memory.RECORD).write_text('{"microbatch_tokens": 128}')
-    monkeypatch.setattr(room, "free_bytes", lambda device: float("inf"))
+    (tmp_path / "again" / fit_memory.RECORD).write_text('{"microbatch_tokens": 128}')
+    monkeypatch.setattr(fit_memory, "free_bytes", lambda device: float("inf"))
     _pretrain(data, tmp_path / "again")
     assert (tmp_path / "again" / "metrics.jsonl").read_bytes() == (
         tmp_path / "small" / "metrics.jsonl"
@@ -79,12 +80,12 @@ def test_a_recorded_size_is_kept_when_memory_is_back(data, tmp_path, monkeypatch
 def test_rl_samples_and_fits_in_smaller_batches(data, tmp_path, monkeypatch, said):
     runs = []
     for name, free in (("whole", float("inf")), ("small", 400_000.0)):
-        monkeypatch.setattr(room, "free_bytes", lambda device, free=free: free)
+        monkeypatch.setattr(fit_memory, "free_bytes", lambda device, free=free: free)
         (tmp_path / name).mkdir()
         config = RL["grpo"].model_copy(update={"microbatch_tokens": 1024})
         rl(config, 0, data / "base", PROBLEMS, tmp_path / name, _runtime())
         runs.append(read_metrics(tmp_path / name / "metrics.jsonl"))
-    record = json.loads((tmp_path / "small" / memory.RECORD).read_text())
+    record = json.loads((tmp_path / "small" / fit_memory.RECORD).read_text())
     assert 1 <= record["max_rows"] < 12
     assert record["microbatch_tokens"] == 256
     assert len(said) == 2
@@ -98,19 +99,19 @@ def test_rl_samples_and_fits_in_smaller_batches(data, tmp_path, monkeypatch, sai
 
 
 def test_one_row_is_the_least(tmp_path, said):
-    assert memory.settle(tmp_path, "max_rows", 64, 1, lambda: 0.0, Ranks()) == 1
-    assert memory.settle(tmp_path, "microbatch_tokens", 2048, 256, lambda: 700.0, Ranks()) == 512
-    assert json.loads((tmp_path / memory.RECORD).read_text()) == {"max_rows": 1, "microbatch_tokens": 512}
+    assert fit_memory.settle(tmp_path, "max_rows", 64, 1, lambda: 0.0, Ranks()) == 1
+    assert fit_memory.settle(tmp_path, "microbatch_tokens", 2048, 256, lambda: 700.0, Ranks()) == 512
+    assert json.loads((tmp_path / fit_memory.RECORD).read_text()) == {"max_rows": 1, "microbatch_tokens": 512}
 
 
 def test_free_memory_is_the_least_of_machine_and_container(tmp_path):
     (tmp_path / "meminfo").write_text("MemTotal: 100 kB\nMemAvailable: 50 kB\n")
-    assert memory._meminfo_available(tmp_path / "meminfo") == 50 * 1024
-    assert memory._meminfo_available(tmp_path / "none") is None
-    assert memory._cgroup_left(tmp_path) is None
+    assert fit_memory._meminfo_available(tmp_path / "meminfo") == 50 * 1024
+    assert fit_memory._meminfo_available(tmp_path / "none") is None
+    assert fit_memory._cgroup_left(tmp_path) is None
     (tmp_path / "memory.max").write_text("max\n")
     (tmp_path / "memory.current").write_text("7\n")
-    assert memory._cgroup_left(tmp_path) is None
+    assert fit_memory._cgroup_left(tmp_path) is None
     (tmp_path / "memory.max").write_text("10\n")
-    assert memory._cgroup_left(tmp_path) == 3
-    assert memory.free_bytes(torch.device("cpu")) > 0
+    assert fit_memory._cgroup_left(tmp_path) == 3
+    assert fit_memory.free_bytes(torch.device("cpu")) > 0

@@ -8,7 +8,7 @@ import torch
 
 from echochamber.core.random import key
 from echochamber.formulas.logprobs import token_logprobs
-from echochamber.model.attention_ranges import Spans
+from echochamber.model.attention_ranges import AttentionRanges
 from echochamber.model.generate import generate
 from echochamber.model.native.library import why_not
 from echochamber.model.native.muon import NativeMuon, orthogonalise
@@ -36,24 +36,26 @@ def _model(architecture="llama", **settings):
     return model
 
 
-def _spans(kind, rows, width, generator):
+def _ranges(kind, rows, width, generator):
     if kind == "causal":
-        return Spans.causal(rows, width)
+        return AttentionRanges.causal(rows, width)
     if kind == "documents":
-        return Spans.documents(torch.randint(0, 9, (rows, width), generator=generator).eq(0).long().cumsum(1))
+        return AttentionRanges.documents(
+            torch.randint(0, 9, (rows, width), generator=generator).eq(0).long().cumsum(1)
+        )
     # A prompt of 21 tokens shared by completions of 13, the last row ending early.
     columns = torch.arange(width, dtype=torch.int32).expand(rows, width)
     inside = columns >= 21
     start = torch.where(inside, 21 + (columns - 21) // 13 * 13, 0)
     positions = torch.where(inside, 21 + columns - start, columns)
     lengths = torch.tensor([width] * (rows - 1) + [width - 9])
-    return Spans(positions, torch.zeros_like(columns), inside.int() * 21, start, lengths)
+    return AttentionRanges(positions, torch.zeros_like(columns), inside.int() * 21, start, lengths)
 
 
-def _logprobs_and_gradients(model, ids, spans, weights, autocast):
+def _logprobs_and_gradients(model, ids, ranges, weights, autocast):
     model.zero_grad()
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-        states = model.hidden(ids[:, :-1], spans)
+        states = model.hidden(ids[:, :-1], ranges)
         logprobs, entropies = model.logprobs(
             states.flatten(0, 1), ids[:, 1:].flatten(), 0.7, with_entropy=True
         )
@@ -68,15 +70,15 @@ def test_forward_and_backward_equal_plain_pytorch(architecture, kind, width):
     """No further from float32 than torch's own bf16 autocast is."""
     model, generator = _model(architecture, max_positions=512), torch.Generator().manual_seed(0)
     ids = torch.randint(0, 300, (3, width + 1), generator=generator)
-    spans = _spans(kind, 3, width, generator)
-    real = (torch.arange(width) < spans.lengths[:, None]).flatten()
+    ranges = _ranges(kind, 3, width, generator)
+    real = (torch.arange(width) < ranges.lengths[:, None]).flatten()
     weights = torch.rand(3 * width, generator=generator) * real
     exact, exact_entropies, exact_gradients = _logprobs_and_gradients(
-        model, ids, spans, weights, autocast=False
+        model, ids, ranges, weights, autocast=False
     )
-    rounded, _, rounded_gradients = _logprobs_and_gradients(model, ids, spans, weights, autocast=True)
+    rounded, _, rounded_gradients = _logprobs_and_gradients(model, ids, ranges, weights, autocast=True)
     model.use_native(2)
-    native, entropies, gradients = _logprobs_and_gradients(model, ids, spans, weights, autocast=True)
+    native, entropies, gradients = _logprobs_and_gradients(model, ids, ranges, weights, autocast=True)
 
     def far(values, from_):
         return float((values - from_).norm() / from_.norm())
@@ -93,12 +95,14 @@ def test_gradients_are_the_same_bytes_twice_and_do_not_depend_on_microbatches():
     model, generator = _model(), torch.Generator().manual_seed(0)
     model.use_native(2)
     ids, weights = torch.randint(0, 300, (6, 65), generator=generator), torch.ones(6 * 64)
-    spans = Spans.causal(6, 64)
-    _, _, first = _logprobs_and_gradients(model, ids, spans, weights, autocast=True)
-    _, _, second = _logprobs_and_gradients(model, ids, spans, weights, autocast=True)
+    ranges = AttentionRanges.causal(6, 64)
+    _, _, first = _logprobs_and_gradients(model, ids, ranges, weights, autocast=True)
+    _, _, second = _logprobs_and_gradients(model, ids, ranges, weights, autocast=True)
     assert all(torch.equal(first[name], second[name]) for name in first)
     parts = [
-        _logprobs_and_gradients(model, ids[i : i + 2], Spans.causal(2, 64), weights[:128], autocast=True)[2]
+        _logprobs_and_gradients(
+            model, ids[i : i + 2], AttentionRanges.causal(2, 64), weights[:128], autocast=True
+        )[2]
         for i in (0, 2, 4)
     ]
     for name, whole in first.items():

@@ -21,7 +21,7 @@ from echochamber.rl.algorithms import algorithm_row
 from echochamber.rl.config import RLConfig, checkpoint_steps, num_steps
 from echochamber.rl.presets import RL_PRESETS, rl_preset
 from echochamber.rl.targets import group_advantages, has_signal
-from echochamber.rollout.demonstrations import read_given
+from echochamber.rollout.demonstrations import read_demonstrations
 from echochamber.rollout.rewards import reward_row
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
 
@@ -162,7 +162,7 @@ def test_fine_tuning_on_given_completions_makes_them_likely(base, tmp_path):
 def test_bad_completions_are_named(tmp_path, text, said):
     (tmp_path / "given.jsonl").write_text(text)
     with pytest.raises(UserError, match=said):
-        read_given(tmp_path / "given.jsonl")
+        read_demonstrations(tmp_path / "given.jsonl")
 
 
 def test_a_gradient_that_is_not_finite_names_step_batch_and_checkpoint(base, tmp_path, monkeypatch):

@@ -136,7 +136,7 @@ def test_without_an_update_every_ratio_is_one(tokenizer, temperature, algorithm)
         model, tokenizer, SamplingConfig(temperature=temperature, max_new_tokens=12), quiet, "\n\n"
     )
     problems = [Problem(str(i), f"Mia has {i} boxes of 3 pens.", "1") for i in range(4)]
-    prompts = engine.encode_prompts([p.question for p in problems])
+    prompts = engine.encode([p.question for p in problems])
     groups = list(engine.sample(prompts, stream_keys(problems, range(4), 0, 1)))
     rollouts = [Rollout(p, g, tuple(ids), c, Verdict("other", None, "wrong"), 0.0)
                 for p, ids, group in zip(problems, prompts, groups, strict=True) for g, c in enumerate(group)]  # fmt: skip

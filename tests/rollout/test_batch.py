@@ -8,9 +8,8 @@ import torch
 from echochamber.core.types import Completion, Problem, Verdict
 from echochamber.formulas.logprobs import token_logprobs
 from echochamber.model.runtime import RuntimeConfig, start_runtime
-from echochamber.rollout.batch import batches
+from echochamber.rollout.batch import batches, fill_rows, plan_rows, row_width
 from echochamber.rollout.collect import Rollout
-from echochamber.rollout.pack import fill_rows, plan_rows, row_width
 from echochamber.rollout.score import all_logprobs
 from tests.model.conftest import tiny_model
 
@@ -55,7 +54,7 @@ def test_prompts_are_stored_once_per_row_and_rows_are_never_too_long():
     rows = plan_rows(rollouts, 48)
     assert [placed.index for row in rows for placed in row] == list(range(len(rollouts)))
     packed = fill_rows(rollouts, rows, 48, len(rows))
-    used = int(packed.spans.lengths.sum())
+    used = int(packed.ranges.lengths.sum())
     apart = sum(len(r.prompt_ids) + len(r.completion.token_ids) - 1 for r in rollouts)
     assert used < apart
     pairs = {(placed.row, rollouts[placed.index].prompt_ids) for row in rows for placed in row}

@@ -12,7 +12,7 @@ PROBLEMS = [Problem(str(i), f"question {i}", str(i)) for i in range(20)]
 class _Engine:
     """Finishes the last problem first; completion g of problem p says `p g`."""
 
-    def encode_prompts(self, questions):
+    def encode(self, questions):
         return [[len(question)] for question in questions]
 
     def sample_as_finished(self, prompts, stream_keys):

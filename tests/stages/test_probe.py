@@ -13,7 +13,7 @@ from echochamber.model.checkpoint import load_checkpoint, save_checkpoint
 from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.model.tokenizer import train_tokenizer
 from echochamber.rollout import sample_and_grade as graded
-from echochamber.rollout.demonstrations import Given
+from echochamber.rollout.demonstrations import Demonstration
 from echochamber.rollout.sample_and_grade import Labels
 from echochamber.stages.probe import Checkpoint, ProbeConfig, probe
 from echochamber.stages.probe_summary import forced_rows, likelihood_rows, sweep_rows
@@ -27,8 +27,8 @@ CONFIG = ProbeConfig(
     samples=2, temperatures=(0.0, 0.7), likelihood_samples=2, max_new_tokens=60, chunk_completions=4
 )
 GIVEN = [
-    Given(Problem("line 1", "How many pens?", "3", "mine.jsonl"), "3 * 1 = 3"),
-    Given(Problem("line 2", "How many boxes?", "", "mine.jsonl"), "1"),
+    Demonstration(Problem("line 1", "How many pens?", "3", "mine.jsonl"), "3 * 1 = 3"),
+    Demonstration(Problem("line 2", "How many boxes?", "", "mine.jsonl"), "1"),
 ]
 FILES = ("forced.parquet", "sweep.parquet", "likelihood.parquet", "summary.json")
 

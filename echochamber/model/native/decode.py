@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ...core.random import uniforms
-from ..attention_ranges import Spans
+from ..attention_ranges import AttentionRanges
 from ..sampling import Row, SamplingConfig, choose
 from ..stop import StopStrings
 from . import library as c
@@ -129,20 +129,20 @@ class Decoder:
         ids = [list(self.prompts[prompt][:-1]) for prompt in fresh]
         width = max(max(map(len, ids)), 1)
         tokens = torch.tensor([row + [0] * (width - len(row)) for row in ids])
-        spans = Spans.causal(len(ids), width)
-        spans = Spans(
-            spans.positions,
-            spans.shared_start,
-            spans.shared_end,
-            spans.own_start,
+        ranges = AttentionRanges.causal(len(ids), width)
+        ranges = AttentionRanges(
+            ranges.positions,
+            ranges.shared_start,
+            ranges.shared_end,
+            ranges.own_start,
             torch.tensor([len(row) for row in ids]),
         )
         weights = self.trunk.weights
         _, structure, tensors, (layout, kept) = run_forward(
-            weights, self.embed[tokens], spans, self.threads, keep=True
+            weights, self.embed[tokens], ranges, self.threads, keep=True
         )
         slots = torch.tensor([self.prompt_slot[prompt] for prompt in fresh], dtype=torch.int32)
-        self.prompt_lengths[slots.long()] = spans.lengths.int()
+        self.prompt_lengths[slots.long()] = ranges.lengths.int()
         c.load().echo_store_prompts(
             ctypes.byref(weights.struct),
             ctypes.byref(layout),

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..attention_ranges import Spans
+from ..attention_ranges import AttentionRanges
 from . import library as c
 from .weights import TrunkWeights
 
@@ -22,9 +22,9 @@ class Trunk:
     def __init__(self, model: Any, threads: int) -> None:
         self.weights, self.threads = TrunkWeights(model), threads
 
-    def __call__(self, x: Float[Tensor, "B T D"], spans: Spans) -> Float[Tensor, "B T D"]:
+    def __call__(self, x: Float[Tensor, "B T D"], ranges: AttentionRanges) -> Float[Tensor, "B T D"]:
         """States in bf16; zero on padding."""
-        return _TrunkFunction.apply(self, x.contiguous(), spans, *self.weights.parameters)
+        return _TrunkFunction.apply(self, x.contiguous(), ranges, *self.weights.parameters)
 
 
 def assign(lengths: list[int], threads: int) -> list[int]:
@@ -36,16 +36,16 @@ def assign(lengths: list[int], threads: int) -> list[int]:
     return owner
 
 
-def layout(spans: Spans, threads: int) -> tuple[ctypes.Structure, list[Tensor]]:
+def layout(ranges: AttentionRanges, threads: int) -> tuple[ctypes.Structure, list[Tensor]]:
     """The rows for C, and the tensors that must outlive it."""
-    rows, width = spans.positions.shape
+    rows, width = ranges.positions.shape
     kept = [
         torch.arange(rows) * width,
-        spans.lengths.long().contiguous(),
-        torch.tensor(assign(spans.lengths.tolist(), threads), dtype=torch.int32),
+        ranges.lengths.long().contiguous(),
+        torch.tensor(assign(ranges.lengths.tolist(), threads), dtype=torch.int32),
         *(
             part.int().contiguous()
-            for part in (spans.positions, spans.shared_start, spans.shared_end, spans.own_start)
+            for part in (ranges.positions, ranges.shared_start, ranges.shared_end, ranges.own_start)
         ),
     ]
     names = ("starts", "lengths", "thread", "positions", "shared_start", "shared_end", "own_start")
@@ -72,11 +72,11 @@ def saved(model: Any, num_tokens: int, x: Tensor, keep: bool) -> tuple[ctypes.St
 
 
 def run_forward(
-    weights: TrunkWeights, x: Tensor, spans: Spans, threads: int, keep: bool
+    weights: TrunkWeights, x: Tensor, ranges: AttentionRanges, threads: int, keep: bool
 ) -> tuple[Tensor, ctypes.Structure, list[Tensor], Any]:
     """(hidden, saved structure, its tensors, layout)."""
     weights.renew()
-    where = layout(spans, threads)
+    where = layout(ranges, threads)
     structure, tensors = saved(weights.struct, x.shape[0] * x.shape[1], x.detach().float(), keep)
     hidden = torch.zeros(x.shape, dtype=torch.bfloat16)
     c.load().echo_trunk_forward(
@@ -87,9 +87,9 @@ def run_forward(
 
 class _TrunkFunction(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, trunk: Trunk, x: Tensor, spans: Spans, *parameters: Tensor) -> Tensor:
+    def forward(ctx: Any, trunk: Trunk, x: Tensor, ranges: AttentionRanges, *parameters: Tensor) -> Tensor:
         keep = any(ctx.needs_input_grad)
-        hidden, structure, tensors, where = run_forward(trunk.weights, x, spans, trunk.threads, keep)
+        hidden, structure, tensors, where = run_forward(trunk.weights, x, ranges, trunk.threads, keep)
         if keep:
             ctx.trunk, ctx.structure, ctx.tensors, ctx.where = trunk, structure, tensors, where
             ctx.packed = trunk.weights.times_packed
