@@ -1,8 +1,8 @@
 """The registry of tracked behaviours: one row per output format.
 
 A row says how a completion of that format is recognised (by structure, whether or not the answer
-is right), how it opens (for forced decoding) and by which rule its answer is read. `verify`
-registers the shipped rows; a user's module registers its own.
+is right), how it opens (for forced decoding), by which rule its answer is read, and what a reader
+sees. The registry starts with the shipped rows; a user's module registers its own after them.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .errors import UserError
-
-FORMAT_NAMES = ("tinygsm", "omi1", "omi2", "metamath", "gsm8k", "other")
-"""The shipped formats in their fixed order of display. Shares over a registry add up to 1."""
+from .format_rules import is_anything, is_boxed_prose, is_function, is_gsm8k, is_llm_code, is_metamath
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +23,38 @@ class Format:
     answer_rule: str
     """How the answer is read: a key of `verify.answers.ANSWER_RULES`."""
     opening: str = ""
-    """Text that commits a completion to this format, for forced decoding. It does not end in whitespace: tokenizers
-    join a line break with the indentation after it, so a break that is given would be one no training text has."""
+    """Text that commits a completion to this format, for forced decoding. It does not end in whitespace:
+    tokenizers join a line break with the indentation after it, so a given break would be one that no
+    training text has."""
     title: str = ""
-    """What a reader sees: `Python function`."""
+    """What a reader sees, in the middle of a sentence: `Python function`, `prose with a boxed answer`."""
     twin_of: str = ""
     """The format that this one is a marked part of; its style and steps are read by that one's rules."""
 
 
-_REGISTRY: dict[str, Format] = {}
+SHIPPED_FORMATS = (
+    Format("tinygsm", is_function, "function", "def simple_math_problem() -> int:", "Python function"),
+    Format(
+        "omi1",
+        is_llm_code,
+        "llm_code",
+        "Let's solve this problem using Python code.\n<llm-code>",
+        "code block with output",
+    ),
+    Format("omi2", is_boxed_prose, "box", "Let's go step by step.", "prose with a boxed answer"),
+    Format("metamath", is_metamath, "metamath", "Let us see what we know.", "prose with “The answer is:”"),
+    Format("gsm8k", is_gsm8k, "hash", "", "prose with “####”"),
+    Format("other", is_anything, "stated", "", "no known format"),
+)
+"""The shipped rows in their fixed order of display. `other` is the last: it takes what no rule matches."""
+
+FORMAT_NAMES = tuple(row.name for row in SHIPPED_FORMATS)
+
+_REGISTRY: dict[str, Format] = {row.name: row for row in SHIPPED_FORMATS}
 
 
 def register_format(row: Format) -> Format:
-    """Add a behaviour; refuses a name that is taken by a different row."""
+    """Add a behaviour; `UserError` where the name is taken by a different row."""
     if row.name in _REGISTRY and _REGISTRY[row.name] != row:
         raise UserError(f"format {row.name!r} is registered already; choose another name")
     _REGISTRY[row.name] = row
@@ -56,12 +73,12 @@ def extra_formats(rows: Iterable[Format]) -> Iterator[None]:
 
 
 def registered_formats() -> dict[str, Format]:
-    """All rows in the order in which they are asked."""
+    """All rows by name: the shipped ones, then a user's own in the order of their registration."""
     return dict(_REGISTRY)
 
 
 def format_row(name: str) -> Format:
-    """The row of one format; an unknown name lists what there is."""
+    """The row of one format; `UserError` with the known names for an unknown one."""
     if name not in _REGISTRY:
         raise UserError(f"format {name!r} is not registered; there are {', '.join(_REGISTRY)}")
     return _REGISTRY[name]

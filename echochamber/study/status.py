@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +12,8 @@ from typing import Any
 from .. import __version__
 from ..claims.registry import criteria_hash, program_hash
 from ..core.artifacts import write_json
+from ..core.formats import FORMAT_NAMES, registered_formats
+from ..verify.twins import TwinConfig, twin_formats
 from .graph import Graph, Node
 
 
@@ -84,6 +86,7 @@ class StudyStatus:
             "code_version": __version__,
             "criteria": self.criteria,
             "commands": self.commands,
+            "own_formats": own_formats(recipe.behaviours),
             "nodes": [self._node(node) for node in self.graph.nodes.values()],
         }
 
@@ -105,6 +108,15 @@ class StudyStatus:
             "seconds": status.seconds,
             "error": status.error,
         }
+
+
+def own_formats(twins: Mapping[str, TwinConfig]) -> list[dict[str, str]]:
+    """Name and title of every format that is not shipped: those of user modules, then the recipe's twins.
+
+    The report reads them, since it runs without the user's modules. The order is that of registration.
+    """
+    modules = [row for name, row in registered_formats().items() if name not in {*FORMAT_NAMES, *twins}]
+    return [{"name": row.name, "title": row.title} for row in (*modules, *twin_formats(twins))]
 
 
 def _read_object(path: Path) -> dict[str, Any]:

@@ -1,7 +1,4 @@
-"""One grader to trust: what is it written in, does it run, what does it say, is that right.
-
-Importing this room registers the shipped formats.
-"""
+"""One grader: the format of a completion, its program's result, its answer, and whether that is right."""
 
 from .classify import classify
 from .grade import Grader, GraderConfig

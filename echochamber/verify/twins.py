@@ -52,7 +52,7 @@ def twin_formats(twins: Mapping[str, TwinConfig]) -> list[Format]:
                 _Marked(of, twin.contains),
                 of.answer_rule,
                 "",
-                f"{of.title}, with {twin.contains}",
+                f"{of.title} containing {twin.contains!r}",
                 of.name,
             )
         )

@@ -14,6 +14,7 @@ from echochamber.core.types import Problem
 from echochamber.rollout import rewards
 from echochamber.study.graph import Graph
 from echochamber.study.recipe import load_recipe
+from echochamber.study.status import StudyStatus
 from echochamber.study.user_modules import load_user_modules
 from echochamber.verify.grade import Grader
 
@@ -81,3 +82,13 @@ def test_grade_takes_a_module(own: Path, tmp_path: Path) -> None:
     ]
     assert CliRunner().invoke(app, arguments).exit_code == 0
     assert json.loads((tmp_path / "out.jsonl").read_text())["format"] == "shout"
+
+
+def test_study_json_lists_own_formats_with_their_titles_in_order(own: Path, tmp_path: Path) -> None:
+    own.write_text(MODULE.replace('"stated"', '"stated", title="a shouted answer"'))
+    overrides = [f"modules=[{own}]", "behaviours.quoted.of=omi2", "behaviours.quoted.contains=x"]
+    graph = Graph(load_recipe("smoke", overrides), Store(tmp_path / "artifacts"))
+    assert StudyStatus(tmp_path, graph).to_json()["own_formats"] == [
+        {"name": "shout", "title": "a shouted answer"},
+        {"name": "quoted", "title": "prose with a boxed answer containing 'x'"},
+    ]
