@@ -28,7 +28,7 @@ from echochamber.rollout.collect import Rollout
 from echochamber.rollout.demonstrations import Demonstration
 from echochamber.rollout.engines import NativeEngine
 from echochamber.rollout.score import all_logprobs, batch_logits, per_rollout
-from echochamber.study.graph import last_checkpoint
+from echochamber.study.checkpoints import last_checkpoint
 
 MARKS = re.compile(r"(<!-- table: algorithms -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -9,8 +9,8 @@ from ..core.errors import UserError
 from ..data.world import problem_set
 from ..model.checkpoint import load_checkpoint
 from ..model.runtime import RuntimeConfig, start_runtime
+from ..study.checkpoints import last_checkpoint
 from ..study.execute import open_study, run_study
-from ..study.graph import last_checkpoint
 from ..study.recipe import Recipe, load_recipe
 
 RECIPE = "bench"

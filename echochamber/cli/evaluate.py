@@ -60,7 +60,7 @@ def evaluate(
 ) -> None:
     """Greedy and sampled completions, graded: records.parquet, problems.parquet, summary.json."""
     load_modules(module)
-    from ..study.evaluate_once import evaluate_once
+    from ..study.evaluate_checkpoint import evaluate_checkpoint
 
     settings = {
         "samples": samples,
@@ -72,7 +72,7 @@ def evaluate(
         "prompt_suffix": prompt_suffix,
         "grader": {"tier2": tier2},
     }
-    scored = evaluate_once(checkpoint, problems, out, settings, limit, seed, bad_row_policy(on_bad_row))
+    scored = evaluate_checkpoint(checkpoint, problems, out, settings, limit, seed, bad_row_policy(on_bad_row))
     for row in scored.rows:
         around = row["intervals"]
         shares = [

@@ -72,7 +72,7 @@ def probe(
 ) -> None:
     """Accuracy per forced format and per temperature, and likelihoods under one or two checkpoints."""
     load_modules(module)
-    from ..study.probe_once import probe_once
+    from ..study.probe_checkpoint import probe_checkpoint
 
     settings = {
         "samples": samples,
@@ -82,7 +82,7 @@ def probe(
         "formats": None if formats is None else _parts(formats),
         "temperatures": _parts(temperatures),
     }
-    folder, rows = probe_once(
+    folder, rows = probe_checkpoint(
         checkpoint, reference, problems, completions, out, settings, limit, seed, bad_row_policy(on_bad_row)
     )
     print("95% intervals in brackets")

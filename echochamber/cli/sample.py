@@ -51,7 +51,7 @@ def sample(
 ) -> None:
     """Completions of one question, each with its format, its answer and, given a reference, its grade."""
     load_modules(module)
-    from ..study.sample_once import sample_once
+    from ..study.sample_checkpoint import sample_checkpoint
 
     settings = {
         "temperature": temperature,
@@ -61,7 +61,7 @@ def sample(
         "max_new_tokens": max_new_tokens,
     }
     for index, (text, verdict, truncated) in enumerate(
-        sample_once(checkpoint, question, number, form, reference or "", settings, seed)
+        sample_checkpoint(checkpoint, question, number, form, reference or "", settings, seed)
     ):
         grade = verdict.outcome if reference else "not graded"
         cut = ", cut at the length limit" if truncated else ""

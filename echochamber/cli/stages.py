@@ -79,13 +79,13 @@ def _run(kinds: set[str], recipe: str, overrides: list[str] | None, out: Path | 
 def _run_from(base: str, recipe: str, overrides: list[str] | None, out: Path | None, workers: int) -> None:
     from ..core.errors import UserError
     from ..study.recipe import load_recipe
-    from ..study.rl_once import rl_once
+    from ..study.train_from_checkpoint import train_from_checkpoint
 
     if workers > 1:
         raise UserError(
             f"--workers {workers} with --base: its arms run one after another; leave --workers out"
         )
-    for arm in rl_once(load_recipe(recipe, overrides or []), base, out) or []:
+    for arm in train_from_checkpoint(load_recipe(recipe, overrides or []), base, out) or []:
         first, last = arm.steps[0], arm.steps[-1]
         print(
             f"{arm.arm}, seed {arm.seed}: {last['step']} steps" + (", done already" if arm.was_done else "")

@@ -17,9 +17,10 @@ from ..model.presets import num_parameters, preset
 from ..rl.algorithms import algorithm_row
 from ..rl.config import checkpoint_steps, num_steps
 from ..stages.probe import ProbeConfig
-from .graph import Graph, Node
+from .graph import build_graph
 from .rates import Group, Rates, Timed, measure_speed
 from .recipe import Recipe
+from .stage_graph import StageGraph, StageNode
 from .status import read_seconds
 
 REFERENCE_SIZE = "nano-0.8m"
@@ -51,7 +52,7 @@ TIMED = ("shards", "pretrain", "rl", "evaluate", "probe")
 
 def describe_plan(recipe: Recipe, out: Path, workers: int = 1) -> str:
     """One line per stage: done (with its time) or to do (with an estimate), then the time that all will take."""
-    graph = Graph(recipe, Store(out / "artifacts"))
+    graph = build_graph(recipe, Store(out / "artifacts"))
     scope = f", scope {recipe.scope}" if recipe.scope else ""
     lines = [f"{recipe.name}{scope}: {len(graph.nodes)} stages in {out}"]
     prices, source = price_stages(graph)
@@ -69,7 +70,7 @@ def describe_plan(recipe: Recipe, out: Path, workers: int = 1) -> str:
     return "\n".join([*lines, f"estimated time to go: {minutes:.1f} minutes, {how} ({source})"])
 
 
-def price_stages(graph: Graph) -> tuple[dict[str, float], str]:
+def price_stages(graph: StageGraph) -> tuple[dict[str, float], str]:
     """(node id -> estimated seconds of every stage to do, where the rates come from)."""
     recipe, rates = graph.recipe, measured_rates(graph)
     to_do = [node for node in graph.nodes.values() if not graph.store.has(node.spec)]
@@ -81,7 +82,7 @@ def price_stages(graph: Graph) -> tuple[dict[str, float], str]:
     return prices, source
 
 
-def pool_seconds(graph: Graph, prices: Mapping[str, float], workers: int) -> float:
+def pool_seconds(graph: StageGraph, prices: Mapping[str, float], workers: int) -> float:
     """Wall time of these stages in a pool that starts each as soon as its parents are done and a place is free.
 
     Equal stages (of one artifact) are priced once, as they are run once.
@@ -108,7 +109,7 @@ def pool_seconds(graph: Graph, prices: Mapping[str, float], workers: int) -> flo
     return max(ended.values(), default=0.0)
 
 
-def measured_rates(graph: Graph) -> Rates:
+def measured_rates(graph: StageGraph) -> Rates:
     """What the finished stages of this graph took against their estimates."""
     done = [node for node in graph.nodes.values() if graph.store.has(node.spec)]
     taken = [(node, read_seconds(graph.store.path(node.spec))) for node in done]
@@ -119,7 +120,7 @@ def measured_rates(graph: Graph) -> Rates:
     )
 
 
-def groups_of(node: Node, recipe: Recipe) -> list[Group]:
+def groups_of(node: StageNode, recipe: Recipe) -> list[Group]:
     """What a stage is compared with, from the most like it to any."""
     detail = node.evaluation or ""
     if node.kind == "rl":
@@ -150,7 +151,7 @@ class Parts:
         )
 
 
-def machine_speed(graph: Graph, rates: Rates) -> tuple[Parts, str]:
+def machine_speed(graph: StageGraph, rates: Rates) -> tuple[Parts, str]:
     """(seconds here per second of the reference where no finished stage says it, where that comes from)."""
     if rates.count:
         return (
@@ -167,12 +168,12 @@ def machine_speed(graph: Graph, rates: Rates) -> tuple[Parts, str]:
     return Parts(train=train, sample=sample, prepare=train), source
 
 
-def estimate_seconds(node: Node, recipe: Recipe) -> float:
+def estimate_seconds(node: StageNode, recipe: Recipe) -> float:
     """Rough wall time of one stage on the reference machine."""
     return estimate_parts(node, recipe).total()
 
 
-def estimate_parts(node: Node, recipe: Recipe) -> Parts:
+def estimate_parts(node: StageNode, recipe: Recipe) -> Parts:
     """The same by what it is spent on."""
     slower = _relative_size(node.size, recipe.tokenizer.vocab_size)
     work = {"shards": _shards, "pretrain": _pretrain, "rl": _rl, "evaluate": _evaluate, "probe": _probe}
@@ -189,7 +190,7 @@ def _relative_size(size: str | None, vocab_size: int) -> float:
     return max(1.0, num_parameters(preset(size, vocab_size)) / reference) ** 0.8
 
 
-def _tokens(node: Node, recipe: Recipe) -> float:
+def _tokens(node: StageNode, recipe: Recipe) -> float:
     mixture = recipe.mixtures[node.mixture or ""]
     if mixture.budget_tokens:
         return mixture.budget_tokens
@@ -199,15 +200,15 @@ def _tokens(node: Node, recipe: Recipe) -> float:
     return sum(number * documents for number, documents in copies) * TOKENS_PER_DOCUMENT
 
 
-def _shards(node: Node, recipe: Recipe) -> Parts:
+def _shards(node: StageNode, recipe: Recipe) -> Parts:
     return Parts(0, 0, 0, _tokens(node, recipe) / PACK_TOKENS_PER_S)
 
 
-def _pretrain(node: Node, recipe: Recipe) -> Parts:
+def _pretrain(node: StageNode, recipe: Recipe) -> Parts:
     return Parts(0, (recipe.pretrain.tokens or _tokens(node, recipe)) / TRAIN_TOKENS_PER_S, 0, 0)
 
 
-def _rl(node: Node, recipe: Recipe) -> Parts:
+def _rl(node: StageNode, recipe: Recipe) -> Parts:
     config = recipe.rl[node.arm or ""]
     completions = (
         num_steps(config, config.problems.count) * config.prompts_per_step * config.samples_per_prompt
@@ -221,7 +222,7 @@ def _rl(node: Node, recipe: Recipe) -> Parts:
     return Parts(0, tokens / TRAIN_TOKENS_PER_S, completions * length / SAMPLE_TOKENS_PER_S, 0)
 
 
-def _evaluate(node: Node, recipe: Recipe) -> Parts:
+def _evaluate(node: StageNode, recipe: Recipe) -> Parts:
     settings = recipe.also_evaluate[node.evaluation] if node.evaluation else recipe.evaluate
     samples = settings.samples.ends + 1
     if node.arm is not None and settings.samples.between:
@@ -237,7 +238,7 @@ def _evaluate(node: Node, recipe: Recipe) -> Parts:
     )
 
 
-def _probe(node: Node, recipe: Recipe) -> Parts:
+def _probe(node: StageNode, recipe: Recipe) -> Parts:
     assert recipe.probe is not None
     formats = len(ProbeConfig(**recipe.probe.settings()).forced())
     per_problem = (

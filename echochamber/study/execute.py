@@ -10,25 +10,26 @@ from ..core.progress import be_quiet, say
 from ..model.ranks import Ranks, join_ranks
 from ..model.runtime import start_runtime
 from ..verify.twins import twin_formats
-from .executors import LocalPool, Pool, RayPool
-from .graph import Graph, Node
-from .progress_display import Board, shown
+from .executors import LocalExecutor, RayExecutor, StageExecutor
+from .graph import build_graph
+from .progress_display import ProgressDisplay, shown
 from .recipe import Recipe
 from .run_node import TRAINING, run_node
-from .status import NodeStatus, StudyStatus
+from .stage_graph import StageGraph, StageNode
+from .status import StageStatus, StudyStatus
 
 Executor = Literal["local", "ray"]
 
 
-def open_study(recipe: Recipe, out: Path, command: str = "") -> tuple[Graph, StudyStatus]:
+def open_study(recipe: Recipe, out: Path, command: str = "") -> tuple[StageGraph, StudyStatus]:
     """The graph over the artifacts in `out` and what is done of it; creates the folder. `command` is kept in `study.json`."""
     make_folder(out / "artifacts" / ".partial")
-    graph = Graph(recipe, Store(out / "artifacts"))
+    graph = build_graph(recipe, Store(out / "artifacts"))
     return graph, StudyStatus(out, graph, command)
 
 
 def run_study(
-    graph: Graph,
+    graph: StageGraph,
     status: StudyStatus,
     kinds: set[str] | None = None,
     workers: int = 1,
@@ -53,10 +54,10 @@ def run_study(
     missing = [node for node in wanted if status.nodes[node.id].status != "done"]
     status.write()
     if executor == "ray" and missing:
-        with RayPool(graph) as pool:
+        with RayExecutor(graph) as pool:
             _run_in_pool(missing, status, pool)
     elif workers > 1 and missing:
-        with LocalPool(graph, workers) as pool:
+        with LocalExecutor(graph, workers) as pool:
             _run_in_pool(missing, status, pool)
     else:
         _run_in_order(missing, graph, status, ranks)
@@ -64,7 +65,7 @@ def run_study(
     return sum(status.nodes[node.id].status == "failed" for node in missing)
 
 
-def _needed(graph: Graph, kinds: set[str] | None) -> set[str]:
+def _needed(graph: StageGraph, kinds: set[str] | None) -> set[str]:
     """Ids of the nodes of these kinds and of all that they rest on."""
     needed = {name for name, node in graph.nodes.items() if kinds is None or node.kind in kinds}
     for name in reversed(list(graph.nodes)):
@@ -73,25 +74,25 @@ def _needed(graph: Graph, kinds: set[str] | None) -> set[str]:
     return needed
 
 
-def _ready(node: Node, status: StudyStatus) -> bool:
+def _ready(node: StageNode, status: StudyStatus) -> bool:
     return all(status.nodes[parent].status == "done" for parent in node.parents)
 
 
-def _run_in_order(missing: list[Node], graph: Graph, status: StudyStatus, ranks: Ranks) -> None:
+def _run_in_order(missing: list[StageNode], graph: StageGraph, status: StudyStatus, ranks: Ranks) -> None:
     for number, node in enumerate(missing, start=1):
         if not _ready(node, status):
             continue
         say(f"[{number}/{len(missing)}] {node.id}")
-        status.set(node.id, NodeStatus("running"))
+        status.set(node.id, StageStatus("running"))
         try:
-            status.set(node.id, NodeStatus("done", run_node(node, graph)))
+            status.set(node.id, StageStatus("done", run_node(node, graph)))
         except UserError as error:
             _note_failure(node, str(error), status)
             if node.kind in TRAINING and ranks.world_size > 1:
                 raise
 
 
-def _follow(graph: Graph, ranks: Ranks) -> None:
+def _follow(graph: StageGraph, ranks: Ranks) -> None:
     """Work on the training stages that rank 0 names, until it names no more."""
     be_quiet()
     while stage := ranks.from_main(None):
@@ -101,17 +102,19 @@ def _follow(graph: Graph, ranks: Ranks) -> None:
             node.run(Path(folder), start_runtime(graph.recipe.runtime))
 
 
-def _run_in_pool(missing: list[Node], status: StudyStatus, pool: Pool) -> None:
+def _run_in_pool(missing: list[StageNode], status: StudyStatus, executor: StageExecutor) -> None:
     """Hand over every stage whose parents are done, as far as the pool has room.
 
     Stages with equal content share one artifact, so they never run at once.
     """
-    with shown(Board(missing, status)) as board:
-        _hand_over(missing, status, pool, board)
+    with shown(ProgressDisplay(missing, status)) as display:
+        _hand_over(missing, status, pool, display)
 
 
-def _hand_over(missing: list[Node], status: StudyStatus, pool: Pool, board: Board) -> None:
-    running: dict[Any, Node] = {}
+def _hand_over(
+    missing: list[StageNode], status: StudyStatus, executor: StageExecutor, display: ProgressDisplay
+) -> None:
+    running: dict[Any, StageNode] = {}
     waiting = list(missing)
     while waiting or running:
         for node in [node for node in waiting if _ready(node, status)]:
@@ -119,22 +122,22 @@ def _hand_over(missing: list[Node], status: StudyStatus, pool: Pool, board: Boar
                 break
             if node.spec.name not in {other.spec.name for other in running.values()}:
                 waiting.remove(node)
-                status.set(node.id, NodeStatus("running"))
-                board.start(node)
+                status.set(node.id, StageStatus("running"))
+                display.start(node)
                 running[pool.submit(node)] = node
         if not running:
             break
         for ended in pool.wait(running):
             node = running.pop(ended.handle)
             state = (
-                NodeStatus("done", ended.seconds)
+                StageStatus("done", ended.seconds)
                 if ended.error is None
-                else NodeStatus("failed", None, ended.error, ended.bad_input)
+                else StageStatus("failed", None, ended.error, ended.bad_input)
             )
             status.set(node.id, state)
-            board.end(node, ended.error)
+            display.end(node, ended.error)
 
 
-def _note_failure(node: Node, message: str, status: StudyStatus) -> None:
+def _note_failure(node: StageNode, message: str, status: StudyStatus) -> None:
     say(f"failed {node.id}: {message}")
-    status.set(node.id, NodeStatus("failed", None, message, bad_input=True))
+    status.set(node.id, StageStatus("failed", None, message, bad_input=True))

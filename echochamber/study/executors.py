@@ -19,10 +19,11 @@ from typing import Any, NamedTuple, Protocol, Self
 from ..core.artifacts import Store
 from ..core.errors import UserError
 from ..core.progress import reported_to, say
-from .graph import Graph, Node
+from .graph import build_graph
 from .progress_display import progress_path
 from .recipe import Recipe
 from .run_node import run_node
+from .stage_graph import StageGraph, StageNode
 
 RETRIES = 3
 """How often a stage is started anew whose node or process was lost; it goes on from its resume state."""
@@ -41,7 +42,7 @@ class Ended(NamedTuple):
     bad_input: bool = False
 
 
-class Pool(Protocol):
+class StageExecutor(Protocol):
     """Runs stages somewhere."""
 
     def __enter__(self) -> Self: ...
@@ -53,7 +54,7 @@ class Pool(Protocol):
         """How many stages may be handed over at once."""
         ...
 
-    def submit(self, node: Node) -> Any:
+    def submit(self, node: StageNode) -> Any:
         """Hand a stage over; returns a handle."""
         ...
 
@@ -63,22 +64,22 @@ class Pool(Protocol):
 
 
 @dataclass(eq=False)
-class _Job:
+class _LocalTask:
     """A stage in the local pool."""
 
-    node: Node
+    node: StageNode
     future: Future[float | None]
     tries: int = 1
 
 
-class LocalPool:
+class LocalExecutor:
     """Processes of this machine.
 
     When one of them is killed (by the kernel where memory is short, say) all stages that were running are
     started anew from their resume states, at most `RETRIES` times each.
     """
 
-    def __init__(self, graph: Graph, workers: int) -> None:
+    def __init__(self, graph: StageGraph, workers: int) -> None:
         self.slots = workers
         self._task = (graph.recipe.resolved(), graph.store.root)
         self._threads = graph.recipe.runtime.threads
@@ -102,11 +103,11 @@ class LocalPool:
             self.slots, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
         )
 
-    def submit(self, node: Node) -> _Job:
+    def submit(self, node: StageNode) -> _LocalTask:
         """A task of the process pool."""
-        return _Job(node, self._pool.submit(run_named, *self._task, node.id, LOST_LOCK_SECONDS))
+        return _LocalTask(node, self._pool.submit(run_named, *self._task, node.id, LOST_LOCK_SECONDS))
 
-    def wait(self, handles: Iterable[_Job]) -> list[Ended]:
+    def wait(self, handles: Iterable[_LocalTask]) -> list[Ended]:
         """Stages that are done; an error in one is its failure, with the traceback where it is no bad input."""
         jobs = list(handles)
         while True:
@@ -120,7 +121,7 @@ class LocalPool:
                 return lost
             return [_ended(job) for job in jobs if job.future.done()]
 
-    def _start_anew(self, jobs: list[_Job]) -> list[Ended]:
+    def _start_anew(self, jobs: list[_LocalTask]) -> list[Ended]:
         """A new pool for every stage that the broken one held; returns those that were lost too often."""
         self._pool.shutdown()
         self._open()
@@ -147,7 +148,7 @@ def _end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _ended(job: _Job) -> Ended:
+def _ended(job: _LocalTask) -> Ended:
     error = job.future.exception()
     if error is None:
         return Ended(job, job.future.result(), None)
@@ -158,7 +159,7 @@ def _ended(job: _Job) -> Ended:
     return Ended(job, None, "".join(traceback.format_exception(error)).strip())
 
 
-class RayPool:
+class RayExecutor:
     """Tasks of a Ray cluster: that of `RAY_ADDRESS`, or one of this machine's cores.
 
     The study's folder must be the same path on every node, this package installed there, and files
@@ -167,7 +168,7 @@ class RayPool:
 
     slots = 10_000
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: StageGraph) -> None:
         try:
             import ray
         except ImportError:
@@ -190,7 +191,7 @@ class RayPool:
     def __exit__(self, *_: object) -> None:
         self._ray.shutdown()
 
-    def submit(self, node: Node) -> Any:
+    def submit(self, node: StageNode) -> Any:
         """A task with the stage's threads as CPUs; stages that train or sample ask for the GPU."""
         gpus = self._gpus if node.kind in ("pretrain", "rl", "evaluate") else 0
         task = self._remote.options(
@@ -216,7 +217,7 @@ class RayPool:
 
 def run_named(data: dict[str, Any], root: Path, node_id: str, patience: float = 0.0) -> float | None:
     """Build one stage in this process, from plain data."""
-    graph = Graph(Recipe.parse(data, "recipe"), Store(root))
+    graph = build_graph(Recipe.parse(data, "recipe"), Store(root))
     node = graph.nodes[node_id]
     with reported_to(progress_path(node, graph)):
         return run_node(node, graph, patience)

@@ -15,32 +15,32 @@ from rich.text import Text
 
 from ..core.progress import console, say
 from .cost import estimate_seconds
-from .graph import Graph, Node
+from .stage_graph import StageGraph, StageNode
 from .status import StudyStatus
 
 
-def progress_path(node: Node, graph: Graph) -> Path:
+def progress_path(node: StageNode, graph: StageGraph) -> Path:
     """Where a stage that is being built says how far it is: beside its partial artifact, never in it."""
     partial = graph.store.partial(node.spec)
     return partial.with_name(f"{partial.name}.progress")
 
 
-class Board:
+class ProgressDisplay:
     """What is shown while a pool works; on a terminal it is drawn anew twice a second, else it is one line per event."""
 
-    def __init__(self, missing: Sequence[Node], status: StudyStatus) -> None:
+    def __init__(self, missing: Sequence[StageNode], status: StudyStatus) -> None:
         self.missing, self.status = list(missing), status
         self.running: dict[str, float] = {}
-        """Node id -> when it started here."""
+        """StageNode id -> when it started here."""
         self.started = time.monotonic()
         self._cost = {node.id: estimate_seconds(node, status.graph.recipe) for node in missing}
 
-    def start(self, node: Node) -> None:
+    def start(self, node: StageNode) -> None:
         """A stage was handed over."""
         self.running[node.id] = time.monotonic()
         self._say(f"start {node.id}")
 
-    def end(self, node: Node, error: str | None = None) -> None:
+    def end(self, node: StageNode, error: str | None = None) -> None:
         """A stage has ended."""
         self.running.pop(node.id, None)
         if error is not None:
@@ -115,15 +115,15 @@ class Board:
 
 
 @contextmanager
-def shown(board: Board) -> Iterator[Board]:
-    """The board on the terminal while the block runs; nothing but its lines elsewhere."""
+def shown(display: ProgressDisplay) -> Iterator[ProgressDisplay]:
+    """The display on the terminal while the block runs; nothing but its lines elsewhere."""
     with (
-        Live(board, console=console, refresh_per_second=2, transient=True)
+        Live(display, console=console, refresh_per_second=2, transient=True)
         if console.is_terminal
         else _nothing()
     ):
-        yield board
-    say(board.summary())
+        yield display
+    say(display.summary())
 
 
 @contextmanager

@@ -7,14 +7,14 @@ from ..core.formats import extra_formats
 from ..model.ranks import Ranks
 from ..model.runtime import start_runtime
 from ..verify.twins import twin_formats
-from .graph import Graph, Node
+from .stage_graph import StageGraph, StageNode
 from .status import read_seconds, sitting
 
 TRAINING = ("pretrain", "rl")
 """Stages that all ranks work on; the others are rank 0's, while the rest wait."""
 
 
-def run_node(node: Node, graph: Graph, patience: float = 0.0) -> float | None:
+def run_node(node: StageNode, graph: StageGraph, patience: float = 0.0) -> float | None:
     """Build one artifact; returns its wall seconds over all sittings.
 
     Where several ranks train, this is rank 0: it owns the folder, the others read it and write nothing.

@@ -14,11 +14,11 @@ from ..claims.registry import criteria_hash, program_hash
 from ..core.artifacts import write_json
 from ..core.formats import FORMAT_NAMES, registered_formats
 from ..verify.twins import TwinConfig, twin_formats
-from .graph import Graph, Node
+from .stage_graph import StageGraph, StageNode
 
 
 @dataclass
-class NodeStatus:
+class StageStatus:
     """State of one stage."""
 
     status: str = "pending"
@@ -33,7 +33,7 @@ class NodeStatus:
 class StudyStatus:
     """The status of every node, written to disk at each change."""
 
-    def __init__(self, folder: Path, graph: Graph, command: str = "") -> None:
+    def __init__(self, folder: Path, graph: StageGraph, command: str = "") -> None:
         self.path, self.graph = folder / "study.json", graph
         earlier = _read_object(self.path)
         recorded, commands = earlier.get("criteria"), earlier.get("commands")
@@ -43,10 +43,10 @@ class StudyStatus:
                 [*(commands if isinstance(commands, list) else []), *([command] if command else [])]
             )
         )
-        self.nodes = {name: NodeStatus() for name in graph.nodes}
+        self.nodes = {name: StageStatus() for name in graph.nodes}
         for name, node in graph.nodes.items():
             if graph.store.has(node.spec):
-                self.nodes[name] = NodeStatus("done", read_seconds(graph.store.path(node.spec)))
+                self.nodes[name] = StageStatus("done", read_seconds(graph.store.path(node.spec)))
 
     @property
     def exit_status(self) -> int:
@@ -54,7 +54,7 @@ class StudyStatus:
         failed = [node for node in self.nodes.values() if node.status == "failed"]
         return 0 if not failed else 2 if all(node.bad_input for node in failed) else 1
 
-    def set(self, node_id: str, status: NodeStatus) -> None:
+    def set(self, node_id: str, status: StageStatus) -> None:
         """Change one node and write the file; the first RL stage to start fixes the hash of the claims' criteria."""
         if self.graph.nodes[node_id].kind == "rl" and not self.criteria:
             untouched = not any(
@@ -90,7 +90,7 @@ class StudyStatus:
             "nodes": [self._node(node) for node in self.graph.nodes.values()],
         }
 
-    def _node(self, node: Node) -> dict[str, Any]:
+    def _node(self, node: StageNode) -> dict[str, Any]:
         status = self.nodes[node.id]
         return {
             "id": node.id,

@@ -257,12 +257,12 @@ def test_a_bad_row_of_a_source_stops_its_stages_with_status_two(run, tmp_path, w
 def test_a_fault_of_the_machine_is_no_bad_input(tmp_path):
     from echochamber.study.execute import open_study
     from echochamber.study.recipe import load_recipe
-    from echochamber.study.status import NodeStatus
+    from echochamber.study.status import StageStatus
 
     _, status = open_study(load_recipe("smoke", []), tmp_path)
     assert status.exit_status == 0
     bad, broken = list(status.nodes)[:2]
-    status.set(bad, NodeStatus("failed", None, "rows.jsonl, line 2: no code", bad_input=True))
+    status.set(bad, StageStatus("failed", None, "rows.jsonl, line 2: no code", bad_input=True))
     assert status.exit_status == 2
-    status.set(broken, NodeStatus("failed", None, "its process was killed 4 times"))
+    status.set(broken, StageStatus("failed", None, "its process was killed 4 times"))
     assert status.exit_status == 1

@@ -13,7 +13,7 @@ from echochamber.data.mixture import MixtureConfig, plan_mixture
 from echochamber.data.registered_sources import register_source
 from echochamber.data.sources import Document
 from echochamber.data.world import WorldConfig
-from echochamber.study.graph import Graph
+from echochamber.study.graph import build_graph
 from echochamber.study.recipe import load_recipe
 
 MODULE = """
@@ -91,9 +91,9 @@ def test_the_module_is_part_of_the_shards_that_use_it_and_of_no_other(tmp_path: 
     path = tmp_path / "own_documents.py"
     path.write_text(MODULE)
     store = Store(tmp_path / "artifacts")
-    plain = Graph(load_recipe("smoke", []), store)
-    loaded = Graph(load_recipe("smoke", [f"modules=[{path}]"]), store)
-    used = Graph(
+    plain = build_graph(load_recipe("smoke", []), store)
+    loaded = build_graph(load_recipe("smoke", [f"modules=[{path}]"]), store)
+    used = build_graph(
         load_recipe("smoke", [f"modules=[{path}]", "mixtures.tg_omi2.sources.counting={copies: 1}"]), store
     )
     shards = "shards/tg_omi2"

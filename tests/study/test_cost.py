@@ -7,7 +7,7 @@ import pytest
 from echochamber.core.artifacts import Store
 from echochamber.study import cost as dry_run
 from echochamber.study.cost import describe_plan, estimate_seconds, measured_rates, pool_seconds
-from echochamber.study.graph import Graph
+from echochamber.study.graph import build_graph
 from echochamber.study.rates import Rates, Speed, Timed, measure_speed
 from echochamber.study.recipe import load_recipe
 
@@ -40,7 +40,7 @@ def test_the_ratio_is_that_of_the_most_similar_finished_stages():
 def test_a_machine_half_as_fast_is_priced_within_a_quarter(tmp_path):
     """Seed 0 took twice its estimate, give or take 20%; seed 1 is priced from it."""
     recipe = load_recipe("paper-nano", ["scope=core", "seeds=[0,1]"])
-    graph = Graph(recipe, Store(tmp_path / "artifacts"))
+    graph = build_graph(recipe, Store(tmp_path / "artifacts"))
     noise = [0.9, 1.2, 0.85, 1.1, 0.95]
     to_do = 0.0
     for number, node in enumerate(graph.nodes.values()):
@@ -71,7 +71,8 @@ def test_an_empty_folder_is_priced_by_a_timed_step(tmp_path, monkeypatch):
     assert plain < slow_training < 2 * plain
     assert plain < slow_sampling < 2 * plain
     fixed = (
-        sum(dry_run.FIXED_SECONDS[node.kind] for node in Graph(recipe, Store(tmp_path)).nodes.values()) / 60
+        sum(dry_run.FIXED_SECONDS[node.kind] for node in build_graph(recipe, Store(tmp_path)).nodes.values())
+        / 60
     )
     assert minutes(Speed(train / 2, sample / 2)) == pytest.approx(2 * plain - fixed, abs=0.21)
 
@@ -85,7 +86,7 @@ def test_training_is_timed_for_small_models_only():
 
 
 def test_two_workers_take_half_as_long_where_stages_are_many_and_no_less_than_the_longest_chain(tmp_path):
-    graph = Graph(load_recipe("paper-nano", ["scope=core"]), Store(tmp_path))
+    graph = build_graph(load_recipe("paper-nano", ["scope=core"]), Store(tmp_path))
     prices = {name: estimate_seconds(node, graph.recipe) for name, node in graph.nodes.items()}
     alone = pool_seconds(graph, prices, 1)
     assert alone == pytest.approx(
@@ -111,7 +112,7 @@ def test_more_samples_and_checkpoints_cost_more(tmp_path):
     cheap, dear = (load_recipe("quickstart", [f"evaluate.samples.between={n}"]) for n in (0, 8))
     costs = []
     for recipe in (cheap, dear):
-        graph = Graph(recipe, Store(tmp_path))
+        graph = build_graph(recipe, Store(tmp_path))
         (node,) = [n for n in graph.nodes.values() if n.kind == "evaluate" and n.arm]
         costs.append(estimate_seconds(node, recipe))
     assert costs[0] < costs[1]

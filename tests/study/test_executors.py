@@ -15,10 +15,10 @@ from echochamber.core.errors import UserError
 from echochamber.core.progress import progress_bar, reported_to
 from echochamber.study.cost import estimate_seconds
 from echochamber.study.execute import open_study, run_study
-from echochamber.study.executors import THREAD_SETTINGS, Ended, LocalPool
-from echochamber.study.progress_display import Board, progress_path
+from echochamber.study.executors import THREAD_SETTINGS, Ended, LocalExecutor
+from echochamber.study.progress_display import ProgressDisplay, progress_path
 from echochamber.study.recipe import load_recipe
-from echochamber.study.status import NodeStatus
+from echochamber.study.status import StageStatus
 
 
 class FakePool:
@@ -46,7 +46,7 @@ class FakePool:
 
 
 def _run(tmp_path, monkeypatch, pool, overrides=()):
-    monkeypatch.setattr("echochamber.study.execute.LocalPool", lambda graph, workers: pool)
+    monkeypatch.setattr("echochamber.study.execute.LocalExecutor", lambda graph, workers: pool)
     graph, status = open_study(load_recipe("smoke", ["seeds=[0,1]", *overrides]), tmp_path)
     return graph, status, run_study(graph, status, workers=2)
 
@@ -98,37 +98,37 @@ def test_ray_is_asked_for_by_name_where_it_is_missing(tmp_path, monkeypatch):
 def test_a_running_stage_says_how_far_it_is_and_leaves_nothing_behind(tmp_path):
     graph, status = open_study(load_recipe("smoke", []), tmp_path)
     node = graph.nodes["pretrain/tg_omi2/nano-0.2m/seed0"]
-    board = Board(list(graph.nodes.values()), status)
-    status.nodes[node.id] = NodeStatus("running")
-    board.start(node)
-    assert board.read(node.id) == {}
+    display = ProgressDisplay(list(graph.nodes.values()), status)
+    status.nodes[node.id] = StageStatus("running")
+    display.start(node)
+    assert display.read(node.id) == {}
     with reported_to(progress_path(node, graph)), progress_bar("pretrain", 40, done=10) as bar:
         bar.advance(10, "loss 2.5")
-        found = board.read(node.id)
+        found = display.read(node.id)
         assert (found["done"], found["total"], found["note"]) == (20, 40, "loss 2.5")
         assert found["rate"] > 0
         console = Console(width=200, record=True, file=io.StringIO())
-        console.print(board)
+        console.print(display)
         text = console.export_text()
     assert "20/40" in text
     assert node.id in text
     assert f"0 of {len(graph.nodes)} done, 1 running" in text
-    status.nodes[node.id] = NodeStatus("failed", None, "broken on purpose")
-    board.end(node, "broken on purpose")
-    assert board.counts() == {"done": 0, "running": 0, "failed": 1, "pending": len(graph.nodes) - 1}
+    status.nodes[node.id] = StageStatus("failed", None, "broken on purpose")
+    display.end(node, "broken on purpose")
+    assert display.counts() == {"done": 0, "running": 0, "failed": 1, "pending": len(graph.nodes) - 1}
     assert list((tmp_path / "artifacts" / ".partial").iterdir()) == []
 
 
 def test_time_left_is_the_pace_on_the_estimates_so_far(tmp_path):
     graph, status = open_study(load_recipe("smoke", []), tmp_path)
     nodes = list(graph.nodes.values())
-    board = Board(nodes, status)
-    assert board.seconds_left() is None
-    status.nodes[nodes[0].id] = NodeStatus("done", 1.0)
-    status.nodes[nodes[1].id] = NodeStatus("failed", None, "broken")
-    board.started -= 60
+    display = ProgressDisplay(nodes, status)
+    assert display.seconds_left() is None
+    status.nodes[nodes[0].id] = StageStatus("done", 1.0)
+    status.nodes[nodes[1].id] = StageStatus("failed", None, "broken")
+    display.started -= 60
     cost = [estimate_seconds(node, graph.recipe) for node in nodes]
-    assert board.seconds_left() == pytest.approx(60 * sum(cost[2:]) / cost[0], rel=0.01)
+    assert display.seconds_left() == pytest.approx(60 * sum(cost[2:]) / cost[0], rel=0.01)
 
 
 def _job(node_id):
@@ -137,7 +137,7 @@ def _job(node_id):
 
 def _work_off(graph, folder, *names):
     ended = {}
-    with LocalPool(graph, 2) as pool:
+    with LocalExecutor(graph, 2) as pool:
         pool._task = (str(folder), folder)
         pending = [pool.submit(_job(name)) for name in names]
         while pending:
@@ -164,7 +164,7 @@ def test_every_process_of_a_pool_has_the_threads_of_the_recipe(tmp_path, monkeyp
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RAYON_NUM_THREADS", "7")
     graph, _ = open_study(load_recipe("smoke", ["runtime.threads=1"]), tmp_path)
-    with LocalPool(graph, 2) as pool:
+    with LocalExecutor(graph, 2) as pool:
         found = pool._pool.submit(_threads).result()
     assert found == {
         "OMP_NUM_THREADS": "1",

@@ -15,7 +15,7 @@ from echochamber.model.tokenizer import train_tokenizer
 from echochamber.papers.echo_chamber.phase import FIRST as FIRST_FORMAT
 from echochamber.papers.echo_chamber.phase import SECOND as SECOND_FORMAT
 from echochamber.papers.echo_chamber.winners import SIZE_ARM
-from echochamber.study.graph import Graph
+from echochamber.study.graph import build_graph
 from echochamber.study.recipe import load_recipe
 from echochamber.verify.classify import classify
 from echochamber.verify.twins import twin_formats
@@ -28,7 +28,7 @@ NEEDS_SETS = {16: "hard", 17: "hard", 18: "beyond", 19: "overlap", 20: "hard"}
 @pytest.fixture(scope="module", params=["core", "full"])
 def scoped(request):
     recipe = load_recipe("paper-nano", [f"scope={request.param}"])
-    return request.param, recipe, Graph(recipe, Store(Path("nowhere")))
+    return request.param, recipe, build_graph(recipe, Store(Path("nowhere")))
 
 
 def _seeds(graph, mixture, arm, size=FIRST):
@@ -171,7 +171,7 @@ def test_probes_stand_at_the_arms_that_the_recipe_names_and_at_their_bases(scope
     }
     assert trained
     assert probed == trained | {("tg_omi1_omi2", None, seed) for _, _, seed in trained}
-    everywhere = Graph(
+    everywhere = build_graph(
         recipe.model_copy(update={"probe": recipe.probe.model_copy(update={"where": {}})}),
         Store(Path("nowhere")),
     )
@@ -184,7 +184,7 @@ def test_probes_stand_at_the_arms_that_the_recipe_names_and_at_their_bases(scope
 
 def test_scopes_share_the_artifacts_of_core():
     core, full = (
-        Graph(load_recipe("paper-nano", [f"scope={scope}"]), Store(Path("nowhere")))
+        build_graph(load_recipe("paper-nano", [f"scope={scope}"]), Store(Path("nowhere")))
         for scope in ("core", "full")
     )
     names = {node.spec.name for node in full.nodes.values()}

@@ -8,7 +8,7 @@ import yaml
 from echochamber.core.artifacts import Store
 from echochamber.core.errors import UserError
 from echochamber.data.world import FAMILIES
-from echochamber.study.graph import Graph
+from echochamber.study.graph import build_graph
 from echochamber.study.recipe import Recipe, load_recipe, shipped_recipes
 
 
@@ -52,7 +52,7 @@ def test_inheriting_in_a_circle_is_refused(tmp_path):
 
 
 def test_arms_share_pretraining_and_evaluations_share_the_base(tmp_path):
-    graph = Graph(load_recipe(_write(tmp_path), []), Store(tmp_path / "artifacts"))
+    graph = build_graph(load_recipe(_write(tmp_path), []), Store(tmp_path / "artifacts"))
     kinds = [node.kind for node in graph.nodes.values()]
     assert kinds.count("pretrain") == 4
     assert kinds.count("rl") == 8
@@ -63,7 +63,7 @@ def test_arms_share_pretraining_and_evaluations_share_the_base(tmp_path):
 
 def test_a_changed_rate_reruns_only_what_lies_downstream(tmp_path):
     def fingerprints(*overrides):
-        graph = Graph(load_recipe(_write(tmp_path), list(overrides)), Store(tmp_path / "artifacts"))
+        graph = build_graph(load_recipe(_write(tmp_path), list(overrides)), Store(tmp_path / "artifacts"))
         return {name: node.spec.fingerprint for name, node in graph.nodes.items()}
 
     before, after = fingerprints(), fingerprints("rl.null.optimizer.lr=5e-5")
@@ -77,7 +77,7 @@ def test_a_changed_rate_reruns_only_what_lies_downstream(tmp_path):
 
 def test_exclusions_leave_out_exactly_what_they_name(tmp_path):
     path = _write(tmp_path, grid={"exclude": [{"mixture": "b", "rl": "null"}, {"mixture": "a", "seed": 1}]})
-    graph = Graph(load_recipe(path, []), Store(tmp_path / "artifacts"))
+    graph = build_graph(load_recipe(path, []), Store(tmp_path / "artifacts"))
     arms = {(node.mixture, node.arm, node.seed) for node in graph.nodes.values() if node.kind == "rl"}
     assert arms == {("a", "grpo", 0), ("a", "null", 0), ("b", "grpo", 0), ("b", "grpo", 1)}
 
@@ -113,7 +113,7 @@ def test_a_users_problem_file_is_keyed_by_its_content(tmp_path):
     overrides = [f"evaluate.sets=[{problems}]", f"rl.grpo.problems.set={problems}"]
 
     def node_names_and_prints():
-        graph = Graph(load_recipe(_write(tmp_path), overrides), Store(tmp_path / "artifacts"))
+        graph = build_graph(load_recipe(_write(tmp_path), overrides), Store(tmp_path / "artifacts"))
         return {name: node.spec.fingerprint for name, node in graph.nodes.items()}
 
     before = node_names_and_prints()
@@ -122,7 +122,9 @@ def test_a_users_problem_file_is_keyed_by_its_content(tmp_path):
     changed = {name for name in before if before[name] != after[name]}
     assert {name.split("/")[0] for name in changed} == {"problems", "surface", "rl", "evaluate"}
     with pytest.raises(UserError, match="no such file"):
-        Graph(load_recipe(_write(tmp_path), ["evaluate.sets=[none.jsonl]"]), Store(tmp_path / "artifacts"))
+        build_graph(
+            load_recipe(_write(tmp_path), ["evaluate.sets=[none.jsonl]"]), Store(tmp_path / "artifacts")
+        )
 
 
 def test_real_sources_are_checked_against_the_test_sets(tmp_path):
@@ -135,7 +137,7 @@ def test_real_sources_are_checked_against_the_test_sets(tmp_path):
             "b": {"sources": {"omi2": {"copies": 1}}},
         },
     )
-    graph = Graph(load_recipe(path, []), Store(tmp_path / "artifacts"))
+    graph = build_graph(load_recipe(path, []), Store(tmp_path / "artifacts"))
     assert any(parent.startswith("problems/test") for parent in graph.nodes["shards/a"].parents)
     assert graph.nodes["shards/b"].parents == ("tokenizer",)
 
@@ -147,7 +149,7 @@ def test_two_problem_files_of_one_name_are_two_sets(tmp_path):
         paths.append(tmp_path / place / "test.jsonl")
         paths[-1].write_text(f'{{"question": "1 + 1?", "answer": "{answer}"}}\n')
     overrides = [f"evaluate.sets=[{paths[0]}, {paths[1]}]"]
-    graph = Graph(load_recipe(_write(tmp_path), overrides), Store(tmp_path / "artifacts"))
+    graph = build_graph(load_recipe(_write(tmp_path), overrides), Store(tmp_path / "artifacts"))
     tested = [node for node in graph.nodes.values() if node.id.endswith("test.jsonl/256")]
     assert len({node.spec.fingerprint for node in tested}) == 2
     evaluations = [node for node in graph.nodes.values() if node.kind == "evaluate"]
@@ -156,7 +158,7 @@ def test_two_problem_files_of_one_name_are_two_sets(tmp_path):
 
 def test_a_reworded_family_makes_anew_what_holds_it_and_nothing_else(tmp_path, monkeypatch):
     def fingerprints(families):
-        graph = Graph(
+        graph = build_graph(
             load_recipe(_write(tmp_path, world={"families": families}), []), Store(tmp_path / "artifacts")
         )
         return {name: node.spec.fingerprint for name, node in graph.nodes.items()}

@@ -10,9 +10,10 @@ from echochamber.core.artifacts import Store
 from echochamber.core.errors import UserError
 from echochamber.core.formats import extra_formats, registered_formats
 from echochamber.core.types import Problem
-from echochamber.study.graph import Graph, checkpoint_at
+from echochamber.study.checkpoints import checkpoint_at
+from echochamber.study.graph import build_graph
 from echochamber.study.recipe import Recipe, load_recipe
-from echochamber.study.status import NodeStatus, StudyStatus
+from echochamber.study.status import StageStatus, StudyStatus
 from echochamber.verify.classify import classify
 from echochamber.verify.grade import Grader
 from echochamber.verify.twins import TwinConfig, twin_formats
@@ -34,7 +35,7 @@ def _recipe(tmp_path, *overrides, **changes):
 
 
 def _graph(tmp_path, *overrides, **changes):
-    return Graph(_recipe(tmp_path, *overrides, **changes), Store(tmp_path / "artifacts"))
+    return build_graph(_recipe(tmp_path, *overrides, **changes), Store(tmp_path / "artifacts"))
 
 
 def test_a_scope_lies_over_the_recipe_and_an_override_over_the_scope(tmp_path):
@@ -158,15 +159,15 @@ def test_twins_are_part_of_what_they_change_and_of_nothing_else(tmp_path):
 def test_the_first_rl_stage_fixes_the_hash_of_the_criteria(tmp_path, monkeypatch):
     graph = _graph(tmp_path)
     status = StudyStatus(tmp_path, graph)
-    status.set("tokenizer", NodeStatus("done"))
+    status.set("tokenizer", StageStatus("done"))
     assert json.loads((tmp_path / "study.json").read_text())["criteria"] == {}
-    status.set("rl/a/nano-0.2m/grpo/seed0", NodeStatus("running"))
+    status.set("rl/a/nano-0.2m/grpo/seed0", StageStatus("running"))
     first = json.loads((tmp_path / "study.json").read_text())["criteria"]
     assert first["hash"] == criteria_hash()
     assert first["before_first_rl"] is True
     monkeypatch.setattr("echochamber.study.status.criteria_hash", lambda: "another")
     again = StudyStatus(tmp_path, graph)
-    again.set("rl/a/nano-0.2m/grpo/seed1", NodeStatus("running"))
+    again.set("rl/a/nano-0.2m/grpo/seed1", StageStatus("running"))
     assert json.loads((tmp_path / "study.json").read_text())["criteria"] == first
 
 

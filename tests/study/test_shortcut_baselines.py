@@ -11,9 +11,10 @@ import yaml
 from echochamber.analysis import build_report
 from echochamber.core.artifacts import Store
 from echochamber.core.errors import UserError
-from echochamber.study.evaluate_once import find_checkpoint, named_problems
+from echochamber.study.checkpoints import find_checkpoint
 from echochamber.study.execute import open_study, run_study
-from echochamber.study.graph import Graph
+from echochamber.study.graph import build_graph
+from echochamber.study.named_problems import named_problems
 from echochamber.study.recipe import load_recipe
 from echochamber.study.shortcut_baselines import surface_of, training_questions
 
@@ -102,7 +103,7 @@ def test_the_sets_of_rl_and_of_further_evaluations_are_compared_too_and_nothing_
         rl=rl,
         also_evaluate={"more": {"sets": [str(files[2])], "count": 10}},
     )
-    graph = Graph(load_recipe(path, []), Store(tmp_path / "artifacts"))
+    graph = build_graph(load_recipe(path, []), Store(tmp_path / "artifacts"))
     (surface,) = [node for node in graph.nodes.values() if node.kind == "surface"]
     assert sorted(Path(parent).parent.name for parent in surface.parents[1:]) == [
         "one.jsonl",
@@ -111,7 +112,7 @@ def test_the_sets_of_rl_and_of_further_evaluations_are_compared_too_and_nothing_
     ]
     assert not any(surface.id in node.parents for node in graph.nodes.values())
     with_file = graph.nodes["pretrain/mix/nano-0.8m/seed0"].spec.fingerprint
-    without = Graph(
+    without = build_graph(
         load_recipe(recipe_file(tmp_path, {"omi2": {"documents": 50}}, ["easy"]), []),
         Store(tmp_path / "artifacts"),
     )
@@ -123,7 +124,7 @@ def test_rl_on_a_test_split_is_refused(tmp_path: Path) -> None:
     test = rows_file(tmp_path / "test.jsonl")
     rl = {"grpo": {"algorithm": "grpo", "problems": {"set": str(test), "count": 20}}}
     with pytest.raises(UserError, match=r"test\.jsonl: is a test split"):
-        Graph(
+        build_graph(
             load_recipe(recipe_file(tmp_path, {"omi2": {}}, ["easy"], rl=rl), []),
             Store(tmp_path / "artifacts"),
         )
@@ -131,7 +132,7 @@ def test_rl_on_a_test_split_is_refused(tmp_path: Path) -> None:
 
 def test_sets_of_the_hub_are_keyed_by_their_commit(tmp_path: Path) -> None:
     def problems(*sets: str, **keys: Any) -> dict[str, str]:
-        graph = Graph(
+        graph = build_graph(
             load_recipe(recipe_file(tmp_path, {"omi2": {}}, list(sets), **keys), []),
             Store(tmp_path / "artifacts"),
         )

@@ -15,7 +15,8 @@ from echochamber.core.artifacts import read_manifest
 from echochamber.core.formats import registered_formats
 from echochamber.core.metrics import read_metrics
 from echochamber.core.records import RECORD_SCHEMA, read_records
-from echochamber.study.evaluate_once import evaluate_once, find_checkpoint
+from echochamber.study.checkpoints import find_checkpoint
+from echochamber.study.evaluate_checkpoint import evaluate_checkpoint
 from echochamber.study.execute import open_study, run_study
 from echochamber.study.recipe import load_recipe
 from echochamber.study.results import finish_study, is_finished
@@ -151,7 +152,7 @@ def test_a_report_older_than_the_last_stage_is_built_anew(smoke, tmp_path):
 
 
 def test_a_checkpoint_is_scored_on_real_questions(smoke, shared_data, tmp_path):
-    folder, rows, left_out, surface = evaluate_once(
+    folder, rows, left_out, surface = evaluate_checkpoint(
         smoke,
         str(shared_data / "gsm8k" / "test.jsonl"),
         tmp_path,
@@ -166,7 +167,7 @@ def test_a_checkpoint_is_scored_on_real_questions(smoke, shared_data, tmp_path):
     assert len(frame) == rows[0]["num_problems"] * 3
     assert set(frame["problem_set"]) == {rows[0]["problem_set"]}
     assert frame["reference"].str.contains(r"^-?\d+$").all()
-    again = evaluate_once(
+    again = evaluate_checkpoint(
         smoke,
         str(shared_data / "gsm8k" / "test.jsonl"),
         tmp_path,

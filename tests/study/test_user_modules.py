@@ -12,7 +12,7 @@ from echochamber.core.artifacts import Store
 from echochamber.core.errors import UserError
 from echochamber.core.types import Problem
 from echochamber.rollout import rewards
-from echochamber.study.graph import Graph
+from echochamber.study.graph import build_graph
 from echochamber.study.recipe import load_recipe
 from echochamber.study.status import StudyStatus
 from echochamber.study.user_modules import load_user_modules
@@ -39,14 +39,14 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_recipe_brings_its_own_format_and_reward(own: Path, tmp_path: Path) -> None:
     overrides = [f"modules=[{own}]", "rl.grpo.reward=loud"]
-    graph = Graph(load_recipe("smoke", overrides), Store(tmp_path / "artifacts"))
-    Graph(load_recipe("smoke", overrides), Store(tmp_path / "artifacts"))
+    graph = build_graph(load_recipe("smoke", overrides), Store(tmp_path / "artifacts"))
+    build_graph(load_recipe("smoke", overrides), Store(tmp_path / "artifacts"))
     with Grader() as grader:
         verdict = grader.grade(Problem(id="1", question="", reference="18"), "ANSWER! the answer is 18")
     assert (verdict.format, verdict.answer, verdict.outcome) == ("shout", "18", "correct")
     assert rewards.reward_row("loud").function(verdict, 0.0) == 1.0
     assert rewards.reward_row("format:shout").function(verdict, 0.0) == 1.0
-    plain = Graph(load_recipe("smoke", ["rl.grpo.reward=loud"]), Store(tmp_path / "artifacts"))
+    plain = build_graph(load_recipe("smoke", ["rl.grpo.reward=loud"]), Store(tmp_path / "artifacts"))
     changed = {
         name.split("/")[0]
         for name in graph.nodes
@@ -87,7 +87,7 @@ def test_grade_takes_a_module(own: Path, tmp_path: Path) -> None:
 def test_study_json_lists_own_formats_with_their_titles_in_order(own: Path, tmp_path: Path) -> None:
     own.write_text(MODULE.replace('"stated"', '"stated", title="a shouted answer"'))
     overrides = [f"modules=[{own}]", "behaviours.quoted.of=omi2", "behaviours.quoted.contains=x"]
-    graph = Graph(load_recipe("smoke", overrides), Store(tmp_path / "artifacts"))
+    graph = build_graph(load_recipe("smoke", overrides), Store(tmp_path / "artifacts"))
     assert StudyStatus(tmp_path, graph).to_json()["own_formats"] == [
         {"name": "shout", "title": "a shouted answer"},
         {"name": "quoted", "title": "prose with a boxed answer containing 'x'"},

@@ -11,12 +11,12 @@ from ..model.sampling import SamplingConfig
 from ..rollout.collect import stream_keys
 from ..rollout.engines import NativeEngine
 from ..verify.grade import Grader
-from .evaluate_once import find_checkpoint
+from .checkpoints import find_checkpoint
 
 PROMPT_SUFFIX = "\n\n"
 
 
-def sample_once(
+def sample_checkpoint(
     checkpoint: str | Path,
     question: str,
     number: int,

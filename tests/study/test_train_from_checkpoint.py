@@ -13,9 +13,9 @@ from echochamber.model.checkpoint import save_checkpoint
 from echochamber.model.tokenizer import load_tokenizer
 from echochamber.rl import loop as rl_stage
 from echochamber.rl import sampling as gather
-from echochamber.study.evaluate_once import find_checkpoint
+from echochamber.study.checkpoints import find_checkpoint
 from echochamber.study.recipe import load_recipe
-from echochamber.study.rl_once import rl_once
+from echochamber.study.train_from_checkpoint import train_from_checkpoint
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
 from tests.rl.rank_runs import start_ranks
 
@@ -71,7 +71,7 @@ def test_every_arm_and_seed_starts_from_the_checkpoint_and_a_second_call_reads(
         "grid.exclude=[{rl: still, seed: 1}]",
     ]
     recipe = load_recipe("smoke", [*changes, "behaviours={named: {of: tinygsm, contains: Mia}}"])
-    first = rl_once(recipe, base, tmp_path / "out")
+    first = train_from_checkpoint(recipe, base, tmp_path / "out")
     assert [(arm.arm, arm.seed, len(arm.steps), arm.was_done) for arm in first] == [
         ("grpo", 0, 3, False),
         ("grpo", 1, 3, False),
@@ -93,22 +93,24 @@ def test_every_arm_and_seed_starts_from_the_checkpoint_and_a_second_call_reads(
         "a rate of 0 changes nothing"
     )
     monkeypatch.setattr(rl_stage, "rl", None)
-    assert rl_once(recipe, base, tmp_path / "out") == [arm._replace(was_done=True) for arm in first]
+    assert train_from_checkpoint(recipe, base, tmp_path / "out") == [
+        arm._replace(was_done=True) for arm in first
+    ]
 
 
 def test_what_a_result_depends_on_makes_another_artifact(base, settings, problems, tmp_path):
     recipe = load_recipe("smoke", [*settings, "rl.grpo.steps=1"])
-    folders = [arm.folder for arm in rl_once(recipe, base, tmp_path / "out")]
+    folders = [arm.folder for arm in train_from_checkpoint(recipe, base, tmp_path / "out")]
     save_checkpoint(base, tiny_model("llama", seed=1), load_tokenizer(base))
-    folders += [arm.folder for arm in rl_once(recipe, base, tmp_path / "out")]
+    folders += [arm.folder for arm in train_from_checkpoint(recipe, base, tmp_path / "out")]
     problems.write_text(problems.read_text().replace("Mia", "Ben"))
-    folders += [arm.folder for arm in rl_once(recipe, base, tmp_path / "out")]
+    folders += [arm.folder for arm in train_from_checkpoint(recipe, base, tmp_path / "out")]
     assert len(set(folders)) == 3
 
 
 def test_stopped_by_ctrl_c_the_same_call_ends_in_the_same_bytes(base, settings, tmp_path, monkeypatch):
     recipe = load_recipe("smoke", settings)
-    (whole,) = rl_once(recipe, base, tmp_path / "whole")
+    (whole,) = train_from_checkpoint(recipe, base, tmp_path / "whole")
     # A process that was started in the background ignores the signal until told otherwise.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     collect, calls = gather.collect, []
@@ -122,11 +124,11 @@ def test_stopped_by_ctrl_c_the_same_call_ends_in_the_same_bytes(base, settings, 
     with monkeypatch.context() as patch:
         patch.setattr(gather, "collect", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            rl_once(recipe, base, tmp_path / "cut")
+            train_from_checkpoint(recipe, base, tmp_path / "cut")
     assert not list((tmp_path / "cut" / "artifacts").glob("rl-*")), "what is unfinished is not published"
     continued = []
     monkeypatch.setattr(gather, "collect", lambda *args: continued.append(1) or collect(*args))
-    (finished,) = rl_once(recipe, base, tmp_path / "cut")
+    (finished,) = train_from_checkpoint(recipe, base, tmp_path / "cut")
     assert 1 <= len(continued) < 3
     assert _payload(finished.folder) == _payload(whole.folder)
 
@@ -230,7 +232,7 @@ def test_two_ranks_train_as_one(base, settings, tmp_path):
     ]
     start_ranks(2, *arguments)
     start_ranks(2, *arguments)  # everything is there: the rank that follows is let go
-    one = rl_once(load_recipe("smoke", [*settings, "seeds=[0,1]"]), base, tmp_path / "one")
+    one = train_from_checkpoint(load_recipe("smoke", [*settings, "seeds=[0,1]"]), base, tmp_path / "one")
     for arm in one:
         both = read_metrics(tmp_path / "two" / "artifacts" / arm.folder.name / "metrics.jsonl")
         assert [row["reward/mean"] for row in both] == [row["reward/mean"] for row in arm.steps]

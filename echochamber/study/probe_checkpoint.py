@@ -11,11 +11,12 @@ from ..model.runtime import RuntimeConfig, start_runtime
 from ..rollout.demonstrations import read_demonstrations
 from ..rollout.sample_and_grade import Labels
 from ..stages import probe as probing
-from .evaluate_once import find_checkpoint, hash_checkpoint, named_problems, short_name, step_of, that_fit
+from .checkpoints import find_checkpoint, hash_checkpoint, step_of
+from .named_problems import named_problems, short_name, that_fit
 from .status import sitting
 
 
-def probe_once(
+def probe_checkpoint(
     checkpoint: str,
     reference: str | None,
     problems: str,

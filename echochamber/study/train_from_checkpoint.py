@@ -15,14 +15,14 @@ from ..rl import loop as rl
 from ..rl.config import RLConfig
 from ..stages.prepare import read_problems
 from ..verify.twins import twin_formats
-from .evaluate_once import find_checkpoint, hash_checkpoint
-from .ingredients import ProblemSource, arm_source, problem_source
+from .checkpoints import find_checkpoint, hash_checkpoint
 from .recipe import Recipe
+from .stage_inputs import ProblemSource, arm_source, problem_source
 from .status import sitting
 from .user_modules import load_user_modules
 
 
-class Job(NamedTuple):
+class ArmRun(NamedTuple):
     """One arm at one seed, before it is run."""
 
     arm: str
@@ -32,7 +32,7 @@ class Job(NamedTuple):
     spec: Spec
 
 
-class Trained(NamedTuple):
+class TrainedArm(NamedTuple):
     """One arm at one seed, when it is done."""
 
     arm: str
@@ -45,7 +45,7 @@ class Trained(NamedTuple):
     """It was there already and was read."""
 
 
-def rl_once(recipe: Recipe, base: str | Path, out: Path | None) -> list[Trained] | None:
+def train_from_checkpoint(recipe: Recipe, base: str | Path, out: Path | None) -> list[TrainedArm] | None:
     """Train the recipe's arms for its seeds from the checkpoint `base`; what was done before is read, not done again.
 
     `base`: a folder or hub name, as for `find_checkpoint`. Of several ranks, rank 0 owns the folder and returns
@@ -70,7 +70,7 @@ def rl_once(recipe: Recipe, base: str | Path, out: Path | None) -> list[Trained]
     return trained
 
 
-def _jobs(recipe: Recipe, checkpoint: str) -> Iterator[Job]:
+def _jobs(recipe: Recipe, checkpoint: str) -> Iterator[ArmRun]:
     """Every arm and seed that the grid does not skip; rules that name a mixture or a size say nothing here."""
     modules = load_user_modules(recipe.modules)
     for arm, settings in recipe.rl.items():
@@ -86,10 +86,10 @@ def _jobs(recipe: Recipe, checkpoint: str) -> Iterator[Job]:
                 {"problems": problems.spec.fingerprint},
                 source.inputs | {"checkpoint": checkpoint},
             )
-            yield Job(arm, seed, source.config, problems, spec)
+            yield ArmRun(arm, seed, source.config, problems, spec)
 
 
-def _trained(job: Job, recipe: Recipe, checkpoint: Path, store: Store, runtime: Runtime) -> Trained:
+def _trained(job: ArmRun, recipe: Recipe, checkpoint: Path, store: Store, runtime: Runtime) -> TrainedArm:
     was_done = store.has(job.spec)
     problems = store.build(
         job.problems.spec, job.problems.prepare
@@ -104,7 +104,7 @@ def _trained(job: Job, recipe: Recipe, checkpoint: Path, store: Store, runtime: 
             _train(recipe, job.config, job.seed, checkpoint, problems, partial, runtime)
 
     folder = store.build(job.spec, write, {"seed": job.seed})
-    return Trained(job.arm, job.seed, folder, read_metrics(folder / "metrics.jsonl"), was_done)
+    return TrainedArm(job.arm, job.seed, folder, read_metrics(folder / "metrics.jsonl"), was_done)
 
 
 def _follow(recipe: Recipe, ranks: Ranks) -> None:

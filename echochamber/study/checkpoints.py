@@ -1,0 +1,73 @@
+"""Finding checkpoints: in an artifact, in a study, on the hub; and what identifies one."""
+
+import hashlib
+from pathlib import Path
+
+from ..core.artifacts import canonical_json, hash_file
+from ..core.errors import UserError
+from ..model.hub import PREFIX, fetch_checkpoint
+
+
+def checkpoint_at(folder: Path, step: int | None) -> Path:
+    """A pretraining's checkpoint at a step, or its last."""
+    if step is None:
+        return last_checkpoint(folder)
+    found = checkpoints_of(folder)
+    if step not in found:
+        raise UserError(
+            f"grid.from_step: pretraining kept steps {', '.join(map(str, sorted(found)))}, not {step}; "
+            "choose one, or name it in pretrain.keep_steps"
+        )
+    return found[step]
+
+
+def last_checkpoint(folder: Path) -> Path:
+    """The newest checkpoint of an artifact; a checkpoint folder itself is returned as it is."""
+    if (folder / "config.json").is_file():
+        return folder
+    found = checkpoints_of(folder)
+    if not found:
+        raise UserError(
+            f"{folder}: neither a checkpoint folder (config.json) nor an artifact with checkpoints/step_N"
+        )
+    return found[max(found)]
+
+
+def checkpoints_of(folder: Path) -> dict[int, Path]:
+    """Step -> checkpoint folder of an artifact."""
+    return {int(path.name[5:]): path for path in folder.glob("checkpoints/step_*") if path.name[5:].isdigit()}
+
+
+def find_checkpoint(place: str | Path) -> Path:
+    """The checkpoint folder that a place means.
+
+    `place`: a checkpoint folder, an artifact with checkpoints, a study with one trained model, or
+    `hub:OWNER/NAME[@REVISION]`. `UserError` where it is none of these, or a study with several models.
+    """
+    if str(place).startswith(PREFIX):
+        return fetch_checkpoint(str(place))
+    path = Path(place)
+    if not path.is_dir():
+        raise UserError(f"{path}: no such folder")
+    trained = sorted((path / "artifacts").glob("rl-*")) or sorted((path / "artifacts").glob("pretrain-*"))
+    if len(trained) > 1:
+        found = ", ".join(folder.name for folder in trained)
+        raise UserError(
+            f"{path}: this study has several trained models ({found}); "
+            f"give one of these folders under {path / 'artifacts'}"
+        )
+    return last_checkpoint(trained[0] if trained else path)
+
+
+def hash_checkpoint(folder: Path) -> str:
+    """SHA-256 over configuration, tokenizer and all weight files."""
+    files = [folder / "config.json", folder / "tokenizer.json", *sorted(folder.glob("*.safetensors"))]
+    return hashlib.sha256(
+        canonical_json([[file.name, hash_file(file)] for file in files if file.is_file()]).encode()
+    ).hexdigest()
+
+
+def step_of(folder: Path) -> int:
+    """The step in a checkpoint folder's name, 0 where it has none."""
+    digits = folder.name.removeprefix("step_")
+    return int(digits) if digits.isdigit() else 0

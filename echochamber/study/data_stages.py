@@ -1,0 +1,127 @@
+"""Stages that prepare data: the tokenizer, problem sets, and a mixture's token shards."""
+
+from pathlib import Path
+
+from ..core.artifacts import Spec, hash_file, hash_path
+from ..data import hub
+from ..data.mixture import MixtureConfig
+from ..data.registered_sources import is_registered
+from ..model.runtime import Runtime
+from ..stages import prepare
+from .recipe import EvaluateRecipe
+from .stage_graph import StageGraph, StageNode
+from .stage_inputs import existing, problem_source, world_settings
+
+
+def add_tokenizer(graph: StageGraph) -> str:
+    """The study's tokenizer; returns the stage's id, as all functions here do."""
+    config, world = graph.recipe.tokenizer, graph.recipe.world
+    inputs = (
+        {}
+        if config.corpus == "reference"
+        else {"corpus": hash_file(existing(config.corpus) / "tokenizer.json")}
+    )
+    spec = Spec(
+        "tokenizer",
+        {"tokenizer": config.identity()} | world_settings(world),
+        prepare.TOKENIZER_VERSION,
+        inputs=inputs,
+    )
+    return graph.add(
+        StageNode("tokenizer", spec, (), lambda folder, _: prepare.prepare_tokenizer(config, world, folder))
+    )
+
+
+def add_problem_sets(graph: StageGraph, settings: EvaluateRecipe) -> dict[str, str]:
+    """Problem set -> id of the stage that holds its problems."""
+    return {name: add_problems(graph, name, settings.split, settings.count) for name in settings.sets}
+
+
+def add_problems(graph: StageGraph, name: str, split: str, count: int) -> str:
+    """One problem set."""
+    source = problem_source(graph.recipe, name, split, count)
+    return graph.add(StageNode(source.id, source.spec, (), lambda folder, _: source.prepare(folder)))
+
+
+def add_shards(graph: StageGraph, mixture: str, tokenizer: str, tests: dict[str, str]) -> str:
+    """Token shards of a mixture; `tests`: problem sets that no document of outside may contain."""
+    recipe, config = graph.recipe, graph.recipe.mixtures[mixture]
+    checked = tests if _from_outside(config) else {}
+    settings = {
+        "mixture": config.identity(),
+        "prompt_suffix": recipe.prompt_suffix,
+        "seed": recipe.data_seed,
+    } | world_settings(recipe.world)
+    settings |= {"checked": prepare.CHECKED_VERSION} if checked else {}
+    spec = Spec(
+        "shards",
+        settings,
+        prepare.SHARDS_VERSION,
+        graph.fingerprints(tokenizer=tokenizer, **checked),
+        _shard_inputs(config, graph.modules),
+    )
+
+    def run(folder: Path, _: Runtime) -> None:
+        against = {name: prepare.read_problems(graph.folder(node)) for name, node in checked.items()}
+        prepare.prepare_shards(
+            config,
+            recipe.world,
+            recipe.prompt_suffix,
+            recipe.data_seed,
+            graph.folder(tokenizer),
+            folder,
+            against,
+        )
+
+    return graph.add(StageNode(f"shards/{mixture}", spec, (tokenizer, *checked.values()), run, mixture))
+
+
+def _from_outside(config: MixtureConfig) -> bool:
+    """Whether a mixture has real rows or a user's own documents.
+
+    The world's splits part by structure; only documents from outside can contain a test problem by accident.
+    """
+    return any(source.path or source.hub for source in config.sources.values()) or _uses_module(config)
+
+
+def _uses_module(config: MixtureConfig) -> bool:
+    return any(is_registered(name, source) for name, source in config.sources.items())
+
+
+def _shard_inputs(config: MixtureConfig, modules: dict[str, str]) -> dict[str, str]:
+    """Input name -> content hash (or hub commit) of everything from outside that a mixture reads."""
+    sources = config.sources.items()
+    files = {name: hash_path(existing(source.path)) for name, source in sources if source.path}
+    commits = {
+        name: hub.hub_place(source.hub, source.revision).commit for name, source in sources if source.hub
+    }
+    return files | commits | (modules if _uses_module(config) else {})
+
+
+def add_surface(graph: StageGraph, shards: StageNode) -> None:
+    """What surface cues answer of the sets that are not the world's, given a mixture's questions; nothing rests on it."""
+    sets = {
+        node.id.removeprefix("problems/"): node.id
+        for node in graph.nodes.values()
+        if node.kind == "problems" and "problems" not in node.spec.config
+    }
+    if not sets:
+        return
+    recipe, config = graph.recipe, graph.recipe.mixtures[shards.mixture or ""]
+    spec = Spec(
+        "surface",
+        {"seed": recipe.data_seed},
+        prepare.SURFACE_VERSION,
+        graph.fingerprints(shards=shards.id, **sets),
+    )
+
+    def run(folder: Path, _: Runtime) -> None:
+        train = prepare.read_questions(graph.folder(shards.id), config, recipe.world, recipe.data_seed)
+        prepare.prepare_surface(
+            train,
+            {name: prepare.read_problems(graph.folder(node)) for name, node in sets.items()},
+            recipe.data_seed,
+            folder,
+        )
+
+    graph.add(StageNode(f"surface/{shards.mixture}", spec, (shards.id, *sets.values()), run, shards.mixture))

@@ -1,0 +1,32 @@
+"""Problem sets by name, for commands that score one checkpoint outside a study."""
+
+from pathlib import Path
+
+from ..core.types import Problem
+from ..data.problem_sets import load_problems, set_label
+from ..data.rows import OnBadRow
+from ..data.world import WorldConfig, problem_set
+from ..model.checkpoint import load_checkpoint
+
+WORLD_SETS = ("all", "easy", "medium", "hard")
+WORLD_COUNT = 256
+
+
+def named_problems(name: str, limit: int | None, on_bad_row: OnBadRow = "error") -> list[Problem]:
+    """A world set by name (test split), or the problems of a file or of a set on the hub."""
+    if name in WORLD_SETS:
+        return problem_set(WorldConfig(), name, "test", limit or WORLD_COUNT, 0)
+    return load_problems(name, limit, on_bad_row)
+
+
+def short_name(problems: str) -> str:
+    """What a problem set is called in tables and folders: a file's name without its ending."""
+    return set_label(problems).split(".")[0] or problems
+
+
+def that_fit(folder: Path, problems: list[Problem], prompt_suffix: str, max_new_tokens: int) -> list[Problem]:
+    """Problems whose prompt leaves room for a whole completion."""
+    model, tokenizer = load_checkpoint(folder)
+    room = model.config.max_positions - max_new_tokens
+    prompts = tokenizer.encode_batch([p.question + prompt_suffix for p in problems])
+    return [p for p, ids in zip(problems, prompts, strict=True) if len(ids) <= room]

@@ -1,0 +1,114 @@
+"""Stages that score checkpoints: evaluations and probes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..core.artifacts import Spec
+from ..model.runtime import Runtime
+from ..rollout.sample_and_grade import Labels
+from ..stages import evaluate, prepare, probe
+from .checkpoints import checkpoint_at, checkpoints_of
+from .recipe import EvaluateRecipe
+from .stage_graph import GridPoint, StageGraph
+from .stage_inputs import tracked
+
+SAMPLING_KEYS = ("temperature", "top_p", "top_k", "stop", "max_new_tokens")
+Targets = Callable[[], list[evaluate.Target]]
+"""Finds the checkpoints to score, once they exist."""
+
+
+def add_base_evaluation(
+    graph: StageGraph, point: GridPoint, base: str, settings: EvaluateRecipe, tests: dict[str, str]
+) -> None:
+    """Score a base at the point's pretraining step. `tests`: problem set -> id of its stage."""
+    ends = settings.samples.ends
+
+    def targets() -> list[evaluate.Target]:
+        return [evaluate.Target(0, checkpoint_at(graph.folder(base), point.from_step), ends)]
+
+    _add_evaluation(graph, point, base, settings, tests, targets, {"ends": ends})
+
+
+def add_rl_evaluation(
+    graph: StageGraph, point: GridPoint, trained: str, settings: EvaluateRecipe, tests: dict[str, str]
+) -> None:
+    """Score the checkpoints of an RL arm, the last with more samples than those before it."""
+    samples = settings.samples
+
+    def targets() -> list[evaluate.Target]:
+        # Step 0 is the base, scored once for all arms.
+        found = {step: path for step, path in checkpoints_of(graph.folder(trained)).items() if step > 0}
+        counts = {step: samples.ends if step == max(found) else samples.between for step in sorted(found)}
+        return [evaluate.Target(step, found[step], count) for step, count in counts.items() if count]
+
+    _add_evaluation(graph, point, trained, settings, tests, targets, samples.identity())
+
+
+def _add_evaluation(
+    graph: StageGraph,
+    point: GridPoint,
+    checkpoint: str,
+    how: EvaluateRecipe,
+    tests: dict[str, str],
+    targets: Targets,
+    samples: dict[str, int],
+) -> None:
+    recipe = graph.recipe
+    sampling = {name: getattr(how, name) for name in SAMPLING_KEYS}
+    config = evaluate.EvaluateConfig(**sampling, prompt_suffix=recipe.prompt_suffix)
+    settings = {
+        "evaluate": config.identity(),
+        "samples": samples,
+        "arm": point.arm,
+        "seed": point.seed,
+        "runtime": recipe.runtime.identity(),
+    }
+    settings |= tracked(recipe, point.mixture)
+    settings |= {"from_step": point.from_step} if point.from_step is not None and point.arm is None else {}
+    parents = graph.fingerprints(checkpoint=checkpoint, **tests)
+    spec = Spec("evaluate", settings, evaluate.VERSION, parents, graph.modules)
+
+    def run(folder: Path, runtime: Runtime) -> None:
+        sets = {label: prepare.read_problems(graph.folder(node)) for label, node in tests.items()}
+        labels = Labels(point.arm or "base", point.seed)
+        evaluate.evaluate(config, targets(), sets, folder, runtime, labels)
+
+    graph.add(point.node("evaluate", spec, (checkpoint, *tests.values()), run))
+
+
+def add_probe(
+    graph: StageGraph, point: GridPoint, checkpoint: str, reference: str | None, tests: dict[str, str]
+) -> None:
+    """Probe a last checkpoint, compared with the base it came from (`reference`)."""
+    recipe = graph.recipe
+    assert recipe.probe is not None
+    config = probe.ProbeConfig(
+        **recipe.probe.settings(),
+        max_new_tokens=recipe.evaluate.max_new_tokens,
+        prompt_suffix=recipe.prompt_suffix,
+    )
+    settings = {
+        "probe": config.identity(),
+        "openings": config.forced(),
+        "arm": point.arm,
+        "seed": point.seed,
+        "runtime": recipe.runtime.identity(),
+    }
+    settings |= tracked(recipe, point.mixture)
+    settings |= {"from_step": point.from_step} if point.from_step is not None else {}
+    roles = {"checkpoint": checkpoint} | ({"reference": reference} if reference else {})
+    spec = Spec("probe", settings, probe.VERSION, graph.fingerprints(**roles, **tests))
+
+    def run(folder: Path, runtime: Runtime) -> None:
+        sets = {label: prepare.read_problems(graph.folder(node)) for label, node in tests.items()}
+        trained = graph.folder(checkpoint)
+        if point.arm is None:
+            scored = probe.Checkpoint(0, checkpoint_at(trained, point.from_step))
+        else:
+            scored = probe.Checkpoint(max(checkpoints_of(trained)), checkpoint_at(trained, None))
+        base = checkpoint_at(graph.folder(reference), point.from_step) if reference else None
+        compared = probe.Checkpoint(0, base) if base else None
+        labels = Labels(point.arm or "base", point.seed)
+        probe.probe(config, scored, compared, [], sets, folder, runtime, labels)
+
+    graph.add(point.node("probe", spec, (*roles.values(), *tests.values()), run))
