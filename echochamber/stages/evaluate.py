@@ -111,7 +111,7 @@ def evaluate(
     to_do = sum(part.completions(part.pieces.missing) for part in parts)
     with (
         Grader(config.grader) as ours,
-        LegacyGrader(tier2=config.grader.tier2, beside=ours.executor) as legacy,
+        LegacyGrader(tier2=config.grader.tier2, beside=ours.runner) as legacy,
         progress_bar("evaluate", total, done=total - to_do, unit="completions") as bar,
     ):
         for target in targets:

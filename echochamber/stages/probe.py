@@ -154,7 +154,7 @@ def probe(
     given_piece = Pieces(resume, "given", 1 if demonstrations else 0)
     with (
         Grader(config.grader) as ours,
-        LegacyGrader(tier2=config.grader.tier2, beside=ours.executor) as legacy,
+        LegacyGrader(tier2=config.grader.tier2, beside=ours.runner) as legacy,
         progress_bar("probe", total, done=total - to_do, unit="completions") as bar,
     ):
         if to_do or given_piece.missing:

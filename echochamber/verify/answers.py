@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .programs import Program, is_refusal, read_function, read_llm_code
+from .programs import NoProgram, Program, read_function, read_llm_code
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{)|\\boxed\s+(?=\S)")
 _MAX_BOXES = 100
@@ -48,14 +48,14 @@ def last_box(text: str) -> str | None:
 def _braced(text: str, start: int) -> str | None:
     """Content of the brace group that opens at `start`; None when it never closes."""
     depth = 0
-    for place in range(start, min(len(text), start + 2000)):
-        char = text[place]
+    for index in range(start, min(len(text), start + 2000)):
+        char = text[index]
         if char == "{":
             depth += 1
         elif char == "}":
             depth -= 1
             if depth == 0:
-                return text[start + 1 : place].strip()
+                return text[start + 1 : index].strip()
     return None
 
 
@@ -97,16 +97,18 @@ def _last(pattern: re.Pattern[str], text: str, missing: str) -> Reading:
 
 def read_program(text: str) -> Reading:
     """The function of a completion, as a program to call."""
-    program, detail = read_function(text)
-    return Reading(program=program, detail=detail, refused=is_refusal(detail))
+    found = read_function(text)
+    if isinstance(found, NoProgram):
+        return Reading(detail=found.why, refused=found.refused)
+    return Reading(program=found)
 
 
 def read_block(text: str) -> Reading:
     """The `<llm-code>` blocks of a completion as one program, and the box behind them."""
-    program, detail = read_llm_code(text)
-    return Reading(
-        program=program, boxed=last_box(text), detail=detail, refused=is_refusal(detail), program_prints=True
-    )
+    found, boxed = read_llm_code(text), last_box(text)
+    if isinstance(found, NoProgram):
+        return Reading(boxed=boxed, detail=found.why, refused=found.refused, program_prints=True)
+    return Reading(program=found, boxed=boxed, program_prints=True)
 
 
 ANSWER_RULES: dict[str, Callable[[str], Reading]] = {

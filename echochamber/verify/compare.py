@@ -92,21 +92,21 @@ def _parts(text: str) -> tuple[str, str, list[str]] | None:
 def _wraps(text: str) -> bool:
     """The first bracket closes at the very end."""
     depth = 0
-    for place, char in enumerate(text):
+    for index, char in enumerate(text):
         depth += (char in _OPEN) - (char in _CLOSE)
         if depth == 0:
-            return place == len(text) - 1
+            return index == len(text) - 1
     return False
 
 
 def _split(text: str) -> list[str]:
     """Pieces between commas outside all brackets."""
     pieces, depth, start = [], 0, 0
-    for place, char in enumerate(text):
+    for index, char in enumerate(text):
         depth += (char in _OPEN) - (char in _CLOSE)
         if char == "," and depth == 0:
-            pieces.append(text[start:place])
-            start = place + 1
+            pieces.append(text[start:index])
+            start = index + 1
     return [*pieces, text[start:]]
 
 

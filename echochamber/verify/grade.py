@@ -21,9 +21,9 @@ from ..core.types import Outcome, Problem, Verdict
 from .answers import ANSWER_RULES, Reading
 from .classify import classify
 from .compare import equal_float, equal_number, equal_text, for_algebra, from_python_text
-from .executor import Executor
 from .process import check_process
-from .sandbox.result import Limits, RunResult
+from .program_runner import ProgramRunner
+from .sandbox.result import RunResult, SandboxLimits
 from .style import style_features
 from .symbolic import Algebra
 from .values import canonical, from_float, parse_value
@@ -55,7 +55,7 @@ class GraderConfig(Config):
     """Record style features in the verdict."""
     process: bool = True
     """Judge the steps of problems that carry a solution graph."""
-    limits: Limits = Limits()
+    limits: SandboxLimits = SandboxLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class _Item:
     text: str
     described: bool = True
     """Whether style and steps are asked for."""
-    form: str = "other"
+    format_name: str = "other"
     reading: Reading = field(default_factory=Reading)
     style: dict[str, str] = field(default_factory=dict)
     written: Written | None = None
@@ -91,7 +91,7 @@ class Grader:
         """`workers`: sandbox processes; by default one per core, at most four."""
         self.config = config or GraderConfig()
         self.workers = workers or min(os.cpu_count() or 1, 4)
-        self.executor = Executor(self.config.limits, self.workers, self.config.tier2)
+        self.runner = ProgramRunner(self.config.limits, self.workers, self.config.tier2)
         self._algebra = Algebra(self.config.algebra_seconds) if self.config.algebra else None
 
     def __enter__(self) -> "Grader":
@@ -102,7 +102,7 @@ class Grader:
 
     def close(self) -> None:
         """End all worker processes and threads; the grader may be used again and starts new ones."""
-        self.executor.close()
+        self.runner.close()
         if self._algebra:
             self._algebra.close()
 
@@ -127,7 +127,7 @@ class Grader:
         for key, item in distinct.items():
             item.described = key in wanted
             self._guard(item, self._read)
-        wait = self.executor.start(
+        wait = self.runner.start(
             list(dict.fromkeys(i.reading.program for i in distinct.values() if i.reading.program))
         )
         for item in distinct.values():
@@ -145,12 +145,12 @@ class Grader:
             stage(item)
         except Exception as error:  # noqa: BLE001
             item.failure = f"grader: {type(error).__name__}: {error}"[:160]
-            item.verdict = Verdict(item.form, None, "infrastructure", item.failure)
+            item.verdict = Verdict(item.format_name, None, "infrastructure", item.failure)
 
     def _read(self, item: _Item) -> None:
         """Format, and what its answer rule finds."""
-        item.form = classify(item.text)
-        rule = format_row(item.form).answer_rule
+        item.format_name = classify(item.text)
+        rule = format_row(item.format_name).answer_rule
         if rule == "llm_code" and self.config.omi1_answer == "box":
             rule = "box"
         item.reading = ANSWER_RULES[rule](item.text)
@@ -159,46 +159,51 @@ class Grader:
         """What does not depend on the program's run: style features and written steps."""
         if not item.described:
             return
-        form = format_row(item.form).twin_of or item.form
+        format_name = format_row(item.format_name).twin_of or item.format_name
         if self.config.style:
-            item.style = style_features(form, item.text)
+            item.style = style_features(format_name, item.text)
         if self.config.process and item.problem.graph is not None:
-            item.written = read_steps(form, item.text, item.reading.program)
+            item.written = read_steps(format_name, item.text, item.reading.program)
 
     def _decide(self, item: _Item) -> None:
         """The verdict, with the process verdict where the problem's solution is known."""
         if item.failure:
             return
-        verdict = self._judge(item.problem.reference, item.form, item.reading, item.result)
+        verdict = self._judge(item.problem.reference, item.format_name, item.reading, item.result)
         graph, written = item.problem.graph, item.written
         if graph is not None and written is not None and verdict.outcome != "infrastructure":
-            judged = check_process(graph, item.form, written, verdict.correct, verdict.answer is not None)
+            judged = check_process(
+                graph, item.format_name, written, verdict.correct, verdict.answer is not None
+            )
             verdict = replace(verdict, process=judged.process, first_error=judged.first_error)
         item.verdict = replace(verdict, style=item.style)
 
-    def _judge(self, reference: str, form: str, reading: Reading, result: RunResult | None) -> Verdict:
+    def _judge(self, reference: str, format_name: str, reading: Reading, result: RunResult | None) -> Verdict:
         if reading.answer is not None:
-            return self._decided(form, self._decide_text(reading.answer, reference))
+            return self._decided(format_name, self._decide_text(reading.answer, reference))
         if result is None:
-            return Verdict(form, None, "error" if reading.refused else "no_answer", reading.detail)
+            return Verdict(format_name, None, "error" if reading.refused else "no_answer", reading.detail)
         if result.status == "none" and not reading.program_prints:
-            return Verdict(form, None, "no_answer", "program has no value")
+            return Verdict(format_name, None, "no_answer", "program has no value")
         if result.status == "none":
             result = RunResult("value", "text", from_printed(result.text))
         if result.status != "value":
-            return Verdict(form, None, _FAILURES[result.status], result.detail)
+            return Verdict(format_name, None, _FAILURES[result.status], result.detail)
         if not result.text:
-            return Verdict(form, None, "no_answer", "program has no value")
+            return Verdict(format_name, None, "no_answer", "program has no value")
         decision = self._decide_value(result, reference, reading.program_prints)
         return self._decided(
-            form, replace(decision, detail=_disagreement(decision.answer, reading.boxed) or decision.detail)
+            format_name,
+            replace(decision, detail=_disagreement(decision.answer, reading.boxed) or decision.detail),
         )
 
     @staticmethod
-    def _decided(form: str, decision: _Decision) -> Verdict:
+    def _decided(format_name: str, decision: _Decision) -> Verdict:
         if decision.right is None:
-            return Verdict(form, decision.answer, "infrastructure", decision.detail)
-        return Verdict(form, decision.answer, "correct" if decision.right else "wrong", decision.detail)
+            return Verdict(format_name, decision.answer, "infrastructure", decision.detail)
+        return Verdict(
+            format_name, decision.answer, "correct" if decision.right else "wrong", decision.detail
+        )
 
     def _decide_value(self, result: RunResult, reference: str, lenient: bool) -> _Decision:
         """Canonical text of a program's value, and whether it is the reference.

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 from .answers import last_box
 from .compare import equal_float, equal_text
-from .executor import Executor
+from .program_runner import ProgramRunner
 from .programs import Program, last_expression, refusal
-from .sandbox.result import Limits, RunResult
+from .sandbox.result import RunResult, SandboxLimits
 
 LABELS = ("llm-code", "tinygsm-code", "text")
 FORMAT_OF_LABEL = {"llm-code": "omi1", "tinygsm-code": "tinygsm", "text": "omi2"}
@@ -76,12 +76,12 @@ class LegacyGrader:
 
     def __init__(
         self,
-        limits: Limits | None = None,
+        limits: SandboxLimits | None = None,
         workers: int = 1,
         tier2: bool = False,
-        beside: Executor | None = None,
+        beside: ProgramRunner | None = None,
     ) -> None:
-        self._executor = Executor(limits or Limits(seconds=3.0), workers, tier2)
+        self._runner = ProgramRunner(limits or SandboxLimits(seconds=3.0), workers, tier2)
         self._beside = beside
 
     def __enter__(self) -> "LegacyGrader":
@@ -92,7 +92,7 @@ class LegacyGrader:
 
     def close(self) -> None:
         """End the workers."""
-        self._executor.close()
+        self._runner.close()
 
     def grade_batch(self, items: list[tuple[str, str]]) -> list[LegacyVerdict]:
         """Verdicts for (reference, scored text) pairs.
@@ -102,7 +102,7 @@ class LegacyGrader:
         """
         programs = [legacy_program(text) for _, text in items]
         known = self._beside.recent if self._beside else {}
-        results = known | self._executor.run_all([p for p in dict.fromkeys(programs) if p and p not in known])
+        results = known | self._runner.run_all([p for p in dict.fromkeys(programs) if p and p not in known])
         return [
             _judge(reference, text, results[program] if program else None)
             for (reference, text), program in zip(items, programs, strict=True)

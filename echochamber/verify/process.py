@@ -39,7 +39,7 @@ class ProcessVerdict:
 
 
 def check_process(
-    graph: SolutionGraph, form: str, written: Written, correct: bool, answered: bool
+    graph: SolutionGraph, format_name: str, written: Written, correct: bool, answered: bool
 ) -> ProcessVerdict:
     """Judge the steps of one completion against the world's solution.
 
@@ -53,7 +53,7 @@ def check_process(
         and (_covers(written, needed) or _same_function(written, graph))
     ):
         return ProcessVerdict("right_steps")
-    return ProcessVerdict("wrong_steps", first_error(written, graph, needed, answered, form))
+    return ProcessVerdict("wrong_steps", first_error(written, graph, needed, answered, format_name))
 
 
 def needed_steps(graph: SolutionGraph) -> list[_Signature]:
@@ -138,11 +138,11 @@ def _evaluate_written(written: Written, givens: set[Number], point: int) -> int:
 
 
 def first_error(
-    written: Written, graph: SolutionGraph, needed: list[_Signature], answered: bool, form: str
+    written: Written, graph: SolutionGraph, needed: list[_Signature], answered: bool, format_name: str
 ) -> FirstError:
     """The first thing that went wrong, reading in order."""
-    if form == "other" or not (written.operations or written.readable):
-        return "broken_format" if answered or form == "other" else "incomplete"
+    if format_name == "other" or not (written.operations or written.readable):
+        return "broken_format" if answered or format_name == "other" else "incomplete"
     known = {simple(q.value) for q in graph.quantities} | {simple(step.value) for step in graph.steps}
     right = set(needed)
     for operation in written.operations:

@@ -5,6 +5,7 @@ function does not break it; `ast` is asked only where a value is the last expres
 """
 
 import ast
+import os
 import re
 import threading
 import warnings
@@ -30,6 +31,10 @@ _NO_ARGUMENTS = re.compile(
 _ILLEGAL = re.compile("[\x00\ud800-\udfff]")
 _MAY_WARN = re.compile(r"\\|[0-9][A-Za-z_]")
 _PARSING = threading.Lock()
+# A child that is forked while another thread parses must not inherit a lock that nobody releases.
+os.register_at_fork(
+    before=_PARSING.acquire, after_in_parent=_PARSING.release, after_in_child=_PARSING.release
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,16 @@ class Program:
     """Function to call after the last block; empty: the value is the last block's last expression."""
 
 
+@dataclass(frozen=True, slots=True)
+class NoProgram:
+    """Why a text gives no program to run."""
+
+    why: str
+    """For the record's `detail` column."""
+    refused: bool = False
+    """There is a program, but it may not be run: too long, too deep, illegal characters."""
+
+
 def refusal(code: str) -> str:
     """Why `code` may not go near any parser, or an empty string."""
     if len(code) > MAX_CODE:
@@ -48,11 +63,6 @@ def refusal(code: str) -> str:
     if _ILLEGAL.search(code):
         return "NUL or surrogate in the program"
     return "brackets nested too deeply" if _depth(code) > MAX_DEPTH else ""
-
-
-def is_refusal(detail: str) -> bool:
-    """True for the reasons that `refusal` gives."""
-    return detail.startswith(("program of", "NUL or", "brackets nested"))
 
 
 def _depth(code: str) -> int:
@@ -69,16 +79,16 @@ def _depth(code: str) -> int:
     return deepest
 
 
-def read_function(text: str) -> tuple[Program | None, str]:
-    """The program whose function is the answer, or None and why."""
+def read_function(text: str) -> Program | NoProgram:
+    """The program whose function is the answer."""
     code = _unescape(_fenced_code(text) if "```" in text or "~~~" in text else text)
     why = refusal(code)
     if why:
-        return None, why
+        return NoProgram(why, refused=True)
     kept, names = _keep_definitions(_restore_indentation(_lines(code.expandtabs(4))))
     if not names:
-        return None, "truncated: no complete function header"
-    return Program(("\n".join(kept),), _entry(kept, names)), ""
+        return NoProgram("truncated: no complete function header")
+    return Program(("\n".join(kept),), _entry(kept, names))
 
 
 def _fenced_code(text: str) -> str:
@@ -126,10 +136,10 @@ def _restore_indentation(lines: list[str]) -> list[str]:
 
     Some writers drop it; the record of such programs was taken after the same repair.
     """
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         if not (_DEF.match(line) and line.rstrip().endswith(":")):
             continue
-        body = next((i for i in range(place + 1, len(lines)) if lines[i].strip()), None)
+        body = next((i for i in range(index + 1, len(lines)) if lines[i].strip()), None)
         if body is None or lines[body][:1] in (" ", "") or _DEF.match(lines[body]):
             continue
         end = next((i for i in range(body, len(lines)) if re.match(r"return\b", lines[i])), None)
@@ -157,13 +167,13 @@ def _scan(line: str, quote: str, depth: int) -> tuple[str, int]:
     """Open triple quote and open brackets after `line`."""
     if not quote and not _OPENING.search(line):
         return quote, depth
-    place = 0
-    while quote or '"""' in line[place:] or "'''" in line[place:]:
-        match = re.compile(re.escape(quote)).search(line, place) if quote else _STRINGS.search(line, place)
+    index = 0
+    while quote or '"""' in line[index:] or "'''" in line[index:]:
+        match = re.compile(re.escape(quote)).search(line, index) if quote else _STRINGS.search(line, index)
         if match is None:
             return quote, depth
-        quote, place = ("" if quote else match[0]), match.end()
-    code = line[place:].split("#", 1)[0]
+        quote, index = ("" if quote else match[0]), match.end()
+    code = line[index:].split("#", 1)[0]
     opened = sum(code.count(c) for c in "([{") - sum(code.count(c) for c in ")]}")
     return quote, max(depth + opened, 0)
 
@@ -179,18 +189,18 @@ def _entry(kept: list[str], names: list[str]) -> str:
     return names[-1]
 
 
-def read_llm_code(text: str) -> tuple[Program | None, str]:
-    """All closed `<llm-code>` blocks as one program, or None and why."""
+def read_llm_code(text: str) -> Program | NoProgram:
+    """All closed `<llm-code>` blocks as one program."""
     found = _BLOCK.findall(text)
     if not found or not found[-1][1]:
-        return None, "truncated: <llm-code> block is not closed"
+        return NoProgram("truncated: <llm-code> block is not closed")
     blocks = [_unfence(body) for body, _ in found]
     if len(blocks) > MAX_BLOCKS:
-        return None, f"{len(blocks)} <llm-code> blocks; at most {MAX_BLOCKS} are run"
+        return NoProgram(f"{len(blocks)} <llm-code> blocks; at most {MAX_BLOCKS} are run")
     why = refusal("\n".join(blocks))
     if why:
-        return None, why
-    return (Program(tuple(blocks)), "") if blocks[-1].strip() else (None, "<llm-code> block is empty")
+        return NoProgram(why, refused=True)
+    return Program(tuple(blocks)) if blocks[-1].strip() else NoProgram("<llm-code> block is empty")
 
 
 def _unfence(code: str) -> str:
@@ -222,18 +232,27 @@ def _lines(code: str) -> list[str]:
 def parse_quietly(code: str) -> ast.Module | None:
     """`ast.parse` of untrusted text that `refusal` has passed; None for whatever it does not take.
 
-    Warnings about the text (invalid escapes, `1if`) are dropped, or a strict warning filter would
-    turn them into errors; the filter is process-wide state, hence the lock.
+    One text at a time in the whole process, for two reasons. CPython counts the depth of the tree per
+    interpreter, so a thread switch in the middle of two parses ends one of them with `SystemError`
+    (python/cpython#106905). And warnings about the text (invalid escapes, `1if`) are dropped by a filter
+    that is process-wide state.
     """
-    if not _MAY_WARN.search(code):
-        return _parse(code)
-    with _PARSING, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return _parse(code)
+    with _PARSING:
+        if not _MAY_WARN.search(code):
+            return _parse(code)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _parse(code)
 
 
 def _parse(code: str) -> ast.Module | None:
-    try:
-        return ast.parse(code)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        return None
+    """A parse that another thread disturbed (one outside this module) is tried again."""
+    for last in (False, False, True):
+        try:
+            return ast.parse(code)
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
+            return None
+        except SystemError:
+            if last:
+                raise
+    raise AssertionError("unreachable")

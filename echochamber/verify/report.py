@@ -4,7 +4,7 @@ from .programs import Program
 from .sandbox.lockdown import REQUIRED, available_layers
 from .sandbox.locked import LockedPool
 from .sandbox.monty import MontyPool
-from .sandbox.result import Limits
+from .sandbox.result import SandboxLimits
 from .symbolic import Algebra
 
 _LAYER_MEANING = {
@@ -40,7 +40,7 @@ def sandbox_report() -> list[tuple[str, str, str]]:
 
 def _try_monty() -> tuple[str, str]:
     try:
-        pool = MontyPool(Limits(), workers=1)
+        pool = MontyPool(SandboxLimits(), workers=1)
     except OSError as error:
         return "off", f"Monty does not start: {error}"
     result = pool.run(Program(("6 * 3",)))
@@ -49,7 +49,7 @@ def _try_monty() -> tuple[str, str]:
 
 
 def _try_locked() -> tuple[str, str]:
-    pool = LockedPool(Limits())
+    pool = LockedPool(SandboxLimits())
     result = pool.run(Program(("import sympy\nsympy.Integer(18)",)))
     pool.close()
     return (

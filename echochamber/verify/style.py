@@ -22,13 +22,13 @@ _INITIALS = re.compile(r"[A-Za-z]{1,2}\d*|[b-df-hj-np-tv-z]{3,4}\d*")
 _RESTATED = re.compile(r"\?\s*(?:\n|$)|(?:question is|asked|asks us|want to (?:know|find))", re.IGNORECASE)
 
 
-def style_features(form: str, text: str) -> dict[str, str]:
+def style_features(format_name: str, text: str) -> dict[str, str]:
     """Feature -> value for a completion of a shipped format; empty for others."""
-    if form == "tinygsm":
+    if format_name == "tinygsm":
         return _function_style(text)
-    if form == "omi1":
+    if format_name == "omi1":
         return _block_style(text)
-    return _prose_style(form, text) if form in ("omi2", "metamath", "gsm8k") else {}
+    return _prose_style(format_name, text) if format_name in ("omi2", "metamath", "gsm8k") else {}
 
 
 def _function_style(text: str) -> dict[str, str]:
@@ -92,7 +92,7 @@ def _name_style(names: list[str]) -> str:
     return "initials"
 
 
-def _prose_style(form: str, text: str) -> dict[str, str]:
+def _prose_style(format_name: str, text: str) -> dict[str, str]:
     body = re.split(r"\n####|\nThe answer is:", text)[0]
     first = body.split("\n", 1)[0]
     return {

@@ -43,9 +43,9 @@ class Algebra:
     def _ask(self, gold: str, answer: str) -> bool | None:
         payload = f"{gold}\0{answer}".encode("utf-8", "replace")
         try:
-            reply = self._worker.request(payload, self.seconds)
+            reply = self._worker.request(payload, self.seconds, processor_time=True)
         except OSError:
-            reply = self._worker.request(payload, self.seconds)
+            reply = self._worker.request(payload, self.seconds, processor_time=True)
         return {b"1": True, b"0": False}.get(reply or b"")
 
     def close(self) -> None:

@@ -54,9 +54,9 @@ class Written:
     """False where no program or no equation could be read."""
 
 
-def read_steps(form: str, text: str, program: Program | None) -> Written:
+def read_steps(format_name: str, text: str, program: Program | None) -> Written:
     """Operations of a completion: of its program where its format is code, else of its equations."""
-    if form in CODE_FORMATS:
+    if format_name in CODE_FORMATS:
         return _read_code("\n".join(program.blocks), program.entry) if program else Written()
     return _read_prose(text)
 
@@ -170,17 +170,17 @@ def _read_prose(text: str) -> Written:
 
 def _equations(text: str) -> Iterator[tuple[str, str]]:
     """Both sides of the first equations; found from the signs, so in linear time on any text."""
-    place = -1
+    position = -1
     for _ in range(MAX_OPERATIONS * 2):
-        place = text.find("=", place + 1)
-        if place < 0:
+        position = text.find("=", position + 1)
+        if position < 0:
             return
-        start = place
-        while start > 0 and place - start < _MAX_LEFT and text[start - 1] in _LEFT_SIDE:
+        start = position
+        while start > 0 and position - start < _MAX_LEFT and text[start - 1] in _LEFT_SIDE:
             start -= 1
-        claim = _CLAIM.match(text, place + 1)
-        if claim and start < place:
-            yield re.split(r"[,.]\s", text[start:place])[-1], claim[1]
+        claim = _CLAIM.match(text, position + 1)
+        if claim and start < position:
+            yield re.split(r"[,.]\s", text[start:position])[-1], claim[1]
 
 
 def _plain_maths(text: str) -> str:
@@ -205,7 +205,7 @@ def _read_equation(tokens: list[str], claimed: Number, written: Written) -> None
     reader = _Reader(tokens, written)
     before = len(written.operations)
     reader.total()
-    if reader.place != len(tokens) or len(written.operations) == before:
+    if reader.position != len(tokens) or len(written.operations) == before:
         del written.operations[before:]
         return
     last = written.operations[-1]
@@ -216,11 +216,11 @@ class _Reader:
     """Recursive descent over + - * / and brackets."""
 
     def __init__(self, tokens: list[str], written: Written) -> None:
-        self.tokens, self.written, self.place = tokens[:200], written, 0
+        self.tokens, self.written, self.position = tokens[:200], written, 0
 
     def peek(self) -> str:
         """Next token or nothing."""
-        return self.tokens[self.place] if self.place < len(self.tokens) else ""
+        return self.tokens[self.position] if self.position < len(self.tokens) else ""
 
     def total(self) -> Operand:
         """Sums and differences."""
@@ -252,11 +252,11 @@ class _Reader:
             raise _Unreadable
         value = _number(token)
         claims = [(op.claimed if op.claimed is not None else op.value) for op in self.written.operations]
-        source = max((place for place, known in enumerate(claims) if known == value), default=None)
+        source = max((position for position, known in enumerate(claims) if known == value), default=None)
         return Operand(value, source)
 
     def take(self) -> str:
         """Consume one token."""
         token = self.peek()
-        self.place += 1
+        self.position += 1
         return token

@@ -10,7 +10,7 @@ from echochamber.core.types import Problem
 from echochamber.data.styles.terms import used_nodes
 from echochamber.data.world import FAMILIES, PROBLEM_SETS, WorldConfig, draw_problem, problem_set
 from echochamber.data.world.draft import apply
-from echochamber.data.world.proportions import PERCENTS
+from echochamber.data.world.patterns import PERCENTS
 from echochamber.data.world.structure import digest, expression, is_novel, pool_of, split_of
 from echochamber.data.world.wording import number_words, spell_out
 

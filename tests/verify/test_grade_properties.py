@@ -3,6 +3,7 @@
 import gc
 import multiprocessing
 import resource
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from fractions import Fraction
@@ -13,11 +14,11 @@ from hypothesis import strategies as st
 
 from echochamber.core.types import OUTCOMES, Problem, Quantity, SolutionGraph, Step
 from echochamber.verify import Grader, GraderConfig, classify
-from echochamber.verify.programs import Program
+from echochamber.verify.programs import Program, parse_quietly
 from echochamber.verify.sandbox.lockdown import REQUIRED, available_layers
 from echochamber.verify.sandbox.locked import LockedPool
 from echochamber.verify.sandbox.monty import MontyPool
-from echochamber.verify.sandbox.result import Limits
+from echochamber.verify.sandbox.result import SandboxLimits
 
 from .labelled_cases import labelled_cases
 
@@ -99,7 +100,7 @@ locked = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def tiers():
-    monty, full = MontyPool(Limits(), 1), LockedPool(Limits())
+    monty, full = MontyPool(SandboxLimits(), 1), LockedPool(SandboxLimits())
     yield monty, full
     monty.close()
     full.close()
@@ -230,3 +231,35 @@ def test_long_repetitions_take_linear_time(place):
         grader.grade(Problem("q", "", "(1,(2,3))"), PUMPED[place])
     legacy_program(PUMPED[place])
     assert perf_counter() - started < 4.0
+
+
+def test_threads_that_parse_do_not_disturb_each_other():
+    """CPython's depth count of a syntax tree is shared between threads (python/cpython#106905)."""
+    code, failed = "x = " + " + ".join(["(a * b)"] * 60) + "\n", []
+
+    def parse():
+        for _ in range(60):
+            try:
+                assert parse_quietly(code * 5) is not None
+            except SystemError as error:
+                failed.append(error)
+
+    def switch(phase, info):
+        for _ in range(20):
+            pass
+
+    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(5)
+    gc.callbacks.append(switch)
+    try:
+        threads = [threading.Thread(target=parse) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        gc.callbacks.remove(switch)
+        gc.set_threshold(*threshold)
+        sys.setswitchinterval(interval)
+    assert not failed

@@ -11,7 +11,7 @@ from echochamber.verify import Grader, GraderConfig
 from echochamber.verify.programs import Program
 from echochamber.verify.sandbox.lockdown import REQUIRED, available_layers
 from echochamber.verify.sandbox.locked import LockedPool
-from echochamber.verify.sandbox.result import Limits
+from echochamber.verify.sandbox.result import SandboxLimits
 
 from .hostile_programs import BODIES, HEADER, SLOW_TEXTS, TEXTS
 
@@ -108,7 +108,7 @@ locked = pytest.mark.skipif(
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", BODIES)
 def test_tier_2_withstands(kind, canary):
-    pool = LockedPool(Limits(locked_seconds=0.7))
+    pool = LockedPool(SandboxLimits(locked_seconds=0.7))
     benign = Program(("def f():\n    return 18\n",), "f")
     pool.run(benign)
     try:
@@ -128,7 +128,7 @@ def test_tier_2_withstands(kind, canary):
 @locked
 def test_tier_2_promises(canary):
     """One promise each, fast enough for every run."""
-    pool = LockedPool(Limits(locked_seconds=2.0))
+    pool = LockedPool(SandboxLimits(locked_seconds=2.0))
 
     def run(code):
         return pool.run(Program((canary(code),)))
@@ -155,7 +155,7 @@ def test_tier_2_promises(canary):
 
 @locked
 def test_a_late_second_tier_program_is_killed():
-    pool = LockedPool(Limits(locked_seconds=0.2, grace_seconds=0.5))
+    pool = LockedPool(SandboxLimits(locked_seconds=0.2, grace_seconds=0.5))
     try:
         assert pool.run(Program(("while True: pass",))).status == "timeout"
         assert pool.run(Program(("18",))).text == "18"
@@ -164,7 +164,7 @@ def test_a_late_second_tier_program_is_killed():
 
 
 def test_tier_2_fails_closed(monkeypatch):
-    pool = LockedPool(Limits())
+    pool = LockedPool(SandboxLimits())
     monkeypatch.setattr(LockedPool, "missing_layers", staticmethod(lambda worker: ["seccomp"]))
     result = pool.run(Program(("18",)))
     assert (result.status, result.detail) == ("unsupported", "second tier cannot be locked down: no seccomp")

@@ -103,12 +103,12 @@ def test_a_program_that_our_grader_has_just_run_is_not_run_again(monkeypatch):
     texts = [GOOD, crash, "<llm-code>\na = 6\na * 3\n</llm-code>", GOOD + "\nThat is all."]
     with LegacyGrader() as alone:
         expected = alone.grade_batch([("18", text) for text in texts])
-    with Grader() as ours, LegacyGrader(beside=ours.executor) as beside:
+    with Grader() as ours, LegacyGrader(beside=ours.runner) as beside:
         ours.grade_batch([(problem, text) for text in texts])
         run = []
-        plain = beside._executor.run_all
+        plain = beside._runner.run_all
         monkeypatch.setattr(
-            beside._executor, "run_all", lambda programs: run.extend(programs) or plain(programs)
+            beside._runner, "run_all", lambda programs: run.extend(programs) or plain(programs)
         )
         assert beside.grade_batch([("18", text) for text in texts]) == expected
     assert len(run) == 1  # only the one that ours cuts off before the prose

@@ -21,7 +21,7 @@ class Told:
     wordings: tuple[str, ...]
     slots: dict[str, int | Fraction | str]
     role: str
-    """`opening`, `fact` (may change places), `event` (its place in time matters), `aside` or `closing`."""
+    """`opening`, `fact` (may change places), `event` (its positions in time matters), `distractor` or `closing`."""
     late: tuple[str, ...] = ()
     """Openings: wordings for telling it after the events."""
 
@@ -86,7 +86,7 @@ class Draft:
         names = self._unique_names()
         givens = [i for i, node in enumerate(self.nodes) if not node.op]
         steps = [i for i, node in enumerate(self.nodes) if node.op]
-        place = {node: index for index, node in enumerate(givens + steps)}
+        positions = {node: index for index, node in enumerate(givens + steps)}
         unit = self.context.get("unit", "")
         owner = self.context.get("who", "")
         nodes = self.nodes
@@ -100,18 +100,18 @@ class Draft:
             )
             for i in givens
         ]
-        done = [self._step(nodes[i], names[i], place, unit, owner) for i in steps]
+        done = [self._step(nodes[i], names[i], positions, unit, owner) for i in steps]
         return SolutionGraph(tuple(quantities), tuple(done))
 
     @staticmethod
-    def _step(node: _Node, name: str, place: dict[int, int], unit: str, owner: str) -> Step:
+    def _step(node: _Node, name: str, positions: dict[int, int], unit: str, owner: str) -> Step:
         operation: Operation = node.op  # type: ignore[assignment]
         value = _fraction(node.value)
         return Step(
             name,
             operation,
-            place[node.left],
-            place[node.right],
+            positions[node.left],
+            positions[node.right],
             value,
             node.unit or unit,
             node.owner or owner,

@@ -113,7 +113,7 @@ def _problem(
     graph = draft.graph()
     return Problem(
         id=name,
-        question=question_text(draft, config, family.asides, source),
+        question=question_text(draft, config, family.distractors, source),
         reference=format_number(graph.steps[-1].value),
         problem_set=problem_set,
         split=split,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StoryRow:
     """One thing that can happen in a story."""
 
     pattern: str
@@ -17,7 +17,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SummandRow:
     """One summand of a total: a product (`*`) or a single number (`n`)."""
 
     pattern: str
@@ -27,13 +27,13 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Web:
+class Comparisons:
     """People whose numbers are given by comparison with each other."""
 
     measure: str
     """What is compared, as a variable's tail: `count`, `age`, `height`."""
     first: tuple[str, ...]
-    relations: tuple[Row, ...]
+    relations: tuple[StoryRow, ...]
     last: tuple[str, ...]
     """Questions after the last person."""
     both: tuple[str, ...]
@@ -51,16 +51,16 @@ class Family:
     name: str
     things: dict[str, tuple[str, ...]]
     """Word lists: one word of each is drawn per problem (several of `parts_from` for parts)."""
-    openings: tuple[Row, ...] = ()
-    parts: tuple[Part, ...] = ()
+    openings: tuple[StoryRow, ...] = ()
+    parts: tuple[SummandRow, ...] = ()
     total: str = "total"
     """Name of the running sum of the parts."""
     parts_from: str = ""
     """The word list of which each part takes another word as `{item}`."""
-    events: tuple[Row, ...] = ()
-    closings: tuple[Row, ...] = ()
-    web: Web | None = None
-    asides: tuple[str, ...] = ()
+    events: tuple[StoryRow, ...] = ()
+    closings: tuple[StoryRow, ...] = ()
+    comparisons: Comparisons | None = None
+    distractors: tuple[str, ...] = ()
     """Irrelevant facts with one number `{n}`."""
     unit: str = ""
     """Unit of the running value; a name in braces takes it from `things`."""
@@ -72,11 +72,11 @@ class Family:
     """Raised with any change of its texts or rows; it is part of the fingerprints of what holds the family."""
 
 
-def row(pattern: str, names: str, *wordings: str, late: tuple[str, ...] = ()) -> Row:
-    """A `Row` with its names separated by spaces."""
-    return Row(pattern, tuple(names.split()), wordings, late)
+def row(pattern: str, names: str, *wordings: str, late: tuple[str, ...] = ()) -> StoryRow:
+    """A `StoryRow` with its names separated by spaces."""
+    return StoryRow(pattern, tuple(names.split()), wordings, late)
 
 
-def part(pattern: str, names: str, *wordings: str, unit: str = "") -> Part:
-    """A `Part` with its names separated by spaces."""
-    return Part(pattern, tuple(names.split()), wordings, unit)
+def part(pattern: str, names: str, *wordings: str, unit: str = "") -> SummandRow:
+    """A `SummandRow` with its names separated by spaces."""
+    return SummandRow(pattern, tuple(names.split()), wordings, unit)

@@ -45,17 +45,17 @@ def spell_out(text: str) -> str:
     return _NUMBER.sub(replace, text)
 
 
-def question_text(draft: Draft, config: WorldConfig, asides: tuple[str, ...], source: Stream) -> str:
+def question_text(draft: Draft, config: WorldConfig, distractors: tuple[str, ...], source: Stream) -> str:
     """The question in words: an order of facts, a wording of each, digits or number words."""
     told = _ordered(draft.told, config, source)
-    if asides and chance(source, config.irrelevant_facts):
-        aside = Told(asides, {"n": 2 + below(source, min(config.max_value, 60))}, "aside")
-        told.insert(1 + below(source, len(told) - 1), aside)
+    if distractors and chance(source, config.irrelevant_facts):
+        distractor = Told(distractors, {"n": 2 + below(source, min(config.max_value, 60))}, "distractor")
+        told.insert(1 + below(source, len(told) - 1), distractor)
     named = False
     sentences = []
-    for place, item in enumerate(told):
+    for index, item in enumerate(told):
         wordings = _usable(item.wordings, config.wordings)
-        wording = pick(source, (_opening_wordings(wordings) or wordings) if place == 0 else wordings)
+        wording = pick(source, (_opening_wordings(wordings) or wordings) if index == 0 else wordings)
         if not named:
             wording, named = _name_first(wording)
         sentences.append(_filled(wording, item, draft.context))

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from ..programs import Program
 from .lockdown import REQUIRED, supported
 from .locked_child import encode_program
-from .result import Limits, RunResult
+from .result import RunResult, SandboxLimits
 from .worker import WorkerProcess
 
 _MODULE = "echochamber.verify.sandbox.zygote"
@@ -18,7 +18,7 @@ _MODULE = "echochamber.verify.sandbox.zygote"
 class LockedPool:
     """A few zygotes; `run` may be called from any thread. Nothing starts before the first program."""
 
-    def __init__(self, limits: Limits, workers: int = 1) -> None:
+    def __init__(self, limits: SandboxLimits, workers: int = 1) -> None:
         self.limits = limits
         arguments = (str(limits.locked_seconds), str(limits.locked_memory_mb), str(limits.output_kb << 10))
         self._all = [WorkerProcess(_MODULE, *arguments) for _ in range(workers)]

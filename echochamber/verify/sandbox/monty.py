@@ -30,7 +30,8 @@ from pydantic_monty import (
 )
 
 from ..programs import Program, last_expression
-from .result import Limits, RunResult, read_report
+from .processor_time import PATIENCE, ProcessorLimit, available
+from .result import RunResult, SandboxLimits, read_report
 
 _REPORT = """def _{t}(v,k=type,i=int,f=float,s=str,b=bool,l=list,u=tuple,r=repr,n=len,p=print):
     t=k(v)
@@ -57,10 +58,15 @@ _OUT_OF_SUBSET = ("does not yet support", "are not supported", "is not supported
 class MontyPool:
     """Warm Monty workers; `run` may be called from any thread."""
 
-    def __init__(self, limits: Limits, workers: int) -> None:
-        self.limits = limits
+    def __init__(self, limits: SandboxLimits, workers: int, processor_time: bool = False) -> None:
+        """`processor_time`: a program's `seconds` are processor time, and `PATIENCE` times that is the wall limit.
+
+        A wall-clock limit is cheaper, but a busy machine can use it up before the program has run.
+        """
+        self.limits, self.processor_time = limits, processor_time and available()
+        seconds = limits.seconds * (PATIENCE if self.processor_time else 1)
         self._session_limits: ResourceLimits = {
-            "max_feed_duration_secs": limits.seconds,
+            "max_feed_duration_secs": seconds,
             "max_memory": limits.memory_mb << 20,
             "max_recursion_depth": limits.recursion_depth,
             "max_suspensions": 20,
@@ -70,7 +76,7 @@ class MontyPool:
             min_processes=workers,
             max_processes=workers,
             checkout_timeout=60.0,
-            request_timeout=limits.seconds + limits.grace_seconds,
+            request_timeout=seconds + limits.grace_seconds,
             feed_duration_limit_grace=limits.grace_seconds / 2,
         )
         self._pool.__enter__()
@@ -81,15 +87,26 @@ class MontyPool:
 
     def run(self, program: Program) -> RunResult:
         """Run one program in a session of its own; never raises for what the program does."""
+        limit: ProcessorLimit | None = None
         try:
             with self._pool.checkout(limits=self._session_limits, os_policy=_POLICY) as session:
-                return self._run_blocks(session, program)
+                if not self.processor_time or session.worker_pid is None:
+                    return self._run_blocks(session, program)
+                limit = ProcessorLimit(session.worker_pid, self.limits.seconds * len(program.blocks))
+                with limit:
+                    result = self._run_blocks(session, program)
         except MontyCrashedError as error:
-            if error.timed_out:
-                return RunResult("timeout", detail="killed at the wall-clock limit")
-            return RunResult("infrastructure", detail="sandbox worker died")
+            if limit is not None and limit.reached:
+                return RunResult("timeout", detail="running time limit")
+            if not error.timed_out:
+                return RunResult("infrastructure", detail="sandbox worker died")
+            result = RunResult("timeout", detail="killed at the wall-clock limit")
         except (MontyError, OSError, TimeoutError) as error:
             return RunResult("infrastructure", detail=f"sandbox: {type(error).__name__}")
+        if result.status == "timeout" and limit is not None:
+            # The program never got the processor time that it is entitled to, so nothing is known of it.
+            return RunResult("infrastructure", detail="machine too busy to run the program")
+        return result
 
     def _run_blocks(self, session: MontySession, program: Program) -> RunResult:
         """Earlier blocks share state with the last one; an error in them does not end the program."""

@@ -9,8 +9,8 @@ Status = Literal["value", "none", "error", "timeout", "unsupported", "infrastruc
 ValueKind = Literal["int", "float", "text"]
 
 
-class Limits(Config):
-    """Limits per program."""
+class SandboxLimits(Config):
+    """SandboxLimits per program."""
 
     seconds: float = 1.0
     """Running time inside the sandbox."""

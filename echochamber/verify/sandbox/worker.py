@@ -10,6 +10,9 @@ import time
 from collections.abc import Callable
 from typing import BinaryIO
 
+from .processor_time import PATIENCE, processor_seconds
+
+_CHECK_MS = 20.0
 MAX_REPLY = 8192
 """Bytes of a reply that are read; a longer one ends the worker."""
 _ENVIRONMENT = {
@@ -19,6 +22,30 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
 }
+
+
+class _Deadline:
+    """When a reply is late: by wall-clock time, or by the processor time of process `pid`."""
+
+    def __init__(self, seconds: float, pid: int | None = None) -> None:
+        start = None if pid is None else processor_seconds(pid)
+        self.pid = None if start is None else pid
+        self.end = time.monotonic() + seconds * (1 if start is None else PATIENCE)
+        self.processor_end = (start or 0.0) + seconds
+
+    def wait_ms(self) -> float:
+        """Milliseconds until the next check."""
+        left = max(self.end - time.monotonic(), 0.0) * 1000
+        return left if self.pid is None else min(left, _CHECK_MS)
+
+    def check(self) -> None:
+        """Raise `TimeoutError` for a late reply, `OSError` where a busy machine is to blame."""
+        if self.pid is not None and (processor_seconds(self.pid) or 0.0) >= self.processor_end:
+            raise TimeoutError("no reply in time")
+        if time.monotonic() >= self.end:
+            if self.pid is None:
+                raise TimeoutError("no reply in time")
+            raise OSError("machine too busy for a reply in time")
 
 
 class WorkerProcess:
@@ -31,10 +58,14 @@ class WorkerProcess:
         self.hello = ""
         self._lock = threading.Lock()
 
-    def request(self, payload: bytes, seconds: float) -> bytes | None:
+    def request(self, payload: bytes, seconds: float, processor_time: bool = False) -> bytes | None:
         """The reply, or None when there was none in time; the worker is then replaced at the next call.
 
-        Raises `OSError` when the worker does not start or dies without a word.
+        `processor_time`: the seconds are those of the worker's processor time, for workers that never
+        wait; a busy machine then changes no reply. `PATIENCE` times that is the wall-clock limit.
+
+        Raises `OSError` when the worker does not start, dies without a word, or got too little
+        processor time.
         """
         with self._lock:
             process = self._running()
@@ -42,7 +73,7 @@ class WorkerProcess:
             try:
                 process.stdin.write(struct.pack("<I", len(payload)) + payload)
                 process.stdin.flush()
-                return self._read_frame(process, time.monotonic() + seconds)
+                return self._read_frame(process, _Deadline(seconds, process.pid if processor_time else None))
             except TimeoutError:
                 self._kill()
                 return None
@@ -71,13 +102,13 @@ class WorkerProcess:
             start_new_session=True,
         )
         try:
-            self.hello = self._read_frame(self.process, time.monotonic() + self.start_seconds).decode()
+            self.hello = self._read_frame(self.process, _Deadline(self.start_seconds)).decode()
         except OSError:
             self._kill()
             raise
         return self.process
 
-    def _read_frame(self, process: subprocess.Popen[bytes], deadline: float) -> bytes:
+    def _read_frame(self, process: subprocess.Popen[bytes], deadline: _Deadline) -> bytes:
         assert process.stdout is not None
         size = struct.unpack("<I", self._read(process.stdout.fileno(), 4, deadline))[0]
         if size > MAX_REPLY:
@@ -85,13 +116,13 @@ class WorkerProcess:
         return self._read(process.stdout.fileno(), size, deadline)
 
     @staticmethod
-    def _read(stream: int, size: int, deadline: float) -> bytes:
+    def _read(stream: int, size: int, deadline: _Deadline) -> bytes:
         data = b""
+        poller = select.poll()
+        poller.register(stream, select.POLLIN)
         while len(data) < size:
-            poller = select.poll()
-            poller.register(stream, select.POLLIN)
-            if not poller.poll(max(deadline - time.monotonic(), 0) * 1000):
-                raise TimeoutError("no reply in time")
+            while not poller.poll(deadline.wait_ms()):
+                deadline.check()
             piece = os.read(stream, size - len(data))
             if not piece:
                 raise OSError("worker ended without a reply")

@@ -1,11 +1,11 @@
 """Older, younger, twice as old."""
 
-from ..rows import Family, Web, row
+from ..rows import Comparisons, Family, row
 
 AGES = Family(
     name="ages",
     things={},
-    web=Web(
+    comparisons=Comparisons(
         measure="age",
         first=("{a} is {n} years old.", "The age of {a} is {n}."),
         relations=(
@@ -19,7 +19,7 @@ AGES = Family(
         difference=("How many years older is {a} than {b}?",),
         everyone=("What do the ages of {all} add up to?", "What is the sum of the ages of {all}?"),
     ),
-    asides=("{who} lives at number {n}.", "{who} has {n} cousins."),
+    distractors=("{who} lives at number {n}.", "{who} has {n} cousins."),
     unit="years",
     most=100,
 )

@@ -121,5 +121,5 @@ COLLECT = Family(
             "{Her} goal is {n} {items}. How many {items} are still missing?",
         ),
     ),
-    asides=("{friend} has {n} hats.", "{friend} is {n} years old.", "There are {n} books on the shelf."),
+    distractors=("{friend} has {n} hats.", "{friend} is {n} years old.", "There are {n} books on the shelf."),
 )

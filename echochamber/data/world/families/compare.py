@@ -1,13 +1,13 @@
 """More, fewer, twice and half as many."""
 
-from ..rows import Family, Web, row
+from ..rows import Comparisons, Family, row
 
 COMPARE = Family(
     name="compare",
     things={
         "items": ("pens", "cards", "shells", "stamps", "books", "coins", "toys", "apples", "games", "posters")
     },
-    web=Web(
+    comparisons=Comparisons(
         measure="count",
         first=("{a} has {n} {items}.", "{a} owns {n} {items}."),
         relations=(
@@ -44,7 +44,7 @@ COMPARE = Family(
         difference=("How many more {items} does {a} have than {b}?",),
         everyone=("How many {items} do {all} have together?", "How many {items} do {all} have in all?"),
     ),
-    asides=("{who} is {n} years old.", "{who} has {n} hats."),
+    distractors=("{who} is {n} years old.", "{who} has {n} hats."),
     unit="{items}",
     version=2,
 )

@@ -69,7 +69,7 @@ DISCOUNT = Family(
             "The price is split into {n} equal payments. How many dollars is one payment?",
         ),
     ),
-    asides=("The {one_item} weighs {n} kg.", "The shop has {n} windows.", "{friend} is {n} years old."),
+    distractors=("The {one_item} weighs {n} kg.", "The shop has {n} windows.", "{friend} is {n} years old."),
     unit="dollars",
     version=2,
 )

@@ -79,7 +79,7 @@ FACTORY = Family(
             "At ${n} each, how many dollars are the {parts} worth?",
         ),
     ),
-    asides=("The hall is {n} meters long.", "{who} is {n} years old.", "The machine weighs {n} kg."),
+    distractors=("The hall is {n} meters long.", "{who} is {n} years old.", "The machine weighs {n} kg."),
     unit="{parts}",
     version=2,
 )

@@ -66,7 +66,11 @@ FARM = Family(
             "The {goods} are spread evenly over {n} baskets. How many {goods} does each basket hold?",
         ),
     ),
-    asides=("The farm has {n} hens.", "{who} gets up {n} minutes before sunrise.", "The barn has {n} doors."),
+    distractors=(
+        "The farm has {n} hens.",
+        "{who} gets up {n} minutes before sunrise.",
+        "The barn has {n} doors.",
+    ),
     unit="{goods}",
     version=2,
 )

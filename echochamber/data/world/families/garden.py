@@ -65,6 +65,6 @@ GARDEN = Family(
             "{She} gives every plant {n} cups of water. How many cups does {she} use?",
         ),
     ),
-    asides=("The garden is {n} meters long.", "The spade cost ${n}.", "{friend} has {n} trees."),
+    distractors=("The garden is {n} meters long.", "The spade cost ${n}.", "{friend} has {n} trees."),
     unit="plants",
 )

@@ -1,11 +1,11 @@
 """Longer, shorter, half as long."""
 
-from ..rows import Family, Web, row
+from ..rows import Comparisons, Family, row
 
 LENGTHS = Family(
     name="lengths",
     things={"thing": ("ropes", "ribbons", "planks", "chains", "scarves", "cables", "belts")},
-    web=Web(
+    comparisons=Comparisons(
         measure="length",
         first=("{a}'s {one_thing} is {n} cm long.", "{a} has a {one_thing} of {n} cm."),
         relations=(
@@ -45,7 +45,7 @@ LENGTHS = Family(
             "What is the total length in cm of the {thing} of {all}?",
         ),
     ),
-    asides=("{who} is {n} years old.", "{who} has a box of {n} nails."),
+    distractors=("{who} is {n} years old.", "{who} has a box of {n} nails."),
     unit="cm",
     small=6,
     version=2,

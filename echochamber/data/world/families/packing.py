@@ -63,7 +63,7 @@ PACKING = Family(
         ),
         row("", "", "How many {items} are there now?", "How many {items} are there in the end?"),
     ),
-    asides=("The shop is open {n} hours.", "The truck drives {n} km.", "A {one_box} weighs {n} grams."),
+    distractors=("The shop is open {n} hours.", "The truck drives {n} km.", "A {one_box} weighs {n} grams."),
     unit="{items}",
     version=2,
 )

@@ -53,7 +53,7 @@ READING = Family(
             "A chapter is {n} pages long. How many chapters is that?",
         ),
     ),
-    asides=("The library is {n} minutes away.", "{friend} owns {n} books.", "The lamp cost ${n}."),
+    distractors=("The library is {n} minutes away.", "{friend} owns {n} books.", "The lamp cost ${n}."),
     unit="pages",
     version=2,
 )

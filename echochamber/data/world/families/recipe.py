@@ -55,7 +55,7 @@ RECIPE = Family(
             "It is divided equally between two bowls. How many cups of {stuff} are in each bowl?",
         ),
     ),
-    asides=(
+    distractors=(
         "The oven is {n} years old.",
         "The {one_dish} needs {n} minutes in the oven.",
         "{friend} has {n} spoons.",

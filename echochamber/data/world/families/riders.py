@@ -63,7 +63,11 @@ RIDERS = Family(
             "A ticket costs ${n} for each person on board. How many dollars do they pay together?",
         ),
     ),
-    asides=("The driver is {n} years old.", "The trip takes {n} minutes.", "The {one_bus} has {n} windows."),
+    distractors=(
+        "The driver is {n} years old.",
+        "The trip takes {n} minutes.",
+        "The {one_bus} has {n} windows.",
+    ),
     unit="people",
     version=2,
 )

@@ -69,7 +69,7 @@ SAVINGS = Family(
             "How many {wish} at ${n} each can {she} buy with all of it?",
         ),
     ),
-    asides=("{Her} money box is {n} cm wide.", "{friend} has {n} coins.", "The shop is {n} km away."),
+    distractors=("{Her} money box is {n} cm wide.", "{friend} has {n} coins.", "The shop is {n} km away."),
     unit="dollars",
     version=2,
 )

@@ -71,7 +71,7 @@ SCHOOL = Family(
             "There are {n} seats for them. How many seats are free?",
         ),
     ),
-    asides=("The {place} is {n} km away.", "The guide is {n} years old.", "The tour takes {n} minutes."),
+    distractors=("The {place} is {n} km away.", "The guide is {n} years old.", "The tour takes {n} minutes."),
     unit="people",
     version=2,
 )

@@ -37,6 +37,6 @@ SCORES = Family(
             "{She} gets a penalty of {n} points. What is {her} final score?",
         ),
     ),
-    asides=("{friend} has {n} medals.", "The hall has {n} seats.", "{She} is {n} years old."),
+    distractors=("{friend} has {n} medals.", "The hall has {n} seats.", "{She} is {n} years old."),
     unit="points",
 )

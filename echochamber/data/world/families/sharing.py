@@ -68,7 +68,7 @@ SHARING = Family(
             "{half} of the {items} go to {friend}. How many {items} does {friend} get?",
         ),
     ),
-    asides=(
+    distractors=(
         "There are {n} pictures on the wall.",
         "The table has {n} chairs.",
         "{friend} brings {n} candles.",

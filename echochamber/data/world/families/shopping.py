@@ -80,7 +80,7 @@ SHOPPING = Family(
             "The cost is shared equally by {n} people. How many dollars does each of them pay?",
         ),
     ),
-    asides=(
+    distractors=(
         "The shop is {n} minutes away.",
         "{friend} has ${n} at home.",
         "There are {n} people in the shop.",

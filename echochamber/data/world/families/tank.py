@@ -68,7 +68,7 @@ TANK = Family(
             "The water is poured into {n} cans of one size. How many liters does a can hold?",
         ),
     ),
-    asides=("The {tank} is {n} years old.", "{who} has {n} plants.", "It is {n} degrees outside."),
+    distractors=("The {tank} is {n} years old.", "{who} has {n} plants.", "It is {n} degrees outside."),
     unit="liters",
     version=2,
 )

@@ -52,7 +52,7 @@ TRAVEL = Family(
             "{She} spreads the distance evenly over {n} days. How many km does {she} do each day?",
         ),
     ),
-    asides=("{She} carries {n} kg.", "It is {n} degrees warm.", "The ticket costs ${n}."),
+    distractors=("{She} carries {n} kg.", "It is {n} degrees warm.", "The ticket costs ${n}."),
     unit="km",
     version=2,
 )

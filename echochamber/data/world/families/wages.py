@@ -47,7 +47,7 @@ WAGES = Family(
             "With all the money {she} buys books for ${n} each. How many books is that?",
         ),
     ),
-    asides=("{She} is {n} years old.", "{friend} works for {n} days.", "The way to work is {n} km."),
+    distractors=("{She} is {n} years old.", "{friend} works for {n} days.", "The way to work is {n} km."),
     unit="dollars",
     version=2,
 )

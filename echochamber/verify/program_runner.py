@@ -1,4 +1,4 @@
-"""Programs to results: warm workers, each distinct program once, a second try alone, then tier 2."""
+"""Programs to results: each distinct program once on warm workers, a second try alone, then tier 2."""
 
 import os
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .programs import Program
 from .sandbox.locked import LockedPool
 from .sandbox.monty import MontyPool
-from .sandbox.result import Limits, RunResult
+from .sandbox.result import RunResult, SandboxLimits
 
 
 @dataclass
@@ -19,16 +19,18 @@ class _Owned:
     monty: MontyPool
     threads: ThreadPoolExecutor
     locked: LockedPool | None
+    alone: MontyPool | None = None
+    """One worker for second tries; started with the first of them."""
 
 
-class Executor:
+class ProgramRunner:
     """Runs programs in parallel over worker processes; safe from any thread, lazily started."""
 
-    def __init__(self, limits: Limits, workers: int, tier2: bool) -> None:
+    def __init__(self, limits: SandboxLimits, workers: int, tier2: bool) -> None:
         self.limits, self.workers, self.tier2 = limits, workers, tier2
         self._owned: _Owned | None = None
         self.recent: dict[Program, RunResult] = {}
-        """What the last batch's programs gave, for another grader of the same completions; only what a second run would repeat."""
+        """Results of the last batch that a second run would repeat, for another grader of the same texts."""
 
     def run_all(self, programs: list[Program]) -> dict[Program, RunResult]:
         """Each program once."""
@@ -37,7 +39,7 @@ class Executor:
     def start(self, programs: list[Program]) -> Callable[[], dict[Program, RunResult]]:
         """Begin to run each program once; the returned function waits for the results.
 
-        What timed out or broke down is tried once more, alone.
+        What timed out or failed on our side is tried once more, alone, under a limit on processor time.
         """
         self.recent = {}
         if not programs:
@@ -45,7 +47,7 @@ class Executor:
         own = self._own()
         chunk = max(1, min(16, len(programs) // (4 * self.workers)))
         parts = [programs[start : start + chunk] for start in range(0, len(programs), chunk)]
-        done = own.threads.map(lambda part: [self._run_one(own, program) for program in part], parts)
+        done = own.threads.map(lambda part: [_run_once(own, program) for program in part], parts)
 
         def wait() -> dict[Program, RunResult]:
             results = {
@@ -55,7 +57,7 @@ class Executor:
             }
             for program, result in results.items():
                 if result.status in ("timeout", "infrastructure"):
-                    results[program] = self._run_one(own, program)
+                    results[program] = self._run_alone(own, program, result)
             self.recent = {
                 program: result for program, result in results.items() if result.status in ("value", "error")
             }
@@ -63,13 +65,12 @@ class Executor:
 
         return wait
 
-    @staticmethod
-    def _run_one(own: _Owned, program: Program) -> RunResult:
-        try:
-            result = own.monty.run(program)
-            return own.locked.run(program) if result.status == "unsupported" and own.locked else result
-        except Exception as error:  # noqa: BLE001  (the grader's edge: one program must not end a batch)
-            return RunResult("infrastructure", detail=f"sandbox: {type(error).__name__}: {error}"[:160])
+    def _run_alone(self, own: _Owned, program: Program, first: RunResult) -> RunResult:
+        """The second try. A program that exceeds its limit again keeps its first result."""
+        if own.alone is None:
+            own.alone = MontyPool(self.limits, 1, processor_time=True)
+        second = _run_once(own, program, own.alone)
+        return first if second.status == first.status == "timeout" else second
 
     def _own(self) -> _Owned:
         if self._owned is None or self._owned.pid != os.getpid():
@@ -85,6 +86,15 @@ class Executor:
         if own is None or own.pid != os.getpid():
             return
         own.threads.shutdown()
-        own.monty.close()
-        if own.locked:
-            own.locked.close()
+        for pool in (own.monty, own.alone, own.locked):
+            if pool is not None:
+                pool.close()
+
+
+def _run_once(own: _Owned, program: Program, pool: MontyPool | None = None) -> RunResult:
+    """Tier 1 by `pool` (default: the shared one), and tier 2 for what tier 1 does not support."""
+    try:
+        result = (pool or own.monty).run(program)
+        return own.locked.run(program) if result.status == "unsupported" and own.locked else result
+    except Exception as error:  # noqa: BLE001  (the grader's edge: one program must not end a batch)
+        return RunResult("infrastructure", detail=f"sandbox: {type(error).__name__}: {error}"[:160])
