@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from .page_schema import CompletionData, CompletionRow, CountRow, ProblemData
 from .runs import Run
 from .study_folder import StoredStage, Study, scan_table
 
@@ -19,18 +20,15 @@ _PROBLEM = ("problem_set", "split", "problem_id", "question", "reference", "fami
 _SHOWN = ("step", "sample", "format", "outcome", "answer", "detail", "num_tokens", "truncated")
 
 
-def sample_completions(study: Study, runs: Sequence[Run]) -> dict[str, Any]:
-    """Plain data for the page's browser.
+def sample_completions(study: Study, runs: Sequence[Run]) -> CompletionData:
+    """Plain data for the page's browser: a sample of completions, and counts of *all* sampled ones.
 
-    `problems`: one object each; `rows`: [run, source, problem, step, sample, format, outcome, answer,
-    detail, num_tokens, truncated, text] with indices into runs and problems and source 0 for an
-    evaluation, 1 for a training rollout; `counts`: [run, set, split, step, format, outcome, number] of
-    *all* sampled completions. The same problems are chosen in every run, by a hash of their id.
+    The same problems are chosen in every run, by a hash of their id.
     """
     quota = MAX_COMPLETIONS // max(len(runs), 1)
     problems: dict[tuple[Any, ...], int] = {}
-    rows: list[list[Any]] = []
-    counts: list[list[Any]] = []
+    rows: list[CompletionRow] = []
+    counts: list[CountRow] = []
     for index, run in enumerate(runs):
         try:
             scans = [
@@ -39,16 +37,17 @@ def sample_completions(study: Study, runs: Sequence[Run]) -> dict[str, Any]:
                 if (scan := scan_table(study, node, "records.parquet")) is not None
             ]
             drawn, rollouts = _evaluated(scans, quota * 3 // 4), _rollouts(study, run.rl, quota // 4)
-            counts += [[index, *row] for scan in scans for row in _counts(scan)]
+            counts += [CountRow._make((index, *row)) for scan in scans for row in _counts(scan)]
         except pl.exceptions.PolarsError as error:
             study.trouble(f"{run.id}: completions cannot be read ({str(error).splitlines()[0]})")
             continue
-        rows += _rows(drawn, problems, [index, EVALUATION])
-        rows += _rows(rollouts, problems, [index, ROLLOUT])
-    names = list(_PROBLEM)
+        rows += _rows(drawn, problems, (index, EVALUATION))
+        rows += _rows(rollouts, problems, (index, ROLLOUT))
     return {
-        "problems": [dict(zip(names, key, strict=True)) for key in problems],
+        "problems": [ProblemData(**dict(zip(_PROBLEM, key, strict=True))) for key in problems],  # type: ignore[typeddict-item]
+        "row_columns": CompletionRow._fields,
         "rows": rows,
+        "count_columns": CountRow._fields,
         "counts": counts,
     }
 
@@ -92,8 +91,8 @@ def _rollouts(study: Study, rl: StoredStage | None, quota: int) -> pl.DataFrame 
 
 
 def _rows(
-    table: pl.DataFrame | None, problems: dict[tuple[Any, ...], int], head: list[int]
-) -> list[list[Any]]:
+    table: pl.DataFrame | None, problems: dict[tuple[Any, ...], int], head: tuple[int, int]
+) -> list[CompletionRow]:
     """Rows for the page; problems not seen before are added to `problems`."""
     rows = []
     for row in table.iter_rows(named=True) if table is not None else ():
@@ -104,7 +103,7 @@ def _rows(
             if len(text) <= MAX_TEXT
             else text[:MAX_TEXT] + f"\n[... {len(text) - MAX_TEXT} more characters]"
         )
-        rows.append([*head, problem, *(row[name] for name in _SHOWN), shown])
+        rows.append(CompletionRow._make((*head, problem, *(row[name] for name in _SHOWN), shown)))
     return rows
 
 

@@ -1,13 +1,14 @@
 """Everything the page's script draws, as plain JSON data."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .averages import Row, average_rows
 from .completions import sample_completions
-from .headline import TITLES
+from .format_display import FormatDisplay, format_displays
 from .null_model import null_path, thin
+from .page_schema import DenseData, PageData, PretrainingData, RunData
 from .runs import Run, complete_runs, ends, problem_sets, written_formats
 from .study_folder import Study, read_log
 
@@ -24,18 +25,22 @@ DIAGNOSTICS = {
 """RL metrics drawn as small charts, with what they are and their unit."""
 
 
-def page_data(study: Study, runs: Sequence[Run]) -> dict[str, Any]:
-    """Formats, runs with their curves and checkpoints, and the sample of completions."""
-    names = written_formats(runs)
+def study_formats(study: Study, runs: Sequence[Run]) -> dict[str, FormatDisplay]:
+    """How every format of the study is shown, by name, in order of display."""
+    return format_displays(study.own_formats, written_formats(runs))
+
+
+def page_data(study: Study, runs: Sequence[Run], formats: Mapping[str, FormatDisplay]) -> PageData:
+    """Formats that were written, runs with their curves and checkpoints, and the sample of completions."""
+    written = set(written_formats(runs))
+    shown = [row for name, row in formats.items() if name in written]
+    sets = problem_sets(list(runs))
     return {
-        "formats": [{"name": name, "title": TITLES.get(name, "")} for name in names],
-        "sets": [list(pair) for pair in problem_sets(list(runs))],
+        "formats": [{"name": row.name, "title": row.title} for row in shown],
+        "colors": {name: row.color for name, row in formats.items()},
+        "sets": sets,
         "diagnostics": DIAGNOSTICS,
-        "runs": [
-            _run(study, run, names)
-            | {"complete": [all(ends(run, pair)) for pair in problem_sets(list(runs))]}
-            for run in runs
-        ],
+        "runs": [_run(study, run, [row.name for row in shown], sets) for run in runs],
         "joined": _joined(runs),
         "completions": sample_completions(study, runs),
     }
@@ -62,7 +67,7 @@ def _group_label(run: Run) -> str:
     return " · ".join(part for part in (run.mixture, run.size, run.arm) if part)
 
 
-def _run(study: Study, run: Run, names: list[str]) -> dict[str, Any]:
+def _run(study: Study, run: Run, names: list[str], sets: Sequence[tuple[str, str]]) -> RunData:
     node = run.rl or run.pretrain
     assert node is not None
     return {
@@ -75,10 +80,11 @@ def _run(study: Study, run: Run, names: list[str]) -> dict[str, Any]:
         "checkpoints": run.rows,
         "null": null_path(study, run, names),
         "pretraining": _pretraining(study, run),
+        "complete": [all(ends(run, pair)) for pair in sets],
     }
 
 
-def _dense(rows: Sequence[Row], names: list[str]) -> dict[str, Any]:
+def _dense(rows: Sequence[Row], names: list[str]) -> DenseData:
     """Columns over training steps; a share that is not logged is null."""
     return {
         "step": [row["step"] for row in rows],
@@ -88,7 +94,7 @@ def _dense(rows: Sequence[Row], names: list[str]) -> dict[str, Any]:
     }
 
 
-def _pretraining(study: Study, run: Run) -> dict[str, list[Any]]:
+def _pretraining(study: Study, run: Run) -> PretrainingData:
     rows = thin(read_log(study, run.pretrain, "metrics.jsonl")) if run.pretrain else []
     return {"tokens": [row.get("tokens") for row in rows], "loss": [row.get("loss") for row in rows]}
 

@@ -1,33 +1,55 @@
-"""A table of text with a question over it, and how numbers are written in it."""
+"""A table with a question over it: its cells, and how numbers are written in them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict
 
 from .number_text import bounds, percent
 from .run_inputs import RunInputs
 
 
-class Cell(str):
-    """Text of one cell that leads to the completions behind it."""
+class Goal(TypedDict):
+    """The completions behind a number: what the browser on the page shows after a click."""
 
-    goal: dict[str, Any]
+    run: str
+    """Id of the run."""
+    step: int
+    format: str
+    """Empty: any format."""
+    set: str
+    """Problem set; empty: the one that is shown."""
+    change: str
+    """A change between before and after, as the browser's filter has it; empty: any."""
 
-    def __new__(cls, text: str, goal: dict[str, Any]) -> "Cell":
-        """A string with a goal (see `target`)."""
-        made = super().__new__(cls, text)
-        made.goal = goal
-        return made
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: text, or a number with its interval and the completions behind it."""
+
+    value: str
+    interval: str = ""
+    """`54–60%`, `no interval`; empty in a cell that is no estimate."""
+    known: bool = True
+    """False where there is no number, only words for its absence."""
+    goal: Goal | None = None
+
+    def to(self, goal: Goal) -> "Cell":
+        """The same cell, leading to the completions behind it; one without a number leads nowhere."""
+        return replace(self, goal=goal) if self.known else self
+
+
+NOT_ESTIMABLE = Cell("not estimable", known=False)
+NO_INTERVAL = "no interval"
 
 
 @dataclass(frozen=True)
 class PageTable:
-    """A question, its answer as a table of text, and what to know when reading it."""
+    """A question, its answer as a table, and what to know when reading it."""
 
     question: str
     columns: list[str]
-    rows: list[list[str]]
-    """A `Cell` among them can be clicked."""
+    rows: list[list[Cell]]
     note: str = ""
 
 
@@ -45,25 +67,40 @@ def seeds_note(inputs: Sequence["RunInputs"]) -> str:
     )
 
 
-def signed(value: float | None, interval: Sequence[float | None]) -> str:
-    """`+38 points [35 to 41]`."""
+def signed(value: float | None, interval: Sequence[float | None]) -> Cell:
+    """A change in points: `+38.0 points`, `+35.1 to +41.2`."""
     if value is None:
-        return "not estimable"
+        return NOT_ESTIMABLE
     low, high = interval
-    around = (
-        f" [{max(100 * low, -100):+.1f} to {min(100 * high, 100):+.1f}]"
-        if low is not None and high is not None
-        else " (no interval)"
-    )
-    return f"{100 * value:+.1f} points{around}"
+    around = NO_INTERVAL
+    if low is not None and high is not None:
+        around = f"{max(100 * low, -100):+.1f} to {min(100 * high, 100):+.1f}"
+    return Cell(f"{100 * value:+.1f} points", around)
 
 
-def share(row: dict[str, Any]) -> str:
-    """`57% [54–60%]` from the columns value, low, high."""
-    known = [row["low"], row["high"]] if row["low"] is not None else None
-    return f"{percent(row['value'])} [{bounds(known)}]" if row["value"] is not None else "not estimable"
+def share(row: Mapping[str, Any]) -> Cell:
+    """A share: `57%`, `54–60%`, from the columns value, low, high."""
+    if row["value"] is None:
+        return NOT_ESTIMABLE
+    return Cell(percent(row["value"]), bounds([row["low"], row["high"]] if row["low"] is not None else None))
 
 
-def target(one: RunInputs, **wanted: Any) -> dict[str, Any]:
+def number(row: Mapping[str, Any], digits: int = 2, least: float = -math.inf) -> Cell:
+    """A number in its own unit: `0.42`, `0.31 to 0.55`, from the columns value, low, high.
+
+    `least`: the smallest value that the quantity can have; a bound below it is drawn up to it.
+    """
+    if row["value"] is None:
+        return NOT_ESTIMABLE
+    low, high = row["low"], row["high"]
+    around = f"{max(low, least):.{digits}f} to {high:.{digits}f}" if low is not None else NO_INTERVAL
+    return Cell(f"{row['value']:.{digits}f}", around)
+
+
+def target(
+    one: RunInputs, step: int | None = None, format: str = "", set: str = "", change: str = ""
+) -> Goal:
     """Completions behind a row: the run's last step unless said otherwise."""
-    return {"run": one.run.id, "step": one.last, "format": "", "set": "", "change": ""} | wanted
+    return Goal(
+        run=one.run.id, step=one.last if step is None else step, format=format, set=set, change=change
+    )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,21 @@ from markupsafe import Markup, escape
 from ..core.artifacts import write_text
 from .averages import at, top_format
 from .findings import findings
-from .headline import change, how_sure, sentences, tiles, title
+from .headline import certainty, progress, tiles
 from .number_text import bounds, count, percent
-from .page_data import page_data, script_safe
+from .page_data import page_data, script_safe, study_formats
 from .page_ledger import page_ledger
+from .page_words import certainty_sentences, main_sentence, score_sentences, tile_views
 from .questions.mixture_plans import mixture_plans
 from .questions.score_changes import paired_changes
-from .questions.shortcut_baselines import surface_table
+from .questions.shortcut_baselines import shortcut_table
 from .runs import Run, ends, find_runs, problem_sets
-from .study_folder import KINDS, Study, load_study, read_json
+from .study_folder import KINDS, Study, load_study
 from .summary import stage_seconds, study_summary, summarise_study
 
 __all__ = ["build_report", "render_page", "study_summary"]
 
+PAGE = files("echochamber.analysis") / "page"
 SCRIPTS = ("chart.js", "central.js", "readout.js", "browser.js", "main.js")
 STATUSES = ("done", "running", "pending", "failed")
 
@@ -48,35 +51,23 @@ def render_page(study: Study, runs: list[Run], live: bool = False) -> str:
 
     `live`: for the loopback server, with a script that asks it for newer versions.
     """
-    data = page_data(study, runs)
+    formats = study_formats(study, runs)
     summary = summarise_study(study, runs)
     sets = problem_sets(runs)
     found = tiles(summary, runs, sets[0], paired_changes(study, runs, sets[0])) if sets else []
-    page = files("echochamber.analysis") / "page"
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {
-        "percent": percent,
-        "bounds": bounds,
-        "change": change,
-        "format_title": title,
-        "duration": duration,
-        "count": count,
-        "code": code,
-    }
-    template = environment.from_string((page / "report.html.j2").read_text(encoding="utf-8"))
-    return template.render(
+    names = (*SCRIPTS, *(["live.js"] if live else []))
+    return _template().render(
         study=study,
         summary=summary,
-        tiles=found,
-        sentences=sentences(found, runs),
-        sure=how_sure(summary, runs, sets[0]) if sets else "",
+        tiles=tile_views(found, formats),
+        main_sentence=main_sentence(found, progress(runs), formats),
+        score_sentences=score_sentences(found),
+        certainty=certainty_sentences(certainty(summary, runs, sets[0]), formats) if sets else "",
         findings=findings(study, runs, sets[0]) if sets else [],
         ledger=page_ledger(study),
         arms=arm_rows(runs, sets[0]) if sets else [],
         plans=mixture_plans(study),
-        surface=surface_table(study),
+        shortcuts=shortcut_table(study),
         counted={status: sum(node.status == status for node in study.nodes) for status in STATUSES},
         seconds=stage_seconds(study),
         nodes=sorted(
@@ -84,17 +75,51 @@ def render_page(study: Study, runs: list[Run], live: bool = False) -> str:
         ),
         recipe=yaml.safe_dump(study.recipe, sort_keys=False, allow_unicode=True),
         libraries=libraries(study),
-        data=script_safe(data),
-        style=(page / "report.css").read_text(encoding="utf-8"),
-        scripts=[
-            (page / name).read_text(encoding="utf-8") for name in (*SCRIPTS, *(["live.js"] if live else []))
-        ],
+        data=script_safe(page_data(study, runs, formats)),
+        style=(PAGE / "report.css").read_text(encoding="utf-8"),
+        scripts=[(PAGE / name).read_text(encoding="utf-8") for name in names],
         live=live,
     )
 
 
-def arm_rows(runs: Sequence[Run], chosen: tuple[str, str]) -> list[dict[str, Any]]:
-    """One table row per run: the winner, then six cells: its share, pass@1 and pass@k, before and after."""
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "percent": percent,
+        "bounds": bounds,
+        "duration": duration,
+        "count": count,
+        "code": code,
+    }
+    return environment.from_string((PAGE / "report.html.j2").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class ArmCell:
+    """One score of one checkpoint of a run, and the completions behind it."""
+
+    value: float | None
+    interval: list[float] | None
+    step: int | None
+    format: str
+    k: str | None
+
+
+@dataclass(frozen=True)
+class ArmRow:
+    """One run: its winner, then six cells: the winner's share, pass@1 and pass@k, before and after."""
+
+    index: int
+    run: Run
+    winner: str | None
+    k: str
+    cells: list[ArmCell]
+
+
+def arm_rows(runs: Sequence[Run], chosen: tuple[str, str]) -> list[ArmRow]:
+    """One table row per run."""
     rows = []
     for index, run in enumerate(runs):
         base, final = ends(run, chosen)
@@ -102,17 +127,17 @@ def arm_rows(runs: Sequence[Run], chosen: tuple[str, str]) -> list[dict[str, Any
         k = shared_k([row for row in (base, final) if row])
         paths: list[tuple[str, ...]] = [("formats", winner or "", "share"), ("accuracy",), ("pass@k", k)]
         cells = [
-            {
-                "value": at(row, path),
-                "interval": at(row, ("intervals", *path)),
-                "step": at(row, ("step",)),
-                "format": winner if path[0] == "formats" else "",
-                "k": k if path[0] == "pass@k" else None,
-            }
+            ArmCell(
+                at(row, path),
+                at(row, ("intervals", *path)),
+                at(row, ("step",)),
+                winner or "" if path[0] == "formats" else "",
+                k if path[0] == "pass@k" else None,
+            )
             for path in paths
             for row in (base, final)
         ]
-        rows.append({"index": index, "run": run, "winner": winner, "k": k, "cells": cells})
+        rows.append(ArmRow(index, run, winner, k, cells))
     return rows
 
 
@@ -124,13 +149,10 @@ def shared_k(rows: Sequence[dict[str, Any]]) -> str:
 
 def libraries(study: Study) -> list[str]:
     """Each set of library versions that made a stage, as one line."""
-    found = []
-    for node in study.nodes:
-        manifest = read_json(study, node, "manifest.json") if not node.partial else None
-        versions = manifest.get("libraries") if isinstance(manifest, dict) else None
-        if isinstance(versions, dict):
-            found.append(", ".join(f"{name} {version}" for name, version in sorted(versions.items())))
-    return sorted(set(found))
+    found = (node.manifest.libraries for node in study.nodes)
+    return sorted(
+        {", ".join(f"{name} {number}" for name, number in sorted(one.items())) for one in found if one}
+    )
 
 
 def code(text: str) -> Markup:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.formats import FORMAT_NAMES
+from .stored_files import ScoreRow
 from .study_folder import StoredStage, Study, read_json, read_log
 
 Row = dict[str, Any]
@@ -122,40 +123,22 @@ def _of_checkpoints(
 
 
 def _rows(study: Study, node: StoredStage) -> Iterator[Row]:
-    data = read_json(study, node, "summary.json")
-    for row in data if isinstance(data, list) else []:
-        if (
-            isinstance(row, dict)
-            and isinstance(row.get("step"), int)
-            and isinstance(row.get("formats"), dict)
-        ):
-            yield _complete(row)
-        else:
+    for data in read_json(study, node, "summary.json") or []:
+        try:
+            yield ScoreRow.read(data).as_row()
+        except ValueError:
             study.trouble(f"{node.id}: summary.json has a row without step or formats; it is left out")
-
-
-def _complete(row: Row) -> Row:
-    """The row with every block that later code reads; what was absent or no block is empty."""
-    blocks = ("pass@k", "maj@k", "formats")
-    found = row.get("intervals")
-    intervals = found if isinstance(found, dict) else {}
-    tidy = {name: row[name] if isinstance(row.get(name), dict) else {} for name in blocks}
-    tidy["intervals"] = intervals | {name: intervals.get(name) or {} for name in blocks}
-    return {"problem_set": "", "split": "", "accuracy": None, "greedy_accuracy": None} | row | tidy
 
 
 def rl_config(study: Study, arm: str) -> Row:
     """The resolved RL settings of one arm, {} where the recipe does not have them."""
-    arms = study.recipe.get("rl")
-    found = arms.get(arm) if isinstance(arms, dict) else None
-    return found if isinstance(found, dict) else {}
+    settings: Row = (study.recipe.get("rl") or {}).get(arm) or {}
+    return settings
 
 
 def rollout_size(config: Row) -> tuple[int, int]:
     """Prompts per step and samples per prompt of an arm; 32 x 8 where the recipe does not say."""
-    found = (config.get("prompts_per_step"), config.get("samples_per_prompt"))
-    prompts, samples = (n if isinstance(n, int) else usual for n, usual in zip(found, (32, 8), strict=True))
-    return prompts, samples
+    return config.get("prompts_per_step") or 32, config.get("samples_per_prompt") or 8
 
 
 def ends(run: Run, chosen: tuple[str, str]) -> tuple[Row | None, Row | None]:

@@ -5,16 +5,16 @@ folder without a readable `study.json` is an error.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
 from ..core.errors import UserError
 from ..core.metrics import read_metrics
 from ..core.records import RECORD_SCHEMA, SCHEMA_VERSION
+from .stored_files import ManifestFile, StageEntry, StoredFile, StudyFile
 
 KINDS = ("tokenizer", "problems", "shards", "surface", "pretrain", "rl", "evaluate", "probe")
 """Stage kinds in the order in which data flows."""
@@ -39,11 +39,17 @@ class StoredStage:
     status: str
     seconds: float | None
     error: str
-    code_version: str
+    manifest: ManifestFile
+    """Of the finished artifact; empty before."""
     evaluation: str = ""
     """Name of a further evaluation (`also_evaluate` in the recipe); empty for the study's own."""
     from_step: int | None = None
     """Pretraining step that RL starts from; None: the last."""
+
+    @property
+    def code_version(self) -> str:
+        """Version of the code that made the artifact; empty where it is not known."""
+        return self.manifest.code_version
 
 
 @dataclass
@@ -61,6 +67,8 @@ class Study:
     """Hash of the claims' criteria as it was when RL first started, with the time."""
     commands: list[str] = field(default_factory=list)
     """Commands that ran the study, without the output folder."""
+    own_formats: dict[str, str] = field(default_factory=dict)
+    """Name -> title of the formats that are not shipped, in order of registration."""
     troubles: list[str] = field(default_factory=list)
 
     def node(self, node_id: str) -> StoredStage | None:
@@ -88,47 +96,57 @@ def load_study(folder: Path) -> Study:
         ) from None
     except ValueError as error:
         raise UserError(f"{path}: is not valid JSON ({error})") from None
-    if not isinstance(data, dict) or not isinstance(data.get("nodes"), list):
-        raise UserError(f"{path}: expected an object with a list `nodes`, found {type(data).__name__}")
+    try:
+        stored = StudyFile.read(data)
+    except ValueError as error:
+        raise UserError(f"{path}: expected an object with a list `nodes`; {error}") from None
     study = Study(
         folder=folder,
-        name=str(data.get("name") or folder.name),
-        question=str(data.get("question") or ""),
-        notes=[str(note) for note in data.get("notes") or []],
-        recipe=data.get("recipe") or {},
-        code_version=str(data.get("code_version") or ""),
-        criteria=data["criteria"] if isinstance(data.get("criteria"), dict) else {},
-        commands=[str(command) for command in data.get("commands") or []],
-        nodes=[_node(folder, row) for row in data["nodes"] if isinstance(row, dict) and row.get("id")],
+        name=stored.name or folder.name,
+        question=stored.question,
+        notes=stored.notes,
+        recipe=stored.recipe,
+        code_version=stored.code_version,
+        criteria=stored.criteria,
+        commands=stored.commands,
+        own_formats=stored.format_titles(),
+        nodes=[_stage(folder, entry) for entry in stored.nodes],
     )
     _note_unfinished(study)
     return study
 
 
-def _node(root: Path, row: Mapping[str, Any]) -> StoredStage:
-    kind, fingerprint = str(row.get("kind") or ""), str(row.get("fingerprint") or "")
-    name = Path(str(row.get("folder") or f"{kind}-{fingerprint}")).name
+def _stage(root: Path, entry: StageEntry) -> StoredStage:
+    name = Path(entry.folder or f"{entry.kind}-{entry.fingerprint}").name
     finished, growing = root / "artifacts" / name, root / "artifacts" / ".partial" / name
-    complete = (finished / "manifest.json").is_file()
-    seed, seconds = row.get("seed"), row.get("seconds")
+    manifest = finished / "manifest.json"
+    complete = manifest.is_file()
     return StoredStage(
-        id=str(row["id"]),
-        kind=kind,
-        fingerprint=fingerprint,
+        id=entry.id,
+        kind=entry.kind,
+        fingerprint=entry.fingerprint,
         folder=finished if complete else growing if growing.is_dir() else None,
         partial=not complete,
-        mixture=str(row.get("mixture") or ""),
-        size=str(row.get("size") or ""),
-        arm=str(row.get("arm") or ""),
-        seed=seed if isinstance(seed, int) else None,
-        parents=tuple(str(parent) for parent in row.get("parents") or ()),
-        status=str(row.get("status") or "pending"),
-        seconds=float(seconds) if isinstance(seconds, int | float) else None,
-        error=str(row.get("error") or ""),
-        code_version=str(_read_object(finished / "manifest.json").get("code_version") or ""),
-        evaluation=str(row.get("evaluation") or ""),
-        from_step=row["from_step"] if isinstance(row.get("from_step"), int) else None,
+        mixture=entry.mixture,
+        size=entry.size,
+        arm=entry.arm,
+        seed=entry.seed,
+        parents=tuple(entry.parents),
+        status=entry.status,
+        seconds=entry.seconds,
+        error=entry.error,
+        manifest=_manifest(manifest),
+        evaluation=entry.evaluation,
+        from_step=entry.from_step,
     )
+
+
+def _manifest(path: Path) -> ManifestFile:
+    """What the manifest says; an empty one where there is none or it is torn."""
+    try:
+        return ManifestFile.read(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return ManifestFile()
 
 
 def _note_unfinished(study: Study) -> None:
@@ -144,15 +162,6 @@ def _note_unfinished(study: Study) -> None:
         study.trouble(f"stages were made by different code versions: {', '.join(versions)}")
 
 
-def _read_object(path: Path) -> dict[str, Any]:
-    """A JSON object, or {} when there is none."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
 def read_json(study: Study, node: StoredStage, name: str) -> Any:
     """A JSON file of a stage, None with a note when it is not there or torn."""
     if node.folder is None:
@@ -165,6 +174,19 @@ def read_json(study: Study, node: StoredStage, name: str) -> Any:
     except ValueError:
         study.trouble(f"{node.id}: {name} is not valid JSON")
     return None
+
+
+File = TypeVar("File", bound=StoredFile)
+
+
+def read_stored(study: Study, node: StoredStage, name: str, kind: type[File]) -> File | None:
+    """A JSON file of a stage as its type, None with a note when it is missing, torn or of another kind."""
+    data = read_json(study, node, name)
+    try:
+        return kind.read(data) if data is not None else None
+    except ValueError as error:
+        study.trouble(f"{node.id}: {name} is not as expected ({error})")
+        return None
 
 
 def read_log(study: Study, node: StoredStage, name: str) -> list[dict[str, Any]]:

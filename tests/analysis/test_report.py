@@ -89,7 +89,7 @@ def test_headline_numbers_are_those_of_the_summary(page: Page, study: Path) -> N
         (summary["base"]["maj@k"]["8"], summary["final"]["maj@k"]["8"]),
     ]
     assert [(float(str(a)), float(str(b))) for a, b in shown] == expected
-    assert "one way to answer: code block with output (omi1)" in page.text
+    assert "onto one format: code block with output (omi1)" in page.text
 
 
 def test_notes_stand_before_the_first_figure(page: Page) -> None:
@@ -211,7 +211,7 @@ def test_same_study_same_bytes(study: Path, tmp_path: Path) -> None:
         (lambda f: (find(f, "rl-*") / "metrics.jsonl").write_text('{"step": 1, "rew'), ""),
         (lambda f: (find(f, "shards-*") / "plan.json").write_text("null"), ""),
         (lambda f: shutil.rmtree(find(f, "rl-*")), "nothing to show yet"),
-        (lambda f: shutil.rmtree(f / "artifacts"), "No answer yet."),
+        (lambda f: shutil.rmtree(f / "artifacts"), "No result yet."),
     ],
 )
 def test_damage_is_named_and_never_a_traceback(
@@ -253,7 +253,7 @@ def test_without_evaluations_the_headline_says_how_far_training_is(copied: Path,
     for path in (copied / "artifacts").glob("evaluate-*/summary.json"):
         path.unlink()
     page = read(copied, tmp_path / "r.html")
-    assert "No answer yet: at step 48 of RL, code block with output (omi1) has" in page.text
+    assert "No result yet: at step 48 of RL, code block with output (omi1) has" in page.text
 
 
 def test_seeds_that_are_not_finished_do_not_hide_those_that_are(grid: Path, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from echochamber.analysis import study_summary
-from echochamber.analysis.headline import Tile, sentences, tiles, winners
+from echochamber.analysis.format_display import format_displays
+from echochamber.analysis.headline import Tile, tiles
 from echochamber.analysis.number_text import bounds, percent
+from echochamber.analysis.page_words import main_sentence, seed_winners
 from echochamber.analysis.questions.score_changes import paired_changes
 from echochamber.analysis.runs import find_runs, problem_sets
 from echochamber.analysis.study_folder import load_study
@@ -66,17 +68,20 @@ def test_a_format_that_died_in_one_seed_has_no_mean_accuracy(grid: Path) -> None
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        (0.3, 0.97, "one way to answer"),
-        (0.3, 0.6, "the most used format is"),
-        (0.95, 0.99, "There was little to choose from"),
+        (0.3, 0.97, "onto one format"),
+        (0.3, 0.6, "the largest share belongs to"),
+        (0.95, 0.99, "already used one format"),
     ],
 )
 def test_headline_claims_no_more_than_happened(before: float, after: float, said: str) -> None:
-    cells = {"before_interval": [before, before], "after_interval": [after, after], "target": {}}
+    cells = {"before_interval": [before, before], "after_interval": [after, after], "step": 8}
     shown = [
-        Tile(label, "", before, after, **cells) for label in ("Written as omi1", "Right at the first try")
+        Tile("share", before, after, **cells, winners=("omi1",)),
+        Tile("accuracy", before, after, **cells),
     ]
-    assert said in sentences(shown)[0]
+    sentence = main_sentence(shown, None, format_displays({}))
+    assert said in sentence
+    assert "code block with output (omi1)" in sentence
 
 
 def test_the_headline_and_the_table_of_gains_judge_a_change_alike(study: Path, grid: Path) -> None:
@@ -86,14 +91,14 @@ def test_the_headline_and_the_table_of_gains_judge_a_change_alike(study: Path, g
         runs = find_runs(loaded)
         chosen = problem_sets(runs)[0]
         changes = paired_changes(loaded, runs, chosen)
-        found = {tile.label: tile for tile in tiles(summarise_study(loaded, runs), runs, chosen, changes)}
-        assert found["Right at the first try"].change_interval == changes["accuracy"]
-        assert found["Right at the first try"].direction == "up"
-    overlapping = {"before_interval": [0.1, 0.4], "after_interval": [0.3, 0.6], "target": {}}
-    assert Tile("", "", 0.2, 0.4, **overlapping).direction == "unclear"
-    assert Tile("", "", 0.2, 0.4, **overlapping, change_interval=(0.1, 0.3)).direction == "up"
-    assert Tile("", "", 0.4, 0.2, **overlapping, change_interval=(-0.3, -0.1)).direction == "down"
-    assert Tile("", "", 0.4, 0.2, **overlapping, change_interval=(-0.3, 0.1)).direction == "unclear"
+        found = {tile.measure: tile for tile in tiles(summarise_study(loaded, runs), runs, chosen, changes)}
+        assert found["accuracy"].change_interval == changes["accuracy"]
+        assert found["accuracy"].direction == "up"
+    overlapping = {"before_interval": [0.1, 0.4], "after_interval": [0.3, 0.6], "step": 8}
+    assert Tile("accuracy", 0.2, 0.4, **overlapping).direction == "unclear"
+    assert Tile("accuracy", 0.2, 0.4, **overlapping, change_interval=(0.1, 0.3)).direction == "up"
+    assert Tile("accuracy", 0.4, 0.2, **overlapping, change_interval=(-0.3, -0.1)).direction == "down"
+    assert Tile("accuracy", 0.4, 0.2, **overlapping, change_interval=(-0.3, 0.1)).direction == "unclear"
 
 
 def test_words_for_numbers() -> None:
@@ -107,4 +112,4 @@ def test_words_for_numbers() -> None:
     ]
     assert bounds([0.31, 0.367]) == "31–37%"
     assert bounds(None) == "no interval"
-    assert winners(["omi1", "tinygsm", "omi1"]) == "omi1 in 2 seeds, tinygsm in 1"
+    assert seed_winners(["omi1", "tinygsm", "omi1"]) == "omi1 in 2 seeds, tinygsm in 1"

@@ -1,7 +1,8 @@
 "use strict";
 // The completion browser: one problem at a time, two checkpoints side by side, or one training step.
 
-const [RUN, SOURCE, PROBLEM, STEP, SAMPLE, FORMAT, OUTCOME, ANSWER, DETAIL, TOKENS, TRUNCATED, TEXT] = Array(12).keys();
+// Rows come as arrays in the order of `columns`; here they are objects.
+const named = (columns, rows) => rows.map((row) => Object.fromEntries(columns.map((name, i) => [name, row[i]])));
 const CHANGES = { "": "any change", gained: "wrong → right", lost: "right → wrong", kept: "right → right", missed: "wrong → wrong", format: "another format" };
 const shown = () => (innerWidth < 640 ? 1 : 3);
 
@@ -9,7 +10,10 @@ class Browser {
   constructor(host, controls, page) {
     Object.assign(this, { host, controls, page, at: 0 });
     this.filter = { left: "0:0", right: "", format: "", outcome: "", change: "" };
-    this.problems = page.data.completions.problems;
+    const { problems, row_columns, rows, count_columns, counts } = page.data.completions;
+    this.problems = problems;
+    this.completions = named(row_columns, rows);
+    this.counts = named(count_columns, counts);
     host.addEventListener("keydown", (event) => {
       if (event.target.matches("select, input")) return;
       if (event.key === "ArrowRight") this.move(1);
@@ -18,11 +22,11 @@ class Browser {
   }
 
   rows() {
-    return this.page.data.completions.rows.filter((row) => row[RUN] === this.page.state.run);
+    return this.completions.filter((row) => row.run === this.page.state.run);
   }
 
   steps(source) {
-    return [...new Set(this.rows().filter((row) => row[SOURCE] === source).map((row) => row[STEP]))].sort((a, b) => a - b);
+    return [...new Set(this.rows().filter((row) => row.source === source).map((row) => row.step))].sort((a, b) => a - b);
   }
 
   // A new run, or new filters from a click elsewhere on the page.
@@ -67,8 +71,8 @@ class Browser {
     this.controls.replaceChildren(
       ...(training ? [] : [this.select("Before", "left", [["", evaluated]])]),
       this.select(training ? "Step" : "After", "right", right),
-      this.select("Format", "format", [["", [["", "any"], ...distinct(FORMAT).map((f) => [f, f])]]]),
-      this.select("Outcome", "outcome", [["", [["", "any"], ...distinct(OUTCOME).map((o) => [o, o.replace("_", " ")])]]]),
+      this.select("Format", "format", [["", [["", "any"], ...distinct("format").map((f) => [f, f])]]]),
+      this.select("Outcome", "outcome", [["", [["", "any"], ...distinct("outcome").map((o) => [o, o.replace("_", " ")])]]]),
       ...(training ? [] : [this.select("Change", "change", [["", Object.entries(CHANGES)]])]),
     );
   }
@@ -77,15 +81,15 @@ class Browser {
     const [source, step] = this.filter[key].split(":").map(Number);
     const found = new Map();
     for (const row of this.rows())
-      if (row[SOURCE] === source && row[STEP] === step) {
-        if (!found.has(row[PROBLEM])) found.set(row[PROBLEM], []);
-        found.get(row[PROBLEM]).push(row);
+      if (row.source === source && row.step === step) {
+        if (!found.has(row.problem)) found.set(row.problem, []);
+        found.get(row.problem).push(row);
       }
     return found;
   }
 
   passes(row) {
-    return (!this.filter.format || row[FORMAT] === this.filter.format) && (!this.filter.outcome || row[OUTCOME] === this.filter.outcome);
+    return (!this.filter.format || row.format === this.filter.format) && (!this.filter.outcome || row.outcome === this.filter.outcome);
   }
 
   // Change is judged on the first completion of either side: the greedy one where there is one.
@@ -93,8 +97,8 @@ class Browser {
     if (!this.filter.change) return true;
     if (!before || !after) return false;
     const [was, is] = [before[0], after[0]];
-    const right = (row) => row[OUTCOME] === "correct";
-    const tests = { gained: !right(was) && right(is), lost: right(was) && !right(is), kept: right(was) && right(is), missed: !right(was) && !right(is), format: was[FORMAT] !== is[FORMAT] };
+    const right = (row) => row.outcome === "correct";
+    const tests = { gained: !right(was) && right(is), lost: right(was) && !right(is), kept: right(was) && right(is), missed: !right(was) && !right(is), format: was.format !== is.format };
     return tests[this.filter.change];
   }
 
@@ -122,9 +126,9 @@ class Browser {
     const [source, step] = this.filter.right.split(":").map(Number);
     if (source) return "A few completions of each training step are kept here.";
     const [name, split] = this.page.set();
-    const rows = this.page.data.completions.counts.filter((row) => row[0] === this.page.state.run && row[1] === name && row[2] === split && row[3] === step);
-    const all = rows.reduce((sum, row) => sum + row[6], 0);
-    const match = rows.filter((row) => (!this.filter.format || row[4] === this.filter.format) && (!this.filter.outcome || row[5] === this.filter.outcome)).reduce((sum, row) => sum + row[6], 0);
+    const rows = this.counts.filter((row) => row.run === this.page.state.run && row.problem_set === name && row.split === split && row.step === step);
+    const sum = (some) => some.reduce((total, row) => total + row.number, 0);
+    const all = sum(rows), match = sum(rows.filter((row) => this.passes(row)));
     return `${match.toLocaleString("en")} of all ${all.toLocaleString("en")} sampled completions of this checkpoint match; this page carries a sample of them.`;
   }
 
@@ -161,14 +165,14 @@ class Browser {
   }
 
   card(row) {
-    const right = row[OUTCOME] === "correct";
-    const facts = [row[SAMPLE] < 0 ? "greedy" : `sample ${row[SAMPLE]}`, `${row[TOKENS] ?? "?"} tokens`, row[TRUNCATED] ? "cut off at the limit" : "", row[DETAIL] || ""].filter(Boolean).join(" · ");
+    const right = row.outcome === "correct";
+    const facts = [row.sample < 0 ? "greedy" : `sample ${row.sample}`, `${row.num_tokens ?? "?"} tokens`, row.truncated ? "cut off at the limit" : "", row.detail || ""].filter(Boolean).join(" · ");
     return node("article", { class: `card${this.passes(row) ? "" : " off"}` },
       node("header", {},
-        node("span", { class: "format", style: `--c:${this.page.colour(row[FORMAT])}` }, row[FORMAT]),
-        node("span", { class: `outcome ${right ? "right" : "wrong"}` }, `${right ? "✓" : "✗"} ${row[OUTCOME].replace("_", " ")}`),
-        node("span", { class: "answer" }, row[ANSWER] === null ? "no answer" : `answer ${row[ANSWER]}`)),
-      node("pre", {}, row[TEXT] || "(empty)"),
+        node("span", { class: "format", style: `--c:${this.page.colour(row.format)}` }, row.format),
+        node("span", { class: `outcome ${right ? "right" : "wrong"}` }, `${right ? "✓" : "✗"} ${row.outcome.replace("_", " ")}`),
+        node("span", { class: "answer" }, row.answer === null ? "no answer" : `answer ${row.answer}`)),
+      node("pre", {}, row.text || "(empty)"),
       node("footer", {}, facts));
   }
 }

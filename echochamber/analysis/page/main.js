@@ -1,8 +1,8 @@
 "use strict";
 // Ties the parts together: selection, theme, legend, click-through.
 
-const PALETTE = ["var(--f1)", "var(--f2)", "var(--f3)", "var(--f4)", "var(--f5)", "var(--f6)", "var(--f7)"];
-const FIXED = { tinygsm: 0, omi1: 1, omi2: 2, metamath: 3, gsm8k: 4, other: 6 };
+// The shipped formats have the first colours of report.css; own formats share the rest in order of registration.
+const OTHER = 5, SHIPPED = 6, COLOURS = 12;
 
 class Tip {
   constructor(element) {
@@ -39,8 +39,8 @@ class Page {
   }
 
   colour(name) {
-    const own = this.formats.map((f) => f.name).filter((f) => !(f in FIXED));
-    return PALETTE[name in FIXED ? FIXED[name] : own.includes(name) ? (5 + own.indexOf(name)) % PALETTE.length : 6];
+    const index = this.data.colors[name] ?? OTHER;
+    return `var(--format-${index < COLOURS ? index : SHIPPED + ((index - SHIPPED) % (COLOURS - SHIPPED))})`;
   }
 
   set() {

@@ -11,12 +11,10 @@ def copies_series(mixtures: Mapping[str, Any]) -> dict[str, dict[float, str]]:
     """
     found: dict[tuple[str, str], dict[float, str]] = {}
     for name, mixture in mixtures.items():
-        sources = mixture.get("sources") if isinstance(mixture, dict) else None
-        if not isinstance(sources, dict):
-            continue
+        sources = (mixture or {}).get("sources") or {}
         for source, settings in sources.items():
-            copies = settings.get("copies") if isinstance(settings, dict) else None
-            if not isinstance(copies, int | float):
+            copies = (settings or {}).get("copies")
+            if copies is None:
                 continue
             rest = {other: value for other, value in sources.items() if other != source}
             own = {key: value for key, value in settings.items() if key != "copies"}

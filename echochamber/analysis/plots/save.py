@@ -127,8 +127,7 @@ def dose_figures(
     study: Study, runs: list[Run], chosen: tuple[str, str], k: str
 ) -> Iterator[tuple[str, Figure]]:
     """Pass rates after RL against the copies of one source, for each size and arm that has them."""
-    mixtures = study.recipe.get("mixtures")
-    for source, series in copies_series(mixtures if isinstance(mixtures, dict) else {}).items():
+    for source, series in copies_series(study.recipe.get("mixtures") or {}).items():
         for size, arm in dict.fromkeys((run.size, run.arm) for run in runs if run.arm):
             finals = {}
             for copies, mixture in series.items():

@@ -12,7 +12,7 @@ from ...stats.bootstrap import (
     problem_weights,
 )
 from ...stats.pass_at_k import pass_at_k, powers_up_to
-from ..page_table import Cell, PageTable, share, target
+from ..page_table import NOT_ESTIMABLE, Cell, PageTable, share, target
 from ..run_inputs import RunInputs
 from ..study_folder import Study
 from .estimates import ESTIMATE, estimate, over_seeds
@@ -146,7 +146,7 @@ def variants_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> Pa
     goals = {False: target(inputs[0], step=0), True: target(inputs[0])}
     sides = [(kind, last) for kind in names if any(kind == key[1] for key in cells) for last in goals]
     rows = [
-        [str(k), *(Cell(cells.get((k, *side), "not estimable"), goals[side[1]]) for side in sides)]
+        [Cell(str(k)), *(cells.get((k, *side), NOT_ESTIMABLE).to(goals[side[1]]) for side in sides)]
         for k in sorted({key[0] for key in cells})
     ]
     columns = ["k", *(f"{names[kind]}, {'after' if last else 'before'}" for kind, last in sides)]

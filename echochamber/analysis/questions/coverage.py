@@ -108,10 +108,10 @@ def coverage_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> Pa
     goals = (target(inputs[0], step=0), target(inputs[0]), target(inputs[0], change="gained"))
     rows = [
         [
-            label,
+            Cell(label),
             *(
-                Cell(text, goal)
-                for text, goal in zip(
+                cell.to(goal)
+                for cell, goal in zip(
                     (cells[name, "before"], cells[name, "after"], parts[name]), goals, strict=True
                 )
             ),

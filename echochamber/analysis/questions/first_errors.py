@@ -62,15 +62,15 @@ def errors_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> Page
     order = merged.with_columns(first=pl.col("flip") == "right to wrong").sort(
         "first", "count", descending=[False, True], maintain_order=True
     )
-    rows: list[list[str]] = []
+    rows: list[list[Cell]] = []
     for row in order.iter_rows(named=True):
         goal = target(inputs[0], change="gained" if row["flip"] == "wrong to right" else "lost")
         rows.append(
             [
-                row["flip"],
-                row["first_error"].replace("_", " "),
-                Cell(str(row["count"]), goal),
-                Cell(share(row), goal),
+                Cell(row["flip"]),
+                Cell(row["first_error"].replace("_", " ")),
+                Cell(str(row["count"])).to(goal),
+                share(row).to(goal),
             ]
         )
     columns = ["Flip", "First error of the wrong side", "Problems", "Share of the flip"]

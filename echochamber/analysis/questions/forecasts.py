@@ -20,7 +20,7 @@ from ...stats.intervals import wilson
 from ..averages import seed_interval
 from ..completion_counts import matrices, shared_problems
 from ..number_text import percent
-from ..page_table import Cell, PageTable, share, target
+from ..page_table import Cell, PageTable, number, share, target
 from ..run_inputs import RunInputs
 from ..runs import rl_config, rollout_size
 from ..study_folder import Study
@@ -160,27 +160,24 @@ def over_runs(tables: Sequence[pl.DataFrame], name: str, score: str) -> dict[str
     )
 
 
-def _row(name: str, tables: Sequence[pl.DataFrame], one: RunInputs) -> list[str]:
+def _row(name: str, tables: Sequence[pl.DataFrame], one: RunInputs) -> list[Cell]:
     found = [table.row(by_predicate=pl.col("forecast") == name, named=True) for table in tables]
     winners = list(dict.fromkeys(row["winner"] for row in found))
     goal = target(one, step=one.last if name == "what happened" else 0)
     cells = [_joined(found, score) for score in ("share", "total_variation", "brier")]
     certain = name != "what happened" and all(row["share_low"] is None for row in found)
-    texts = [
-        f"{percent(cells[0]['value'])} by construction" if certain else share(cells[0]),
-        _plain(cells[1]),
-        _plain(cells[2]),
-    ]
+    won = Cell(f"{percent(cells[0]['value'])} by construction") if certain else share(cells[0])
+    scores = [won, number(cells[1]), number(cells[2])]
     if name == "what happened":
-        return [name, ", ".join(winners), Cell(texts[0], goal), "–", "–", "–"]
+        return [Cell(name), Cell(", ".join(winners)), won.to(goal), *[Cell("–", known=False)] * 3]
     hits = sum(row["hit"] for row in found)
     low, high = wilson(hits, len(found))
     hit = (
-        ("yes" if hits else "no")
+        Cell("yes" if hits else "no")
         if len(found) == 1
-        else f"{hits} of {len(found)} [{percent(low)} to {percent(high)}]"
+        else Cell(f"{hits} of {len(found)}", f"{percent(low)} to {percent(high)}")
     )
-    return [name, ", ".join(winners), *(Cell(text, goal) for text in (*texts, hit))]
+    return [Cell(name), Cell(", ".join(winners)), *(cell.to(goal) for cell in (*scores, hit))]
 
 
 def _joined(found: Sequence[dict[str, Any]], score: str) -> dict[str, Any]:
@@ -201,11 +198,6 @@ def _joined(found: Sequence[dict[str, Any]], score: str) -> dict[str, Any]:
     scale = largest if len(found) > 1 else 1.0
     low, high = (bounds[0] * scale, bounds[1] * scale) if bounds else (None, None)
     return {"value": sum(values) / len(values), "low": low, "high": high}
-
-
-def _plain(cell: dict[str, Any]) -> str:
-    around = f" [{cell['low']:.2f} to {cell['high']:.2f}]" if cell["low"] is not None else " (no interval)"
-    return f"{cell['value']:.2f}{around}"
 
 
 def kl_weight(config: dict[str, Any]) -> tuple[float | None, str]:

@@ -12,11 +12,13 @@ from ...stats.bootstrap import (
     resampled_interval,
 )
 from ...stats.intervals import Interval
-from ..page_table import Cell, PageTable, share, target
+from ..page_table import Cell, PageTable, number, share, target
 from ..run_inputs import RunInputs
 from ..runs import rl_config, rollout_size
 from ..study_folder import Study
 from .estimates import ESTIMATE, estimate, over_seeds
+
+NOT_WRITTEN = Cell("not written", known=False)
 
 
 def format_costs(records: pl.LazyFrame, problem_set: str) -> pl.DataFrame:
@@ -104,15 +106,15 @@ def costs_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageT
     cells = {tuple(row[key] for key in keys): _cost(row) for row in joined.iter_rows(named=True)}
     names = dict.fromkeys(key[0] for key in cells)
     quantities = {"tokens": "Tokens", "truncated": "Cut at the limit", "samples": "Samples a step"}
-    rows: list[list[str]] = []
+    rows: list[list[Cell]] = []
     for name in [name for name in inputs[0].formats if name in names]:
         goals = [target(inputs[0], step=0, format=name), target(inputs[0], format=name)]
-        texts = [
-            (cells.get((name, quantity, last), "not written"), goals[last])
-            for quantity in quantities
+        found_cells = [
+            cells.get((name, what, last), NOT_WRITTEN).to(goals[last])
+            for what in quantities
             for last in (False, True)
         ]
-        rows.append([name, *(Cell(text, goal) for text, goal in texts)])
+        rows.append([Cell(name), *found_cells])
     columns = ["Format", *(f"{label}, {end}" for label in quantities.values() for end in ("base", "after"))]
     note = (
         f"Samples a step: share of the format times {prompts} x {samples} completions of one training step. "
@@ -120,17 +122,8 @@ def costs_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageT
     return PageTable("What does each format cost?", columns, rows, note)
 
 
-def _cost(row: dict[str, Any]) -> str:
-    if row["quantity"] == "truncated":
-        clipped = (
-            row | {"low": max(row["low"], 0.0), "high": min(row["high"], 1.0)}
-            if row["low"] is not None
-            else row
-        )
-        return share(clipped)
-    if row["value"] is None:
-        return "not estimable"
-    around = (
-        f" [{max(row['low'], 0):.1f} to {row['high']:.1f}]" if row["low"] is not None else " (no interval)"
-    )
-    return f"{row['value']:.1f}{around}"
+def _cost(row: dict[str, Any]) -> Cell:
+    if row["quantity"] != "truncated":
+        return number(row, digits=1, least=0.0)
+    known = row["low"] is not None
+    return share(row | {"low": max(row["low"], 0.0), "high": min(row["high"], 1.0)} if known else row)

@@ -9,7 +9,7 @@ import polars as pl
 
 from ..averages import at, seed_interval
 from ..number_text import bounds, percent
-from ..page_table import Cell, PageTable, target
+from ..page_table import NOT_ESTIMABLE, Cell, PageTable, target
 from ..run_inputs import RunInputs
 from ..runs import ends
 from ..study_folder import Study
@@ -77,7 +77,7 @@ def dynamics_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> Pa
     firsts = [first_steps(format_dynamics(one.run.dense, one.formats)) for one in inputs]
     if not all(len(table) for table in firsts):
         return None
-    rows: list[list[str]] = []
+    rows: list[list[Cell]] = []
     for name in [name for name in inputs[0].formats if any(name in table["format"] for table in firsts)]:
         found = [
             table.row(by_predicate=pl.col("format") == name, named=True) if name in table["format"] else None
@@ -90,8 +90,8 @@ def dynamics_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> Pa
         peaks = _step_text([row["peak_step"] if row else None for row in found], len(inputs))
         rows.append(
             [
-                Cell(name, goals[1]),
-                *(Cell(text, goal) for text, goal in zip([*cells, peaks], goals, strict=True)),
+                Cell(name).to(goals[1]),
+                *(cell.to(goal) for cell, goal in zip([*cells, peaks], goals, strict=True)),
                 *steps,
             ]
         )
@@ -104,7 +104,7 @@ def dynamics_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> Pa
     return PageTable("Who led when?", columns, rows, note)
 
 
-def _checkpoint_share(inputs: Sequence[RunInputs], chosen: str, name: str, last: bool) -> str:
+def _checkpoint_share(inputs: Sequence[RunInputs], chosen: str, name: str, last: bool) -> Cell:
     """Share of a format at the base or the last checkpoint, over seeds."""
     sets = [
         next(
@@ -120,18 +120,18 @@ def _checkpoint_share(inputs: Sequence[RunInputs], chosen: str, name: str, last:
     found = [ends(one.run, where)[int(last)] for one, where in zip(inputs, sets, strict=True)]
     values = [at(row, ("formats", name, "share")) for row in found]
     if any(value is None for value in values):
-        return "not estimable"
+        return NOT_ESTIMABLE
     within = [at(row, ("intervals", "formats", name, "share")) for row in found]
     interval = within[0] if len(values) == 1 else seed_interval(values, within)
-    return f"{percent(sum(values) / len(values))} [{bounds(interval)}]"
+    return Cell(percent(sum(values) / len(values)), bounds(interval))
 
 
-def _step_text(steps: Sequence[int | None], seeds: int) -> str:
+def _step_text(steps: Sequence[int | None], seeds: int) -> Cell:
     """`11`, `11 (8 to 20)`, `11 (8 to 20) in 2 of 3 seeds`, or `never`."""
     known = [step for step in steps if step is not None]
     if not known:
-        return "never"
+        return Cell("never", known=False)
     if seeds == 1:
-        return str(known[0])
+        return Cell(str(known[0]))
     text = f"{median(known):g} ({min(known)} to {max(known)})"
-    return text if len(known) == seeds else f"{text} in {len(known)} of {seeds} seeds"
+    return Cell(text if len(known) == seeds else f"{text} in {len(known)} of {seeds} seeds")

@@ -103,7 +103,7 @@ def style_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageT
         if one.records is not None
     ]
     table = over_seeds(tables, ["format", "feature", "word", "last"], clip=(0, 1))
-    rows: list[list[str]] = []
+    rows: list[list[Cell]] = []
     pairs = 0
     for (form, feature, word), pair in table.group_by("format", "feature", "word", maintain_order=True):
         if len(pair) < 2 or pair["low"].null_count():
@@ -113,7 +113,7 @@ def style_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageT
         if before["high"] < after["low"] or after["high"] < before["low"]:
             habit = f"{str(feature).replace('_', ' ')}: {str(word).replace('_', ' ')}"
             goals = (target(inputs[0], step=0, format=form), target(inputs[0], format=form))
-            rows.append([str(form), habit, Cell(share(before), goals[0]), Cell(share(after), goals[1])])
+            rows.append([Cell(str(form)), Cell(habit), share(before).to(goals[0]), share(after).to(goals[1])])
     note = f"Habits whose two intervals lie apart, in formats written at both ends; {pairs} were compared. "
     return (
         PageTable("What changed inside a format?", ["Format", "Habit", "Before", "After"], rows, note)

@@ -1,6 +1,6 @@
 """Would the base have written it? Likelihoods, and where in the text the policy moved."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from ...stats.bootstrap import (
     paired_interval,
     problem_weights,
 )
-from ..page_table import Cell, PageTable, share, target
+from ..page_table import NOT_ESTIMABLE, Cell, PageTable, number, share, target
 from ..run_inputs import RunInputs
 from ..study_folder import Study
 from .estimates import ESTIMATE, estimate, over_seeds
@@ -81,10 +81,13 @@ def likelihood_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> 
         return None
     keys = ["writer", "quantity", "unit"]
     joined = over_seeds(tables, keys)
-    cells = {(row["quantity"], row["writer"]): _text(row) for row in joined.iter_rows(named=True)}
+    cells = {(row["quantity"], row["writer"]): _cell(row) for row in joined.iter_rows(named=True)}
     goals = {"base": target(inputs[0], step=0), "after RL": target(inputs[0])}
     rows = [
-        [name, *(Cell(cells.get((name, writer), "not estimable"), goal) for writer, goal in goals.items())]
+        [
+            Cell(name),
+            *(cells.get((name, writer), NOT_ESTIMABLE).to(goal) for writer, goal in goals.items()),
+        ]
         for name in joined["quantity"].unique(maintain_order=True)
     ]
     columns = [
@@ -96,10 +99,5 @@ def likelihood_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> 
     return PageTable("Would the base have written it?", columns, rows, note)
 
 
-def _text(row: dict[str, object]) -> str:
-    if row["unit"] == "share":
-        return share(row)
-    if row["value"] is None:
-        return "not estimable"
-    around = f" [{row['low']:.2f} to {row['high']:.2f}]" if row["low"] is not None else " (no interval)"
-    return f"{row['value']:.2f}{around}"
+def _cell(row: Mapping[str, Any]) -> Cell:
+    return share(row) if row["unit"] == "share" else number(row)

@@ -1,70 +1,87 @@
 """What was trained on: the plan of every mixture, and contamination."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..number_text import count
-from ..study_folder import Study, read_json
+from ..stored_files import PlanFile, SourcePlan
+from ..study_folder import Study, read_stored
 
 
-def mixture_plans(study: Study) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class SourceRow:
+    """One source of a mixture."""
+
+    name: str
+    asked: str
+    cells: list[str]
+    """Documents there and obtained; tokens asked, obtained, and of them in solutions; passes."""
+    share: float | None
+    """Of the mixture's tokens."""
+
+
+@dataclass(frozen=True)
+class ContaminatedSource:
+    """Problems of one set that were found in one source."""
+
+    source: str
+    problem_set: str
+    cells: list[str]
+    """Problems, found, in how many documents, too short to check."""
+    example: str
+
+
+@dataclass(frozen=True)
+class MixturePlan:
+    """A mixture as it was put together."""
+
+    name: str
+    rows: list[SourceRow]
+    total: int
+    """Tokens."""
+    contamination: list[ContaminatedSource]
+
+
+def mixture_plans(study: Study) -> list[MixturePlan]:
     """The plan of every mixture: one row of text per source, and each one's share of the tokens."""
     plans = []
     for node in study.of_kind("shards"):
-        plan = read_json(study, node, "plan.json")
-        found = plan.get("sources") if isinstance(plan, dict) else None
-        sources = [s for s in found if isinstance(s, dict)] if isinstance(found, list) else []
-        if sources:
-            total = sum(_tokens(source) for source in sources)
-            rows = [_source_row(source, _tokens(source) / total if total else None) for source in sources]
-            plan = {
-                "name": node.mixture or node.id,
-                "rows": rows,
-                "total": total,
-                "contamination": _contamination(sources),
-            }
-            plans.append(plan)
+        stored = read_stored(study, node, "plan.json", PlanFile)
+        if stored is not None and stored.sources:
+            total = sum(source.tokens_obtained for source in stored.sources)
+            rows = [
+                _source_row(source, source.tokens_obtained / total if total else None)
+                for source in stored.sources
+            ]
+            plans.append(MixturePlan(node.mixture or node.id, rows, total, _contamination(stored.sources)))
     return plans
 
 
-def _source_row(source: dict[str, Any], share: float | None) -> dict[str, Any]:
-    asked = source.get("asked") or f"{count(source.get('documents_asked'))} documents"
-    names = (
-        "documents_available",
-        "documents_obtained",
-        "tokens_asked",
-        "tokens_obtained",
-        "solution_tokens_obtained",
-        "passes",
+def _source_row(source: SourcePlan, share: float | None) -> SourceRow:
+    numbers = (
+        source.documents_available,
+        source.documents_obtained,
+        source.tokens_asked,
+        source.tokens_obtained,
+        source.solution_tokens_obtained,
+        source.passes,
     )
-    return {
-        "name": str(source.get("name") or ""),
-        "asked": str(asked),
-        "share": share,
-        "cells": [count(source.get(name)) for name in names],
-    }
+    asked = source.asked or f"{count(source.documents_asked)} documents"
+    return SourceRow(source.name, asked, [count(number) for number in numbers], share)
 
 
-def _tokens(source: dict[str, Any]) -> int:
-    tokens = source.get("tokens_obtained")
-    return tokens if isinstance(tokens, int) else 0
-
-
-def _contamination(sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _contamination(sources: Sequence[SourcePlan]) -> list[ContaminatedSource]:
     """One row per source and problem set that were compared: what of the set is in the source."""
-    found = []
-    for source in sources:
-        overlaps = source.get("contamination")
-        for row in overlaps if isinstance(overlaps, list) else []:
-            if isinstance(row, dict):
-                examples = row.get("examples")
-                cells = [
-                    count(row.get(name))
-                    for name in ("problems", "problems_found", "documents", "too_short_to_check")
-                ]
-                example = str(examples[0]) if isinstance(examples, list) and examples else ""
-                place = {
-                    "source": str(source.get("name") or ""),
-                    "problem_set": str(row.get("problem_set") or ""),
-                }
-                found.append(place | {"cells": cells, "example": example})
-    return found
+    return [
+        ContaminatedSource(
+            source.name,
+            row.problem_set,
+            [
+                count(number)
+                for number in (row.problems, row.problems_found, row.documents, row.too_short_to_check)
+            ],
+            row.examples[0] if row.examples else "",
+        )
+        for source in sources
+        for row in source.contamination
+    ]

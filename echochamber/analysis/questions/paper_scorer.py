@@ -12,7 +12,7 @@ from ...stats.bootstrap import (
     ratio_interval,
 )
 from ...stats.pass_at_k import pass_at_k, powers_up_to
-from ..page_table import Cell, PageTable, share, target
+from ..page_table import NOT_ESTIMABLE, Cell, PageTable, share, target
 from ..run_inputs import RunInputs
 from ..study_folder import Study
 from .estimates import ESTIMATE, estimate, over_seeds
@@ -97,12 +97,9 @@ def scorers_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> Pag
     goals = {False: target(inputs[0], step=0), True: target(inputs[0])}
     rows = [
         [
-            scorer,
-            quantity,
-            *(
-                Cell(cells.get((scorer, quantity, last), "not estimable"), goal)
-                for last, goal in goals.items()
-            ),
+            Cell(scorer),
+            Cell(quantity),
+            *(cells.get((scorer, quantity, last), NOT_ESTIMABLE).to(goal) for last, goal in goals.items()),
         ]
         for scorer, quantity in dict.fromkeys(key[:2] for key in cells)
     ]

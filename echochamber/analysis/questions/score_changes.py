@@ -129,14 +129,15 @@ def gains_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageT
     ):
         if change["quantity"] in ("pass@1", "maj@1"):  # both are the accuracy
             continue
-        first, last = (target(inputs[0], set=change["problem_set"]) | step for step in ({"step": 0}, {}))
+        name = change["problem_set"]
+        gained = target(inputs[0], set=name, change="gained")
         rows.append(
             [
-                change["problem_set"],
-                change["quantity"].replace("_", " "),
-                Cell(share(before), first),
-                Cell(share(after), last),
-                Cell(signed(change["value"], (change["low"], change["high"])), last | {"change": "gained"}),
+                Cell(name),
+                Cell(change["quantity"].replace("_", " ")),
+                share(before).to(target(inputs[0], step=0, set=name)),
+                share(after).to(target(inputs[0], set=name)),
+                signed(change["value"], (change["low"], change["high"])).to(gained),
             ]
         )
     note = "Each problem is its own control. " if len(inputs) == 1 else "Each seed is its own control. "

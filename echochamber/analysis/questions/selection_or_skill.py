@@ -76,11 +76,12 @@ def selection_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> P
         "skill": "being right more often within a format",
     }
     joined = over_seeds(tables, ["part"])
-    rows: list[list[str]] = [
+    gained = target(inputs[0], change="gained")
+    rows: list[list[Cell]] = [
         [
-            names[row["part"]],
-            Cell(signed(row["value"], (row["low"], row["high"])), target(inputs[0], change="gained")),
-            _range(tables, row["part"], target(inputs[0], change="gained")),
+            Cell(names[row["part"]]),
+            signed(row["value"], (row["low"], row["high"])).to(gained),
+            _range(tables, row["part"]).to(gained),
         ]
         for row in joined.iter_rows(named=True)
     ]
@@ -96,12 +97,12 @@ def selection_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> P
     return PageTable("Selection or skill?", columns, rows, note)
 
 
-def _range(tables: Sequence[pl.DataFrame], part: str, goal: dict[str, Any]) -> str:
+def _range(tables: Sequence[pl.DataFrame], part: str) -> Cell:
     """`+7.8 to +38.2 [+5.1 to +41.0]`: the mean range over seeds, and the outer ends of the intervals of its two ends."""
     rows = [table.row(by_predicate=pl.col("part") == part, named=True) for table in tables]
     least, most = ([row[end] for row in rows] for end in ("at_least", "at_most"))
     if least == most:
-        return "nothing unmeasured"
+        return Cell("nothing unmeasured", known=False)
     low, high = (
         (rows[0]["at_least_low"], rows[0]["at_most_high"])
         if len(rows) == 1
@@ -109,6 +110,6 @@ def _range(tables: Sequence[pl.DataFrame], part: str, goal: dict[str, Any]) -> s
     )
     ends = (max(100 * low, -100), min(100 * high, 100))
     return Cell(
-        f"{100 * sum(least) / len(least):+.1f} to {100 * sum(most) / len(most):+.1f} [{ends[0]:+.1f} to {ends[1]:+.1f}]",
-        goal,
+        f"{100 * sum(least) / len(least):+.1f} to {100 * sum(most) / len(most):+.1f}",
+        f"{ends[0]:+.1f} to {ends[1]:+.1f}",
     )

@@ -1,57 +1,60 @@
 """How many problems do two shallow baselines solve?"""
 
-from typing import Any
+from dataclasses import dataclass
 
-from ..averages import at
 from ..number_text import count
-from ..study_folder import StoredStage, Study, read_json
+from ..stored_files import BaselineScore, MixtureShortcuts, ShortcutScores
+from ..study_folder import StoredStage, Study, read_stored
 
-BASELINES = ("fixed_expression", "nearest_question")
+FILE = "surface.json"
 
 
-def surface_table(study: Study) -> list[dict[str, Any]]:
-    """One row per problem set: what two baselines that read no story answer of it.
+@dataclass(frozen=True)
+class ShortcutRow:
+    """One problem set."""
 
-    World sets carry their own `surface.json`; files and sets of the hub are compared with the questions
+    name: str
+    trained_on: str
+    """Where the baselines' training questions come from."""
+    cells: list[str]
+    """Training questions, problems scored, then the share that each baseline solves."""
+
+
+def shortcut_table(study: Study) -> list[ShortcutRow]:
+    """One row per problem set: what two baselines that do not read the text solve of it.
+
+    World sets carry their own `surface.json`. Files and sets of the hub are compared with the questions
     of each mixture, so theirs lie in a stage of their own.
     """
     rows = []
     for node in study.of_kind("problems"):
-        rows.append(_surface_row(node.id.removeprefix("problems/"), "the world", _surface(study, node)))
+        scores = read_stored(study, node, FILE, ShortcutScores) if _has_scores(node) else None
+        if scores is not None:
+            rows.append(_row(node.id.removeprefix("problems/"), "the world", scores))
     for node in study.of_kind("surface"):
-        for name, scores in _surface(study, node).items():
-            trained_on = f"mixture {node.mixture or node.id}"
-            rows.append(_surface_row(name, trained_on, scores) if scores else _unscored(name, trained_on))
-    return [row for row in rows if row]
+        trained_on = f"mixture {node.mixture or node.id}"
+        found = read_stored(study, node, FILE, MixtureShortcuts) if _has_scores(node) else None
+        for name, known in (found.sets if found else {}).items():
+            rows.append(_row(name, trained_on, known) if known else _unscored(name, trained_on))
+    return rows
 
 
-def _unscored(name: str, trained_on: str) -> dict[str, Any]:
+def _has_scores(node: StoredStage) -> bool:
+    """Whether the stage has scored the baselines; the problems of a file have none."""
+    return node.folder is not None and (node.folder / FILE).is_file()
+
+
+def _unscored(name: str, trained_on: str) -> ShortcutRow:
     """The row of a set for which the mixture has no question with a known answer."""
-    return {"name": name, "trained_on": trained_on, "cells": ["0", "–", "not estimable", "not estimable"]}
+    return ShortcutRow(name, trained_on, ["0", "–", "not estimable", "not estimable"])
 
 
-def _surface(study: Study, node: StoredStage) -> dict[str, Any]:
-    """The node's scores; {} where it has none, as the problems of a file."""
-    if node.folder is None or not (node.folder / "surface.json").is_file():
-        return {}
-    found = read_json(study, node, "surface.json")
-    return found if isinstance(found, dict) else {}
+def _row(name: str, trained_on: str, found: ShortcutScores) -> ShortcutRow:
+    shares = (found.scores.fixed_expression, found.scores.nearest_question)
+    numbers = [count(found.train_questions), count(found.problems)]
+    return ShortcutRow(name, trained_on, [*numbers, *(_share(score) for score in shares)])
 
 
-def _surface_row(name: str, trained_on: str, scores: Any) -> dict[str, Any]:
-    """A row of the table; {} where nothing was scored, or the file holds something else."""
-    if not isinstance(scores, dict):
-        return {}
-    cells = [
-        {"value": at(scores, ("scores", name, "share")), "interval": at(scores, ("scores", name, "interval"))}
-        for name in BASELINES
-    ]
-    ends = [cell["interval"] if isinstance(cell["interval"], list) else [] for cell in cells]
-    figures = [cell["value"] for cell in cells] + [end for pair in ends for end in pair]
-    if len(figures) != 3 * len(cells) or not all(isinstance(figure, int | float) for figure in figures):
-        return {}
-    numbers = [count(scores.get(key)) for key in ("train_questions", "problems")]
-    texts = [
-        f"{cell['value']:.1%} ({cell['interval'][0]:.1%} to {cell['interval'][1]:.1%})" for cell in cells
-    ]
-    return {"name": name, "trained_on": trained_on, "cells": [*numbers, *texts]}
+def _share(score: BaselineScore) -> str:
+    low, high = score.interval
+    return f"{score.share:.1%} ({low:.1%} to {high:.1%})"

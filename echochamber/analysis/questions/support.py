@@ -10,7 +10,7 @@ from ...stats.bootstrap import (
     problem_weights,
 )
 from ...stats.pass_at_k import pass_at_k, powers_up_to
-from ..page_table import Cell, PageTable, share, target
+from ..page_table import NOT_ESTIMABLE, Cell, PageTable, share, target
 from ..run_inputs import RunInputs
 from ..study_folder import Study
 from .estimates import ESTIMATE, estimate, over_seeds
@@ -84,9 +84,9 @@ def support_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> Pag
     cells = {(row["k"], row["kind"]): share(row) for row in joined.iter_rows(named=True)}
     rows = [
         [
-            str(k),
+            Cell(str(k)),
             *(
-                Cell(cells.get((k, kind), "not estimable"), target(inputs[0], change=change))
+                cells.get((k, kind), NOT_ESTIMABLE).to(target(inputs[0], change=change))
                 for kind, change in changes.items()
             ),
         ]

@@ -134,7 +134,7 @@ def baselines_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> P
     rows = []
     for row in over_seeds(tables, ["method"], clip=(0, 1)).iter_rows(named=True):
         goal = target(inputs[0], step=0 if row["method"].startswith("base") else inputs[0].last)
-        rows.append([row["method"], Cell(share(row), goal)])
+        rows.append([Cell(row["method"]), share(row).to(goal)])
     note = ""
     if not any(one.probed for one in inputs):
         note = "Forced formats and lower temperatures are measured by the probe stage, which this study does not have (probe: {} in the recipe adds it)."

@@ -1,0 +1,206 @@
+"""The JSON files that the analyses read, typed once: fields, defaults, and the check at the border.
+
+A key that is absent or null takes its default, so that files of earlier versions stay readable. Keys
+that no analysis reads are ignored. Values are never converted: `"3"` is no number.
+"""
+
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+
+class StoredFile(BaseModel):
+    """Base of all: strict about types, silent about further keys, null means absent."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        return (
+            {key: value for key, value in data.items() if value is not None} if type(data) is dict else data
+        )
+
+    @classmethod
+    def read(cls, data: object) -> Self:
+        """The typed file; raises `ValueError` with one line that names the first bad key."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from None
+
+
+class MixtureSettings(StoredFile):
+    """A mixture in the recipe, as far as the analyses read it."""
+
+    sources: dict[str, dict[str, Any] | None] = {}
+
+
+class RecipeParts(StoredFile):
+    """The parts of the resolved recipe that the analyses read."""
+
+    rl: dict[str, dict[str, Any] | None] = {}
+    mixtures: dict[str, MixtureSettings | None] = {}
+    claims: list[int | str] = []
+    behaviours: dict[str, Any] = {}
+    scope: str = ""
+
+
+def _checked_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
+    RecipeParts.model_validate(recipe)
+    return recipe
+
+
+class StageEntry(StoredFile):
+    """One stage in `study.json`."""
+
+    id: str
+    kind: str = ""
+    fingerprint: str = ""
+    folder: str = ""
+    """Where its artifact lies; empty: the usual place."""
+    mixture: str = ""
+    size: str = ""
+    arm: str = ""
+    seed: int | None = None
+    parents: list[str] = []
+    status: str = "pending"
+    seconds: float | None = None
+    error: str = ""
+    evaluation: str = ""
+    """Name of a further evaluation; empty for the study's own."""
+    from_step: int | None = None
+
+
+class OwnFormat(StoredFile):
+    """A format that is not shipped, in `study.json`."""
+
+    name: str
+    title: str = ""
+
+
+class StudyFile(StoredFile):
+    """`study.json`."""
+
+    name: str = ""
+    question: str = ""
+    notes: list[str] = []
+    recipe: Annotated[dict[str, Any], AfterValidator(_checked_recipe)] = {}
+    code_version: str = ""
+    criteria: dict[str, Any] = {}
+    commands: list[str] = []
+    own_formats: list[OwnFormat] = []
+    """In order of registration; absent in studies that were written before this key."""
+    nodes: list[StageEntry]
+
+    def format_titles(self) -> dict[str, str]:
+        """Name -> title of the own formats; without the key, the names of the recipe's twins."""
+        if self.own_formats:
+            return {row.name: row.title for row in self.own_formats}
+        return dict.fromkeys(self.recipe.get("behaviours") or {}, "")
+
+
+class ManifestFile(StoredFile):
+    """What the analyses read of an artifact's `manifest.json`."""
+
+    code_version: str = ""
+    libraries: dict[str, str] = {}
+
+
+class Intervals(StoredFile):
+    """The 95% intervals of a row of scores, each `[low, high]` or null."""
+
+    model_config = ConfigDict(extra="allow")
+
+    pass_at_k: dict[str, list[float] | None] = Field(default={}, alias="pass@k")
+    maj_at_k: dict[str, list[float] | None] = Field(default={}, alias="maj@k")
+    formats: dict[str, dict[str, list[float] | None] | None] = {}
+
+
+class ScoreRow(StoredFile):
+    """One checkpoint on one problem set in an evaluation's `summary.json`; further keys are kept."""
+
+    model_config = ConfigDict(extra="allow")
+
+    step: int
+    problem_set: str = ""
+    split: str = ""
+    accuracy: float | None = None
+    greedy_accuracy: float | None = None
+    pass_at_k: dict[str, float | None] = Field(default={}, alias="pass@k")
+    maj_at_k: dict[str, float | None] = Field(default={}, alias="maj@k")
+    formats: dict[str, dict[str, float | None] | None]
+    intervals: Intervals = Intervals()
+
+    def as_row(self) -> dict[str, Any]:
+        """The row as plain data under the names of the file."""
+        return self.model_dump(by_alias=True)
+
+
+class ContaminationRow(StoredFile):
+    """Problems of one set that were found in one source."""
+
+    problem_set: str = ""
+    problems: int | None = None
+    problems_found: int | None = None
+    documents: int | None = None
+    too_short_to_check: int | None = None
+    examples: list[str] = []
+
+
+class SourcePlan(StoredFile):
+    """One source of a mixture's plan: what was asked for and what was obtained."""
+
+    name: str = ""
+    asked: str = ""
+    documents_asked: int | float | None = None
+    documents_available: int | None = None
+    documents_obtained: int | None = None
+    tokens_asked: int | float | None = None
+    tokens_obtained: int = 0
+    solution_tokens_obtained: int | None = None
+    passes: int | float | None = None
+    contamination: list[ContaminationRow] = []
+
+
+class PlanFile(StoredFile):
+    """`plan.json` of a mixture's shards."""
+
+    sources: list[SourcePlan] = []
+
+
+class BaselineScore(StoredFile):
+    """Share of the problems that a shallow baseline solves."""
+
+    share: float
+    interval: list[float] = Field(min_length=2, max_length=2)
+
+
+class BaselineScores(StoredFile):
+    """Both baselines."""
+
+    fixed_expression: BaselineScore
+    nearest_question: BaselineScore
+
+
+class ShortcutScores(StoredFile):
+    """What two shallow baselines solve of one problem set."""
+
+    train_questions: int | None = None
+    problems: int | None = None
+    scores: BaselineScores
+
+
+class MixtureShortcuts(StoredFile):
+    """`surface.json` of a mixture: the same per problem set; None where no training question has an answer."""
+
+    sets: dict[str, ShortcutScores | None]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_set(cls, data: Any) -> Any:
+        return (
+            {"sets": {name: scores or None for name, scores in data.items()}} if type(data) is dict else data
+        )
