@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from ..core.errors import UserError
 from ..core.numbers import format_number
@@ -28,6 +28,7 @@ class Document(NamedTuple):
     """World documents: what the solution comes to, right or wrong; real rows say it in words or not at all."""
 
 
+@runtime_checkable
 class Source(Protocol):
     """What a pool draws from."""
 

@@ -1,13 +1,14 @@
 """Resume state of a training stage: one file, replaced whole, read without pickle's code execution."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
 from ..core.errors import UserError
 
 
+@runtime_checkable
 class Stateful(Protocol):
     """A model or an optimizer."""
 

@@ -1,7 +1,7 @@
 """Who samples: the native engine; others implement the same two methods."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from ..model.tokenizer import Tokenizer
 from ..model.transformer import Transformer
 
 
+@runtime_checkable
 class Engine(Protocol):
     """What collecting and evaluating need."""
 

@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 from ..core.artifacts import Store
 from ..core.errors import UserError
@@ -42,6 +42,7 @@ class Ended(NamedTuple):
     bad_input: bool = False
 
 
+@runtime_checkable
 class StageExecutor(Protocol):
     """Runs stages somewhere."""
 

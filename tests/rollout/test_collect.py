@@ -4,12 +4,14 @@ import numpy as np
 
 from echochamber.core.types import Completion, Problem, Verdict
 from echochamber.rollout.collect import collect
+from echochamber.rollout.engines import Engine
 from echochamber.rollout.rewards import reward_row
+from echochamber.verify.grade import Grader
 
 PROBLEMS = [Problem(str(i), f"question {i}", str(i)) for i in range(20)]
 
 
-class _Engine:
+class _Engine(Engine):
     """Finishes the last problem first; completion g of problem p says `p g`."""
 
     def encode(self, questions):
@@ -26,7 +28,7 @@ class _Engine:
             )
 
 
-class _Grader:
+class _Grader(Grader):
     """Right are even samples; remembers whom it was asked about."""
 
     def __init__(self):

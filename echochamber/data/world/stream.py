@@ -7,13 +7,14 @@ NumPy generator, which fits the same protocol.
 
 from collections.abc import Sequence
 from random import Random
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from ...core.random import key
 
 T = TypeVar("T")
 
 
+@runtime_checkable
 class Stream(Protocol):
     """A source of uniforms in [0, 1)."""
 
