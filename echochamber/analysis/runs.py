@@ -131,9 +131,13 @@ def _rows(study: Study, node: StoredStage) -> Iterator[Row]:
 
 
 def rl_config(study: Study, arm: str) -> Row:
-    """The resolved RL settings of one arm, {} where the recipe does not have them."""
+    """The resolved RL settings of one arm, {} where the recipe does not have them.
+
+    `objective`, where the study has it: how the arm's algorithm weighs rewards.
+    """
     settings: Row = (study.recipe.get("rl") or {}).get(arm) or {}
-    return settings
+    described = study.algorithms.get(str(settings.get("algorithm")))
+    return settings | {"objective": described} if described else settings
 
 
 def rollout_size(config: Row) -> tuple[int, int]:

@@ -90,6 +90,8 @@ class StudyFile(StoredFile):
     recipe: Annotated[dict[str, Any], AfterValidator(_checked_recipe)] = {}
     code_version: str = ""
     criteria: dict[str, Any] = {}
+    algorithms: dict[str, dict[str, Any]] = {}
+    """Name -> how the algorithm weighs rewards; absent in studies that were written before this key."""
     commands: list[str] = []
     own_formats: list[OwnFormat] = []
     """In order of registration; absent in studies that were written before this key."""

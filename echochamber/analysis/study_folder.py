@@ -65,6 +65,8 @@ class Study:
     nodes: list[StoredStage]
     criteria: dict[str, Any] = field(default_factory=dict)
     """Hash of the claims' criteria as it was when RL first started, with the time."""
+    algorithms: dict[str, Any] = field(default_factory=dict)
+    """Name -> how the algorithm weighs rewards; empty in studies of earlier versions."""
     commands: list[str] = field(default_factory=list)
     """Commands that ran the study, without the output folder."""
     own_formats: dict[str, str] = field(default_factory=dict)
@@ -108,6 +110,7 @@ def load_study(folder: Path) -> Study:
         recipe=stored.recipe,
         code_version=stored.code_version,
         criteria=stored.criteria,
+        algorithms=stored.algorithms,
         commands=stored.commands,
         own_formats=stored.format_titles(),
         nodes=[_stage(folder, entry) for entry in stored.nodes],

@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from ..analysis.completion_counts import counts
-from ..analysis.questions.forecasts import forecast_table, kl_weight
+from ..analysis.kl_weight import kl_weight
+from ..analysis.questions.forecasts import forecast_table
 from ..analysis.questions.format_costs import format_costs
 from ..analysis.questions.format_style import style_shares
 from ..analysis.runs import Run, find_runs, problem_sets, rl_config, rollout_size, written_formats

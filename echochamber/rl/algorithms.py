@@ -1,4 +1,4 @@
-"""Algorithms are rows of one table; `rl.py` runs any of them and asks nobody's name.
+"""Algorithms: each is one object, a row of this table, and the loop runs any of them.
 
 | row              | advantages                     | loss              | ratio    | averaged over          | critic |
 |------------------|--------------------------------|-------------------|----------|------------------------|--------|
@@ -9,17 +9,19 @@
 | gspo             | as grpo                        | clipped surrogate | sequence | each completion        |        |
 | rloo             | r - mean of the others         | ratio x advantage | token    | sum / completions      |        |
 | reinforce        | r - group mean                 | ratio x advantage | token    | sum / completions      |        |
-| expert_iteration | 1 if paid and new, else left out | NLL             | none     | tokens                 |        |
+| expert_iteration | r where positive, duplicates dropped | NLL         | none     | tokens                 |        |
 | best_of_n        | 1 for the group's first best   | NLL               | none     | tokens                 |        |
-| sft              | 1, completions are given       | NLL               | none     | tokens                 |        |
+| sft              | 1 for every demonstration      | NLL               | none     | tokens                 |        |
 
-Sources and how these differ from what was published: docs/algorithms.md.
+A user adds a row with `register_algorithm`, in a module that the recipe names under `modules:`
+(examples/own-algorithm). Sources and differences from what was published: docs/algorithms.md.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..core.errors import UserError
@@ -41,6 +43,28 @@ from ..formulas.losses import (
 )
 
 Average = Literal["tokens", "sequences", "sum", "constant"]
+GroupScale = Literal["none", "std", "mean"]
+
+
+@dataclass(frozen=True)
+class LossInputs:
+    """What an extra loss term may use: the completions of one forward pass, B rollouts of at most T tokens."""
+
+    logprobs: Float[Tensor, "B T"]
+    """log pi of each sampled token, with its gradient; 0 on padding."""
+    old_logprobs: Float[Tensor, "B T"]
+    """The same under the policy that sampled."""
+    advantages: Float[Tensor, "B T"]
+    mask: Bool[Tensor, "B T"]
+    """True on completion tokens."""
+    temperature: float
+    """The sampling temperature; log-probabilities are taken at it."""
+    from_logits: Callable[[Callable[[Tensor], Tensor]], Tensor]
+    """A function of the logits (N, V) of all N tokens, giving one number per token (N,): its values as (B, T)."""
+
+
+LossTerm = Callable[[LossInputs], Tensor]
+"""A loss per token (B, T), added to the algorithm's own and averaged with it."""
 
 
 @dataclass(frozen=True)
@@ -53,45 +77,89 @@ class Algorithm:
     loss: Callable[[Tensor, Tensor, Tensor, float, float], Tensor] = clipped_surrogate
     """(logprobs, ratio, advantages, clip_low, clip_high), each (B, T) -> loss per token (B, T)."""
     ratio: Callable[[Tensor, Tensor, Tensor], Tensor] | None = token_ratio
-    """(logprobs, old_logprobs, completion mask) -> ratio to the sampler (B, T); None: the sampler is not asked."""
+    """(logprobs, old_logprobs, completion mask) -> ratio to the sampling policy (B, T).
+
+    None: the row fits chosen completions and never compares with the sampling policy.
+    """
     average: Average = "sequences"
     clip: tuple[float, float] = (0.2, 0.2)
     whiten: bool = False
+    """Centre and scale advantages over all tokens of a step."""
     centre: Callable[[Tensor], Tensor] = group_centred
     """The baseline of a KL penalty in the reward, (P, G) -> (P, G)."""
-    keep_paid: bool = False
-    """Completions without weight are dropped, and of equal ones in a group all but the first."""
+    divides_by: GroupScale = "none"
+    """The number of each group by which `advantages` divides its centred rewards: standard deviation or mean.
+
+    Such a division gives every problem a KL weight of its own, so forecasts from one weight do not apply.
+    """
+    loss_terms: tuple[LossTerm, ...] = ()
+    """Further terms of the loss, an entropy bonus for instance."""
+    keep_rewarded: bool = False
+    """Drop completions of weight zero, and all but the first of a problem's equal completions."""
+    demonstrations: bool = False
+    """Completions come from the file `completions` of the arm; nothing is sampled."""
 
     @property
     def critic(self) -> bool:
         """Whether values are needed."""
         return self.advantages is None
 
+    @property
+    def policy_gradient(self) -> bool:
+        """Whether the row follows a policy gradient; else it fits completions by their likelihood."""
+        return self.ratio is not None
 
-def _nll(name: str, weights: Callable[[Tensor], Tensor]) -> Algorithm:
-    return Algorithm(name, weights, negative_log_likelihood, ratio=None, average="tokens", keep_paid=True)
+
+_REGISTRY: dict[str, Algorithm] = {}
 
 
-_ROWS = (
-    Algorithm("ppo", None, average="tokens", whiten=True),
-    Algorithm("grpo", group_normalised),
-    Algorithm("dr_grpo", group_centred, average="constant"),
-    Algorithm("dapo", group_normalised, average="tokens", clip=(0.2, 0.28)),
-    Algorithm("gspo", group_normalised, ratio=sequence_ratio, clip=(3e-4, 4e-4)),
-    Algorithm("rloo", leave_one_out, importance_weighted, average="sum", centre=leave_one_out),
-    Algorithm("reinforce", group_centred, importance_weighted, average="sum"),
-    _nll("expert_iteration", rewards_as_weights),
-    _nll("best_of_n", best_of_group),
-    _nll("sft", rewards_as_weights),
-)
-ALGORITHMS = {row.name: row for row in _ROWS}
+def register_algorithm(row: Algorithm) -> Algorithm:
+    """Add a row; `UserError` where its name is taken."""
+    if row.name in _REGISTRY:
+        raise UserError(f"algorithm {row.name!r} is registered already; choose another name")
+    _REGISTRY[row.name] = row
+    return row
+
+
+def registered_algorithms() -> tuple[Algorithm, ...]:
+    """All rows, the shipped ones first."""
+    return tuple(_REGISTRY.values())
 
 
 def algorithm_row(name: str) -> Algorithm:
-    """The row of that name; an unknown one lists what there is."""
-    if name not in ALGORITHMS:
-        raise UserError(f"algorithm {name!r} is not known; there are {', '.join(ALGORITHMS)}")
-    return ALGORITHMS[name]
+    """The row of that name; `UserError` with the known names where there is none."""
+    if name not in _REGISTRY:
+        raise UserError(f"algorithm {name!r} is not known; there are {', '.join(_REGISTRY)}")
+    return _REGISTRY[name]
+
+
+def _likelihood_fit(
+    name: str, weights: Callable[[Tensor], Tensor], demonstrations: bool = False
+) -> Algorithm:
+    return Algorithm(
+        name,
+        weights,
+        negative_log_likelihood,
+        ratio=None,
+        average="tokens",
+        keep_rewarded=True,
+        demonstrations=demonstrations,
+    )
+
+
+for _row in (
+    Algorithm("ppo", None, average="tokens", whiten=True),
+    Algorithm("grpo", group_normalised, divides_by="std"),
+    Algorithm("dr_grpo", group_centred, average="constant"),
+    Algorithm("dapo", group_normalised, average="tokens", clip=(0.2, 0.28), divides_by="std"),
+    Algorithm("gspo", group_normalised, ratio=sequence_ratio, clip=(3e-4, 4e-4), divides_by="std"),
+    Algorithm("rloo", leave_one_out, importance_weighted, average="sum", centre=leave_one_out),
+    Algorithm("reinforce", group_centred, importance_weighted, average="sum"),
+    _likelihood_fit("expert_iteration", rewards_as_weights),
+    _likelihood_fit("best_of_n", best_of_group),
+    _likelihood_fit("sft", rewards_as_weights, demonstrations=True),
+):
+    register_algorithm(_row)
 
 
 def averaging(

@@ -1,6 +1,6 @@
-"""Settings of an RL arm and what follows from them before the first step."""
+"""Settings of an RL arm, and the schedules that follow from them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -12,8 +12,8 @@ from ..model.optimizer import OptimizerConfig
 from ..model.sampling import SamplingConfig
 from ..rollout.rewards import reward_row
 from ..verify.grade import GraderConfig
-from .algorithms import ALGORITHMS, Average, algorithm_row
-from .kl_rules import KLConfig
+from .algorithms import Algorithm, Average, algorithm_row, registered_algorithms
+from .kl import KLConfig
 
 
 class RLProblems(Config):
@@ -32,16 +32,16 @@ class CheckpointConfig(Config):
 
 
 class CriticConfig(Config):
-    """PPO's critic and its advantages; unused by rows without a critic."""
+    """The critic and its advantages; unused by algorithms without a critic."""
 
     trunk: Literal["own", "shared"] = "own"
     """`own`: a copy of the base with its own optimizer; `shared`: a head on the policy's states."""
     optimizer: OptimizerConfig = OptimizerConfig(lr=1e-3, weight_decay=0.0)
-    """Of the own trunk; a shared one is trained by the policy's optimizer."""
+    """For `trunk: own`; the policy's optimizer trains a shared trunk."""
     coef: float = Field(default=0.5, ge=0)
-    """Weight of the value loss on a shared trunk; an own trunk has nothing to weigh it against."""
+    """Weight of the value loss on a shared trunk; unused with `trunk: own`."""
     value_clip: float | None = Field(default=0.2, gt=0)
-    """How far a value may move from the old one before its loss is clipped; null: not clipped."""
+    """Distance from the old value beyond which the value loss is clipped; null: no clipping."""
     gamma: float = Field(default=1.0, gt=0, le=1)
     lam: float = Field(default=0.95, ge=0, le=1)
 
@@ -55,7 +55,7 @@ class LossConfig(Config):
     whiten: bool | None = None
     """Centre and scale advantages over all tokens of the step."""
     old_logprobs: Literal["sampler", "recomputed"] = "sampler"
-    """What the ratio's denominator is: the sampler's own log-probabilities, or the trainer's before the update."""
+    """The ratio's denominator: the sampler's log-probabilities, or the trainer's before the update."""
 
 
 class RLConfig(Config):
@@ -68,78 +68,55 @@ class RLConfig(Config):
     critic: CriticConfig = CriticConfig()
     problems: RLProblems = RLProblems()
     completions: str | None = None
-    """JSON Lines with `question` and `completion` (algorithm `sft` only); they take the place of sampling."""
+    """JSON Lines with `question` and `completion`, for algorithms that learn from demonstrations (`sft`)."""
     epochs: float = Field(default=1.0, gt=0)
     """Passes over the problems; `steps` overrides it."""
     steps: int | None = Field(default=None, gt=0)
     prompts_per_step: int = Field(default=32, gt=0)
     samples_per_prompt: int = Field(default=8, gt=0)
     sampling_rounds: int = Field(default=1, gt=0)
-    """Above 1: go on sampling until `prompts_per_step` groups carry signal, at most so often (DAPO)."""
+    """Most rounds of sampling in a step; above 1 a step ends once `prompts_per_step` groups carry signal (DAPO)."""
     passes: int = Field(default=1, gt=0)
-    """Passes over each step's completions."""
+    """Passes over the completions of each step."""
     minibatch_samples: int | None = Field(default=None, gt=0)
     """Completions of one optimizer update; null: all of the step's."""
     microbatch_tokens: Count = Field(default=4096, gt=0)
-    """Padded tokens of one forward pass; changes memory, not results."""
+    """Padded tokens of one forward pass; affects memory only."""
     restart: bool = False
-    """Start every step's fit from the base's weights, as the paper's Expert Iteration."""
+    """Start the fit of every step from the base, as the paper's Expert Iteration does."""
     temperature: float = Field(default=1.0, gt=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
-    """Below 1 only where no ratio is used (the NLL rows)."""
+    """Below 1 only for algorithms without a ratio."""
     stop: tuple[str, ...] = ()
-    """Strings that end a completion; the token that completes one is trained on as EOS is."""
+    """Strings that end a completion. The token that completes one is trained on, as EOS is."""
     max_new_tokens: int = Field(default=160, gt=0)
     overlong_buffer: int = Field(default=0, ge=0)
-    """Tokens before the limit over which the reward falls by up to 1 (DAPO's soft punishment)."""
+    """Length before the limit over which the reward falls linearly by up to 1 (DAPO), in tokens."""
     prompt_suffix: str = "\n\n"
     optimizer: OptimizerConfig = OptimizerConfig(lr=3e-4, weight_decay=0.0)
     schedule: Literal["run", "step"] = "run"
-    """Warm-up and cosine over the steps of the run, or anew over the updates of each step."""
+    """Warm-up and cosine decay over the run's steps, or over the updates of each step."""
     warmup_steps: int = Field(default=2, ge=0)
     """Steps (`schedule: run`) or updates (`schedule: step`) of linear warm-up."""
     lr_floor: float = Field(default=0.1, ge=0, le=1)
     checkpoints: CheckpointConfig = CheckpointConfig()
     rollouts_kept: int = Field(default=32, ge=0)
-    """Completions of each step that are kept as text; shares count all of them."""
+    """Completions of each step that are kept as text; the metrics count all of them."""
     grader: GraderConfig = GraderConfig()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.algorithm not in ALGORITHMS:
-            raise ValueError(f"algorithm {self.algorithm!r} is not known; there are {', '.join(ALGORITHMS)}")
         row = algorithm_row(self.algorithm)
         reward_row(self.reward)
-        self.kl.check(row.name, row.ratio is not None)
-        if row.ratio is not None and self.top_p < 1:
-            raise ValueError(
-                f"top_p {self.top_p}: {row.name} compares with the sampler's probabilities, which truncation would falsify; use top_p 1"
-            )
-        if row.ratio is not None and self.restart:
-            raise ValueError(
-                f"restart: {row.name} would compare the base with a later sampler; only expert_iteration, best_of_n and sft may restart"
-            )
-        if (row.name == "sft") != (self.completions is not None):
-            raise ValueError(
-                "completions: the file of algorithm 'sft', needed there and allowed nowhere else"
-            )
-        if row.ratio is not None and not row.critic and self.samples_per_prompt < 2:
-            raise ValueError(
-                f"samples_per_prompt {self.samples_per_prompt}: {row.name} compares within a group and needs at least 2"
-            )
-        if self.sampling_rounds > 1 and row.critic:
-            raise ValueError(
-                f"sampling_rounds {self.sampling_rounds}: {row.name} learns from every completion; use 1"
-            )
-        if self.overlong_buffer >= self.max_new_tokens:
-            raise ValueError(
-                f"overlong_buffer {self.overlong_buffer} must be below max_new_tokens {self.max_new_tokens}"
-            )
+        self.kl.check(row)
+        for wrong, reason in _conflicts(self, row):
+            if wrong:
+                raise ValueError(reason)
         return self
 
     @property
     def clip(self) -> tuple[float, float]:
-        """(low, high): the row's bounds where none are given."""
+        """(low, high): the algorithm's bounds where the arm gives none."""
         low, high = algorithm_row(self.algorithm).clip
         return self.loss.clip_low or low, self.loss.clip_high or high
 
@@ -156,6 +133,38 @@ class RLConfig(Config):
         )
 
 
+def _conflicts(config: RLConfig, row: Algorithm) -> Iterator[tuple[bool, str]]:
+    """(whether settings and algorithm contradict each other, what to say then)."""
+    fits = ", ".join(other.name for other in registered_algorithms() if not other.policy_gradient)
+    yield (
+        row.policy_gradient and config.top_p < 1,
+        f"top_p {config.top_p}: {row.name} compares with the sampler's probabilities, "
+        "which truncation would falsify; use top_p 1",
+    )
+    yield (
+        row.policy_gradient and config.restart,
+        f"restart: {row.name} would compare the base with a later sampler; only {fits} may restart",
+    )
+    yield (
+        row.demonstrations != (config.completions is not None),
+        "completions: the file that algorithm 'sft' and others on demonstrations learn from; "
+        "needed there and allowed nowhere else",
+    )
+    yield (
+        row.policy_gradient and not row.critic and config.samples_per_prompt < 2,
+        f"samples_per_prompt {config.samples_per_prompt}: {row.name} compares within a group "
+        "and needs at least 2",
+    )
+    yield (
+        config.sampling_rounds > 1 and row.critic,
+        f"sampling_rounds {config.sampling_rounds}: {row.name} learns from every completion; use 1",
+    )
+    yield (
+        config.overlong_buffer >= config.max_new_tokens,
+        f"overlong_buffer {config.overlong_buffer} must be below max_new_tokens {config.max_new_tokens}",
+    )
+
+
 def num_steps(config: RLConfig, num_problems: int) -> int:
     """Steps of the run: `steps`, or `epochs` passes over the problems, at least one."""
     return config.steps or max(1, round(config.epochs * num_problems / config.prompts_per_step))
@@ -167,8 +176,12 @@ def checkpoint_steps(config: RLConfig, num_problems: int) -> set[int]:
     return set(grid(num_steps(config, num_problems), config.checkpoints.count))
 
 
-def rate_of(config: RLConfig, step: int, total: int) -> Callable[[int, int], float]:
-    """(update of this step from 0, updates of this step) -> factor on the peak learning rates."""
+LRSchedule = Callable[[int, int], float]
+"""(update of a step from 0, number of updates in it) -> factor on the peak learning rates."""
+
+
+def lr_schedule(config: RLConfig, step: int, total: int) -> LRSchedule:
+    """The learning rates of `step` (from 1) of `total`, as a factor on their peaks."""
     if config.schedule == "run":
         factor = warmup_cosine(step - 1, total, config.warmup_steps, config.lr_floor)
         return lambda update, updates: factor
@@ -176,7 +189,7 @@ def rate_of(config: RLConfig, step: int, total: int) -> Callable[[int, int], flo
 
 
 def adapt_kl(config: RLConfig, coef: float, kl: float) -> float:
-    """The next step's KL coefficient: fixed, or moved towards `kl.target` by what was measured (nats per token)."""
-    return (
-        coef if config.kl.target is None else adapted_coefficient(coef, kl, config.kl.target, config.kl.gain)
-    )
+    """The next step's KL coefficient, given this step's and the KL measured in it (nats per token)."""
+    if config.kl.target is None:
+        return coef
+    return adapted_coefficient(coef, kl, config.kl.target, config.kl.gain)

@@ -27,12 +27,12 @@ from ..rollout.batch import LEAST_WIDTH
 from ..rollout.demonstrations import read_demonstrations
 from ..rollout.engines import NativeEngine
 from ..verify.grade import Grader
-from .config import RLConfig, adapt_kl, checkpoint_steps, num_steps, rate_of
+from .config import RLConfig, adapt_kl, checkpoint_steps, lr_schedule, num_steps
 from .learner import start_learner
 from .log import compare, rollout_metrics, rollout_rows, write_rollouts
 from .sampling import gatherer
 from .targets import estimate
-from .training_monitor import Troubles, broken_off
+from .training_monitor import TrainingMonitor, divergence_message
 from .update import fit
 
 VERSION = 4
@@ -49,7 +49,11 @@ def rl(
     learner, tokenizer = start_learner(config, base, runtime)
     engine = NativeEngine(learner.policy, tokenizer, config.sampling, runtime, config.prompt_suffix)
     config = _that_fits(config, engine, problems, folder)
-    checkpoints, resume, troubles = make_folder(folder / "checkpoints"), ResumePoint(folder), Troubles(config)
+    checkpoints, resume, monitor = (
+        make_folder(folder / "checkpoints"),
+        ResumePoint(folder),
+        TrainingMonitor(config),
+    )
     done = learner.load(resume.state_path)
     demonstrations = read_demonstrations(Path(config.completions)) if config.completions else []
     count = len(demonstrations or problems)
@@ -77,10 +81,16 @@ def rl(
             fitting = time.perf_counter()
             try:
                 fitted = fit(
-                    learner, collection, targets, config, runtime, rate_of(config, step, total), (seed, step)
+                    learner,
+                    collection,
+                    targets,
+                    config,
+                    runtime,
+                    lr_schedule(config, step, total),
+                    (seed, step),
                 )
             except FloatingPointError as error:
-                raise UserError(broken_off(error, collection, targets, checkpoints)) from None
+                raise UserError(divergence_message(error, collection, targets, checkpoints)) from None
             learner.kl_coef = adapt_kl(config, learner.kl_coef, compared["policy/kl"])
             ended = time.perf_counter()
 
@@ -88,7 +98,7 @@ def rl(
             log.write(step, metrics)
             for row in rollout_rows(collection, config, seed, step):
                 kept.write(step, row)
-            for warning in troubles.seen(step, metrics):
+            for warning in monitor.warnings(step, metrics):
                 say(warning)
             if step in keep and main:
                 save_checkpoint(checkpoints / f"step_{step}", learner.policy, tokenizer)

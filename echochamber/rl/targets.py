@@ -1,4 +1,4 @@
-"""From graded rollouts to what the fit aims at: advantages or weights, returns, old and reference log-probabilities.
+"""Targets of the fit: advantages or weights, returns, old and reference log-probabilities of the rollouts.
 
 Axes: B rollouts, P problems, G samples of one problem, T tokens.
 """
@@ -27,13 +27,16 @@ class Targets:
     """One entry per rollout of the collection, in its order."""
 
     counted: np.ndarray
-    """(B,) bool: which rollouts the update is about; the others are in no denominator."""
+    """(B,) bool: which rollouts are fitted; the others are in no sum and no denominator."""
     columns: dict[str, list[Tensor]]
-    """Per token (T_i,): `advantages`, `old_logprobs`; `ref_logprobs` where a loss needs them; `returns` and `old_values` with a critic."""
+    """Per token (T_i,): `advantages` and `old_logprobs`.
+
+    `ref_logprobs` where there is a KL penalty; `returns` and `old_values` where there is a critic.
+    """
 
 
 def estimate(learner: Learner, collection: Collection, config: RLConfig, runtime: Runtime) -> Targets:
-    """Advantages of every rollout, and what the losses compare with."""
+    """Advantages of every rollout, and the log-probabilities and values that the losses compare with."""
     row, rollouts = learner.algorithm, collection.rollouts
     columns = {"old_logprobs": _old_logprobs(learner, rollouts, config, runtime)}
     penalties: list[Tensor] | None = None
@@ -54,11 +57,11 @@ def estimate(learner: Learner, collection: Collection, config: RLConfig, runtime
     else:
         advantages = group_advantages(row.advantages, rewards, collection.samples_per_prompt)
         if penalties is not None:
-            # Centred but never divided by the group's spread: the coefficient keeps its meaning, and
-            # groups of equal reward do not blow up the noise of their KL.
-            paid = np.where(np.isnan(rewards), np.nan, [-float(kl.sum()) for kl in penalties])
-            advantages += group_advantages(row.centre, paid, collection.samples_per_prompt)
-        if row.keep_paid:
+            # Centred but never divided by the group's spread: so the coefficient keeps its meaning, and
+            # a group of equal rewards does not amplify the noise of its KL.
+            kl_rewards = np.where(np.isnan(rewards), np.nan, [-float(kl.sum()) for kl in penalties])
+            advantages += group_advantages(row.centre, kl_rewards, collection.samples_per_prompt)
+        if row.keep_rewarded:
             counted &= first_of_equal(rollouts, advantages > 0)
         columns["advantages"] = [
             torch.full((len(r.completion.token_ids),), a)
@@ -71,14 +74,14 @@ def estimate(learner: Learner, collection: Collection, config: RLConfig, runtime
 
 
 def shaped_rewards(rollouts: Sequence[Rollout], config: RLConfig) -> np.ndarray:
-    """Rewards (B,) less the overlong penalty; NaN where nobody knows."""
+    """Rewards (B,) less the overlong penalty; NaN where the grader could not decide."""
     rewards = np.array([np.nan if r.reward is None else r.reward for r in rollouts], dtype=np.float64)
     lengths = torch.tensor([len(r.completion.token_ids) for r in rollouts])
     return rewards + overlong_penalty(lengths, config.max_new_tokens, config.overlong_buffer).numpy()
 
 
 def signal_groups(rewards: np.ndarray, group: int, config: RLConfig) -> np.ndarray:
-    """(B,) bool: with several sampling rounds the first `prompts_per_step` groups that carry signal; else all."""
+    """(B,) bool: with several sampling rounds, members of the first `prompts_per_step` groups with signal; else all."""
     if config.sampling_rounds == 1:
         return np.ones(len(rewards), dtype=bool)
     spread = has_signal(rewards, group)
@@ -96,7 +99,7 @@ def has_signal(rewards: np.ndarray, group: int) -> np.ndarray:
 
 
 def group_advantages(estimator: Callable[[Tensor], Tensor], rewards: np.ndarray, group: int) -> np.ndarray:
-    """Advantages (B,) of rewards (B,). A sample of unknown reward takes its group's mean and carries no signal."""
+    """Advantages (B,) of rewards (B,). An unknown reward is taken as its group's mean; its advantage is 0."""
     groups = rewards.reshape(-1, group)
     known = ~np.isnan(groups)
     means = np.where(known, groups, 0.0).sum(1) / np.maximum(known.sum(1), 1)
@@ -105,11 +108,11 @@ def group_advantages(estimator: Callable[[Tensor], Tensor], rewards: np.ndarray,
     return np.where(known, advantages, 0.0).reshape(-1)
 
 
-def first_of_equal(rollouts: Sequence[Rollout], paid: np.ndarray) -> np.ndarray:
-    """(B,) bool: of the paid completions (B,) the first of each problem's equal ones."""
+def first_of_equal(rollouts: Sequence[Rollout], rewarded: np.ndarray) -> np.ndarray:
+    """(B,) bool: the rewarded completions (B,) bool without repetitions of a problem's equal ones."""
     seen: set[tuple[str, tuple[int, ...]]] = set()
     first = np.zeros(len(rollouts), dtype=bool)
-    for index in np.flatnonzero(paid).tolist():
+    for index in np.flatnonzero(rewarded).tolist():
         identity = (rollouts[index].problem.id, rollouts[index].completion.token_ids)
         first[index] = identity not in seen
         seen.add(identity)
@@ -131,7 +134,7 @@ def _kl_in_reward(
     config: RLConfig,
     runtime: Runtime,
 ) -> list[Tensor]:
-    """KL per token by the configured estimator, with the sampling policy in the first place."""
+    """KL(sampling policy || base) per token of each rollout, by the configured estimator."""
     if config.kl.estimator == "exact":
 
         def exact(batch: Batch) -> Tensor:
@@ -157,7 +160,7 @@ def _critic_targets(
     config: RLConfig,
     runtime: Runtime,
 ) -> dict[str, list[Tensor]]:
-    """Values, generalised advantages and returns; the reward falls due at the last token, the KL at each."""
+    """Values, generalised advantages and returns. The reward is given at the last token, the KL at each."""
     critic = learner.critic
     assert critic is not None
 

@@ -1,5 +1,6 @@
 """Which format wins, forecast from the base model alone, and how forecasts are scored."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -114,20 +115,38 @@ def total_variation(forecast: ArrayLike, outcome: ArrayLike) -> float:
     return float(np.abs(np.asarray(forecast, dtype=float) - np.asarray(outcome, dtype=float)).sum() / 2)
 
 
+@dataclass(frozen=True)
+class Objective:
+    """What of an algorithm decides whether reward and KL are weighed by one number."""
+
+    policy_gradient: bool = True
+    """False: the algorithm fits chosen completions by their likelihood."""
+    divides_by: Literal["none", "std", "mean"] = "none"
+    """The number of each group by which its centred rewards are divided."""
+    whiten: bool = False
+    """Whether advantages are divided by their standard deviation over the step."""
+    loss_terms: int = 0
+    """Number of terms of the loss besides reward and KL."""
+
+
 def effective_kl_weight(
     coef: float,
     place: Literal["reward", "loss", "both"],
     estimator: Literal["k1", "k2", "k3", "exact"],
-    normalise: bool,
+    objective: Objective,
 ) -> tuple[float | None, str]:
-    """The c of `kl_optimum` that an algorithm really optimises, or None and the reason why there is none.
-
-    `normalise`: each group's reward is divided by its standard deviation before it meets the KL term.
-    """
+    """The c of `kl_optimum` that an algorithm really optimises, or None, with the reason."""
+    if objective.loss_terms:
+        return None, "the loss has further terms, so reward and KL are not all that it weighs"
     if coef == 0:
         return None, "without a KL term any policy on the best format is optimal"
-    if normalise:
-        return None, "dividing rewards by each group's spread weighs KL differently on every problem"
+    if not objective.policy_gradient:
+        return None, "fitting rewarded completions maximises no KL-regularised reward"
+    if objective.divides_by != "none":
+        number = {"std": "spread", "mean": "mean"}[objective.divides_by]
+        return None, f"dividing rewards by each group's {number} weighs KL differently on every problem"
+    if objective.whiten and place != "reward":
+        return None, "whitening rescales the rewards of each step but not the KL in the loss"
     if (estimator, place) in (("k1", "reward"), ("exact", "both")):
         return coef, "the penalty is part of the reward, so the coefficient is the weight"
     if place == "loss" and estimator in ("k2", "exact"):

@@ -213,9 +213,10 @@ def _rl(node: StageNode, recipe: Recipe) -> Parts:
     completions = (
         num_steps(config, config.problems.count) * config.prompts_per_step * config.samples_per_prompt
     )
-    critic = algorithm_row(config.algorithm).critic
-    # Where neither a critic nor a KL term wants every completion, about half the groups (or completions, where only right ones are kept) carry signal.
-    fits = config.passes * (2.0 if critic else 1.0 if config.kl.in_loss else 0.5)
+    row = algorithm_row(config.algorithm)
+    critic = row.critic
+    # Where neither a critic nor a term of the loss needs every completion, about half of them carry signal.
+    fits = config.passes * (2.0 if critic else 1.0 if config.kl.in_loss or row.loss_terms else 0.5)
     asked = 1 + (config.kl.coef > 0) + critic  # the policy for the log, the base, the values
     length = min(TOKENS_PER_COMPLETION, config.max_new_tokens)
     tokens = completions * (TOKENS_PER_PROMPT + length) * (fits + asked * FORWARD)

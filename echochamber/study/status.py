@@ -13,7 +13,9 @@ from .. import __version__
 from ..claims.registry import criteria_hash, program_hash
 from ..core.artifacts import write_json
 from ..core.formats import FORMAT_NAMES, registered_formats
+from ..rl.algorithms import algorithm_row
 from ..verify.twins import TwinConfig, twin_formats
+from .recipe import Recipe
 from .stage_graph import StageGraph, StageNode
 
 
@@ -83,6 +85,7 @@ class StudyStatus:
             "notes": list(recipe.notes),
             "seeds": list(recipe.seeds),
             "recipe": recipe.resolved(),
+            "algorithms": _algorithms(recipe),
             "code_version": __version__,
             "criteria": self.criteria,
             "commands": self.commands,
@@ -117,6 +120,20 @@ def own_formats(twins: Mapping[str, TwinConfig]) -> list[dict[str, str]]:
     """
     modules = [row for name, row in registered_formats().items() if name not in {*FORMAT_NAMES, *twins}]
     return [{"name": row.name, "title": row.title} for row in (*modules, *twin_formats(twins))]
+
+
+def _algorithms(recipe: Recipe) -> dict[str, dict[str, Any]]:
+    """What analysis must know of each algorithm of the recipe, a user's own among them."""
+    rows = {arm.algorithm: algorithm_row(arm.algorithm) for arm in recipe.rl.values()}
+    return {
+        name: {
+            "policy_gradient": row.policy_gradient,
+            "divides_by": row.divides_by,
+            "whiten": row.whiten,
+            "loss_terms": len(row.loss_terms),
+        }
+        for name, row in rows.items()
+    }
 
 
 def _read_object(path: Path) -> dict[str, Any]:

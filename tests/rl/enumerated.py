@@ -18,14 +18,15 @@ from echochamber.rl.algorithms import algorithm_row, averaging
 from echochamber.rl.config import RLConfig
 from echochamber.rl.learner import Learner
 from echochamber.rl.targets import estimate
-from echochamber.rl.update import Tally, token_losses
+from echochamber.rl.update import token_losses
+from echochamber.rl.update_stats import UpdateStats
 from echochamber.rollout.batch import batches
 from echochamber.rollout.collect import Collection, Rollout
 
 EOS, LIMIT = 0, 2
 SEQUENCES = [(EOS,), (1, EOS), (2, EOS), *itertools.product((1, 2), repeat=2)]
 PROMPT = (1, 2)
-PAID = {(2, EOS): 1.0, (1, 1): 0.4, (2, 1): 1.0, (EOS,): 0.2}
+REWARDS = {(2, EOS): 1.0, (1, 1): 0.4, (2, 1): 1.0, (EOS,): 0.2}
 """Rewards; the others get nothing."""
 
 
@@ -118,7 +119,7 @@ def expected_gradient(
     rollouts = rollouts_of(learner, [index for members in groups for index in members], rewards)
     targets = estimate(learner, Collection(rollouts, group), config, runtime())
     (batch,) = batches(rollouts, targets.columns, 10**6)
-    losses, _ = token_losses(learner, batch, config, runtime(), Tally())
+    losses, _ = token_losses(learner, batch, config, runtime(), UpdateStats())
     losses = losses * torch.from_numpy(targets.counted)[:, None]
     total = torch.zeros(())
     for number, weight in enumerate(weights):

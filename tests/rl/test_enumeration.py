@@ -8,7 +8,7 @@ from echochamber.rl.config import RLConfig
 
 from .enumerated import (
     LIMIT,
-    PAID,
+    REWARDS,
     SEQUENCES,
     expected_gradient,
     gradient,
@@ -55,8 +55,8 @@ def test_the_completions_are_all_there_are():
     ],
 )
 def test_unbiased_rows_push_along_the_exact_policy_gradient(algorithm, factor, settings):
-    learner, found = expected_gradient(_config(algorithm, **settings), PAID)
-    _close(found, -factor * reward_gradient(learner.policy, PAID))
+    learner, found = expected_gradient(_config(algorithm, **settings), REWARDS)
+    _close(found, -factor * reward_gradient(learner.policy, REWARDS))
 
 
 def _by_hand(advantage, per_sequence):
@@ -64,7 +64,7 @@ def _by_hand(advantage, per_sequence):
     policy = learner_for(_config("grpo")).policy
     logps = sequence_logps(policy)
     p, total = logps.detach().exp(), torch.zeros(())
-    rewards = [PAID.get(s, 0.0) for s in SEQUENCES]
+    rewards = [REWARDS.get(s, 0.0) for s in SEQUENCES]
     for i, first in enumerate(rewards):
         for j, second in enumerate(rewards):
             a, b = advantage(first, second)
@@ -84,15 +84,15 @@ def _normalised(first, second):
 
 def test_grpo_has_the_two_biases_that_dr_grpo_names():
     """Division by the group's spread, and by each completion's length."""
-    _, found = expected_gradient(_config("grpo"), PAID)
+    _, found = expected_gradient(_config("grpo"), REWARDS)
     expected = _by_hand(_normalised, lambda i, tokens: 1 / GROUP / len(SEQUENCES[i]))
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-3)
-    _, gspo = expected_gradient(_config("gspo"), PAID)
+    _, gspo = expected_gradient(_config("gspo"), REWARDS)
     torch.testing.assert_close(gspo, expected, atol=1e-5, rtol=1e-3)
 
 
 def test_token_mean_over_the_batch_weighs_long_completions_by_their_length():
-    _, found = expected_gradient(_config("dapo"), PAID)
+    _, found = expected_gradient(_config("dapo"), REWARDS)
     torch.testing.assert_close(
         found, _by_hand(_normalised, lambda i, tokens: 1 / tokens), atol=1e-5, rtol=1e-3
     )
@@ -102,8 +102,8 @@ def test_keeping_paid_completions_is_the_policy_gradient_of_the_reward_without_b
     config = RLConfig(
         algorithm="expert_iteration", samples_per_prompt=1, max_new_tokens=LIMIT, loss={"average": "sum"}
     )
-    learner, found = expected_gradient(config, PAID, group=1)
-    _close(found, -reward_gradient(learner.policy, PAID))
+    learner, found = expected_gradient(config, REWARDS, group=1)
+    _close(found, -reward_gradient(learner.policy, REWARDS))
 
 
 @pytest.mark.parametrize("algorithm", ["rloo", "ppo"])
@@ -153,10 +153,11 @@ def test_other_estimators_in_the_reward_have_neither_gradient(estimator):
 
 def test_reward_and_kl_add_up():
     learner, found = expected_gradient(
-        _config("rloo", kl={"coef": 0.3, "estimator": "k1", "place": "reward"}), PAID
+        _config("rloo", kl={"coef": 0.3, "estimator": "k1", "place": "reward"}), REWARDS
     )
     _close(
-        found, -reward_gradient(learner.policy, PAID) + 0.3 * kl_gradient(learner.policy, learner.reference)
+        found,
+        -reward_gradient(learner.policy, REWARDS) + 0.3 * kl_gradient(learner.policy, learner.reference),
     )
 
 

@@ -7,10 +7,11 @@ import torch
 from echochamber.core.types import Completion, Problem, Verdict
 from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.model.sampling import SamplingConfig
-from echochamber.rl.algorithms import ALGORITHMS, algorithm_row
-from echochamber.rl.config import RLConfig, adapt_kl, rate_of
+from echochamber.rl.algorithms import algorithm_row, registered_algorithms
+from echochamber.rl.config import RLConfig, adapt_kl, lr_schedule
 from echochamber.rl.targets import estimate, first_of_equal
-from echochamber.rl.update import Tally, accumulate, fit, token_losses
+from echochamber.rl.update import accumulate_gradient, fit, token_losses
+from echochamber.rl.update_stats import UpdateStats
 from echochamber.rollout.batch import batches
 from echochamber.rollout.collect import Collection, Rollout, stream_keys
 from echochamber.rollout.engines import NativeEngine
@@ -19,7 +20,7 @@ from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
 
 from .enumerated import gradient, learner_for, runtime, small_model
 
-SAMPLED = [name for name in ALGORITHMS if name != "sft"]
+SAMPLED = [row.name for row in registered_algorithms() if not row.demonstrations]
 
 
 def _config(algorithm, **settings):
@@ -54,14 +55,14 @@ def _gradients(config, rollouts, group, pieces=1):
     """The gradient of one update over these rollouts, accumulated in `pieces` forward passes or more."""
     learner = learner_for(config)
     targets = estimate(learner, Collection(rollouts, group), config, runtime())
-    accumulate(
+    accumulate_gradient(
         learner,
         Collection(rollouts, group),
         targets,
         np.flatnonzero(targets.counted),
         config,
         runtime(),
-        Tally(),
+        UpdateStats(),
     )
     models = [learner.policy] + ([learner.critic] if learner.critic else [])
     return torch.cat([p.grad.flatten() for m in models for p in m.parameters() if p.grad is not None])
@@ -107,7 +108,7 @@ def test_sums_are_divided_by_the_count_over_the_whole_minibatch(algorithm, denom
     learner = learner_for(config)
     targets = estimate(learner, Collection(rollouts, 8), config, runtime())
     (batch,) = batches(rollouts, targets.columns, 10**6)
-    losses, _ = token_losses(learner, batch, config, runtime(), Tally())
+    losses, _ = token_losses(learner, batch, config, runtime(), UpdateStats())
     expected = gradient(learner.policy, (losses * batch.completion_mask).sum() / counts[denominator])
     torch.testing.assert_close(_gradients(config, rollouts, 8), expected, atol=1e-6, rtol=1e-4)
 
@@ -294,9 +295,9 @@ def test_a_gradient_that_is_not_finite_stops_the_run_and_spares_the_weights():
 
 def test_schedules_over_the_run_and_over_each_step():
     run = RLConfig(warmup_steps=2, lr_floor=0.5)
-    assert [rate_of(run, step, 10)(3, 4) for step in (1, 2, 3)] == pytest.approx([0.5, 1.0, 1.0])
+    assert [lr_schedule(run, step, 10)(3, 4) for step in (1, 2, 3)] == pytest.approx([0.5, 1.0, 1.0])
     step = RLConfig(schedule="step", warmup_steps=1, lr_floor=0.0)
-    assert [rate_of(step, 9, 10)(update, 3) for update in range(3)] == pytest.approx([1.0, 1.0, 0.5])
+    assert [lr_schedule(step, 9, 10)(update, 3) for update in range(3)] == pytest.approx([1.0, 1.0, 0.5])
 
 
 def test_the_kl_coefficient_moves_only_towards_a_target():

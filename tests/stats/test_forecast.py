@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from echochamber.stats.forecast import (
+    Objective,
     bandit,
     bandits,
     brier,
@@ -90,11 +91,17 @@ def test_scores() -> None:
 
 
 def test_effective_weight_is_derived_or_refused() -> None:
-    assert effective_kl_weight(0.01, "reward", "k1", normalise=False)[0] == 0.01
+    assert effective_kl_weight(0.01, "reward", "k1", Objective())[0] == 0.01
+    assert effective_kl_weight(0.01, "reward", "k1", Objective(whiten=True))[0] == 0.01
     for arguments in (
-        (0.0, "reward", "k1", False),
-        (0.01, "loss", "k3", False),
-        (0.01, "reward", "k1", True),
+        (0.0, "reward", "k1", Objective()),
+        (0.01, "loss", "k3", Objective()),
+        (0.01, "reward", "k1", Objective(divides_by="std")),
+        (0.01, "reward", "k1", Objective(divides_by="mean")),
+        (0.01, "loss", "k2", Objective(whiten=True)),
+        (0.01, "loss", "k2", Objective(policy_gradient=False)),
+        (0.01, "reward", "k1", Objective(loss_terms=1)),
+        (0.0, "reward", "k1", Objective(loss_terms=1)),
     ):
         weight, reason = effective_kl_weight(*arguments)  # type: ignore[arg-type]
         assert weight is None

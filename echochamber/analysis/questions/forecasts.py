@@ -11,14 +11,11 @@ from ...stats.bootstrap import (
     problem_weights,
     resampled_interval,
 )
-from ...stats.forecast import (
-    brier,
-    effective_kl_weight,
-    total_variation,
-)
+from ...stats.forecast import brier, total_variation
 from ...stats.intervals import wilson
 from ..averages import seed_interval
 from ..completion_counts import matrices, shared_problems
+from ..kl_weight import kl_weight
 from ..number_text import percent
 from ..page_table import Cell, PageTable, number, share, target
 from ..run_inputs import RunInputs
@@ -33,7 +30,6 @@ SCHEMA: dict[str, Any] = {"forecast": pl.String, "winner": pl.String, "hit": pl.
 )
 POINT_MASS = 1 - 1e-9
 """A forecast's share above which it is certain by construction: no data could move it."""
-_DIVIDE_BY_SPREAD = ("grpo", "dapo", "gspo")
 
 
 def forecast_table(
@@ -198,14 +194,3 @@ def _joined(found: Sequence[dict[str, Any]], score: str) -> dict[str, Any]:
     scale = largest if len(found) > 1 else 1.0
     low, high = (bounds[0] * scale, bounds[1] * scale) if bounds else (None, None)
     return {"value": sum(values) / len(values), "low": low, "high": high}
-
-
-def kl_weight(config: dict[str, Any]) -> tuple[float | None, str]:
-    """The weight that the arm really optimises; None where the recipe does not say enough."""
-    kl, algorithm = config.get("kl"), config.get("algorithm")
-    if not isinstance(kl, dict) or not isinstance(kl.get("coef"), int | float):
-        return None, "the recipe does not state it"
-    place, estimator = kl.get("place", "reward"), kl.get("estimator", "k1")
-    if kl.get("target") is not None:
-        return None, "the coefficient adapts during the run"
-    return effective_kl_weight(float(kl["coef"]), place, estimator, normalise=algorithm in _DIVIDE_BY_SPREAD)

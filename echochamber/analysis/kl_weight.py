@@ -1,0 +1,48 @@
+"""The weight on KL that an arm really optimises, from what its study says of the algorithm."""
+
+from dataclasses import replace
+from typing import Any
+
+from ..stats.forecast import Objective, effective_kl_weight
+
+_OLDER_STUDIES = (
+    dict.fromkeys(("grpo", "dapo", "gspo"), Objective(divides_by="std"))
+    | dict.fromkeys(("dr_grpo", "rloo", "reinforce"), Objective())
+    | dict.fromkeys(("expert_iteration", "best_of_n", "sft"), Objective(policy_gradient=False))
+    | {"ppo": Objective(whiten=True)}
+)
+"""The shipped algorithms, for studies whose `study.json` does not describe its algorithms."""
+
+
+def kl_weight(config: dict[str, Any]) -> tuple[float | None, str]:
+    """The weight that the arm really optimises; None where the recipe does not say enough."""
+    kl = config.get("kl")
+    if not isinstance(kl, dict) or not isinstance(kl.get("coef"), int | float):
+        return None, "the recipe does not state it"
+    if kl.get("target") is not None:
+        return None, "the coefficient adapts during the run"
+    objective = _objective(config)
+    if objective is None:
+        return None, "the study does not describe its algorithm"
+    return effective_kl_weight(
+        float(kl["coef"]), kl.get("place", "reward"), kl.get("estimator", "k1"), objective
+    )
+
+
+def _objective(config: dict[str, Any]) -> Objective | None:
+    """How the arm's algorithm weighs rewards; None where neither the study nor its name says so."""
+    described = config.get("objective")
+    if not isinstance(described, dict):
+        found = _OLDER_STUDIES.get(str(config.get("algorithm")))
+    elif described.get("divides_by") not in ("none", "std", "mean"):
+        return None
+    else:
+        found = Objective(
+            bool(described.get("policy_gradient")),
+            described["divides_by"],
+            bool(described.get("whiten")),
+            int(described.get("loss_terms") or 0),
+        )
+    loss = config.get("loss")
+    whiten = loss.get("whiten") if isinstance(loss, dict) else None
+    return found if found is None or whiten is None else replace(found, whiten=bool(whiten))
