@@ -92,7 +92,7 @@ class Browser {
     return (!this.filter.format || row.format === this.filter.format) && (!this.filter.outcome || row.outcome === this.filter.outcome);
   }
 
-  // Change is judged on the first completion of either side: the greedy one where there is one.
+  // A change compares the first completion of each side: the greedy one where there is one.
   changes(before, after) {
     if (!this.filter.change) return true;
     if (!before || !after) return false;
@@ -124,12 +124,12 @@ class Browser {
 
   counted() {
     const [source, step] = this.filter.right.split(":").map(Number);
-    if (source) return "A few completions of each training step are kept here.";
+    if (source) return "The page carries a few completions of each training step.";
     const [name, split] = this.page.set();
     const rows = this.counts.filter((row) => row.run === this.page.state.run && row.problem_set === name && row.split === split && row.step === step);
     const sum = (some) => some.reduce((total, row) => total + row.number, 0);
     const all = sum(rows), match = sum(rows.filter((row) => this.passes(row)));
-    return `${match.toLocaleString("en")} of all ${all.toLocaleString("en")} sampled completions of this checkpoint match; this page carries a sample of them.`;
+    return `${match.toLocaleString("en")} of all ${all.toLocaleString("en")} sampled completions of this checkpoint match the filters. The page carries a part of them.`;
   }
 
   draw() {
@@ -151,7 +151,7 @@ class Browser {
     const title = (key) => (this.filter[key] === "0:0" ? "Base model, before RL" : `${training ? "Training rollout at" : "After"} step ${this.filter[key].slice(2)} of RL`);
     this.host.replaceChildren(
       pager,
-      node("div", { class: "problem" }, node("p", { class: "q" }, question || ""), node("p", { class: "fine" }, "Right answer ", node("b", {}, reference || "–"), ` · ${place}`)),
+      node("div", { class: "problem" }, node("p", { class: "q" }, question || ""), node("p", { class: "fine" }, "Correct answer ", node("b", {}, reference || "–"), ` · ${place}`)),
       node("div", { class: training ? "sides one" : "sides" }, training ? null : this.column(title("left"), before), this.column(title("right"), after)),
       node("p", { class: "fine" }, this.counted()));
   }
@@ -161,12 +161,12 @@ class Browser {
     const cards = sorted.map((row) => this.card(row));
     const rest = cards.slice(shown());
     const more = rest.length ? node("details", { class: "more" }, node("summary", {}, `${rest.length} more`), ...rest) : null;
-    return node("div", { class: "side" }, node("h3", {}, title), ...(cards.length ? cards.slice(0, shown()) : [node("p", { class: "none" }, "No completion of this problem here.")]), more);
+    return node("div", { class: "side" }, node("h3", {}, title), ...(cards.length ? cards.slice(0, shown()) : [node("p", { class: "none" }, "This checkpoint has no completion of this problem on the page.")]), more);
   }
 
   card(row) {
     const right = row.outcome === "correct";
-    const facts = [row.sample < 0 ? "greedy" : `sample ${row.sample}`, `${row.num_tokens ?? "?"} tokens`, row.truncated ? "cut off at the limit" : "", row.detail || ""].filter(Boolean).join(" · ");
+    const facts = [row.sample < 0 ? "greedy" : `sample ${row.sample}`, `${row.num_tokens ?? "?"} tokens`, row.truncated ? "truncated" : "", row.detail || ""].filter(Boolean).join(" · ");
     return node("article", { class: `card${this.passes(row) ? "" : " off"}` },
       node("header", {},
         node("span", { class: "format", style: `--c:${this.page.colour(row.format)}` }, row.format),

@@ -7,7 +7,7 @@ const PASS_LINES = [
   { key: "maj@k", label: "maj@k", colour: "var(--vote)", dash: "2 3", curve: "maj@k" },
 ];
 
-// Under this share a format has too few completions for its accuracy to be drawn.
+// Below this share a format has too few completions for its accuracy to be drawn.
 const RARE = 0.02;
 
 class Central {
@@ -87,7 +87,7 @@ class Central {
     if (!(width > 0)) return;
     const steps = this.steps();
     if (!steps.length) {
-      this.host.replaceChildren(node("p", { class: "none" }, "No step has been trained or evaluated yet."));
+      this.host.replaceChildren(node("p", { class: "none" }, "No step is trained or evaluated yet."));
       return;
     }
     const narrow = width < 560;
@@ -127,7 +127,7 @@ class Central {
   }
 
   drawShares(svg, panel, steps) {
-    const y = this.frame(svg, panel, "How it answers: share of each format");
+    const y = this.frame(svg, panel, "Share of each format");
     const names = this.page.formats.map((f) => f.name);
     const dense = steps.filter((step) => names.some((name) => known(this.denseAt(step, "share", name))));
     const share = (step, name) => {
@@ -178,7 +178,7 @@ class Central {
     }
   }
 
-  // Names stand on the bands, so that colour is not needed to tell them apart.
+  // Names are written on the bands, so that no one needs colour to tell them apart.
   labelArea(svg, name, columns, below, above, y, xs, last) {
     const { right, narrow } = this.box;
     const end = above[last] - below[last];
@@ -197,7 +197,7 @@ class Central {
   }
 
   drawAccuracy(svg, panel) {
-    const y = this.frame(svg, panel, "How often each format is right");
+    const y = this.frame(svg, panel, "Accuracy of each format");
     const labels = [];
     for (const { name } of this.page.formats) {
       if (!this.page.state.formats.has(name)) continue;
@@ -215,9 +215,9 @@ class Central {
 
   drawPass(svg, panel) {
     const k = this.k();
-    const y = this.frame(svg, panel, this.box.narrow ? "How often the model is right" : "How often the model is right: one try, many tries, a vote");
+    const y = this.frame(svg, panel, "Accuracy of the model: pass@1, pass@k and maj@k");
     const labels = [];
-    if (!this.checkpointSteps().length) svg.append(node("text", { class: "tick", x: (this.box.left + this.box.right) / 2, y: (panel.top + panel.bottom) / 2 - 8, "text-anchor": "middle" }, "no checkpoint has been evaluated yet"));
+    if (!this.checkpointSteps().length) svg.append(node("text", { class: "tick", x: (this.box.left + this.box.right) / 2, y: (panel.top + panel.bottom) / 2 - 8, "text-anchor": "middle" }, "no checkpoint is evaluated yet"));
     for (const line of Number(k) > 1 ? PASS_LINES : PASS_LINES.slice(0, 1)) {
       const read = line.read || ((row) => [row[line.curve][k], row.intervals[line.curve][k]]);
       this.checkpointLine(svg, y, read, line.colour, line.dash, line.label.replace("k", k), labels);
@@ -240,7 +240,7 @@ class Central {
     }
     const final = cells[cells.length - 1];
     if (final && final[0] === steps[steps.length - 1]) labels.push({ y: y(final[1]), text: `${label} ${percent(final[1])}`, colour, dash });
-    // A format that died out is named where its line ends.
+    // A format that is no longer written is named where its line ends.
     else if (final && target.format) {
       const room = this.x(final[0]) + 8 + 7.4 * label.length < this.box.width;
       svg.append(node("text", { class: "series-label", x: this.x(final[0]) + (room ? 8 : -8), y: y(final[1]) - 7, "text-anchor": room ? "start" : "end" }, label));
@@ -265,7 +265,7 @@ class Central {
     for (const label of labels) this.endLabel(svg, label, this.box.right + 8, label.y + 4);
   }
 
-  // A piece of the line and its name in ink: legible on every ground, told apart without colour.
+  // A piece of the line beside its name in text colour: readable on every background, also without colour.
   endLabel(svg, { text, colour, dash }, x, y) {
     svg.append(node("line", { x1: x, x2: x + 15, y1: y - 4, y2: y - 4, style: `stroke:${colour};stroke-width:3;stroke-dasharray:${dash || "none"}` }));
     svg.append(node("text", { class: "series-label", x: x + 20, y }, text));

@@ -35,7 +35,7 @@ function short(value) {
   return size >= 0.01 || size === 0 ? String(+value.toFixed(size >= 10 ? 1 : 3)) : value.toExponential(0);
 }
 
-// As `headline.bounds` writes it in the tables.
+// The same text as `number_text.bounds` writes in the tables.
 function interval(bounds) {
   if (!bounds) return "no interval";
   const [low, high] = bounds;

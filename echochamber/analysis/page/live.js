@@ -1,5 +1,5 @@
 "use strict";
-// Only in the served page: reload when the server has a newer one, and stay where the reader was.
+// Only in the served page: reload when the server has a newer version, and keep the scroll position.
 const LIVE_EVERY = 2000;
 let liveVersion = null;
 if (sessionStorage.scroll) scrollTo(0, Number(sessionStorage.scroll));
@@ -12,6 +12,6 @@ setInterval(async () => {
     }
     liveVersion = version;
   } catch {
-    document.title = document.title.replace(/^(not live: )?/, "not live: ");
+    document.title = document.title.replace(/^(no connection: )?/, "no connection: ");
   }
 }, LIVE_EVERY);

@@ -1,5 +1,5 @@
 "use strict";
-// Ties the parts together: selection, theme, legend, click-through.
+// The state of the page: selection, theme, legend, and clicks that lead to completions.
 
 // The shipped formats have the first colours of report.css; own formats share the rest in order of registration.
 const OTHER = 5, SHIPPED = 6, COLOURS = 12;
@@ -51,7 +51,7 @@ class Page {
     return this.data.runs.filter((run) => run.label === this.state.group);
   }
 
-  // "Mean of all" is over the seeds that have both ends, as the tables are; over what there is where none has.
+  // "Mean of all" is over the seeds that have both ends, as in the tables; where none has, over all that started.
   selectedRuns() {
     const runs = this.groupRuns();
     if (this.state.seeds !== null) return runs.filter((run) => this.state.seeds.has(run.seed));
@@ -87,7 +87,7 @@ class Page {
     const seeds = this.groupRuns().map((run) => run.seed);
     if (seeds.length > 1) {
       parts.push(node("div", { class: "chips", role: "group", "aria-label": "Seeds" }, node("span", {}, "Seeds"),
-        this.chip(this.groupRuns().every((run) => run.complete[this.state.set]) ? "mean of all" : "mean of finished", this.state.seeds === null, () => ((this.state.seeds = null), this.update())),
+        this.chip(this.groupRuns().every((run) => run.complete[this.state.set]) ? "mean of all" : "mean of finished seeds", this.state.seeds === null, () => ((this.state.seeds = null), this.update())),
         seeds.map((seed) => this.chip(`seed ${seed}`, this.state.seeds !== null && this.state.seeds.has(seed), () => ((this.state.seeds = new Set([seed])), this.update())))));
     }
     parts.push(node("div", { class: "chips", role: "group", "aria-label": "Formats" }, node("span", {}, "Formats"),
@@ -172,7 +172,7 @@ class Page {
       button.textContent = `Theme: ${theme}`;
     };
     button.addEventListener("click", () => apply(order[(order.indexOf(button.textContent.slice(7)) + 1) % 3]));
-    // Paper cannot be unfolded: tables of other arms and the lineage are printed open.
+    // In print, the tables of other arms and the list of stages are opened.
     const folded = () => [...document.querySelectorAll("details.arm, details.lineage")];
     addEventListener("beforeprint", () => folded().forEach((one) => ((one.dataset.was = one.open), (one.open = true))));
     addEventListener("afterprint", () => folded().forEach((one) => (one.open = one.dataset.was === "true")));

@@ -39,7 +39,7 @@ Object.assign(Central.prototype, {
       const [share, bounds] = checkpoint ? cell("share") : [this.denseAt(step, "share", name), null];
       const accuracy = checkpoint ? cell("accuracy")[0] : this.denseAt(step, "accuracy", name);
       if (!known(share) || (share === 0 && !known(accuracy))) continue;
-      const right = known(accuracy) ? `${percent(accuracy)} right` : "";
+      const right = known(accuracy) ? `accuracy ${percent(accuracy)}` : "";
       lines.push([{ text: name, colour: this.page.colour(name) }, `${percent(share)}${bounds ? ` [${interval(bounds)}]` : ""}`, right]);
     }
     if (checkpoint) {
