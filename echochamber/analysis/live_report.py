@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from ..core.artifacts import write_text
+from .page_ledger import LedgerOf
 from .report import render_page
 from .runs import find_runs
 from .study_folder import load_study
@@ -20,8 +21,11 @@ ADDRESS = "127.0.0.1"
 class LivePage:
     """The page of one study, rebuilt when something on disk has changed."""
 
-    def __init__(self, study_folder: Path, output: Path | None = None) -> None:
+    def __init__(
+        self, study_folder: Path, output: Path | None = None, ledger: LedgerOf | None = None
+    ) -> None:
         self.folder, self.output = study_folder, output or study_folder / "report.html"
+        self.ledger = ledger
         self.version, self.content = 0, b""
         self._seen: object = None
 
@@ -32,8 +36,8 @@ class LivePage:
             return False
         study = load_study(self.folder)
         runs = find_runs(study)
-        write_text(self.output, render_page(study, runs))
-        self.content = render_page(study, runs, live=True).encode()
+        write_text(self.output, render_page(study, runs, self.ledger))
+        self.content = render_page(study, runs, self.ledger, live=True).encode()
         self._seen, self.version = state, self.version + 1
         return True
 
@@ -94,9 +98,10 @@ def watch_report(
     port: int = 0,
     every: float = 2.0,
     announce: Callable[[str], None] = print,
+    ledger: LedgerOf | None = None,
 ) -> None:
     """Serve until interrupted (Ctrl-C), looking for changes `every` seconds; announces the address first."""
-    page = LivePage(study_folder, output)
+    page = LivePage(study_folder, output, ledger)
     page.refresh()
     server = make_server(page, port)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -17,7 +17,7 @@ from .findings import findings
 from .headline import certainty, progress, tiles
 from .number_text import bounds, count, percent
 from .page_data import page_data, script_safe, study_formats
-from .page_ledger import page_ledger
+from .page_ledger import LedgerOf
 from .page_words import certainty_sentences, main_sentence, score_sentences, tile_views
 from .questions.mixture_plans import mixture_plans
 from .questions.score_changes import paired_changes
@@ -33,20 +33,21 @@ SCRIPTS = ("chart.js", "central.js", "readout.js", "browser.js", "main.js")
 STATUSES = ("done", "running", "pending", "failed")
 
 
-def build_report(study_folder: Path, output: Path | None = None) -> Path:
+def build_report(study_folder: Path, output: Path | None = None, ledger: LedgerOf | None = None) -> Path:
     """Write the page (whole or not at all) and return its path, by default `report.html` in the study.
 
     A study that is still going gives a page of what is there and names what is missing; `UserError`
     only where there is no study or the page cannot be written.
+    `ledger` judges the claims; None leaves them out.
     """
     study = load_study(study_folder)
     runs = find_runs(study)
     target = output or study_folder / "report.html"
-    write_text(target, render_page(study, runs))
+    write_text(target, render_page(study, runs, ledger))
     return target
 
 
-def render_page(study: Study, runs: list[Run], live: bool = False) -> str:
+def render_page(study: Study, runs: list[Run], ledger: LedgerOf | None = None, live: bool = False) -> str:
     """The HTML text; everything from outside is escaped by the template or by `script_safe`.
 
     `live`: for the loopback server, with a script that asks it for newer versions.
@@ -64,7 +65,7 @@ def render_page(study: Study, runs: list[Run], live: bool = False) -> str:
         score_sentences=score_sentences(found),
         certainty=certainty_sentences(certainty(summary, runs, sets[0]), formats) if sets else "",
         findings=findings(study, runs, sets[0]) if sets else [],
-        ledger=page_ledger(study),
+        ledger=ledger(study) if ledger else None,
         arms=arm_rows(runs, sets[0]) if sets else [],
         plans=mixture_plans(study),
         shortcuts=shortcut_table(study),

@@ -1,4 +1,4 @@
-"""A maximum over checkpoints without its bias: picked on one half of the samples, measured on the other."""
+"""Cross-fitting: the best checkpoint is picked on one half of the samples and measured on the other."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.study_tables import BASE, Tables
 from .declare import NotTestableError, Seeds
 from .select import DEV, TEST, Arm, curve, settings
-from .tables import BASE, Tables
 
 
 def half_curves(tables: Tables, one: Arm, k: int) -> dict[tuple[float, int], dict[int, dict[int, float]]]:
@@ -18,40 +18,49 @@ def half_curves(tables: Tables, one: Arm, k: int) -> dict[tuple[float, int], dic
     """
     found: dict[tuple[float, int], dict[int, dict[int, float]]] = {}
     for key in sorted((key for key in tables.halves if key[:3] == (one.mixture, one.size, one.arm)), key=str):
-        _, _, _, start, problems, split, heat, _, size, half = key
+        _, _, _, start, problems, split, temperature, _, size, half = key
         mine = (start, problems, split, size) == (
             settings(tables, one)["from_step"],
             tables.headline_set,
             TEST,
             k,
         )
-        if mine and (heat, half) not in found:
+        if mine and (temperature, half) not in found:
             bases = tables.halves.get((one.mixture, one.size, BASE, *key[3:]), {})
-            found[heat, half] = {
+            found[temperature, half] = {
                 seed: bases.get(seed, {}) | steps for seed, steps in tables.halves[key].items()
             }
     return found
 
 
 def drop_from_maximum(
-    tables: Tables, one: Arm, k: int, temperature: Callable[[int, int], float | None]
+    tables: Tables, one: Arm, k: int, temperature_at: Callable[[int, int], float | None]
 ) -> Seeds:
     """seed -> pass@k at its maximum before the end, minus at the end.
 
-    `temperature` (seed, step) -> where that checkpoint is measured. The step of the maximum is chosen
-    on one half, the difference taken on the other; the mean of both ways round.
+    `temperature_at` maps (seed, step) to the sampling temperature at which that checkpoint is read. The step of
+    the maximum is chosen on one half and the difference taken on the other, then the other way round; both
+    are averaged. So the maximum has no selection bias.
     """
     last = settings(tables, one)["steps"]
     curves = half_curves(tables, one, k)
-    heats = {heat for heat, _ in curves}
+    temperatures = {temperature for temperature, _ in curves}
     found: dict[int, float] = {}
     for seed in sorted({seed for by_seed in curves.values() for seed in by_seed}):
         halves: list[dict[int, float]] = [{}, {}]
         for half in (0, 1):
-            steps = {step for heat in heats for step in curves.get((heat, half), {}).get(seed, {})}
+            steps = {
+                step
+                for temperature in temperatures
+                for step in curves.get((temperature, half), {}).get(seed, {})
+            }
             for step in steps:
-                heat = temperature(seed, step)
-                value = None if heat is None else curves.get((heat, half), {}).get(seed, {}).get(step)
+                temperature = temperature_at(seed, step)
+                value = (
+                    None
+                    if temperature is None
+                    else curves.get((temperature, half), {}).get(seed, {}).get(step)
+                )
                 if value is not None:
                     halves[half][step] = value
         steps = set(halves[0]) & set(halves[1])
@@ -69,12 +78,12 @@ def drop_from_maximum(
 
 @dataclass(frozen=True)
 class DevBest:
-    """The temperature that each checkpoint does best at on dev."""
+    """The best sampling temperature of each checkpoint on dev."""
 
     chosen: dict[tuple[int, int], float]
     tried: list[float]
     ties: int
-    """Checkpoints at which several temperatures share the maximum."""
+    """Checkpoints at which several temperatures tie for the maximum."""
 
     def at(self, seed: int, step: int) -> float | None:
         """None where dev was not measured."""
@@ -83,32 +92,50 @@ class DevBest:
     def summary(self) -> str:
         """`0.7 in 5, 1 in 3 checkpoints`."""
         counted = Counter(self.chosen.values())
-        return ", ".join(f"{heat:g} in {number}" for heat, number in sorted(counted.items())) + " checkpoints"
+        return (
+            ", ".join(f"{temperature:g} in {number}" for temperature, number in sorted(counted.items()))
+            + " checkpoints"
+        )
 
 
 def dev_best(tables: Tables, one: Arm, quantity: str, near: float | None = None) -> DevBest:
-    """(seed, step) -> the temperature of highest `quantity` on dev; among equals the lower one, or that nearest to `near`."""
-    heats = sorted(
+    """(seed, step) -> the temperature of highest `quantity` on dev.
+
+    Ties go to the lowest temperature, or to the one nearest to `near`.
+    """
+    temperatures = sorted(
         {
-            heat
-            for heat, _ in tables.measured.get(
+            temperature
+            for temperature, _ in tables.measured.get(
                 (one.mixture, one.size, one.arm, tables.headline_set, DEV, quantity), []
             )
         }
     )
-    if len(heats) < 2:
+    if len(temperatures) < 2:
         raise NotTestableError(
-            f"{quantity} of {one} was measured on dev at {len(heats)} temperatures; at least two are needed"
+            f"{quantity} of {one} was measured on dev at {len(temperatures)} temperatures; at least two are needed"
         )
-    curves = {heat: curve(tables, one, quantity, split=DEV, temperature=heat) for heat in heats}
+    curves = {
+        temperature: curve(tables, one, quantity, split=DEV, temperature=temperature)
+        for temperature in temperatures
+    }
     places = {
         (seed, step) for by_seed in curves.values() for seed, steps in by_seed.items() for step in steps
     }
 
-    def score(heat: float, seed: int, step: int) -> float:
-        return curves[heat].get(seed, {}).get(step, -1.0)
+    def score(temperature: float, seed: int, step: int) -> float:
+        return curves[temperature].get(seed, {}).get(step, -1.0)
 
-    order = heats if near is None else sorted(heats, key=lambda heat: abs(heat - near))
-    scores = {(seed, step): [score(heat, seed, step) for heat in order] for seed, step in sorted(places)}
+    order = (
+        temperatures
+        if near is None
+        else sorted(temperatures, key=lambda temperature: abs(temperature - near))
+    )
+    scores = {
+        (seed, step): [score(temperature, seed, step) for temperature in order]
+        for seed, step in sorted(places)
+    }
     ties = sum(found.count(max(found)) > 1 for found in scores.values())
-    return DevBest({place: order[int(np.argmax(found))] for place, found in scores.items()}, heats, ties)
+    return DevBest(
+        {place: order[int(np.argmax(found))] for place, found in scores.items()}, temperatures, ties
+    )

@@ -1,10 +1,13 @@
-"""What a claim is: a statement, what is compared, what decides, and what would contradict it."""
+"""What a claim is: a statement, the arms compared, the criteria that decide, and what would contradict it.
+
+Everything that decides a verdict is an identifier or a number. Statements and descriptions are for readers.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .tables import Tables
+from ..core.study_tables import Tables
 
 Rule = Literal["above", "below", "within"]
 """The interval lies above the margin, below it, or between minus and plus the margin."""
@@ -20,94 +23,106 @@ class NotTestableError(Exception):
 class Criterion:
     """One condition on the mean over seeds of a per-seed estimate."""
 
-    name: str
+    id: str
+    """Identifier within the claim."""
     statistic: str
-    """What is computed per seed, in words."""
+    """Identifier of what is computed per seed."""
     rule: Rule
     margin: float | None
-    """None: the interval of a rival that is measured beside it, as the neutral twins'."""
-    unit: str = ""
+    """None: the 95% interval of a reference condition, such as the neutral twins."""
+    description: str
+    """What is computed per seed, for a reader."""
+
+    @property
+    def label(self) -> str:
+        """The identifier as a reader sees it."""
+        return self.id.replace("_", " ")
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A criterion's estimates at one place."""
+class Measurement:
+    """Per-seed estimates of one criterion under one condition."""
 
     criterion: str
+    """Identifier of the criterion."""
     seeds: Seeds
-    where: str = ""
-    """Mixture, coefficient or feature, where one criterion is measured at several."""
-    rival: Seeds | None = None
-    """Per-seed estimates whose 95% interval is the margin of a criterion that declares none: past its far end is
-    past it, short of its near end is short of it."""
+    condition: str = ""
+    """Mixture, coefficient or feature, where a criterion is measured under several."""
+    reference: Seeds | None = None
+    """Per-seed estimates of the reference condition, for a criterion without a margin. Its 95% interval takes
+    the margin's place: `above` means above its upper end, contradicted means below its lower end."""
 
 
 @dataclass(frozen=True)
-class Aside:
-    """Estimates that stand beside a verdict and do not enter it: null models, sensitivity, rivals."""
+class Context:
+    """Estimates shown with a verdict that do not enter it: null models, sensitivity arms, comparisons."""
 
     name: str
     seeds: Seeds
-    where: str = ""
-    kind: Literal["beside", "null", "sensitivity"] = "beside"
+    condition: str = ""
+    kind: Literal["context", "null", "sensitivity"] = "context"
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that a claim's measurement found."""
+    """All that a claim's `measure` found."""
 
-    measured: tuple[Measured, ...]
-    asides: tuple[Aside, ...] = ()
-    remarks: tuple[str, ...] = ()
-    cautions: tuple[str, ...] = ()
-    """What a reader of the verdict alone would get wrong; it stands in the ledger beside it."""
-    settle: Mapping[str, str] = field(default_factory=dict)
-    """Criterion -> what would settle it, where more seeds would not."""
+    measurements: tuple[Measurement, ...]
+    context: tuple[Context, ...] = ()
+    notes: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
+    """What the verdict alone would hide; shown with it in the ledger."""
+    needed: Mapping[str, str] = field(default_factory=dict)
+    """Criterion -> the data that would decide it, where more seeds would not."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim of the paper."""
+    """One claim, declared before the first RL run."""
 
     number: int
+    """Its number in its set."""
     statement: str
     source: str
-    """Place in the paper."""
+    """Section, figure or table of the paper."""
     arms: tuple[str, ...]
-    """`mixture/arm` of every run that is compared; `*` for any mixture."""
+    """`mixture/arm` of every run that is compared; `*` stands for any mixture."""
     criteria: tuple[Criterion, ...]
     contradicted_by: str
     measure: Callable[[Tables], Evidence] = field(repr=False)
-    """Raises `NotTestableError`."""
+    """Computes the per-seed estimates; raises `NotTestableError`."""
     holds: Literal["everywhere", "somewhere"] = "everywhere"
-    """Whether a criterion measured at several places must hold at all of them or at one."""
+    """Whether a criterion must be met under every condition or under one."""
     holm: bool = False
-    """Where all places must hold: correct support over them too. Contradiction at any one place always is."""
+    """With `holds="everywhere"`: Holm's correction for support too. Contradiction always has it."""
     nulls: tuple[str, ...] = ()
+    """Null models, as `mixture/arm`."""
     sensitivity: tuple[str, ...] = ()
+    """Sensitivity arms, as `mixture/arm`."""
     choices: tuple[str, ...] = ()
-    """Decisions taken where the criterion left room."""
-    otherwise: str = ""
-    """The experiment that would settle it, where more seeds would not."""
+    """Decisions taken where the published claim left room."""
+    next_experiment: str = ""
+    """The experiment that would decide it, where more seeds would not."""
+    name: str = ""
+    """How a recipe names it in a set of the user's own (`SET/NAME`); the paper's claims go by number."""
 
-    def criterion(self, name: str) -> Criterion:
-        """The criterion of that name."""
-        return next(c for c in self.criteria if c.name == name)
+    @property
+    def label(self) -> str:
+        """Its name, or its number where it has none."""
+        return self.name or str(self.number)
+
+    def criterion(self, criterion_id: str) -> Criterion:
+        """The criterion with that identifier."""
+        return next(c for c in self.criteria if c.id == criterion_id)
 
     def declared(self) -> dict[str, object]:
-        """Everything that fixes the verdict, as plain data: what the hash covers."""
-        names = (
-            "number",
-            "statement",
-            "source",
-            "arms",
-            "contradicted_by",
-            "holds",
-            "holm",
-            "nulls",
-            "sensitivity",
-            "choices",
-            "otherwise",
-        )
-        rules = [[c.name, c.statistic, c.rule, c.margin, c.unit] for c in self.criteria]
-        return {name: getattr(self, name) for name in names} | {"criteria": rules}
+        """Everything that decides the verdict, as plain data and in identifiers: what the digest covers."""
+        criteria = [[c.id, c.statistic, c.rule, c.margin] for c in self.criteria]
+        return {
+            "number": self.number,
+            "name": self.name,
+            "arms": list(self.arms),
+            "criteria": criteria,
+            "holds": self.holds,
+            "holm": self.holm,
+        }

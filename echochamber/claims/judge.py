@@ -1,177 +1,202 @@
-"""From evidence to a verdict: criteria joined, families corrected by Holm, and what would settle the rest."""
+"""From evidence to a verdict: criteria combined, families corrected by Holm, and what would decide the rest."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from ..core.study_tables import Tables
 from ..stats.intervals import holm, t_interval
-from .declare import Aside, Claim, Criterion, Evidence, Measured, NotTestableError, Seeds
-from .estimate import ALPHA, FEWEST_SEEDS, Estimate, Verdict, describe_seeds, estimate
-from .tables import Tables
+from .claim_set import ClaimSet
+from .declare import Claim, Context, Criterion, Measurement, NotTestableError, Seeds
+from .estimate import ALPHA, FEWEST_SEEDS, Estimate, Judgement, describe_seeds, estimate
 
 
 @dataclass(frozen=True)
-class Part:
-    """One criterion at one place, judged."""
+class CriterionResult:
+    """One criterion under one condition, judged."""
 
     criterion: Criterion
-    where: str
+    condition: str
     estimate: Estimate
     p_supported: float
     """Adjusted for the family where there is one."""
     p_contradicted: float
-    rival: Seeds | None = None
-    """Per-seed estimates whose interval is the margin, where that is measured."""
+    reference: Seeds | None = None
+    """Per-seed estimates whose interval takes the margin's place."""
     family: int = 1
-    """Places that the level of a verdict on this part is shared among."""
+    """Number of conditions that share the significance level."""
 
     @property
-    def verdict(self) -> Verdict:
-        """This part's own verdict."""
+    def verdict(self) -> Judgement:
+        """Verdict on this criterion alone."""
         return self.estimate.verdict(self.p_supported, self.p_contradicted)
+
+    @property
+    def label(self) -> str:
+        """Criterion and condition: `gain (tg_omi2)`."""
+        return self.criterion.label + (f" ({self.condition})" if self.condition else "")
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line of the ledger."""
+class ClaimResult:
+    """One claim, judged: a line of the ledger."""
 
     claim: Claim
-    verdict: Verdict
-    parts: tuple[Part, ...] = ()
-    asides: tuple[Aside, ...] = ()
-    remarks: tuple[str, ...] = ()
-    cautions: tuple[str, ...] = ()
-    """What a reader of the verdict alone would get wrong."""
+    verdict: Judgement
+    criteria: tuple[CriterionResult, ...] = ()
+    context: tuple[Context, ...] = ()
+    notes: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
+    """What the verdict alone would hide."""
     reason: str = ""
-    """Why it is not testable here, or what would settle an inconclusive claim."""
+    """Why it is not testable here, or what would decide an inconclusive claim."""
 
     @property
-    def beside(self) -> str:
-        """What must be read with the verdict: reason and cautions."""
-        return "; ".join(text for text in (self.reason, *self.cautions) if text)
+    def comment(self) -> str:
+        """What must be read with the verdict: reason and caveats."""
+        return "; ".join(text for text in (self.reason, *self.caveats) if text)
 
 
-def judge(claim: Claim, tables: Tables) -> Line:
-    """The claim's line from the tables alone."""
+def judge(claim: Claim, tables: Tables) -> ClaimResult:
+    """The claim judged from the tables alone, by version 1 of the rules."""
     try:
         evidence = claim.measure(tables)
     except NotTestableError as error:
-        return Line(claim, "not testable here", reason=str(error))
-    parts = tuple(_part(claim, measured) for measured in evidence.measured)
+        return ClaimResult(claim, "not testable here", reason=str(error))
+    criteria = tuple(_criterion(claim, measurement) for measurement in evidence.measurements)
     if claim.holds == "everywhere":
-        parts, verdict = _everywhere(parts, claim.holm)
+        criteria, verdict = _everywhere(criteria, claim.holm)
     else:
-        parts, verdict = _somewhere(parts)
-    reason = _settle(claim, parts, evidence.settle) if verdict == "inconclusive" else ""
-    cautions = (*evidence.cautions, *map(_without_width, filter(_decided_without_width, parts)))
-    return Line(claim, verdict, parts, evidence.asides, evidence.remarks, cautions, reason)
+        criteria, verdict = _somewhere(criteria)
+    reason = _needed(claim, criteria, evidence.needed) if verdict == "inconclusive" else ""
+    caveats = (*evidence.caveats, *map(_without_width, filter(_decided_without_width, criteria)))
+    return ClaimResult(claim, verdict, criteria, evidence.context, evidence.notes, caveats, reason)
 
 
-def _decided_without_width(part: Part) -> bool:
+RULES: dict[int, Callable[[Claim, Tables], ClaimResult]] = {1: judge}
+"""Version -> judging rules. A claim set names its version; a new version never replaces an old one."""
+
+
+def judge_all(tables: Tables, claim_set: ClaimSet) -> list[ClaimResult]:
+    """Every claim of the set, judged by the set's version of the rules."""
+    rules = RULES[claim_set.rules]
+    return [rules(claim, tables) for claim in claim_set.by_number.values()]
+
+
+def _decided_without_width(found: CriterionResult) -> bool:
     """Whether a criterion was decided by seeds that all have one value, as a count of winners may."""
-    return part.verdict in ("supported", "contradicted") and part.estimate.high - part.estimate.low < 1e-12
+    width = found.estimate.high - found.estimate.low
+    return found.verdict in ("supported", "contradicted") and width < 1e-12
 
 
-def _without_width(part: Part) -> str:
-    count = len(part.estimate.seeds)
-    label = part.criterion.name + (f" ({part.where})" if part.where else "")
+def _without_width(found: CriterionResult) -> str:
+    count = len(found.estimate.seeds)
     return (
-        f"{label}: all {count} seeds have the same value, so Student's interval has no width and the rule counts it as decided; "
-        f"{count} coins fall alike with probability {2.0 ** (1 - count):.3f}"
+        f"{found.label}: all {count} seeds have the same value, so Student's interval has no width and the "
+        f"rule counts it as decided; {count} coins fall alike with probability {2.0 ** (1 - count):.3f}"
     )
 
 
-def _part(claim: Claim, measured: Measured) -> Part:
-    criterion = claim.criterion(measured.criterion)
-    if measured.rival is None:
-        assert criterion.margin is not None, f"claim {claim.number}: {criterion.name} has no margin"
-        found = estimate(measured.seeds, criterion.rule, criterion.margin)
+def _criterion(claim: Claim, measurement: Measurement) -> CriterionResult:
+    criterion = claim.criterion(measurement.criterion)
+    if measurement.reference is None:
+        assert criterion.margin is not None, f"claim {claim.label}: {criterion.id} has no margin"
+        found = estimate(measurement.seeds, criterion.rule, criterion.margin)
     else:
-        low, high = t_interval(list(measured.rival.values()))
-        found = estimate(
-            measured.seeds, criterion.rule, *((high, low) if criterion.rule == "above" else (low, high))
-        )
-    return Part(criterion, measured.where, found, found.p_supported, found.p_contradicted, measured.rival)
+        low, high = t_interval(list(measurement.reference.values()))
+        margins = (high, low) if criterion.rule == "above" else (low, high)
+        found = estimate(measurement.seeds, criterion.rule, *margins)
+    return CriterionResult(
+        criterion,
+        measurement.condition,
+        found,
+        found.p_supported,
+        found.p_contradicted,
+        measurement.reference,
+    )
 
 
-def _everywhere(parts: tuple[Part, ...], correct_support: bool) -> tuple[tuple[Part, ...], Verdict]:
-    """Every part must hold; a criterion measured at several places is a family of its own.
+def _everywhere(
+    found: tuple[CriterionResult, ...], correct_support: bool
+) -> tuple[tuple[CriterionResult, ...], Judgement]:
+    """Every criterion must be met; a criterion under several conditions is a family of its own.
 
-    One contradicted part contradicts the whole, so contradiction is corrected by Holm. That all hold needs no
-    correction (intersection-union, Berger 1982) and has one only where the criteria ask for it.
+    One contradicted member contradicts the claim, so contradiction is corrected by Holm. That all are met
+    needs no correction (intersection-union, Berger 1982) and has one only where the claim asks for it.
     """
-    adjusted = list(parts)
-    for name in {part.criterion.name for part in parts}:
-        places = [i for i, part in enumerate(parts) if part.criterion.name == name]
-        contradicted = holm([parts[i].p_contradicted for i in places])
+    adjusted = list(found)
+    for name in {one.criterion.id for one in found}:
+        members = [i for i, one in enumerate(found) if one.criterion.id == name]
+        contradicted = holm([found[i].p_contradicted for i in members])
         supported = (
-            holm([parts[i].p_supported for i in places])
+            holm([found[i].p_supported for i in members])
             if correct_support
-            else [parts[i].p_supported for i in places]
+            else [found[i].p_supported for i in members]
         )
-        for i, p, q in zip(places, supported, contradicted, strict=True):
+        for i, p, q in zip(members, supported, contradicted, strict=True):
             adjusted[i] = replace(
-                parts[i],
+                found[i],
                 p_supported=float(p),
                 p_contradicted=float(q),
-                family=len(places) if correct_support or _leans_against(parts[i]) else 1,
+                family=len(members) if correct_support or _leans_against(found[i]) else 1,
             )
-    verdicts = [part.verdict for part in adjusted]
+    verdicts = [one.verdict for one in adjusted]
     if "contradicted" in verdicts:
         return tuple(adjusted), "contradicted"
     return tuple(adjusted), "supported" if set(verdicts) == {"supported"} else "inconclusive"
 
 
-def _leans_against(part: Part) -> bool:
+def _leans_against(found: CriterionResult) -> bool:
     """Whether it is nearer to being contradicted, which is corrected over its family."""
-    return part.estimate.p_contradicted < part.estimate.p_supported
+    return found.estimate.p_contradicted < found.estimate.p_supported
 
 
-def _somewhere(parts: tuple[Part, ...]) -> tuple[tuple[Part, ...], Verdict]:
-    """One place must meet all criteria at once; support is Holm-corrected over the places.
+def _somewhere(
+    found: tuple[CriterionResult, ...],
+) -> tuple[tuple[CriterionResult, ...], Judgement]:
+    """One condition must meet all criteria at once; support is Holm-corrected over the conditions.
 
-    Parts without a place belong to every place. Contradicted when each place fails some criterion.
+    Criteria without a condition belong to every condition. Contradicted when each condition fails some criterion.
     """
-    places = list(dict.fromkeys(part.where for part in parts if part.where)) or [""]
-    members = {place: [part for part in parts if part.where in ("", place)] for place in places}
-    worst = holm([max(part.p_supported for part in members[place]) for place in places])
-    raised = {place: float(p) for place, p in zip(places, worst, strict=True)}
-    adjusted = tuple(_raised(part, raised, members, len(places)) for part in parts)
+    conditions = list(dict.fromkeys(one.condition for one in found if one.condition)) or [""]
+    members = {name: [one for one in found if one.condition in ("", name)] for name in conditions}
+    worst = holm([max(one.p_supported for one in members[name]) for name in conditions])
+    raised = {name: float(p) for name, p in zip(conditions, worst, strict=True)}
+    adjusted = tuple(_raised(one, raised, members, len(conditions)) for one in found)
     if min(raised.values()) <= ALPHA:
         return adjusted, "supported"
-    failed = [any(part.p_contradicted <= ALPHA for part in members[place]) for place in places]
+    failed = [any(one.p_contradicted <= ALPHA for one in members[name]) for name in conditions]
     return adjusted, "contradicted" if all(failed) else "inconclusive"
 
 
-def _raised(part: Part, raised: dict[str, float], members: dict[str, list[Part]], places: int) -> Part:
-    """The part with the p-value of its place, where it is the weakest there; one of every place has that of the best."""
-    found = replace(part, family=places)
-    mine = [part.where] if part.where in members else list(members)
+def _raised(
+    one: CriterionResult,
+    raised: Mapping[str, float],
+    members: Mapping[str, list[CriterionResult]],
+    family: int,
+) -> CriterionResult:
+    """The result with its condition's adjusted p-value, where it is the weakest there.
+
+    A criterion that belongs to every condition takes the smallest adjusted p-value of those it limits.
+    """
+    found = replace(one, family=family)
+    own = [one.condition] if one.condition in members else list(members)
     limited = [
-        raised[place]
-        for place in mine
-        if part.p_supported == max(other.p_supported for other in members[place])
+        raised[name] for name in own if one.p_supported == max(other.p_supported for other in members[name])
     ]
-    return replace(found, p_supported=max(part.p_supported, min(limited))) if limited else found
+    return replace(found, p_supported=max(one.p_supported, min(limited))) if limited else found
 
 
-def _settle(claim: Claim, parts: tuple[Part, ...], instead: Mapping[str, str]) -> str:
-    """What would settle the inconclusive parts."""
-    fewest = min((len(part.estimate.seeds) for part in parts), default=0)
+def _needed(claim: Claim, criteria: tuple[CriterionResult, ...], instead: Mapping[str, str]) -> str:
+    """What would decide the inconclusive criteria."""
+    fewest = min((len(one.estimate.seeds) for one in criteria), default=0)
     if fewest < FEWEST_SEEDS:
         return f"{FEWEST_SEEDS} seeds at least; there are {fewest}"
     needs = []
-    for part in parts:
-        if part.verdict == "inconclusive":
-            label = part.criterion.name + (f" ({part.where})" if part.where else "")
-            needs.append(
-                f"{label}: {instead.get(part.criterion.name) or describe_seeds(part.estimate, part.family, part.rival)}"
-            )
-    return "; ".join([*needs, *([f"or {claim.otherwise}"] if claim.otherwise else [])])
+    for one in criteria:
+        if one.verdict == "inconclusive":
+            seeds = describe_seeds(one.estimate, one.family, one.reference)
+            needs.append(f"{one.label}: {instead.get(one.criterion.id) or seeds}")
+    return "; ".join([*needs, *([f"or {claim.next_experiment}"] if claim.next_experiment else [])])
 
 
-def judge_all(tables: Tables, claims: dict[int, Claim]) -> list[Line]:
-    """A line for every claim, in order."""
-    return [judge(claim, tables) for claim in claims.values()]
-
-
-__all__ = ["Evidence", "Line", "Part", "judge", "judge_all"]
+__all__ = ["RULES", "ClaimResult", "CriterionResult", "judge", "judge_all"]

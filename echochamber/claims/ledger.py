@@ -1,6 +1,6 @@
-"""The ledger: a line per claim, as plain rows for CSV and for the page."""
+"""The ledger: one result per claim, as plain rows for CSV and for the pages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,22 +8,22 @@ from typing import Any
 import polars as pl
 
 from ..core.artifacts import write_text
-from .collect import collect
+from ..core.study_tables import Tables, save_tables
+from ..core.study_tables import __doc__ as tables_doc
+from .claim_set import ClaimSet
 from .declare import Criterion
-from .judge import Line, Part, judge_all
-from .registry import CLAIMS, criteria_hash, program_hash
-from .tables import Tables, load_tables, save_tables
-from .tables import __doc__ as tables_doc
+from .judge import ClaimResult, CriterionResult, judge_all
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """All lines, and what is known of the criteria that they were judged by."""
+    """The results of one claim set on one study."""
 
     tables: Tables
-    lines: tuple[Line, ...]
+    claim_set: ClaimSet
+    lines: tuple[ClaimResult, ...]
 
     @property
     def counted(self) -> dict[str, int]:
@@ -35,45 +35,35 @@ class Ledger:
         }
 
     @property
-    def any_testable(self) -> bool:
-        """Whether the study has the arms of some claim."""
-        return any(line.parts for line in self.lines)
-
-    @property
     def criteria_note(self) -> str:
-        """Whether the criteria are those that stood when RL first started."""
-        return criteria_note(self.tables.about.get("criteria") or {})
+        """Whether the criteria are those that were recorded before the first RL run."""
+        return criteria_note(self.claim_set, self.tables.about.get("criteria") or {})
 
 
-def criteria_note(recorded: Row, now: str | None = None) -> str:
-    """One sentence on the criteria's hash, recorded and now."""
-    current = now or criteria_hash()
-    if not recorded.get("hash"):
-        return f"Criteria {current}; the study has no record of the criteria from before its RL."
+def criteria_note(claim_set: ClaimSet, recorded: Mapping[str, Any]) -> str:
+    """One or two sentences on the digest of the criteria, recorded and now."""
+    earlier = claim_set.recorded(recorded)
+    if not earlier:
+        return f"Criteria {claim_set.digest}. The study has no record of them from before its RL."
     when = f"recorded {recorded.get('recorded', 'at an unknown time')}"
-    late = "" if recorded.get("before_first_rl", True) else ", after some RL had run already"
-    program, computed = recorded.get("program"), program_hash()
-    if program in (None, computed):
-        how = ""
-    else:
-        how = f" The program that computes the statistics changed since, from {program} to {computed}; CHANGELOG.md says why."
-    if recorded["hash"] == current:
-        return f"Criteria {current}, {when}{late}, unchanged since.{how}"
-    return f"THE CRITERIA CHANGED: {recorded['hash']} was {when}{late}; these verdicts are by {current}.{how}"
+    late = "" if recorded.get("before_first_rl", True) else ", after some RL had already run"
+    if not claim_set.is_unchanged_since(earlier):
+        return f"THE CRITERIA CHANGED. {earlier} was {when}{late}; these verdicts are by {claim_set.digest}."
+    if earlier == claim_set.digest:
+        return f"Criteria {earlier}, {when}{late}; unchanged since."
+    return (
+        f"Criteria {earlier}, {when}{late}. Arms, rules and margins are unchanged since; "
+        f"without the wording, which no longer counts, their digest is {claim_set.digest}."
+    )
 
 
-def make_ledger(tables: Tables) -> Ledger:
-    """Every claim judged from the tables alone."""
-    return Ledger(tables, tuple(judge_all(tables, CLAIMS)))
-
-
-def open_ledger(folder: Path) -> Ledger:
-    """The ledger of a study's folder, or of a folder of tables written earlier."""
-    return make_ledger(load_tables(folder) if (folder / "about.json").is_file() else collect(folder))
+def make_ledger(tables: Tables, claim_set: ClaimSet) -> Ledger:
+    """Every claim of the set judged from the tables alone."""
+    return Ledger(tables, claim_set, tuple(judge_all(tables, claim_set)))
 
 
 def save_ledger(ledger: Ledger, folder: Path) -> list[Path]:
-    """The tables, `ledger.csv` (a row per criterion and place) and `estimates.csv` (a row per seed)."""
+    """The tables, `ledger.csv` (a row per criterion and condition) and `estimates.csv` (a row per seed)."""
     paths = save_tables(ledger.tables, folder)
     for name, rows in (("ledger", ledger_rows(ledger.lines)), ("estimates", estimate_rows(ledger.lines))):
         write_text(folder / f"{name}.csv", pl.DataFrame(rows, infer_schema_length=None).write_csv())
@@ -83,70 +73,66 @@ def save_ledger(ledger: Ledger, folder: Path) -> list[Path]:
 
 
 def _readme(tables: Tables) -> str:
-    """What each file is, and which rows of it verdicts read."""
+    """What each file is, and which of its rows the verdicts read."""
     held = (tables_doc or "").strip().partition("\n\n")[2]
     return f"""# Tables of {tables.about.get("name", "a study")}
 
-Every verdict is computed from these files alone: `echochamber ledger FOLDER --page results.md` judges again.
+Every verdict is computed from these files alone.
+`echochamber ledger FOLDER --page results.md` computes them again.
 
 {held}
-    about.json     recipe, commands, seeds, versions, seconds, and the criteria's hash from before the first RL run
-    ledger.csv     a row per criterion and place: margin, mean, interval, p-values, verdict
-    estimates.csv  a row per seed behind each of them, and behind what stands beside it
+    about.json     recipe, commands, seeds, versions, seconds, and the digest of the criteria before the first RL run
+    ledger.csv     a row per criterion and condition: margin, mean, interval, p-values, verdict
+    estimates.csv  a row per seed behind each criterion, null model, sensitivity arm and other context
 
-All but the last three are Parquet. `value` is a mean over problems of one seed. Unless a claim says otherwise it is read from the rows
-with `problem_set` {tables.headline_set!r}, `split` 'test', the `temperature` of training and an empty `evaluation`: the study's own evaluation.
-Named ones are those of `also_evaluate` in the recipe (halves_* have fewer problems and more samples, for `halves`).
-`step` 0 is the base, the largest one the end of RL. `findings` are per-seed results of analyses over single completions, which are not kept here.
+All but the last three files are Parquet. A `value` is the mean over problems for one seed.
+
+Unless a claim says otherwise, its values come from rows with `problem_set` {tables.headline_set!r} and `split` 'test'.
+Their `temperature` is that of training. Their `evaluation` is empty, which means the study's own evaluation.
+Other evaluations have the names of the recipe's `also_evaluate`; halves_* have fewer problems and more samples.
+
+`step` 0 is the base model, and the largest step is the end of RL.
+`findings` are per-seed results of analyses over single completions, which are not kept here.
 """
 
 
-def ledger_rows(lines: Sequence[Line]) -> list[Row]:
-    """claim, verdict, criterion, where, rule, margin, mean, low, high, seeds, p-values, part's verdict, reason."""
-    rows = []
-    for line in lines:
-        for part in line.parts or (None,):
-            rows.append(
-                {"claim": line.claim.number, "verdict": line.verdict} | _cells(part) | {"reason": line.reason}
-            )
-    return rows
+def ledger_rows(lines: Sequence[ClaimResult]) -> list[Row]:
+    """claim, verdict, criterion, where, rule, margin, mean, low, high, seeds, p-values, criterion's verdict, reason."""
+    return [
+        {"claim": line.claim.number, "verdict": line.verdict} | _cells(found) | {"reason": line.reason}
+        for line in lines
+        for found in line.criteria or (None,)
+    ]
 
 
-def _cells(part: Part | None) -> Row:
-    found = part.estimate if part else None
+def _cells(one: CriterionResult | None) -> Row:
+    found = one.estimate if one else None
     return {
-        "criterion": part.criterion.name if part else None,
-        "where": part.where if part else None,
-        "rule": part.criterion.rule if part else None,
+        "criterion": one.criterion.label if one else None,
+        "where": one.condition if one else None,
+        "rule": one.criterion.rule if one else None,
         "margin": found.margin if found else None,
         "mean": found.mean if found else None,
         "low": found.low if found else None,
         "high": found.high if found else None,
         "seeds": len(found.seeds) if found else 0,
-        "p_supported": part.p_supported if part else None,
-        "p_contradicted": part.p_contradicted if part else None,
-        "criterion_verdict": part.verdict if part else None,
+        "p_supported": one.p_supported if one else None,
+        "p_contradicted": one.p_contradicted if one else None,
+        "criterion_verdict": one.verdict if one else None,
     }
 
 
-def estimate_rows(lines: Sequence[Line]) -> list[Row]:
+def estimate_rows(lines: Sequence[ClaimResult]) -> list[Row]:
     """Per-seed estimates behind every line: claim, kind, name, where, seed, value."""
     rows = []
     for line in lines:
-        found = [("criterion", p.criterion.name, p.where, p.estimate.seeds) for p in line.parts]
-        found += [(aside.kind, aside.name, aside.where, aside.seeds) for aside in line.asides]
-        for kind, name, where, seeds in found:
-            rows += [
-                {
-                    "claim": line.claim.number,
-                    "kind": kind,
-                    "name": name,
-                    "where": where,
-                    "seed": s,
-                    "value": v,
-                }
-                for s, v in seeds.items()
-            ]
+        found = [
+            ("criterion", one.criterion.label, one.condition, one.estimate.seeds) for one in line.criteria
+        ]
+        found += [(one.kind, one.name, one.condition, one.seeds) for one in line.context]
+        for kind, name, condition, seeds in found:
+            shared = {"claim": line.claim.number, "kind": kind, "name": name, "where": condition}
+            rows += [shared | {"seed": seed, "value": value} for seed, value in seeds.items()]
     return rows
 
 
@@ -156,22 +142,14 @@ def criterion_text(criterion: Criterion, margin: float) -> str:
     return f"{sign}{margin:.3g}"
 
 
-def measured_text(part: Part) -> str:
+def estimate_text(one: CriterionResult) -> str:
     """`0.97 [0.95 to 0.99], 3 seeds`."""
-    found = part.estimate
+    found = one.estimate
     around = f" [{found.low:.3f} to {found.high:.3f}]" if found.low == found.low else " (no interval)"
     count = len(found.seeds)
     return f"{found.mean:.3f}{around}, {count} {'seed' if count == 1 else 'seeds'}"
 
 
-__all__ = [
-    "Ledger",
-    "criteria_note",
-    "criterion_text",
-    "estimate_rows",
-    "ledger_rows",
-    "make_ledger",
-    "measured_text",
-    "open_ledger",
-    "save_ledger",
-]
+def result_text(one: CriterionResult) -> str:
+    """One criterion in full: `share: 0.991 [0.987 to 0.994], 6 seeds; > 0.9: supported`."""
+    return f"{one.label}: {estimate_text(one)}; {criterion_text(one.criterion, one.estimate.margin)}: {one.verdict}"

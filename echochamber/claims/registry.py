@@ -1,55 +1,42 @@
-"""All claims by number, and the hash of what decides them."""
+"""Claim sets of a user's own: a module registers its claims before the study runs, so they are pre-registered."""
 
-import hashlib
-from pathlib import Path
+import re
+from dataclasses import replace
 
-from ..core.artifacts import canonical_json
-from ..papers.echo_chamber import algorithms, collapse, copies, penalty, style, transfer, winners
+from ..core.errors import UserError
+from .claim_set import ClaimSet
 from .declare import Claim
 
-_FAMILIES = (collapse, penalty, copies, winners, style, algorithms, transfer)
-CLAIMS: dict[int, Claim] = {
-    claim.number: claim
-    for claim in sorted((c for family in _FAMILIES for c in family.CLAIMS), key=lambda c: c.number)
-}
-"""Claim number -> declaration."""
+_REGISTRY: dict[str, ClaimSet] = {}
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
-def criteria_hash() -> str:
-    """Sixteen hex digits over the canonical text of every declaration.
+def register_claim(set_name: str, claim: Claim, rules: int = 1) -> Claim:
+    """Add a claim to a set of the user's own and return it; a recipe then names it `SET/NAME`.
 
-    It covers statements, arms, statistics in words, rules, margins and choices; a change in any of
-    them after the first RL run of a study is stated in its results.
+    `rules` is the version of the judging rules of the whole set. The digest of every registered set is
+    recorded when the first RL stage of a study starts. `UserError` for a malformed or taken name or
+    number, and for rules other than those of the set.
     """
-    text = canonical_json([claim.declared() for claim in CLAIMS.values()])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    for kind, name in (("claim set", set_name), ("claim", claim.name)):
+        if not _NAME.fullmatch(name):
+            raise UserError(
+                f"{kind} name {name!r} is not allowed; expected a letter, then letters, digits, _ or -"
+            )
+    found = _REGISTRY.get(set_name, ClaimSet(set_name, (), rules))
+    if found.rules != rules:
+        raise UserError(f"claim set {set_name!r} is judged by rules {found.rules}; rules={rules} was given")
+    for other in found.claims:
+        if other != claim and (other.name == claim.name or other.number == claim.number):
+            raise UserError(
+                f"claim {set_name}/{claim.name} (number {claim.number}): name or number is taken by "
+                f"{set_name}/{other.name} (number {other.number})"
+            )
+    if claim not in found.claims:
+        _REGISTRY[set_name] = replace(found, claims=(*found.claims, claim))
+    return claim
 
 
-_ANALYSIS = Path(__file__).parents[1] / "analysis"
-COMPUTING = ("../stats/*.py", "tables/*.py", "forecast_tables.py")
-"""Sources outside this folder, seen from `analysis`, that its numbers come from."""
-SHOWING = (
-    "figures.py",
-    "findings.py",
-    "ledger.py",
-    "phase.py",
-    "results_bases.py",
-    "results_page.py",
-    "results_parts.py",
-    "results_words.py",
-)
-"""Files of this folder that show what others computed."""
-
-
-def program_hash() -> str:
-    """Sixteen hex digits over the source that turns tables into verdicts.
-
-    Recorded beside the criteria: a mended bug changes this hash and not that of the criteria, and is
-    stated in the results as well.
-    """
-    files = [path for path in sorted(Path(__file__).parent.glob("*.py")) if path.name not in SHOWING]
-    files += [path for pattern in COMPUTING for path in sorted(_ANALYSIS.glob(pattern))]
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(f"{path.name}\n".encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
+def registered_sets() -> dict[str, ClaimSet]:
+    """Set name -> set of the claims registered so far."""
+    return dict(_REGISTRY)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ..core.study_tables import BASE, Tables
 from .declare import NotTestableError, Seeds
-from .tables import BASE, Tables
 
 TEST, DEV = "test", "dev"
 OTHER = "other"
@@ -58,8 +58,8 @@ def curve(
     `temperature` None: the arm's own training temperature if it was evaluated there, else the one it was.
     """
     chosen, start = problem_set or tables.headline_set, settings(tables, one)["from_step"]
-    heat, evaluation = _measured_at(tables, one, (chosen, split, quantity), temperature)
-    key = (start, chosen, split, heat, evaluation, quantity)
+    temperature, evaluation = _measured_at(tables, one, (chosen, split, quantity), temperature)
+    key = (start, chosen, split, temperature, evaluation, quantity)
     bases = tables.scores.get((one.mixture, one.size, BASE, *key), {})
     ends = tables.scores.get((one.mixture, one.size, one.arm, *key), {})
     last = settings(tables, one)["steps"]

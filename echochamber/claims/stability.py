@@ -1,17 +1,17 @@
-"""Do verdicts hold under other seeds? Every split of the seeds into two halves, judged apart."""
+"""Do verdicts hold under other seeds? Every split of the seeds into two halves, each half judged alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import sqrt
 
+from ..core.study_tables import Tables
 from ..stats.intervals import t_quantile
 from .declare import Claim
-from .estimate import FEWEST_SEEDS, Verdict
+from .estimate import FEWEST_SEEDS, Judgement
 from .judge import judge
-from .tables import Tables
 
-Pair = tuple[Verdict, Verdict]
+Pair = tuple[Judgement, Judgement]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Stability:
     claim: Claim
     splits: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
     verdicts: tuple[Pair, ...]
-    whole: Verdict
+    whole: Judgement
     """On all the seeds together."""
 
     @property
@@ -55,7 +55,7 @@ def stability(tables: Tables, claim: Claim, seeds: Sequence[int]) -> Stability:
 
 
 def _parts(tables: Tables, seeds: Sequence[int]) -> dict[tuple[int, ...], Tables]:
-    """The tables of every half; made once, since reading them into shape is what takes time."""
+    """The tables of every half; made once, since building them takes most of the time."""
     return {part: tables.only_seeds(part) for split in halves(seeds) for part in split}
 
 
@@ -70,7 +70,7 @@ def _stability(
 
 def seeds_of(tables: Tables, claim: Claim) -> list[int]:
     """Seeds that carry every criterion of the claim; empty where it is not testable."""
-    parts = judge(claim, tables).parts
+    parts = judge(claim, tables).criteria
     common = [set(part.estimate.seeds) for part in parts]
     return sorted(set.intersection(*common)) if common else []
 

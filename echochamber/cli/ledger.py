@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from .options import ModuleOption, load_modules
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -36,14 +38,24 @@ def ledger(
             help="Write the results as Markdown there, and their figures to `figures` beside the tables.",
         ),
     ] = None,
+    claims: Annotated[
+        str,
+        typer.Option(
+            "--claims", metavar="SET", help="Which claim set to judge; a module may register its own."
+        ),
+    ] = "echo_chamber",
+    module: ModuleOption = None,
 ) -> None:
     """Judge every claim by its criterion; from committed tables alone as well as from a study."""
-    from ..claims.ledger import measured_text, open_ledger, save_ledger
+    from ..analysis.study_tables.collect import open_tables
+    from ..claims.ledger import estimate_text, make_ledger, save_ledger
     from ..core.artifacts import make_folder, write_text
+    from ..papers.catalogue import find_claim_set
     from ..papers.echo_chamber.figures import save_claim_figures
     from ..papers.echo_chamber.results_page import results_page
 
-    found = open_ledger(folder)
+    load_modules(module)
+    found = make_ledger(open_tables(folder), find_claim_set(claims))
     written = save_ledger(found, tables) if tables else []
     if page is not None:
         make_folder(page.parent)
@@ -55,11 +67,8 @@ def ledger(
         )
         written += [*drawn, page]
     for line in found.lines:
-        about = "; ".join(
-            f"{part.criterion.name}{f' ({part.where})' if part.where else ''} {measured_text(part)}"
-            for part in line.parts
-        )
-        print(f"{line.claim.number:2}  {line.verdict:17} {about or line.reason}")
+        about = "; ".join(f"{one.label} {estimate_text(one)}" for one in line.criteria)
+        print(f"{line.claim.label:>2}  {line.verdict:17} {about or line.reason}")
     print(found.criteria_note)
     for path in written:
         print(path)

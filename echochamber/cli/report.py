@@ -34,6 +34,7 @@ def report(
 ) -> None:
     """Write report.html; what is there is shown, what is missing is named."""
     from ..analysis.report import build_report
+    from ..papers.page_ledger import page_ledger
 
     if figures is not None:
         from ..analysis.plots import save_figures
@@ -42,6 +43,6 @@ def report(
     if watch:
         from ..analysis.live_report import watch_report
 
-        watch_report(folder, out, port, announce=print)
+        watch_report(folder, out, port, announce=print, ledger=page_ledger)
         return
-    print(build_report(folder, out))
+    print(build_report(folder, out, page_ledger))

@@ -14,6 +14,7 @@ from ..data.mixture import MixtureConfig
 from ..data.world import WorldConfig
 from ..model.presets import SIZES
 from ..model.runtime import RuntimeConfig
+from ..papers.catalogue import find_claims
 from ..rl.config import RLConfig
 from ..rl.presets import rl_preset
 from ..stages.prepare import TokenizerConfig
@@ -104,7 +105,8 @@ class Recipe(Config):
     """Which of the recipe's `scopes` this is."""
     probe: ProbeArms | None = None
     """Forced formats, temperatures and likelihoods of last checkpoints; None: no such stages, `{}`: of all, with all defaults."""
-    claims: tuple[int, ...] = ()
+    claims: tuple[int | str, ...] = ()
+    """Claims to judge: numbers of the paper, or `SET/NAME` for claims that a module registers."""
     runtime: RuntimeConfig = RuntimeConfig()
 
     @field_validator("modules")
@@ -112,6 +114,13 @@ class Recipe(Config):
     def _imported(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         """Imported here, before the arms are checked: these may name a reward that a module registers."""
         load_user_modules(value)
+        return value
+
+    @field_validator("claims")
+    @classmethod
+    def _known(cls, value: tuple[int | str, ...]) -> tuple[int | str, ...]:
+        """Modules stand before the claims, so that those they register are known here."""
+        find_claims(value)
         return value
 
     @model_validator(mode="after")

@@ -7,13 +7,14 @@ from typing import Any
 
 from ..analysis.report import build_report, study_summary
 from ..core.artifacts import write_json
+from ..papers.page_ledger import page_ledger
 
 
 def finish_study(folder: Path, rebuild: bool = False) -> dict[str, Any]:
     """Write report and summary unless both are of the stages as they stand; returns the summary."""
     if rebuild or not is_finished(folder):
         # The summary last: it says what both were built from, so a kill on the way leaves neither called current.
-        build_report(folder)
+        build_report(folder, ledger=page_ledger)
         write_json(folder / "summary.json", study_summary(folder) | {"built_from": _stages(folder)})
     return _summary(folder)
 

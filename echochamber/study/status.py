@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..claims.registry import criteria_hash, program_hash
 from ..core.artifacts import write_json
 from ..core.formats import FORMAT_NAMES, registered_formats
+from ..papers.catalogue import claim_sets
 from ..rl.algorithms import algorithm_row
 from ..verify.twins import TwinConfig, twin_formats
 from .recipe import Recipe
@@ -57,15 +57,14 @@ class StudyStatus:
         return 0 if not failed else 2 if all(node.bad_input for node in failed) else 1
 
     def set(self, node_id: str, status: StageStatus) -> None:
-        """Change one node and write the file; the first RL stage to start fixes the hash of the claims' criteria."""
+        """Change one node and write the file; the first RL stage records the digests of all claim sets."""
         if self.graph.nodes[node_id].kind == "rl" and not self.criteria:
             untouched = not any(
                 s.status == "done" and self.graph.nodes[name].kind == "rl" for name, s in self.nodes.items()
             )
             now = datetime.now(UTC).isoformat(timespec="seconds")
             self.criteria = {
-                "hash": criteria_hash(),
-                "program": program_hash(),
+                "sets": {name: claims.digest for name, claims in claim_sets().items()},
                 "recorded": now,
                 "before_first_rl": untouched,
             }

@@ -5,7 +5,7 @@ from zlib import crc32
 
 import numpy as np
 
-from echochamber.claims.tables import BASE, SCHEMAS, Tables, frame_of
+from echochamber.core.study_tables import BASE, SCHEMAS, Tables, frame_of
 
 SMALL, LARGE = "nano-0.8m", "nano-3m"
 SEEDS = range(6)
@@ -186,13 +186,13 @@ def _add_run(
                 if quantity.endswith(("@hard", "@beyond", "@overlap", "@overlap_clean"))
                 else (quantity, "", "easy")
             )
-            heats = HEATS if label == "pass@64/dev" else (1.0,)
-            for heat in heats:
+            temperatures = HEATS if label == "pass@64/dev" else (1.0,)
+            for temperature in temperatures:
                 where = {
                     "from_step": start,
                     "problem_set": problems,
                     "split": split,
-                    "temperature": heat,
+                    "temperature": temperature,
                     "evaluation": "",
                     "quantity": quantity,
                 }
@@ -204,7 +204,7 @@ def _add_run(
                 for step in STEPS:
                     value = ends[0] + (ends[1] - ends[0]) * _progress(step) + jitter(label)
                     rows["scores"].append(
-                        run | where | {"step": step, "value": value + (0.01 if heat == 0.7 else 0.0)}
+                        run | where | {"step": step, "value": value + (0.01 if temperature == 0.7 else 0.0)}
                     )
     _add_halves(rows, run, arm, start, jitter)
     _add_training(rows, run, arm, jitter)
@@ -245,7 +245,7 @@ def _add_halves(
         drop = arm.get(f"peak@{k}")
         if drop is None:
             continue
-        for heat in HEATS:
+        for temperature in HEATS:
             for half in (0, 1):
                 for step in (0, *STEPS):
                     value = (
@@ -257,7 +257,7 @@ def _add_halves(
                         "from_step": start,
                         "problem_set": "easy",
                         "split": "test",
-                        "temperature": heat,
+                        "temperature": temperature,
                         "evaluation": "",
                         "step": step,
                         "half": half,

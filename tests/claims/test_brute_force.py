@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from echochamber.claims.judge import judge
-from echochamber.claims.registry import CLAIMS
 from echochamber.claims.select import settings
 from echochamber.core.formats import FORMAT_NAMES
+from echochamber.papers.echo_chamber.claim_set import CLAIMS
 
 from .paperlike import LARGE, SMALL, STEPS, effects, tables
 
@@ -61,12 +61,21 @@ class Rows:
         step,
         problems="easy",
         split="test",
-        heat=1.0,
+        temperature=1.0,
         size=SMALL,
         start=None,
     ):
         return self.cells[
-            mixture, size, "base" if step == 0 else arm, seed, problems, split, heat, step, quantity, start
+            mixture,
+            size,
+            "base" if step == 0 else arm,
+            seed,
+            problems,
+            split,
+            temperature,
+            step,
+            quantity,
+            start,
         ]
 
     def each(self, compute):
@@ -135,10 +144,12 @@ class Rows:
         a, b = self.shares(mixture, arm, seed, 0), self.shares(mixture, arm, seed)
         return 0.5 * sum(abs(a[name] - b[name]) for name in a)
 
-    def fall(self, mixture, seed, k, heats):
+    def fall(self, mixture, seed, k, temperatures):
         """Earlier maximum picked on one half and measured on the other."""
         curve = {
-            (half, step): self.half[mixture, "base" if step == 0 else "ppo", seed, heats[step], step, half, k]
+            (half, step): self.half[
+                mixture, "base" if step == 0 else "ppo", seed, temperatures[step], step, half, k
+            ]
             for half in (0, 1)
             for step in (0, *STEPS)
         }
@@ -186,7 +197,8 @@ def parts_of(number, rows):
         def best(seed):
             return {
                 t: max(
-                    (0.7, 1.0, 1.4), key=lambda h: (s(M, "ppo", seed, "pass@64", t, split="dev", heat=h), -h)
+                    (0.7, 1.0, 1.4),
+                    key=lambda h: (s(M, "ppo", seed, "pass@64", t, split="dev", temperature=h), -h),
                 )
                 for t in (0, *STEPS)
             }
@@ -511,12 +523,12 @@ def test_estimates_and_verdicts_of_a_second_calculation(number):
     rows, seen = Rows(found), []
     for claim in CLAIMS.values():
         line, parts = judge(claim, found), parts_of(claim.number, rows)
-        assert len(line.parts) == len(parts or ()), (claim.number, line.reason)
+        assert len(line.criteria) == len(parts or ()), (claim.number, line.reason)
 
         def key(seeds):
             return [round(v, 9) + 0.0 for v in seeds.values()]
 
-        assert sorted(key(part.estimate.seeds) for part in line.parts) == sorted(
+        assert sorted(key(part.estimate.seeds) for part in line.criteria) == sorted(
             key(part[1]) for part in parts or ()
         ), claim.number
         assert line.verdict == verdict(claim.number, parts), (claim.number, line)

@@ -6,10 +6,11 @@ import polars as pl
 import pytest
 
 from echochamber.analysis.report import build_report
-from echochamber.claims.collect import collect
+from echochamber.analysis.study_tables.collect import collect, open_tables
 from echochamber.claims.judge import judge
-from echochamber.claims.ledger import open_ledger, save_ledger
-from echochamber.claims.registry import CLAIMS
+from echochamber.claims.ledger import make_ledger, save_ledger
+from echochamber.papers.echo_chamber.claim_set import CLAIMS, ECHO_CHAMBER
+from echochamber.papers.page_ledger import page_ledger
 
 from ..analysis.synthetic import make_study
 
@@ -70,16 +71,17 @@ def test_two_halves_of_the_samples_average_to_the_whole(judged):
 
 
 def test_the_ledger_of_a_study_and_of_its_tables_are_one(judged, tmp_path):
-    direct = open_ledger(judged)
+    direct = make_ledger(open_tables(judged), ECHO_CHAMBER)
     save_ledger(direct, tmp_path)
-    again = open_ledger(tmp_path)
+    again = make_ledger(open_tables(tmp_path), ECHO_CHAMBER)
     assert [(line.verdict, line.reason) for line in again.lines] == [
         (line.verdict, line.reason) for line in direct.lines
     ]
     assert (
-        judge(CLAIMS[3], again.tables).parts[0].estimate == judge(CLAIMS[3], direct.tables).parts[0].estimate
+        judge(CLAIMS[3], again.tables).criteria[0].estimate
+        == judge(CLAIMS[3], direct.tables).criteria[0].estimate
     )
-    assert len(judge(CLAIMS[3], direct.tables).parts[0].estimate.seeds) == 3
+    assert len(judge(CLAIMS[3], direct.tables).criteria[0].estimate.seeds) == 3
 
 
 def test_an_unfinished_run_enters_no_verdict(judged, tmp_path):
@@ -98,7 +100,7 @@ def test_an_unfinished_run_enters_no_verdict(judged, tmp_path):
 
 
 def test_the_page_shows_the_claims_that_the_recipe_names(judged):
-    page = build_report(judged).read_text()
+    page = build_report(judged, ledger=page_ledger).read_text()
     assert "The paper’s claims, judged" in page
     assert CLAIMS[3].statement in page
     assert CLAIMS[1].statement not in page

@@ -7,7 +7,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from echochamber.claims.ledger import open_ledger, save_ledger
+from echochamber.analysis.study_tables.collect import open_tables
+from echochamber.claims.ledger import make_ledger, save_ledger
+from echochamber.papers.echo_chamber.claim_set import ECHO_CHAMBER
 
 ROOT = Path(__file__).parents[2]
 TABLES = ROOT / "results" / "paper-nano"
@@ -70,7 +72,7 @@ def test_readme_and_page_count_the_verdicts_of_the_table(first_screen, page):
 
 
 def test_the_committed_tables_give_the_committed_lines(tmp_path):
-    save_ledger(open_ledger(TABLES), tmp_path)
+    save_ledger(make_ledger(open_tables(TABLES), ECHO_CHAMBER), tmp_path)
     for name in ("ledger.csv", "estimates.csv"):
         again, committed = (
             pl.read_csv(folder / name, infer_schema_length=None) for folder in (tmp_path, TABLES)

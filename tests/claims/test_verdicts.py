@@ -10,8 +10,8 @@ import pytest
 
 from echochamber.claims.crossfit import dev_best
 from echochamber.claims.judge import judge
-from echochamber.claims.registry import CLAIMS
 from echochamber.claims.select import Arm
+from echochamber.papers.echo_chamber.claim_set import CLAIMS
 
 from .paperlike import LARGE, SMALL, effects, tables
 
@@ -61,7 +61,7 @@ def holding():
 def test_supported_where_the_effect_is_there(holding, number):
     line = judge(CLAIMS[number], holding)
     assert line.verdict == "supported", line
-    assert all(part.estimate.low <= part.estimate.mean <= part.estimate.high for part in line.parts)
+    assert all(part.estimate.low <= part.estimate.mean <= part.estimate.high for part in line.criteria)
 
 
 @pytest.mark.parametrize("number", CLAIMS)
@@ -104,7 +104,7 @@ def test_not_testable_without_its_arms(number):
     line = judge(CLAIMS[number], tables(kept))
     assert line.verdict == "not testable here"
     assert gone in line.reason or "PPO arm" in line.reason
-    assert line.parts == ()
+    assert line.criteria == ()
 
 
 @pytest.mark.parametrize("number", CLAIMS)
@@ -132,7 +132,7 @@ def test_neutral_twins_that_collapse_as_well_take_the_claim_away():
     found[f"twins/ppo/{SMALL}"] |= {"training": (0.5, 0.99)}
     line = judge(CLAIMS[1], tables(found))
     assert line.verdict == "contradicted"
-    assert [part.verdict for part in line.parts] == ["supported", "contradicted"]
+    assert [part.verdict for part in line.criteria] == ["supported", "contradicted"]
 
 
 def test_twins_that_never_learned_are_no_null_model():
@@ -146,13 +146,13 @@ def test_twins_that_never_learned_are_no_null_model():
 def test_twins_whose_seeds_differ_widely_decide_nothing():
     line = judge(CLAIMS[1], tables(effects(), seeds=range(3), wild={f"twins/ppo/{SMALL}:training": 0.3}))
     assert line.verdict == "inconclusive"
-    assert [part.verdict for part in line.parts] == ["supported", "inconclusive"]
+    assert [part.verdict for part in line.criteria] == ["supported", "inconclusive"]
 
 
 def test_one_mixture_of_five_is_corrected_for_by_holm(holding):
     line = judge(CLAIMS[16], holding)
-    assert len(line.parts) == 5
-    assert max(part.p_supported / max(part.estimate.p_supported, 1e-300) for part in line.parts) > 1
+    assert len(line.criteria) == 5
+    assert max(part.p_supported / max(part.estimate.p_supported, 1e-300) for part in line.criteria) > 1
 
 
 def test_what_a_verdict_should_be_read_with_stands_beside_it():
@@ -162,24 +162,28 @@ def test_what_a_verdict_should_be_read_with_stands_beside_it():
         found[f"8xtg/{name}/{SMALL}"] |= {"share/tinygsm": (1.0, 1.0), "share/other": (0.0, 0.0)}
     bent = tables(found, noise=0.0)
     lines = {number: judge(CLAIMS[number], bent) for number in CLAIMS}
-    assert "8xtg: the base's maj@64 leaves less room" in lines[11].beside
-    assert "next to no share to shift" in lines[15].beside
+    assert "8xtg: the base's maj@64 leaves less room" in lines[11].comment
+    assert "next to no share to shift" in lines[15].comment
     assert "shift: a base that writes more than one format; more seeds" in lines[15].reason
     # Six seeds that agree without any spread: a coin would do so once in 32.
-    assert "gain (tg): all 6 seeds have the same value" in lines[16].beside
-    assert "probability 0.031" in lines[16].beside
-    assert judge(CLAIMS[16], tables(effects())).beside == ""
+    assert "gain (tg): all 6 seeds have the same value" in lines[16].comment
+    assert "probability 0.031" in lines[16].comment
+    assert judge(CLAIMS[16], tables(effects())).comment == ""
     assert (
         "tg_omi1: most accurate wins in 6 of 6 seeds; its base's two most accurate formats are within 0.02 of each other in 0"
-        in " / ".join(lines[9].remarks)
+        in " / ".join(lines[9].notes)
     )
-    assert "in tg_omi1_omi2 the most frequent format wins in 6 of 6 seeds" in lines[7].beside
-    accuracies = {aside.where: aside.seeds[0] for aside in judge(CLAIMS[7], bent).asides if aside.where}
+    assert "in tg_omi1_omi2 the most frequent format wins in 6 of 6 seeds" in lines[7].comment
+    accuracies = {
+        context_row.condition: context_row.seeds[0]
+        for context_row in judge(CLAIMS[7], bent).context
+        if context_row.condition
+    }
     assert accuracies == pytest.approx({"omi1": 0.2 / 0.6, "tinygsm": 0.24 / 0.3})
 
 
 def test_what_makes_a_verdict_weak_is_said_where_it_is_so_and_nowhere_else(holding):
-    whole = {number: judge(CLAIMS[number], holding).beside for number in (12, 17, 18, 21)}
+    whole = {number: judge(CLAIMS[number], holding).comment for number in (12, 17, 18, 21)}
     assert set(whole.values()) == {""}
     found = effects()
     found[f"tg/ppo/{SMALL}"] |= {"pass@64@beyond": (0.3, 0.2)}
@@ -196,23 +200,23 @@ def test_what_makes_a_verdict_weak_is_said_where_it_is_so_and_nowhere_else(holdi
             "after RL, chance, pass@64": dict.fromkeys(range(6), 0.2 - fall),
         }
         bent.findings["tg", SMALL, "ppo"]["floors/beyond"] = ends
-        said = judge(CLAIMS[18], bent).beside
+        said = judge(CLAIMS[18], bent).comment
         assert ("tg: answers met by chance fall by more than half" in said) == (number == 1), said
-    assert "omi2_mmqa, one of them, gains least of all five" in judge(CLAIMS[17], bent).beside
-    assert judge(CLAIMS[21], bent).beside.startswith(
+    assert "omi2_mmqa, one of them, gains least of all five" in judge(CLAIMS[17], bent).comment
+    assert judge(CLAIMS[21], bent).comment.startswith(
         "weight 1: a forecast that nothing changes would meet the margin"
     )
     styles = bent.frames["styles"]
     twice = pl.concat([styles, styles.with_columns(feature=pl.lit("quotes"))])
     line = judge(CLAIMS[12], replace(bent, frames=bent.frames | {"styles": twice}))
-    assert "docstring and quotes move by the same on every seed" in line.beside
+    assert "docstring and quotes move by the same on every seed" in line.comment
     other = styles.with_columns(
         feature=pl.lit("quotes"),
-        share=pl.when(pl.col("step") > 0).then(pl.col("share") * 0.9 + 0.05).otherwise(pl.col("share")),
+        share=pl.when(pl.col("step") > 0).then(pl.col("share") * 0.9 + 0.05).next_experiment(pl.col("share")),
     )
     apart = judge(CLAIMS[12], replace(bent, frames=bent.frames | {"styles": pl.concat([styles, other])}))
-    assert "on every seed" not in apart.beside
-    gaps = judge(CLAIMS[13], holding).beside
+    assert "on every seed" not in apart.comment
+    gaps = judge(CLAIMS[13], holding).comment
     assert gaps.startswith(
         f"tg_omi1_omi2, {SMALL} against {LARGE}: matched in the mean over seeds; seed by seed the bases differ by "
     )
@@ -226,23 +230,30 @@ def test_sizes_are_named_with_their_winners_and_overlap_with_what_the_base_knew(
     }
     bent = tables(found, noise=0.0)
     said = f"winner of {SMALL}: tinygsm in 6; winner of {LARGE}: omi2 in 6"
-    assert said in judge(CLAIMS[13], bent).remarks
-    known = next(aside for aside in judge(CLAIMS[19], bent).asides if aside.name.startswith("base pass@1"))
+    assert said in judge(CLAIMS[13], bent).notes
+    known = next(
+        context_row
+        for context_row in judge(CLAIMS[19], bent).context
+        if context_row.name.startswith("base pass@1")
+    )
     assert known.seeds == pytest.approx(dict.fromkeys(range(6), 0.1), abs=1e-9)
 
 
 def test_a_forecast_of_no_change_stands_beside_the_kl_optimum(holding):
-    asides = {(aside.kind, aside.where): aside.seeds for aside in judge(CLAIMS[21], holding).asides}
+    context = {
+        (context_row.kind, context_row.condition): context_row.seeds
+        for context_row in judge(CLAIMS[21], holding).context
+    }
     # From 0.45, 0.35, 0.2 to 0.8, 0.18, 0.02 (other 0 to 0.01): more than the forecast's 0.04.
-    assert asides["null", "weight 1"][0] == pytest.approx(0.36, abs=0.02)
-    assert asides["beside", "weight 1"][0] == pytest.approx(0.04 - 0.36, abs=0.02)
+    assert context["null", "weight 1"][0] == pytest.approx(0.36, abs=0.02)
+    assert context["context", "weight 1"][0] == pytest.approx(0.04 - 0.36, abs=0.02)
 
 
 def test_equal_temperatures_on_dev_can_go_to_that_of_training():
     # In the paperlike study 0.7 is better than both others on dev; made equal, the rule decides.
     bent = tables(effects(), noise=0.0)
-    for (*_, split, heat, _, quantity), seeds in bent.scores.items():
-        if (split, heat, quantity) == ("dev", 0.7, "pass@64"):
+    for (*_, split, temperature, _, quantity), seeds in bent.scores.items():
+        if (split, temperature, quantity) == ("dev", 0.7, "pass@64"):
             for steps in seeds.values():
                 steps.update({step: value - 0.01 for step, value in steps.items() if step})
     one = Arm("tg_omi1_omi2", "ppo", SMALL)
@@ -250,19 +261,19 @@ def test_equal_temperatures_on_dev_can_go_to_that_of_training():
     assert (set(low.chosen.values()), set(near.chosen.values())) == ({0.7}, {1.0})
     assert low.ties == len(low.chosen) == 6 * 8
     unequal = dev_best(tables(effects(), noise=0.0), one, "pass@64", near=1.0)
-    assert {heat for (_, step), heat in unequal.chosen.items() if step} == {0.7}
+    assert {temperature for (_, step), temperature in unequal.chosen.items() if step} == {0.7}
 
 
 def test_a_reward_that_never_moves_a_twin_that_reaches_one_and_chance_beyond_are_said():
     found = effects()
     found[f"twins/ppo/{SMALL}"] |= {"training": (0.5, 0.97)}
     line = judge(CLAIMS[1], tables(found, seeds=range(3), wild={f"twins/ppo/{SMALL}:training": 0.2}))
-    assert "interval reaches 1" in " / ".join(line.remarks)
+    assert "interval reaches 1" in " / ".join(line.notes)
     bent = tables(effects())
     floors = {item: {0: 0.3, 1: 0.3} for item in ("base, chance, pass@64", "after RL, chance, pass@64")}
     bent.findings["tg", SMALL, "ppo"]["floors/beyond"] = floors
-    (aside,) = judge(CLAIMS[18], bent).asides
-    assert (aside.where, aside.kind, aside.seeds) == ("tg", "null", {0: 0.0, 1: 0.0})
+    (context_row,) = judge(CLAIMS[18], bent).context
+    assert (context_row.condition, context_row.kind, context_row.seeds) == ("tg", "null", {0: 0.0, 1: 0.0})
 
 
 def test_a_total_variation_has_the_same_last_digit_in_every_process():

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from echochamber.claims.registry import CLAIMS
 from echochamber.core.artifacts import Store
 from echochamber.core.formats import extra_formats
 from echochamber.data.problem_sets import reference_corpus
@@ -12,6 +11,7 @@ from echochamber.data.styles import render
 from echochamber.data.world import draw_problem
 from echochamber.data.world.stream import stream
 from echochamber.model.tokenizer import train_tokenizer
+from echochamber.papers.echo_chamber.claim_set import CLAIMS
 from echochamber.papers.echo_chamber.phase import FIRST as FIRST_FORMAT
 from echochamber.papers.echo_chamber.phase import SECOND as SECOND_FORMAT
 from echochamber.papers.echo_chamber.winners import SIZE_ARM

@@ -5,11 +5,11 @@ import json
 import pytest
 import yaml
 
-from echochamber.claims.registry import criteria_hash
 from echochamber.core.artifacts import Store
 from echochamber.core.errors import UserError
 from echochamber.core.formats import extra_formats, registered_formats
 from echochamber.core.types import Problem
+from echochamber.papers.catalogue import claim_sets
 from echochamber.study.checkpoints import checkpoint_at
 from echochamber.study.graph import build_graph
 from echochamber.study.recipe import Recipe, load_recipe
@@ -163,9 +163,10 @@ def test_the_first_rl_stage_fixes_the_hash_of_the_criteria(tmp_path, monkeypatch
     assert json.loads((tmp_path / "study.json").read_text())["criteria"] == {}
     status.set("rl/a/nano-0.2m/grpo/seed0", StageStatus("running"))
     first = json.loads((tmp_path / "study.json").read_text())["criteria"]
-    assert first["hash"] == criteria_hash()
+    assert first["sets"] == {name: claims.digest for name, claims in claim_sets().items()}
+    assert "echo_chamber" in first["sets"]
     assert first["before_first_rl"] is True
-    monkeypatch.setattr("echochamber.study.status.criteria_hash", lambda: "another")
+    monkeypatch.setattr("echochamber.study.status.claim_sets", dict)
     again = StudyStatus(tmp_path, graph)
     again.set("rl/a/nano-0.2m/grpo/seed1", StageStatus("running"))
     assert json.loads((tmp_path / "study.json").read_text())["criteria"] == first

@@ -9,8 +9,8 @@ import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from echochamber.analysis.questions.selection_or_skill import selection_or_skill
-from echochamber.claims import findings
-from echochamber.claims.collect import collect
+from echochamber.analysis.study_tables import findings
+from echochamber.analysis.study_tables.collect import collect
 from echochamber.core.artifacts import read_manifest
 from echochamber.core.formats import registered_formats
 from echochamber.core.metrics import read_metrics

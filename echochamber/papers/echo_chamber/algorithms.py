@@ -1,6 +1,6 @@
 """Claims 14 and 15: GRPO and Expert Iteration beside PPO."""
 
-from ...claims.declare import Aside, Claim, Criterion, Evidence, Measured, NotTestableError, Seeds
+from ...claims.declare import Claim, Context, Criterion, Evidence, Measurement, NotTestableError, Seeds
 from ...claims.select import (
     DEV,
     Arm,
@@ -15,7 +15,7 @@ from ...claims.select import (
     top_share,
     winner,
 )
-from ...claims.tables import Tables
+from ...core.study_tables import Tables
 
 MIXTURE, EI_MIXTURE = "tg_omi1_omi2", "8xtg"
 EI_RATES = ("ei_lr_low", "ei", "ei_lr_high")
@@ -45,11 +45,11 @@ def _claim_14(tables: Tables) -> Evidence:
         seed: lead(of, winners[seed]) for seed, of in end_shares(tables, grpo).items() if seed in winners
     }
     drops = largest_drop(tables, grpo), largest_drop(tables, ppo)
-    asides = (
-        Aside("largest drop of reward", drops[0], "GRPO"),
-        Aside("largest drop of reward", drops[1], "PPO"),
+    context = (
+        Context("largest drop of reward", drops[0], "GRPO"),
+        Context("largest drop of reward", drops[1], "PPO"),
     )
-    return Evidence((Measured("same winner", ahead), Measured("drop", minus(*drops))), asides)
+    return Evidence((Measurement("same_winner", ahead), Measurement("drop", minus(*drops))), context)
 
 
 def best_on_dev(tables: Tables) -> tuple[Arm, list[str]]:
@@ -71,7 +71,7 @@ def best_on_dev(tables: Tables) -> tuple[Arm, list[str]]:
 
 def _claim_15(tables: Tables) -> Evidence:
     ppo = arm(tables, EI_MIXTURE, "ppo")
-    ei, remarks = best_on_dev(tables)
+    ei, notes = best_on_dev(tables)
     samples = settings(tables, ei)["samples"], settings(tables, ppo)["samples"]
     if abs(samples[0] / samples[1] - 1) > MATCHED_SAMPLES:
         raise NotTestableError(
@@ -79,13 +79,13 @@ def _claim_15(tables: Tables) -> Evidence:
         )
     shifts = shift(tables, ei), shift(tables, ppo)
     measured = (
-        Measured("shift", minus(*shifts)),
-        Measured("pass@1", minus(end(tables, ei, "accuracy"), end(tables, ppo, "accuracy"))),
+        Measurement("shift", minus(*shifts)),
+        Measurement("pass@1", minus(end(tables, ei, "accuracy"), end(tables, ppo, "accuracy"))),
     )
-    asides = [Aside("shift", shifts[0], ei.arm), Aside("shift", shifts[1], "ppo")]
+    context = [Context("shift", shifts[0], ei.arm), Context("shift", shifts[1], "ppo")]
     start = {seed: 1 - top_share(of) for seed, of in base_shares(tables, ppo).items()}
     none = max(start.values(), default=1.0) < ROOM
-    cautions = (
+    caveats = (
         (
             f"the base writes a second format in under {ROOM:.0%} of its completions on every seed: there is next to no share to shift, in either direction",
         )
@@ -95,13 +95,15 @@ def _claim_15(tables: Tables) -> Evidence:
     if all((MIXTURE, ei.size, name) in tables.runs for name in ("ppo", "ei")):
         # The mixture of three leaves more room for a shift than a single format does.
         three = {name: shift(tables, arm(tables, MIXTURE, name)) for name in ("ei", "ppo")}
-        asides.append(Aside("shift, Expert Iteration minus PPO", minus(three["ei"], three["ppo"]), MIXTURE))
+        context.append(
+            Context("shift, Expert Iteration minus PPO", minus(three["ei"], three["ppo"]), MIXTURE)
+        )
     settle = (
         {"shift": "a base that writes more than one format; more seeds of this one will not do"}
         if none
         else {}
     )
-    return Evidence(measured, tuple(asides), (*remarks, f"judged: {ei.arm}"), cautions, settle)
+    return Evidence(measured, tuple(context), (*notes, f"judged: {ei.arm}"), caveats, settle)
 
 
 CLAIMS = (
@@ -112,16 +114,18 @@ CLAIMS = (
         ("tg_omi1_omi2/ppo", "tg_omi1_omi2/grpo"),
         (
             Criterion(
-                "same winner",
-                "GRPO's share of PPO's winner (same seed) at the end minus its largest other share",
+                "same_winner",
+                "lead/ppo_winner/end",
                 "above",
                 0.0,
+                "GRPO's share of PPO's winner (same seed) at the end minus its largest other share",
             ),
             Criterion(
                 "drop",
-                "largest fall of the training reward from its running maximum, GRPO minus PPO",
+                "difference/largest_reward_drop",
                 "above",
                 0.0,
+                "largest fall of the training reward from its running maximum, GRPO minus PPO",
             ),
         ),
         "GRPO ends at another format, or its reward falls less than PPO's",
@@ -138,11 +142,18 @@ CLAIMS = (
         (
             Criterion(
                 "shift",
-                "total variation between base and final shares, Expert Iteration minus PPO",
+                "difference/total_variation/shares/base,end",
                 "below",
                 0.0,
+                "total variation between base and final shares, Expert Iteration minus PPO",
             ),
-            Criterion("pass@1", "pass@1 at the end, Expert Iteration minus PPO", "below", 0.0),
+            Criterion(
+                "pass@1",
+                "difference/accuracy/end",
+                "below",
+                0.0,
+                "pass@1 at the end, Expert Iteration minus PPO",
+            ),
         ),
         "Expert Iteration shifts more, or ends more accurate",
         _claim_15,

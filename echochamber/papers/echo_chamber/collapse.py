@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from ...claims.crossfit import dev_best, drop_from_maximum
-from ...claims.declare import Aside, Claim, Criterion, Evidence, Measured, NotTestableError, Seeds
+from ...claims.declare import Claim, Context, Criterion, Evidence, Measurement, NotTestableError, Seeds
 from ...claims.select import (
     Arm,
     arm,
@@ -20,7 +20,7 @@ from ...claims.select import (
     variation,
     winners,
 )
-from ...claims.tables import Tables
+from ...core.study_tables import Tables
 from ...stats.intervals import t_interval
 from .nulls import bandit_top_share
 
@@ -68,55 +68,55 @@ def _claim_1(tables: Tables) -> Evidence:
             f"the neutral twins' base is right in {right:.3f} of its completions, under the band's {LEAST_BASE}: "
             "with next to no reward RL cannot show what it does between equals; train the twins longer"
         )
-    asides = [Aside("neutral twins: top share after one epoch", twin_top, kind="null")]
+    context = [Context("neutral twins: top share after one epoch", twin_top, kind="null")]
     if (EVEN_TWINS, one.size, "ppo") in tables.runs:
         even = arm(tables, EVEN_TWINS, "ppo")
-        asides.append(
-            Aside(
+        context.append(
+            Context(
                 "neutral twins, equally many tokens: top share after one epoch",
                 epoch_top_share(tables, even),
                 kind="null",
             )
         )
-        asides.append(
-            Aside("accuracy of their base", base(tables, even, "accuracy"), "twins of equal length")
+        context.append(
+            Context("accuracy of their base", base(tables, even, "accuracy"), "twins of equal length")
         )
-    asides.append(Aside("accuracy of their base", base(tables, twins, "accuracy"), "neutral twins"))
-    asides.append(
-        Aside(
+    context.append(Context("accuracy of their base", base(tables, twins, "accuracy"), "neutral twins"))
+    context.append(
+        Context(
             "largest base share, test split", {s: top_share(of) for s, of in base_shares(tables, one).items()}
         )
     )
-    asides.append(
-        Aside("bandit on base shares and accuracies: top share", bandit_top_share(tables, one), kind="null")
+    context.append(
+        Context("bandit on base shares and accuracies: top share", bandit_top_share(tables, one), kind="null")
     )
-    remarks = [winners("ppo", tables, one)]
+    notes = [winners("ppo", tables, one)]
     if t_interval(list(twin_top.values()))[1] >= 1:
-        remarks.append(
+        notes.append(
             "the neutral twins' interval reaches 1: no share can lie above it until more of their seeds narrow it"
         )
     if (MIXTURE, one.size, RANDOM) in tables.runs:
-        asides.append(
-            Aside(
+        context.append(
+            Context(
                 "random reward: top share after one epoch",
                 epoch_top_share(tables, arm(tables, MIXTURE, RANDOM)),
                 kind="null",
             )
         )
     else:
-        remarks.append(f"null model {MIXTURE}/{RANDOM} has not been run")
+        notes.append(f"null model {MIXTURE}/{RANDOM} has not been run")
     for place in SENSITIVITY:
         mixture, name = place.split("/")
         if (mixture, one.size, name) in tables.runs:
             other = arm(tables, mixture, name)
-            asides.append(
-                Aside("top share after one epoch", epoch_top_share(tables, other), place, "sensitivity")
+            context.append(
+                Context("top share after one epoch", epoch_top_share(tables, other), place, "sensitivity")
             )
-            remarks.append(winners(place, tables, other))
+            notes.append(winners(place, tables, other))
         else:
-            remarks.append(f"sensitivity arm {place} has not been run")
-    measured = (Measured("share", top), Measured("beyond twins", top, rival=twin_top))
-    return Evidence(measured, tuple(asides), tuple(remarks))
+            notes.append(f"sensitivity arm {place} has not been run")
+    measured = (Measurement("share", top), Measurement("beyond_twins", top, reference=twin_top))
+    return Evidence(measured, tuple(context), tuple(notes))
 
 
 def interval_distance(tables: Tables, one: Arm) -> tuple[Seeds, int]:
@@ -143,47 +143,51 @@ def _claim_2(tables: Tables) -> Evidence:
         f"in {hits} of {len(distance)} seeds the two are the same or adjoining ones of {count} intervals; two intervals drawn blindly are so near with "
         f"probability {chance:.2f}, all seeds with {chance ** len(distance):.3f}"
     )
-    return Evidence((Measured("distance", distance),), (), (remark,))
+    return Evidence((Measurement("distance", distance),), (), (remark,))
 
 
 def _claim_3(tables: Tables) -> Evidence:
     one = arm(tables, MIXTURE, "ppo")
-    beside = (Aside("pass@1", gain(tables, one, "accuracy")),)
-    return Evidence((Measured("maj@64", gain(tables, one, "maj@64")),), beside)
+    beside = (Context("pass@1", gain(tables, one, "accuracy")),)
+    return Evidence((Measurement("maj@64", gain(tables, one, "maj@64")),), beside)
 
 
 def _claim_4(tables: Tables) -> Evidence:
     one = arm(tables, MIXTURE, "ppo")
-    heat = settings(tables, one)["temperature"]
-    fixed = drop_from_maximum(tables, one, 64, lambda seed, step: heat)
+    temperature = settings(tables, one)["temperature"]
+    fixed = drop_from_maximum(tables, one, 64, lambda seed, step: temperature)
     best = dev_best(tables, one, "pass@64")
-    if max(best.tried) <= heat:
+    if max(best.tried) <= temperature:
         raise NotTestableError(
-            f"dev was measured at temperatures {', '.join(f'{t:g}' for t in best.tried)}, none above that of training ({heat:g})"
+            f"dev was measured at temperatures {', '.join(f'{t:g}' for t in best.tried)}, none above that of training ({temperature:g})"
         )
     freed = drop_from_maximum(tables, one, 64, best.at)
-    nearest = drop_from_maximum(tables, one, 64, dev_best(tables, one, "pass@64", near=heat).at)
+    nearest = drop_from_maximum(tables, one, 64, dev_best(tables, one, "pass@64", near=temperature).at)
     remark = (
         f"best temperatures on dev: {best.summary()}; several share the maximum in {best.ties} of {len(best.chosen)} checkpoints, where the "
         "criterion's figure takes the lower one"
     )
-    asides = (
-        Aside("dev-best temperature, the one nearest to training among equals", nearest, kind="sensitivity"),
+    context = (
+        Context(
+            "dev-best temperature, the one nearest to training among equals", nearest, kind="sensitivity"
+        ),
     )
     return Evidence(
-        (Measured("training temperature", fixed), Measured("dev-best temperature", freed)), asides, (remark,)
+        (Measurement("training_temperature", fixed), Measurement("dev-best_temperature", freed)),
+        context,
+        (remark,),
     )
 
 
 def _claim_22(tables: Tables) -> Evidence:
-    arms = {"ppo": "ppo", "grpo": "grpo", "expert iteration": "ei"}
+    arms = {"ppo": "ppo", "grpo": "grpo", "expert_iteration": "ei"}
     ends = {label: end_shares(tables, arm(tables, MIXTURE, name)) for label, name in arms.items()}
     measured = tuple(
-        Measured(label, {s: top_share(of) for s, of in by_seed.items()}) for label, by_seed in ends.items()
+        Measurement(label, {s: top_share(of) for s, of in by_seed.items()}) for label, by_seed in ends.items()
     )
     start = {s: top_share(of) for s, of in base_shares(tables, arm(tables, MIXTURE, "ppo")).items()}
-    remarks = tuple(winners(name, tables, arm(tables, MIXTURE, name)) for name in arms.values())
-    return Evidence(measured, (Aside("top share of the base", start),), remarks)
+    notes = tuple(winners(name, tables, arm(tables, MIXTURE, name)) for name in arms.values())
+    return Evidence(measured, (Context("top share of the base", start),), notes)
 
 
 CLAIMS = (
@@ -195,12 +199,17 @@ CLAIMS = (
         (
             Criterion(
                 "share",
-                f"largest format share in the training rollouts of the last {LAST_STEPS} steps of the first epoch",
+                "top_share/first_epoch_end",
                 "above",
                 0.90,
+                f"largest format share in the training rollouts of the last {LAST_STEPS} steps of the first epoch",
             ),
             Criterion(
-                "beyond twins", "the same share, against the interval of the neutral twins", "above", None
+                "beyond_twins",
+                "top_share/first_epoch_end",
+                "above",
+                None,
+                "the same share, against the interval of the neutral twins",
             ),
         ),
         "a top share below 0.90 after one epoch, or one below the interval of neutral twins",
@@ -221,9 +230,10 @@ CLAIMS = (
         (
             Criterion(
                 "distance",
-                "number of intervals between that of the largest share change (total variation) and that of the largest pass@1 gain",
+                "interval_distance/share_change,accuracy_gain",
                 "below",
                 1.5,
+                "number of intervals between that of the largest share change (total variation) and that of the largest pass@1 gain",
             ),
         ),
         "the two intervals lie two or more apart",
@@ -231,14 +241,14 @@ CLAIMS = (
         choices=(
             "intervals are those between evaluated checkpoints, log-spaced from step 0; adjoining is a distance of 1, so the margin is 1.5",
         ),
-        otherwise="a denser grid of checkpoints",
+        next_experiment="a denser grid of checkpoints",
     ),
     Claim(
         3,
         "maj@64 rises in that run",
         "3.1, Fig. 2",
         ("tg_omi1_omi2/ppo",),
-        (Criterion("maj@64", "maj@64 at the end minus at the base", "above", 0.02),),
+        (Criterion("maj@64", "gain/maj@64", "above", 0.02, "maj@64 at the end minus at the base"),),
         "maj@64 rises by less than 0.02, or falls",
         _claim_3,
     ),
@@ -249,16 +259,18 @@ CLAIMS = (
         ("tg_omi1_omi2/ppo",),
         (
             Criterion(
-                "training temperature",
-                "pass@64 at its earlier maximum minus at the end, at the training temperature",
+                "training_temperature",
+                "fall_from_maximum/pass@64/training_temperature",
                 "above",
                 0.02,
+                "pass@64 at its earlier maximum minus at the end, at the training temperature",
             ),
             Criterion(
-                "dev-best temperature",
-                "the same with every checkpoint at its own best temperature on dev",
+                "dev-best_temperature",
+                "fall_from_maximum/pass@64/dev_best_temperature",
                 "above",
                 0.02,
+                "the same with every checkpoint at its own best temperature on dev",
             ),
         ),
         "pass@64 ends within 0.02 of its earlier maximum, or the fall vanishes at a better temperature",
@@ -268,7 +280,7 @@ CLAIMS = (
             "pass@64 of one half needs 64 samples in each: 128 completions per problem",
             "the best temperature is the one of highest pass@64 on dev, per seed and checkpoint, among those of the recipe; at least one must lie above that of training, where a policy that lost its entropy could get its pass@64 back",
         ),
-        otherwise="128 samples at more checkpoints",
+        next_experiment="128 samples at more checkpoints",
     ),
     Claim(
         22,
@@ -276,8 +288,8 @@ CLAIMS = (
         "abstract",
         ("tg_omi1_omi2/ppo", "tg_omi1_omi2/grpo", "tg_omi1_omi2/ei"),
         tuple(
-            Criterion(name, "largest format share at the last checkpoint", "above", 0.90)
-            for name in ("ppo", "grpo", "expert iteration")
+            Criterion(name, "top_share/end", "above", 0.90, "largest format share at the last checkpoint")
+            for name in ("ppo", "grpo", "expert_iteration")
         ),
         "one of the three algorithms ends with a top share below 0.90",
         _claim_22,

@@ -3,7 +3,7 @@
 from math import log2
 
 from ...claims.crossfit import drop_from_maximum
-from ...claims.declare import Aside, Claim, Criterion, Evidence, Measured, NotTestableError, Seeds
+from ...claims.declare import Claim, Context, Criterion, Evidence, Measurement, NotTestableError, Seeds
 from ...claims.select import (
     Arm,
     arm,
@@ -18,7 +18,7 @@ from ...claims.select import (
     settings,
     winner,
 )
-from ...claims.tables import Tables
+from ...core.study_tables import Tables
 from .winners import accuracies, hits
 
 TINYGSM, OMI1 = "tinygsm", "omi1"
@@ -44,53 +44,56 @@ def _claim_7(tables: Tables) -> Evidence:
         )
     ahead = leads(tables, one, TINYGSM)
     known = accuracies(tables, one)
-    asides = [Aside("base share of omi1", start)]
-    asides += [
-        Aside("accuracy at the base", {s: of[name] for s, of in known.items() if name in of}, name)
+    context = [Context("base share of omi1", start)]
+    context += [
+        Context("accuracy at the base", {s: of[name] for s, of in known.items() if name in of}, name)
         for name in (OMI1, TINYGSM)
     ]
-    cautions = []
+    caveats = []
     if (THREE, one.size, "ppo") in tables.runs:
         three = arm(tables, THREE, "ppo")
         frequent = hits(tables, three, base_shares(tables, three))
-        cautions.append(
+        caveats.append(
             f"judged by the paper's example, four copies of {OMI1}, which is the more accurate format of {sum(winner(of) == OMI1 for of in known.values())} of {len(known)} bases there; "
             f"in {THREE} the most frequent format wins in {sum(frequent.values()):.0f} of {len(frequent)} seeds"
         )
     return Evidence(
-        (Measured("lead", {s: ahead[s] for s in fitting if s in ahead}),), tuple(asides), (), tuple(cautions)
+        (Measurement("lead", {s: ahead[s] for s in fitting if s in ahead}),),
+        tuple(context),
+        (),
+        tuple(caveats),
     )
 
 
 def _claim_8(tables: Tables) -> Evidence:
     eight, four = arm(tables, "tg_8xomi1", "ppo"), arm(tables, "tg_4xomi1", "ppo")
-    heat = settings(tables, eight)["temperature"]
+    temperature = settings(tables, eight)["temperature"]
     return Evidence(
         (
-            Measured("lead", leads(tables, eight, OMI1)),
-            Measured("pass@1", minus(end(tables, eight, "accuracy"), end(tables, four, "accuracy"))),
-            Measured("late fall", drop_from_maximum(tables, eight, 1, lambda seed, step: heat)),
+            Measurement("lead", leads(tables, eight, OMI1)),
+            Measurement("pass@1", minus(end(tables, eight, "accuracy"), end(tables, four, "accuracy"))),
+            Measurement("late_fall", drop_from_maximum(tables, eight, 1, lambda seed, step: temperature)),
         )
     )
 
 
 def _claim_10(tables: Tables) -> Evidence:
     measured = [
-        Measured(q, slope({c: end(tables, arm(tables, m, "ppo"), q) for c, m in TG_COPIES.items()}))
+        Measurement(q, slope({c: end(tables, arm(tables, m, "ppo"), q) for c, m in TG_COPIES.items()}))
         for q in QUANTITIES
     ]
-    asides = []
+    context = []
     for mixture in EQUAL_TOKENS:
         if (mixture, tables.size, "ppo") in tables.runs:
-            asides.append(
-                Aside(
+            context.append(
+                Context(
                     "pass@1 at the end, equal tokens",
                     end(tables, arm(tables, mixture, "ppo"), "accuracy"),
                     mixture,
                 )
             )
     base_slope = slope({c: base_accuracy(tables, arm(tables, m, "ppo")) for c, m in TG_COPIES.items()})
-    return Evidence(tuple(measured), (*asides, Aside("the same slope of pass@1 before RL", base_slope)))
+    return Evidence(tuple(measured), (*context, Context("the same slope of pass@1 before RL", base_slope)))
 
 
 def base_accuracy(tables: Tables, one: Arm) -> Seeds:
@@ -116,19 +119,19 @@ QUANTITIES = ("accuracy", "pass@64", "maj@64")
 
 
 def _claim_11(tables: Tables) -> Evidence:
-    measured, asides, tight = [], [], []
+    measured, context, tight = [], [], []
     for mixture in TG_COPIES.values():
         one = arm(tables, mixture, "ppo")
         measured += [
-            Measured("pass@64", gain(tables, one, "pass@64"), mixture),
-            Measured("maj@64", gain(tables, one, "maj@64"), mixture),
+            Measurement("pass@64", gain(tables, one, "pass@64"), mixture),
+            Measurement("maj@64", gain(tables, one, "maj@64"), mixture),
         ]
         room = {seed: 1 - value for seed, value in base(tables, one, "maj@64").items()}
-        asides.append(Aside("room that the base leaves to maj@64", room, mixture))
+        context.append(Context("room that the base leaves to maj@64", room, mixture))
         if sum(room.values()) / len(room) < MAJ_MARGIN:
             tight.append(mixture)
-    caution = f"{', '.join(tight)}: the base's maj@64 leaves less room than the margin of {MAJ_MARGIN:g}, so support is out of reach and a contradiction there is one of the ceiling"
-    return Evidence(tuple(measured), tuple(asides), (), (caution,) if tight else ())
+    caveat = f"{', '.join(tight)}: the base's maj@64 leaves less room than the margin of {MAJ_MARGIN:g}, so support is out of reach and a contradiction there is one of the ceiling"
+    return Evidence(tuple(measured), tuple(context), (), (caveat,) if tight else ())
 
 
 CLAIMS = (
@@ -137,11 +140,19 @@ CLAIMS = (
         "The winner need not be the base's most frequent format",
         "3.2, Fig. 4a",
         ("tg_4xomi1/ppo",),
-        (Criterion("lead", "share of tinygsm at the end minus the largest other share", "above", 0.0),),
+        (
+            Criterion(
+                "lead",
+                "lead/tinygsm/end",
+                "above",
+                0.0,
+                "share of tinygsm at the end minus the largest other share",
+            ),
+        ),
         "where the base writes over half omi1, another format than tinygsm wins",
         _claim_7,
         choices=(
-            "a winner is measured by its lead over the strongest rival, which is above 0 exactly when it wins",
+            "a winner is measured by its lead over the strongest reference, which is above 0 exactly when it wins",
             f"seeds whose base writes over {OVER_HALF:g} omi1 are the evidence; fewer than three make it not testable",
         ),
     ),
@@ -151,9 +162,23 @@ CLAIMS = (
         "3.2, Fig. 4b",
         ("tg_8xomi1/ppo", "tg_4xomi1/ppo"),
         (
-            Criterion("lead", "share of omi1 at the end minus the largest other share", "above", 0.0),
-            Criterion("pass@1", "pass@1 at the end, 8 copies minus 4", "below", 0.0),
-            Criterion("late fall", "pass@1 at its earlier maximum minus at the end", "above", 0.02),
+            Criterion(
+                "lead",
+                "lead/omi1/end",
+                "above",
+                0.0,
+                "share of omi1 at the end minus the largest other share",
+            ),
+            Criterion(
+                "pass@1", "difference/accuracy/end", "below", 0.0, "pass@1 at the end, 8 copies minus 4"
+            ),
+            Criterion(
+                "late_fall",
+                "fall_from_maximum/accuracy/training_temperature",
+                "above",
+                0.02,
+                "pass@1 at its earlier maximum minus at the end",
+            ),
         ),
         "another winner, a pass@1 no lower than with 4 copies, or no late fall",
         _claim_8,
@@ -168,7 +193,11 @@ CLAIMS = (
         tuple(f"{m}/ppo" for m in TG_COPIES.values()),
         tuple(
             Criterion(
-                q, f"slope of {'pass@1' if q == 'accuracy' else q} at the end on log2(copies)", "above", 0.0
+                q,
+                f"slope_on_log2_copies/{q}",
+                "above",
+                0.0,
+                f"slope of {'pass@1' if q == 'accuracy' else q} at the end on log2(copies)",
             )
             for q in QUANTITIES
         ),
@@ -182,8 +211,8 @@ CLAIMS = (
         "App. D.2, Fig. 10",
         tuple(f"{m}/ppo" for m in TG_COPIES.values()),
         (
-            Criterion("pass@64", "pass@64 at the end minus at the base", "below", 0.02),
-            Criterion("maj@64", "maj@64 at the end minus at the base", "above", MAJ_MARGIN),
+            Criterion("pass@64", "gain/pass@64", "below", 0.02, "pass@64 at the end minus at the base"),
+            Criterion("maj@64", "gain/maj@64", "above", MAJ_MARGIN, "maj@64 at the end minus at the base"),
         ),
         "in one of the four mixtures pass@64 rises by more than 0.02 or maj@64 by less than 0.05",
         _claim_11,

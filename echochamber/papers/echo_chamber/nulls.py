@@ -4,7 +4,7 @@ import numpy as np
 
 from ...claims.declare import Seeds
 from ...claims.select import Arm, base, base_shares, settings, top_share
-from ...claims.tables import Tables
+from ...core.study_tables import Tables
 from ...stats.forecast import bandit
 
 RATE, REPEATS, MOST_STEPS = 1.0, 5, 2000

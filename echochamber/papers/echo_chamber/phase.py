@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import mean
 
 from ...claims.select import Arm, arm, base_shares, end_shares, settings, winner
-from ...claims.tables import Tables
+from ...core.study_tables import Tables
 from .winners import accuracies
 
 FIRST, SECOND = "tinygsm", "tinygsm_tick"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from statistics import mean
 
 from ...claims.select import OTHER
-from ...claims.tables import BASE, Tables
+from ...core.study_tables import BASE, Tables
 from .collapse import LEAST_BASE
 from .results_parts import headline_first, spread, table
 
@@ -22,13 +22,13 @@ def bases(tables: Tables) -> str:
         start,
         problems,
         split,
-        heat,
+        temperature,
         evaluation,
         quantity,
     ), seeds in tables.scores.items():
         if name == BASE and start is None and split == "test":
             cells = groups.setdefault((mixture, size, problems), {}).setdefault(
-                (abs(heat - 1), evaluation), {}
+                (abs(temperature - 1), evaluation), {}
             )
             cells[quantity] = [steps[0] for steps in seeds.values() if 0 in steps]
     rows = []

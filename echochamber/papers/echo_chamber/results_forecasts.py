@@ -6,7 +6,7 @@ from statistics import mean
 import polars as pl
 
 from ...claims.estimate import estimate
-from ...claims.tables import Tables
+from ...core.study_tables import Tables
 from .results_parts import spread, table
 from .winners import MIXTURES
 

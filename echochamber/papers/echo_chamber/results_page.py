@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from ...claims.declare import Aside
-from ...claims.findings import BEYOND
-from ...claims.judge import Line
-from ...claims.ledger import Ledger, criterion_text, measured_text
-from ...claims.tables import Tables
+from ...analysis.study_tables.findings import BEYOND
+from ...claims.declare import Context
+from ...claims.judge import ClaimResult
+from ...claims.ledger import Ledger, criterion_text, estimate_text
+from ...core.study_tables import Tables
 from . import results_parts as parts
 from .results_bases import bases, costs
 from .results_forecasts import forecasts
@@ -169,12 +169,12 @@ def _made(tables: Tables) -> str:
     )
 
 
-def _ledger(lines: Sequence[Line]) -> str:
+def _ledger(lines: Sequence[ClaimResult]) -> str:
     rows = []
     for line in lines:
         cells = [
-            f"{part.criterion.name}{f' ({part.where})' if part.where else ''}: {measured_text(part)}; {criterion_text(part.criterion, part.estimate.margin)}: {part.verdict}"
-            for part in line.parts
+            f"{part.criterion.label}{f' ({part.condition})' if part.condition else ''}: {estimate_text(part)}; {criterion_text(part.criterion, part.estimate.margin)}: {part.verdict}"
+            for part in line.criteria
         ]
         rows.append(
             [
@@ -182,7 +182,7 @@ def _ledger(lines: Sequence[Line]) -> str:
                 line.claim.statement,
                 f"**{line.verdict}**",
                 "<br>".join(cells),
-                line.beside,
+                line.comment,
             ]
         )
     return table(
@@ -190,45 +190,48 @@ def _ledger(lines: Sequence[Line]) -> str:
     )
 
 
-def _claim(line: Line) -> str:
+def _claim(line: ClaimResult) -> str:
     claim = line.claim
     facts = [
         f"### {claim.number}. {claim.statement}",
         f"Paper: {claim.source}. Arms: {', '.join(f'`{name}`' for name in claim.arms)}. Contradicted by: {claim.contradicted_by}.",
         f"**{line.verdict}**" + (f": {line.reason}" if line.reason else ""),
     ]
-    if line.parts:
+    if line.criteria:
         rows = [
             [
-                part.criterion.name,
+                part.criterion.label,
                 part.criterion.statistic,
-                part.where,
-                measured_text(part),
+                part.condition,
+                estimate_text(part),
                 criterion_text(part.criterion, part.estimate.margin),
                 part.verdict,
             ]
-            for part in line.parts
+            for part in line.criteria
         ]
         facts.append(
             table(["criterion", "statistic, per seed", "where", "mean over seeds", "margin", "verdict"], rows)
         )
-    if line.asides:
+    if line.context:
         facts.append(
-            table(["beside it", "where", "kind", "mean over seeds"], [_aside(aside) for aside in line.asides])
+            table(
+                ["beside it", "where", "kind", "mean over seeds"],
+                [_aside(context_row) for context_row in line.context],
+            )
         )
     facts += [
         "\n".join(
             f"- {remark}"
-            for remark in (*line.cautions, *line.remarks, *(f"choice: {choice}" for choice in claim.choices))
+            for remark in (*line.caveats, *line.notes, *(f"choice: {choice}" for choice in claim.choices))
         )
     ]
     return "\n\n".join(fact for fact in facts if fact)
 
 
-def _aside(aside: Aside) -> list[str]:
+def _aside(context_row: Context) -> list[str]:
     found = (
-        f"{parts.spread(aside.seeds)}, {len(aside.seeds)} {'seed' if len(aside.seeds) == 1 else 'seeds'}"
-        if aside.seeds
+        f"{parts.spread(context_row.seeds)}, {len(context_row.seeds)} {'seed' if len(context_row.seeds) == 1 else 'seeds'}"
+        if context_row.seeds
         else "not measured"
     )
-    return [aside.name, aside.where, aside.kind, found]
+    return [context_row.name, context_row.condition, context_row.kind, found]

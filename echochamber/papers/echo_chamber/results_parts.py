@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from ...claims.declare import NotTestableError
 from ...claims.estimate import FEWEST_SEEDS, estimate
-from ...claims.registry import CLAIMS
 from ...claims.select import arm, base, winners
 from ...claims.stability import agreeing, check_stability, overall, wider
-from ...claims.tables import Tables
+from ...core.study_tables import Tables
+from .claim_set import CLAIMS
 from .collapse import EVEN_TWINS, LEAST_BASE, MIXTURE, RANDOM, SENSITIVITY, TWINS, epoch_top_share
 from .nulls import RATE, bandit_top_share
 from .phase import phase_hits, phase_rows

@@ -1,6 +1,6 @@
 """What the words of `docs/RESULTS.md` mean, for a reader who has not read the recipe."""
 
-from ...claims.tables import Tables
+from ...core.study_tables import Tables
 from .results_parts import table
 
 FORMATS = {

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import polars as pl
 
-from ...claims.estimate import FEWEST_SEEDS, Estimate, Verdict
-from ...claims.judge import Line, Part, judge
-from ...claims.ledger import criterion_text, measured_text
+from ...claims.estimate import FEWEST_SEEDS, Estimate, Judgement
+from ...claims.judge import ClaimResult, CriterionResult, judge
+from ...claims.ledger import criterion_text, estimate_text
 from ...claims.select import TEST
-from ...claims.tables import Tables
+from ...core.study_tables import Tables
 from ...stats.intervals import share_interval
 from .results_parts import table
 
@@ -19,12 +19,12 @@ NOTE = (
 )
 SHARES = {
     (1, "share"),
-    (5, "second at high KL"),
-    (5, "second at low KL"),
+    (5, "second_at_high_KL"),
+    (5, "second_at_low_KL"),
     (9, "rate"),
     (12, "movement"),
     (21, "distance"),
-} | {(22, name) for name in ("ppo", "grpo", "expert iteration")}
+} | {(22, name) for name in ("ppo", "grpo", "expert_iteration")}
 """Claim and criterion of every quantity that lies between 0 and 1 by nature."""
 
 
@@ -38,20 +38,20 @@ def with_greedy(tables: Tables) -> Tables:
     return replace(tables, frames=tables.frames | {"scores": renamed})
 
 
-def greedy(lines: Sequence[Line], tables: Tables) -> str:
+def greedy(lines: Sequence[ClaimResult], tables: Tables) -> str:
     """What each criterion on pass@1 would say, and the claims whose verdict would be another."""
     swapped = with_greedy(tables)
     rows, turned = [], []
     for line in lines:
         other = judge(line.claim, swapped)
-        before = {(part.criterion.name, part.where): part for part in line.parts}
+        before = {(part.criterion.label, part.condition): part for part in line.criteria}
         changed = [
             part
-            for part in other.parts
-            if (found := before.get((part.criterion.name, part.where)))
+            for part in other.criteria
+            if (found := before.get((part.criterion.label, part.condition)))
             and found.estimate.seeds != part.estimate.seeds
         ]
-        rows += [_row(line, before[part.criterion.name, part.where], part) for part in changed]
+        rows += [_row(line, before[part.criterion.label, part.condition], part) for part in changed]
         if other.verdict != line.verdict:
             why = f": {other.reason}" if other.verdict == "not testable here" else ""
             turned.append(
@@ -66,34 +66,34 @@ def greedy(lines: Sequence[Line], tables: Tables) -> str:
     return NOTE + said + "\n\n" + table(["claim", "criterion", "one sample", "", "greedy", ""], rows)
 
 
-def _row(line: Line, one: Part, other: Part) -> list[str]:
-    label = f"{one.criterion.statistic}{f' ({one.where})' if one.where else ''}: {criterion_text(one.criterion, one.estimate.margin)}"
+def _row(line: ClaimResult, one: CriterionResult, other: CriterionResult) -> list[str]:
+    label = f"{one.criterion.statistic}{f' ({one.condition})' if one.condition else ''}: {criterion_text(one.criterion, one.estimate.margin)}"
     return [
         str(line.claim.number),
         label,
-        measured_text(one),
+        estimate_text(one),
         one.verdict,
-        measured_text(other),
+        estimate_text(other),
         other.verdict,
     ]
 
 
-def bounded(lines: Sequence[Line]) -> str:
+def bounded(lines: Sequence[ClaimResult]) -> str:
     """Criteria on shares, or distances between them, that the interval which keeps its level near 0 and 1 would decide otherwise."""
     near = [
         (line, part)
         for line in lines
-        for part in line.parts
-        if (line.claim.number, part.criterion.name) in SHARES and _near_an_end(part.estimate)
+        for part in line.criteria
+        if (line.claim.number, part.criterion.id) in SHARES and _near_an_end(part.estimate)
     ]
     turned = []
     for line, part in near:
         low, high = share_interval(list(part.estimate.seeds.values()))
         before, after = part.estimate.verdict(), _by(part.estimate, low, high)
         if before != after:
-            place = f" ({part.where})" if part.where else ""
+            place = f" ({part.condition})" if part.condition else ""
             turned.append(
-                f"- {line.claim.number}, {part.criterion.name}{place}: {before} by {measured_text(part)}, {after} by [{low:.3f} to {high:.3f}]"
+                f"- {line.claim.number}, {part.criterion.label}{place}: {before} by {estimate_text(part)}, {after} by [{low:.3f} to {high:.3f}]"
             )
     if not near:
         return ""
@@ -115,7 +115,7 @@ def _near_an_end(found: Estimate) -> bool:
     )
 
 
-def _by(found: Estimate, low: float, high: float) -> Verdict:
+def _by(found: Estimate, low: float, high: float) -> Judgement:
     past, short = (
         (low > found.margin, high < found.margin)
         if found.rule == "above"

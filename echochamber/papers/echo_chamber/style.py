@@ -4,9 +4,9 @@ from itertools import combinations
 
 import polars as pl
 
-from ...claims.declare import Aside, Claim, Criterion, Evidence, Measured, NotTestableError, Seeds
+from ...claims.declare import Claim, Context, Criterion, Evidence, Measurement, NotTestableError, Seeds
 from ...claims.select import Arm, arm, settings, variation
-from ...claims.tables import BASE, Tables
+from ...core.study_tables import BASE, Tables
 
 MIXTURE, FORMAT = "tg", "tinygsm"
 FEATURES = ("docstring", "quotes", "type_hint", "comments", "names", "givens")
@@ -39,31 +39,31 @@ def feature_moves(tables: Tables, one: Arm, feature: str) -> Seeds:
 
 def _claim_12(tables: Tables) -> Evidence:
     one, null = arm(tables, MIXTURE, "ppo"), arm(tables, MIXTURE, "ppo_random")
-    measured: list[Measured] = []
-    asides: list[Aside] = []
-    remarks: list[str] = []
+    measured: list[Measurement] = []
+    context: list[Context] = []
+    notes: list[str] = []
     for feature in FEATURES:
         moved, drift = feature_moves(tables, one, feature), feature_moves(tables, null, feature)
         beyond = {seed: moved[seed] - drift[seed] for seed in moved if seed in drift}
         if beyond:
             measured += [
-                Measured("movement", {s: moved[s] for s in beyond}, feature),
-                Measured("beyond random", beyond, feature),
+                Measurement("movement", {s: moved[s] for s in beyond}, feature),
+                Measurement("beyond_random", beyond, feature),
             ]
-            asides.append(Aside("movement under random reward", drift, feature, "null"))
+            context.append(Context("movement under random reward", drift, feature, "null"))
         else:
-            remarks.append(
+            notes.append(
                 f"{feature}: not measured in both arms (fewer than {FEW} completions of {FORMAT} on a side)"
             )
     if not measured:
         raise NotTestableError(f"no style feature of {FORMAT} was measured in both arms")
-    return Evidence(tuple(measured), tuple(asides), tuple(remarks), _one_event(measured))
+    return Evidence(tuple(measured), tuple(context), tuple(notes), _one_event(measured))
 
 
-def _one_event(measured: list[Measured]) -> tuple[str, ...]:
+def _one_event(measured: list[Measurement]) -> tuple[str, ...]:
     """Features that move by the same on every seed: one habit seen from two sides, which Holm counts twice."""
     moved = {
-        one.where: one.seeds
+        one.condition: one.seeds
         for one in measured
         if one.criterion == "movement" and min(one.seeds.values()) > HARDLY
     }
@@ -87,11 +87,18 @@ CLAIMS = (
         (
             Criterion(
                 "movement",
-                "total variation of the feature's values inside tinygsm, base against end (for yes and no: change of the share)",
+                "total_variation/feature/base,end",
                 "above",
                 0.10,
+                "total variation of the feature's values inside tinygsm, base against end (for yes and no: change of the share)",
             ),
-            Criterion("beyond random", "the same minus that of the random-reward arm", "above", 0.10),
+            Criterion(
+                "beyond_random",
+                "difference/total_variation/feature/base,end",
+                "above",
+                0.10,
+                "the same minus that of the random-reward arm",
+            ),
         ),
         "no feature moves by more than 0.10 beyond what random reward does",
         _claim_12,

@@ -2,10 +2,10 @@
 
 from statistics import mean
 
-from ...claims.declare import Aside, Claim, Criterion, Evidence, Measured
-from ...claims.findings import BEYOND
+from ...analysis.study_tables.findings import BEYOND
+from ...claims.declare import Claim, Context, Criterion, Evidence, Measurement
 from ...claims.select import arm, base, gain, mean_over, minus
-from ...claims.tables import Tables
+from ...core.study_tables import Tables
 
 FIVE = ("tg", "tg_4xomi1", "tg_omi2", "omi2_mmqa", "tg_omi1_omi2")
 WITH_OMI2 = ("tg_omi2", "omi2_mmqa", "tg_omi1_omi2")
@@ -16,7 +16,7 @@ HARD = "hard"
 
 def _claim_16(tables: Tables) -> Evidence:
     return Evidence(
-        tuple(Measured("gain", gain(tables, arm(tables, m, "ppo"), "accuracy", HARD), m) for m in FIVE)
+        tuple(Measurement("gain", gain(tables, arm(tables, m, "ppo"), "accuracy", HARD), m) for m in FIVE)
     )
 
 
@@ -24,26 +24,26 @@ def _claim_17(tables: Tables) -> Evidence:
     gains = {m: gain(tables, arm(tables, m, "ppo"), "accuracy", HARD) for m in FIVE}
     with_omi2 = mean_over({m: gains[m] for m in WITH_OMI2}, "the mixtures with omi2")
     without = mean_over({m: gains[m] for m in FIVE if m not in WITH_OMI2}, "the mixtures without omi2")
-    asides = tuple(Aside("gain", seeds, m) for m, seeds in gains.items())
+    context = tuple(Context("gain", seeds, m) for m, seeds in gains.items())
     apart = minus(with_omi2, without)
     least = min(gains, key=lambda m: mean(gains[m].values()))
     hidden = mean(apart.values()) > 0 and least in WITH_OMI2
-    cautions = (
+    caveats = (
         (f"of the mean of the three only: {least}, one of them, gains least of all five",) if hidden else ()
     )
-    return Evidence((Measured("difference", apart),), asides, (), cautions)
+    return Evidence((Measurement("difference", apart),), context, (), caveats)
 
 
 def _claim_18(tables: Tables) -> Evidence:
-    measured: list[Measured] = []
-    asides: list[Aside] = []
+    measured: list[Measurement] = []
+    context: list[Context] = []
     lucky: list[str] = []
     for mixture in FIVE:
         one = arm(tables, mixture, "ppo")
         more = gain(tables, one, "pass@64", BEYOND)
         measured += [
-            Measured("pass@1", gain(tables, one, "accuracy", BEYOND), mixture),
-            Measured("pass@64", more, mixture),
+            Measurement("pass@1", gain(tables, one, "accuracy", BEYOND), mixture),
+            Measurement("pass@64", more, mixture),
         ]
         # 64 wrong guesses meet some right answer now and then; right steps do not come by chance.
         floors = tables.findings.get((one.mixture, one.size, one.arm), {}).get(f"floors/{BEYOND}", {})
@@ -54,18 +54,18 @@ def _claim_18(tables: Tables) -> Evidence:
             ends = [floors.get(f"{when}, {kind}, pass@64") for when in ("after RL", "base")]
             if ends[0] and ends[1]:
                 moved = minus(ends[0], ends[1])
-                asides.append(
-                    Aside(
+                context.append(
+                    Context(
                         f"pass@64, end minus base, {label}",
                         moved,
                         mixture,
-                        "null" if kind == "chance" else "beside",
+                        "null" if kind == "chance" else "context",
                     )
                 )
                 if kind == "chance" and mean(moved.values()) < mean(more.values()) / 2 < 0:
                     lucky.append(mixture)
-    caution = f"{', '.join(lucky)}: answers met by chance fall by more than half as much as pass@64 does, so much of what is lost was luck"
-    return Evidence(tuple(measured), tuple(asides), (), (caution,) if lucky else ())
+    caveat = f"{', '.join(lucky)}: answers met by chance fall by more than half as much as pass@64 does, so much of what is lost was luck"
+    return Evidence(tuple(measured), tuple(context), (), (caveat,) if lucky else ())
 
 
 def _claim_19(tables: Tables) -> Evidence:
@@ -73,26 +73,26 @@ def _claim_19(tables: Tables) -> Evidence:
     seen, clean = gain(tables, one, "accuracy", "overlap"), gain(tables, one, "accuracy", "overlap_clean")
     # A base that already knows the mentioned problems would show it before any RL.
     known = minus(base(tables, one, "accuracy", "overlap"), base(tables, one, "accuracy", "overlap_clean"))
-    asides = (
-        Aside("gain on overlap", seen),
-        Aside("gain on its clean twin", clean),
-        Aside("base pass@1, overlap minus its clean twin", known),
+    context = (
+        Context("gain on overlap", seen),
+        Context("gain on its clean twin", clean),
+        Context("base pass@1, overlap minus its clean twin", known),
     )
-    return Evidence((Measured("difference", minus(seen, clean)),), asides)
+    return Evidence((Measurement("difference", minus(seen, clean)),), context)
 
 
 def _claim_20(tables: Tables) -> Evidence:
-    measured: list[Measured] = []
-    asides: list[Aside] = []
+    measured: list[Measurement] = []
+    context: list[Context] = []
     for mixture in THREE:
         hard = gain(tables, arm(tables, mixture, "ppo_hard"), "accuracy", HARD)
         easy = gain(tables, arm(tables, mixture, "ppo"), "accuracy", HARD)
-        measured.append(Measured("difference", minus(hard, easy), mixture))
-        asides += [
-            Aside("gain, RL on hard problems", hard, mixture),
-            Aside("gain, RL on easier problems", easy, mixture),
+        measured.append(Measurement("difference", minus(hard, easy), mixture))
+        context += [
+            Context("gain, RL on hard problems", hard, mixture),
+            Context("gain, RL on easier problems", easy, mixture),
         ]
-    return Evidence(tuple(measured), tuple(asides))
+    return Evidence(tuple(measured), tuple(context))
 
 
 CLAIMS = (
@@ -101,7 +101,7 @@ CLAIMS = (
         "RL on easier problems raises pass@1 on hard ones in all five mixtures",
         "4, Table 1",
         tuple(f"{m}/ppo" for m in FIVE),
-        (Criterion("gain", "pass@1 on hard problems, end minus base", "above", 0.0),),
+        (Criterion("gain", "gain/accuracy/hard", "above", 0.0, "pass@1 on hard problems, end minus base"),),
         "in one of the five mixtures it falls",
         _claim_16,
         holm=True,
@@ -115,9 +115,10 @@ CLAIMS = (
         (
             Criterion(
                 "difference",
-                "mean gain over the three mixtures with omi2 minus over the two without",
+                "difference/mean_gain/accuracy/hard",
                 "above",
                 0.0,
+                "mean gain over the three mixtures with omi2 minus over the two without",
             ),
         ),
         "the mixtures with omi2 gain less",
@@ -129,8 +130,8 @@ CLAIMS = (
         "App. H, Tables 4-6",
         tuple(f"{m}/ppo" for m in FIVE),
         (
-            Criterion("pass@1", "pass@1 on `beyond`, end minus base", "within", 0.02),
-            Criterion("pass@64", "pass@64 on `beyond`, end minus base", "above", 0.0),
+            Criterion("pass@1", "gain/accuracy/beyond", "within", 0.02, "pass@1 on `beyond`, end minus base"),
+            Criterion("pass@64", "gain/pass@64/beyond", "above", 0.0, "pass@64 on `beyond`, end minus base"),
         ),
         "in one of the five mixtures pass@1 moves by more than 0.02 or pass@64 falls",
         _claim_18,
@@ -143,7 +144,15 @@ CLAIMS = (
         "Gains on problems that overlap the pretraining text are larger",
         "App. H.2",
         (f"{PLANTED}/ppo",),
-        (Criterion("difference", "gain of pass@1 on `overlap` minus on its clean twin", "above", 0.0),),
+        (
+            Criterion(
+                "difference",
+                "difference/gain/accuracy/overlap,overlap_clean",
+                "above",
+                0.0,
+                "gain of pass@1 on `overlap` minus on its clean twin",
+            ),
+        ),
         "the clean twin gains more",
         _claim_19,
     ),
@@ -154,7 +163,11 @@ CLAIMS = (
         tuple(f"{m}/{a}" for m in THREE for a in ("ppo_hard", "ppo")),
         (
             Criterion(
-                "difference", "gain of hard pass@1, RL on hard minus RL on easier problems", "below", 0.0
+                "difference",
+                "difference/gain/accuracy/hard",
+                "below",
+                0.0,
+                "gain of hard pass@1, RL on hard minus RL on easier problems",
             ),
         ),
         "in one of the three mixtures RL on hard problems gains more",

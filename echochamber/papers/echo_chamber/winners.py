@@ -5,9 +5,9 @@ from itertools import combinations
 
 import polars as pl
 
-from ...claims.declare import Aside, Claim, Criterion, Evidence, Measured, NotTestableError, Seeds
+from ...claims.declare import Claim, Context, Criterion, Evidence, Measurement, NotTestableError, Seeds
 from ...claims.select import Arm, arm, base, base_shares, end_shares, mean_over, minus, winner, winners
-from ...claims.tables import Tables
+from ...core.study_tables import Tables
 
 WRITTEN = 0.01
 """Share of the base's completions under which a format's accuracy is not known well enough to rank it."""
@@ -63,19 +63,17 @@ def _claim_9(tables: Tables) -> Evidence:
         raise NotTestableError(
             "fewer than two mixtures have a base that writes at least two formats in every seed"
         )
-    remarks = [
+    notes = [
         f"{mixture}: most accurate wins in {sum(by_seed.values()):.0f} of {len(by_seed)} seeds; its base's two most accurate formats are within {CLOSE:g} of each other in "
         f"{_close(accuracies(tables, arm(tables, mixture, 'ppo')))}"
         for mixture, by_seed in accurate.items()
     ]
-    remarks += (
-        [f"left out, since some base writes a single format: {', '.join(left_out)}"] if left_out else []
-    )
+    notes += [f"left out, since some base writes a single format: {', '.join(left_out)}"] if left_out else []
     rate = mean_over(accurate, "the mixtures")
     return Evidence(
-        (Measured("rate", rate),),
-        (Aside("most frequent format wins, rate", mean_over(frequent, "the mixtures")),),
-        tuple(remarks),
+        (Measurement("rate", rate),),
+        (Context("most frequent format wins, rate", mean_over(frequent, "the mixtures")),),
+        tuple(notes),
     )
 
 
@@ -91,34 +89,34 @@ def _claim_13(tables: Tables) -> Evidence:
     ]
     if not pairs:
         raise NotTestableError(f"no mixture has arm {SIZE_ARM} at two sizes")
-    measured: list[Measured] = []
-    asides: list[Aside] = []
-    remarks: list[str] = []
-    cautions: list[str] = []
+    measured: list[Measurement] = []
+    context: list[Context] = []
+    notes: list[str] = []
+    caveats: list[str] = []
     for mixture, small, large in pairs:
         first, second = arm(tables, mixture, SIZE_ARM, small), arm(tables, mixture, SIZE_ARM, large)
         apart = minus(base(tables, first, "accuracy"), base(tables, second, "accuracy"))
         where = f"{mixture}, {small} against {large}"
         gap = sum(apart.values()) / len(apart)
         if abs(gap) > MATCHED:
-            remarks.append(
+            notes.append(
                 f"{where}: base accuracies differ by {gap:+.3f}, more than {MATCHED}; choose another from_step"
             )
             continue
         ends = end_shares(tables, first), end_shares(tables, second)
         differ = {s: float(winner(ends[0][s]) != winner(ends[1][s])) for s in ends[0] if s in ends[1]}
-        measured.append(Measured("differ", differ, where))
-        asides.append(Aside("base accuracy, small minus large", apart, where))
-        cautions.append(
+        measured.append(Measurement("differ", differ, where))
+        context.append(Context("base accuracy, small minus large", apart, where))
+        caveats.append(
             f"{where}: matched in the mean over seeds; seed by seed the bases differ by {', '.join(f'{gap:+.3f}' for gap in apart.values())}"
         )
-        remarks += [
+        notes += [
             f"{winners(small, tables, first)}; {winners(large, tables, second)}",
             f"{where}: {_forecast(tables, first, second)}",
         ]
     if not measured:
-        raise NotTestableError("; ".join(remarks))
-    return Evidence(tuple(measured), tuple(asides), tuple(remarks), tuple(cautions))
+        raise NotTestableError("; ".join(notes))
+    return Evidence(tuple(measured), tuple(context), tuple(notes), tuple(caveats))
 
 
 def _forecast(tables: Tables, first: Arm, second: Arm) -> str:
@@ -149,9 +147,10 @@ CLAIMS = (
         (
             Criterion(
                 "rate",
-                "share of mixtures in which PPO's winner is the base's most accurate format",
+                "rate/most_accurate_wins",
                 "above",
                 0.5,
+                "share of mixtures in which PPO's winner is the base's most accurate format",
             ),
         ),
         "in more than half of the mixtures another format wins",
@@ -160,14 +159,22 @@ CLAIMS = (
             "all mixtures: the seven of at least two formats, less any whose base writes only one of them in some seed; null models and the phase map are no mixtures of the paper, and equal-token, equal-length and planted controls would count one mixture twice",
             f"formats with less than {WRITTEN:.0%} of the base's completions are not ranked by accuracy",
         ),
-        otherwise="more mixtures",
+        next_experiment="more mixtures",
     ),
     Claim(
         13,
         "The same mixture at another size ends at another format",
         "3.4, Fig. 7, App. E",
-        ("*/ppo_matched at two sizes",),
-        (Criterion("differ", "1 where the two sizes have different winners, else 0", "above", 0.5),),
+        ("*/ppo_matched",),
+        (
+            Criterion(
+                "differ",
+                "winners_differ",
+                "above",
+                0.5,
+                "1 where the two sizes have different winners, else 0",
+            ),
+        ),
         "at matched base accuracy the winners agree in more than half of the seeds",
         _claim_13,
         holds="somewhere",
@@ -175,6 +182,6 @@ CLAIMS = (
             f"matched: mean base accuracies within {MATCHED:g} of each other, by from_step",
             "winners differ: in more than half of the seeds; with several mixtures or pairs of sizes one must, with Holm",
         ),
-        otherwise="a size farther away, matched again",
+        next_experiment="a size farther away, matched again",
     ),
 )

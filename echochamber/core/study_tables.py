@@ -18,8 +18,8 @@ from typing import Any
 
 import polars as pl
 
-from ..core.artifacts import make_folder, write_json
-from ..core.errors import UserError
+from .artifacts import make_folder, write_json
+from .errors import UserError
 
 BASE = "base"
 """The `arm` of rows that belong to a base model."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..analysis.study_folder import StoredStage, Study, read_json
+from ..study_folder import StoredStage, Study, read_json
 
 Row = dict[str, Any]
 

@@ -7,24 +7,29 @@ from typing import Any
 
 import polars as pl
 
-from ..analysis.completion_counts import counts
-from ..analysis.kl_weight import kl_weight
-from ..analysis.questions.forecasts import forecast_table
-from ..analysis.questions.format_costs import format_costs
-from ..analysis.questions.format_style import style_shares
-from ..analysis.runs import Run, find_runs, problem_sets, rl_config, rollout_size, written_formats
-from ..analysis.study_folder import StoredStage, Study, load_study, read_json, scan_table
-from ..analysis.summary import stage_seconds
-from ..stats.pass_at_k import pass_at_k
+from ...core.study_tables import BASE, SCHEMAS, Tables, frame_of, load_tables
+from ...stats.pass_at_k import pass_at_k
+from ..completion_counts import counts
+from ..kl_weight import kl_weight
+from ..questions.forecasts import forecast_table
+from ..questions.format_costs import format_costs
+from ..questions.format_style import style_shares
+from ..runs import Run, find_runs, problem_sets, rl_config, rollout_size, written_formats
+from ..study_folder import StoredStage, Study, load_study, read_json, scan_table
+from ..summary import stage_seconds
 from .findings import run_findings
 from .plan import library_versions, machine_seconds, planned_arms
-from .tables import BASE, SCHEMAS, Tables, frame_of
 
 KS = ("1", "8", "64")
 """The k of pass@k and maj@k that are kept."""
 HALF_KS = (1, 64)
 BANDIT_SEEDS = 5
 Row = dict[str, Any]
+
+
+def open_tables(folder: Path) -> Tables:
+    """The tables of a study's folder, or those of a folder that `save_tables` wrote."""
+    return load_tables(folder) if (folder / "about.json").is_file() else collect(folder)
 
 
 def collect(folder: Path, findings: bool = True) -> Tables:

@@ -5,17 +5,17 @@ from typing import Any
 
 import polars as pl
 
-from ..analysis.questions.chance_floor import pass_variants
-from ..analysis.questions.coverage import coverage_precision
-from ..analysis.questions.first_errors import flip_errors
-from ..analysis.questions.format_costs import format_costs
-from ..analysis.questions.likelihood import likelihood_changes
-from ..analysis.questions.selection_or_skill import selection_or_skill
-from ..analysis.questions.support import support
-from ..analysis.questions.training_free import forced_accuracies, no_training, temperature_accuracies
-from ..analysis.run_inputs import RunInputs, run_inputs
-from ..analysis.runs import Row, Run, rl_config, rollout_size
-from ..analysis.study_folder import Study, read_json, scan_table
+from ..questions.chance_floor import pass_variants
+from ..questions.coverage import coverage_precision
+from ..questions.first_errors import flip_errors
+from ..questions.format_costs import format_costs
+from ..questions.likelihood import likelihood_changes
+from ..questions.selection_or_skill import selection_or_skill
+from ..questions.support import support
+from ..questions.training_free import forced_accuracies, no_training, temperature_accuracies
+from ..run_inputs import RunInputs, run_inputs
+from ..runs import Row, Run, rl_config, rollout_size
+from ..study_folder import Study, read_json, scan_table
 
 BEYOND = "beyond"
 """Problems with more operations than any of pretraining (claim 18), whose pass@k needs the floors as well."""

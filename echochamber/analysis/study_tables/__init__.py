@@ -1,0 +1,1 @@
+"""From a study's artifacts to the small tables that claims are judged from."""
