@@ -44,7 +44,7 @@ def criteria_note(claim_set: ClaimSet, recorded: Mapping[str, Any]) -> str:
     """One or two sentences on the digest of the criteria, recorded and now."""
     earlier = claim_set.recorded(recorded)
     if not earlier:
-        return f"Criteria {claim_set.digest}. The study has no record of them from before its RL."
+        return f"Criteria {claim_set.digest}. The study has no record of the criteria from before its RL."
     when = f"recorded {recorded.get('recorded', 'at an unknown time')}"
     late = "" if recorded.get("before_first_rl", True) else ", after some RL had already run"
     if not claim_set.is_unchanged_since(earlier):

@@ -105,7 +105,7 @@ def test_forecasts_are_held_against_each_naive_one_by_seed(holding):
     frame = holding.frames["forecasts"]
     naive = pl.col("forecast") == "most frequent at base"
     bent = frame.with_columns(
-        brier=pl.when(naive).then(0.5 + 0.01 * pl.col("seed")).next_experiment(pl.col("brier")),
+        brier=pl.when(naive).then(0.5 + 0.01 * pl.col("seed")).otherwise(pl.col("brier")),
         hit=pl.col("hit") & ~naive,
     )
     text = forecasts(replace(holding, frames=holding.frames | {"forecasts": bent}))
@@ -216,7 +216,7 @@ def test_the_phase_map_says_who_wins_from_where():
     runs = found.frames["runs"].with_columns(
         reward=pl.when(pl.col("arm") == "ppo_map_g30")
         .then(pl.lit("thinned:tinygsm:0.67"))
-        .next_experiment(pl.col("reward"))
+        .otherwise(pl.col("reward"))
     )
     found = replace(found, frames=found.frames | {"runs": runs})
     # 0.24 of 0.3 and 0.42 of 0.7 are right: 0.8 and 0.6, the first a third of that where two thirds go unpaid; paid are 0.24 against 0.42, or 0.08.
@@ -305,7 +305,7 @@ def test_shares_near_an_end_are_held_against_an_interval_that_knows_it():
     named = {
         name
         for claim in CLAIMS.values()
-        for name in ((claim.number, criterion.label) for criterion in claim.criteria)
+        for name in ((claim.number, criterion.id) for criterion in claim.criteria)
     }
     assert named >= SHARES
     assert bounded(make_ledger(tables(found, seeds=(0, 1))).lines) == ""
@@ -342,7 +342,7 @@ def test_a_steady_claim_keeps_its_verdict_and_a_torn_one_does_not(holding):
     )
     # Half of the seeds gain 0.12, half lose as much: the split 012 | 345 turns the verdict.
     bent = torn.frames["scores"].with_columns(
-        value=pl.when(mine & (pl.col("seed") > 2)).then(value - 0.24).next_experiment(value)
+        value=pl.when(mine & (pl.col("seed") > 2)).then(value - 0.24).otherwise(value)
     )
     found = stability(replace(torn, frames=torn.frames | {"scores": bent}), CLAIMS[3], range(6))
     assert found.turned == 1

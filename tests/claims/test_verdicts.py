@@ -174,11 +174,7 @@ def test_what_a_verdict_should_be_read_with_stands_beside_it():
         in " / ".join(lines[9].notes)
     )
     assert "in tg_omi1_omi2 the most frequent format wins in 6 of 6 seeds" in lines[7].comment
-    accuracies = {
-        context_row.condition: context_row.seeds[0]
-        for context_row in judge(CLAIMS[7], bent).context
-        if context_row.condition
-    }
+    accuracies = {row.condition: row.seeds[0] for row in judge(CLAIMS[7], bent).context if row.condition}
     assert accuracies == pytest.approx({"omi1": 0.2 / 0.6, "tinygsm": 0.24 / 0.3})
 
 
@@ -212,7 +208,7 @@ def test_what_makes_a_verdict_weak_is_said_where_it_is_so_and_nowhere_else(holdi
     assert "docstring and quotes move by the same on every seed" in line.comment
     other = styles.with_columns(
         feature=pl.lit("quotes"),
-        share=pl.when(pl.col("step") > 0).then(pl.col("share") * 0.9 + 0.05).next_experiment(pl.col("share")),
+        share=pl.when(pl.col("step") > 0).then(pl.col("share") * 0.9 + 0.05).otherwise(pl.col("share")),
     )
     apart = judge(CLAIMS[12], replace(bent, frames=bent.frames | {"styles": pl.concat([styles, other])}))
     assert "on every seed" not in apart.comment
@@ -231,19 +227,12 @@ def test_sizes_are_named_with_their_winners_and_overlap_with_what_the_base_knew(
     bent = tables(found, noise=0.0)
     said = f"winner of {SMALL}: tinygsm in 6; winner of {LARGE}: omi2 in 6"
     assert said in judge(CLAIMS[13], bent).notes
-    known = next(
-        context_row
-        for context_row in judge(CLAIMS[19], bent).context
-        if context_row.name.startswith("base pass@1")
-    )
+    known = next(row for row in judge(CLAIMS[19], bent).context if row.name.startswith("base pass@1"))
     assert known.seeds == pytest.approx(dict.fromkeys(range(6), 0.1), abs=1e-9)
 
 
 def test_a_forecast_of_no_change_stands_beside_the_kl_optimum(holding):
-    context = {
-        (context_row.kind, context_row.condition): context_row.seeds
-        for context_row in judge(CLAIMS[21], holding).context
-    }
+    context = {(row.kind, row.condition): row.seeds for row in judge(CLAIMS[21], holding).context}
     # From 0.45, 0.35, 0.2 to 0.8, 0.18, 0.02 (other 0 to 0.01): more than the forecast's 0.04.
     assert context["null", "weight 1"][0] == pytest.approx(0.36, abs=0.02)
     assert context["context", "weight 1"][0] == pytest.approx(0.04 - 0.36, abs=0.02)
@@ -272,8 +261,8 @@ def test_a_reward_that_never_moves_a_twin_that_reaches_one_and_chance_beyond_are
     bent = tables(effects())
     floors = {item: {0: 0.3, 1: 0.3} for item in ("base, chance, pass@64", "after RL, chance, pass@64")}
     bent.findings["tg", SMALL, "ppo"]["floors/beyond"] = floors
-    (context_row,) = judge(CLAIMS[18], bent).context
-    assert (context_row.condition, context_row.kind, context_row.seeds) == ("tg", "null", {0: 0.0, 1: 0.0})
+    (row,) = judge(CLAIMS[18], bent).context
+    assert (row.condition, row.kind, row.seeds) == ("tg", "null", {0: 0.0, 1: 0.0})
 
 
 def test_a_total_variation_has_the_same_last_digit_in_every_process():
