@@ -1,3 +1,80 @@
-"""echochamber: what does reinforcement learning do to behaviours learned in pretraining?"""
+"""echochamber: what does reinforcement learning do to behaviours learned in pretraining?
 
-__version__ = "0.1.0"
+    import echochamber as ec
+
+    study = ec.run_study("smoke")
+    study.tables["scores"]
+
+Every name below is loaded when it is first used: importing the package loads neither torch nor polars.
+Each is documented with an example in docs/api.md.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .core.version import __version__
+
+if TYPE_CHECKING:
+    from .api import Study, evaluate, grade, load_checkpoint, run_study, sample, train_rl
+    from .claims.registry import register_claim
+    from .core.errors import UserError
+    from .core.formats import Format, register_format
+    from .data.registered_sources import register_source
+    from .data.sources import Document
+    from .rl.algorithms import Algorithm, register_algorithm
+    from .rollout.rewards import register_reward
+    from .study.recipe import load_recipe
+
+_MODULES = {
+    "Algorithm": "rl.algorithms",
+    "Document": "data.sources",
+    "Format": "core.formats",
+    "Study": "api",
+    "UserError": "core.errors",
+    "evaluate": "api",
+    "grade": "api",
+    "load_checkpoint": "api",
+    "load_recipe": "study.recipe",
+    "register_algorithm": "rl.algorithms",
+    "register_claim": "claims.registry",
+    "register_format": "core.formats",
+    "register_reward": "rollout.rewards",
+    "register_source": "data.registered_sources",
+    "run_study": "api",
+    "sample": "api",
+    "train_rl": "api",
+}
+"""Public name -> the module that has it."""
+
+__all__ = [
+    "Algorithm",
+    "Document",
+    "Format",
+    "Study",
+    "UserError",
+    "__version__",
+    "evaluate",
+    "grade",
+    "load_checkpoint",
+    "load_recipe",
+    "register_algorithm",
+    "register_claim",
+    "register_format",
+    "register_reward",
+    "register_source",
+    "run_study",
+    "sample",
+    "train_rl",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_MODULES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

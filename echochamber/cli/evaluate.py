@@ -60,19 +60,24 @@ def evaluate(
 ) -> None:
     """Greedy and sampled completions, graded: records.parquet, problems.parquet, summary.json."""
     load_modules(module)
-    from ..study.evaluate_checkpoint import evaluate_checkpoint
+    from .. import api
 
-    settings = {
-        "samples": samples,
-        "temperature": temperature,
-        "top_p": top_p,
-        "top_k": top_k,
-        "stop": stop_strings(stop),
-        "max_new_tokens": max_new_tokens,
-        "prompt_suffix": prompt_suffix,
-        "grader": {"tier2": tier2},
-    }
-    scored = evaluate_checkpoint(checkpoint, problems, out, settings, limit, seed, bad_row_policy(on_bad_row))
+    scored = api.evaluate(
+        checkpoint,
+        problems,
+        out,
+        samples=samples,
+        temperature=temperature,
+        top_p=top_p,
+        top_k=top_k,
+        stop=stop_strings(stop),
+        max_new_tokens=max_new_tokens,
+        prompt_suffix=prompt_suffix,
+        tier2=tier2,
+        limit=limit,
+        on_bad_row=bad_row_policy(on_bad_row),
+        seed=seed,
+    )
     for row in scored.rows:
         around = row["intervals"]
         shares = [

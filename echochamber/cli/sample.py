@@ -1,4 +1,4 @@
-"""`echochamber sample`: talk to a checkpoint."""
+"""`echochamber sample`: completions of one question."""
 
 from typing import Annotated
 
@@ -33,11 +33,13 @@ def sample(
         ),
     ],
     question: Annotated[str, typer.Argument(metavar="QUESTION")],
-    number: Annotated[int, typer.Option("-n", min=1, help="Completions.")] = 4,
-    form: Annotated[
+    number: Annotated[int, typer.Option("-n", min=1, help="How many completions.")] = 4,
+    format_name: Annotated[
         str | None,
         typer.Option(
-            "--format", metavar="NAME", help="Commit the completion to a format by its opening text."
+            "--format",
+            metavar="NAME",
+            help="Force this format: every completion starts with its opening text.",
         ),
     ] = None,
     reference: Annotated[str | None, typer.Option(help="The right answer, to grade against.")] = None,
@@ -49,20 +51,24 @@ def sample(
     module: ModuleOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Completions of one question, each with its format, its answer and, given a reference, its grade."""
+    """Print completions of one question, each with its format, its answer and, given a reference, its outcome."""
     load_modules(module)
-    from ..study.sample_checkpoint import sample_checkpoint
+    from .. import api
 
-    settings = {
-        "temperature": temperature,
-        "top_p": top_p,
-        "top_k": top_k,
-        "stop": stop_strings(stop),
-        "max_new_tokens": max_new_tokens,
-    }
-    for index, (text, verdict, truncated) in enumerate(
-        sample_checkpoint(checkpoint, question, number, form, reference or "", settings, seed)
-    ):
+    completions = api.sample(
+        checkpoint,
+        question,
+        number,
+        format_name=format_name,
+        reference=reference or "",
+        temperature=temperature,
+        top_p=top_p,
+        top_k=top_k,
+        stop=stop_strings(stop),
+        max_new_tokens=max_new_tokens,
+        seed=seed,
+    )
+    for index, (text, verdict, truncated) in enumerate(completions):
         grade = verdict.outcome if reference else "not graded"
         cut = ", cut at the length limit" if truncated else ""
         print(

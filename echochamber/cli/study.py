@@ -39,26 +39,22 @@ def study(
     loaded = load_recipe(recipe, overrides or [])
     if executor not in ("local", "ray"):
         raise UserError(f"--executor {executor!r} is not known; there are local and ray")
-    folder = out or Path("runs") / loaded.name
+    from ..study.run import run_recipe, study_folder
+
     if dry_run:
         from ..study.cost import describe_plan
 
-        print(describe_plan(loaded, folder, workers))
+        print(describe_plan(loaded, study_folder(loaded, out), workers))
         return
-    from ..study.execute import open_study, run_study
-    from ..study.results import finish_study, is_finished
-
-    graph, status = open_study(loaded, folder, _command(recipe, overrides or [], workers, executor))
-    missing = sum(node.status != "done" for node in status.nodes.values())
-    failed = run_study(graph, status, workers=workers, executor="ray" if executor == "ray" else "local")
-    if failed is None:
+    command = _command(recipe, overrides or [], workers, executor)
+    done = run_recipe(loaded, out, workers, "ray" if executor == "ray" else "local", command)
+    if done is None:
         return
-    if not missing and is_finished(folder):
-        print(f"Nothing to do: all {len(status.nodes)} stages of {loaded.name} are done.")
-    summary = finish_study(folder, rebuild=missing > 0)
-    print(describe_summary(summary, folder / "report.html"))
-    if failed:
-        raise typer.Exit(status.exit_status)
+    if done.was_finished:
+        print(f"Nothing to do: all {done.num_stages} stages of {loaded.name} are done.")
+    print(describe_summary(done.summary, done.report))
+    if done.failed:
+        raise typer.Exit(done.exit_status)
 
 
 def _command(recipe: str, overrides: list[str], workers: int, executor: str) -> str:

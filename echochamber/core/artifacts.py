@@ -20,8 +20,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from .. import __version__
 from .errors import UserError
+from .version import __version__
 
 _TEMPORARY = ".tmp"
 RESUME_DIR = "resume"

@@ -18,7 +18,7 @@ from .shortcut_baselines import surface_of
 from .status import sitting
 
 
-class Scored(NamedTuple):
+class CheckpointEvaluation(NamedTuple):
     """What an evaluation of one checkpoint gave."""
 
     folder: Path
@@ -39,7 +39,7 @@ def evaluate_checkpoint(
     limit: int | None,
     seed: int,
     on_bad_row: OnBadRow = "error",
-) -> Scored:
+) -> CheckpointEvaluation:
     """Score one checkpoint; what was done before is read, not done again."""
     config = evaluating.EvaluateConfig.parse(settings, "evaluate")
     folder = find_checkpoint(checkpoint)
@@ -76,4 +76,4 @@ def evaluate_checkpoint(
 
     artifact = store.build(spec, write, {"seed": seed})
     rows = json.loads((artifact / "summary.json").read_text(encoding="utf-8"))
-    return Scored(artifact, rows, len(chosen) - len(kept), line)
+    return CheckpointEvaluation(artifact, rows, len(chosen) - len(kept), line)

@@ -18,7 +18,7 @@ from .run_node import TRAINING, run_node
 from .stage_graph import StageGraph, StageNode
 from .status import StageStatus, StudyStatus
 
-Executor = Literal["local", "ray"]
+ExecutorName = Literal["local", "ray"]
 
 
 def open_study(recipe: Recipe, out: Path, command: str = "") -> tuple[StageGraph, StudyStatus]:
@@ -33,7 +33,7 @@ def run_study(
     status: StudyStatus,
     kinds: set[str] | None = None,
     workers: int = 1,
-    executor: Executor = "local",
+    executor: ExecutorName = "local",
 ) -> int | None:
     """Run what is missing (of some kinds and what they need); returns how many stages failed.
 

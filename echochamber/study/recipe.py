@@ -1,6 +1,7 @@
 """The recipe: one YAML file that says everything about a study (grammar in docs/recipes.md)."""
 
 import fnmatch
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -172,10 +173,14 @@ class Recipe(Config):
         return {name: twin for name, twin in self.behaviours.items() if twin.tracked_in(mixture)}
 
 
-def load_recipe(name_or_path: str, overrides: list[str]) -> Recipe:
-    """A shipped recipe by name or a YAML file by path, with dotted overrides laid over it."""
+def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
+    """A shipped recipe by name, or a YAML file by its path.
+
+    `overrides`: dotted settings that are laid over it, such as "seeds=[0,1]" or "rl.grpo.steps=20".
+    `UserError` names the key, the value and what is allowed.
+    """
     path = find_recipe(name_or_path)
-    scope, rest = take_scope(overrides)
+    scope, rest = take_scope(list(overrides))
     data = apply_overrides(lay_scope(read_yaml(path), scope, str(path)), rest)
     if isinstance(data.get("rl"), dict):
         data["rl"] = resolve_inheritance(data["rl"], str(path))

@@ -14,9 +14,14 @@ def finish_study(folder: Path, rebuild: bool = False) -> dict[str, Any]:
     """Write report and summary unless both are of the stages as they stand; returns the summary."""
     if rebuild or not is_finished(folder):
         # The summary last: it says what both were built from, so a kill on the way leaves neither called current.
-        build_report(folder, ledger=page_ledger)
+        write_report(folder)
         write_json(folder / "summary.json", study_summary(folder) | {"built_from": _stages(folder)})
     return _summary(folder)
+
+
+def write_report(folder: Path, out: Path | None = None) -> Path:
+    """Write the page of a study, finished or not; returns its path (`report.html` by default)."""
+    return build_report(folder, out, page_ledger)
 
 
 def is_finished(folder: Path) -> bool:

@@ -1,7 +1,7 @@
 """Completions of one question, for a person to read."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.formats import format_row
 from ..core.types import Problem, Verdict
@@ -16,17 +16,27 @@ from .checkpoints import find_checkpoint
 PROMPT_SUFFIX = "\n\n"
 
 
+class SampledCompletion(NamedTuple):
+    """One completion and what the grader says of it."""
+
+    text: str
+    """With a forced opening, where there was one."""
+    verdict: Verdict
+    truncated: bool
+    """It was cut at `max_new_tokens`."""
+
+
 def sample_checkpoint(
     checkpoint: str | Path,
     question: str,
     number: int,
-    form: str | None,
+    format_name: str | None,
     reference: str,
     settings: dict[str, Any],
     seed: int,
-) -> list[tuple[str, Verdict, bool]]:
-    """(text, verdict, truncated) of `number` completions; a forced opening is part of the text."""
-    opening = format_row(form).opening if form else ""
+) -> list[SampledCompletion]:
+    """`number` completions of one question; `format_name` forces a format by its opening text."""
+    opening = format_row(format_name).opening if format_name else ""
     sampling = SamplingConfig.parse(settings, "sample")
     runtime = start_runtime(RuntimeConfig())
     model, tokenizer = load_checkpoint(find_checkpoint(checkpoint), runtime.device)
@@ -38,6 +48,6 @@ def sample_checkpoint(
     with Grader() as grader:
         verdicts = grader.grade_batch([(problem, text) for text in texts])
     return [
-        (text, verdict, completion.truncated)
+        SampledCompletion(text, verdict, completion.truncated)
         for text, verdict, completion in zip(texts, verdicts, group, strict=True)
     ]

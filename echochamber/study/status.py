@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..core.artifacts import write_json
 from ..core.formats import FORMAT_NAMES, registered_formats
+from ..core.version import __version__
 from ..papers.catalogue import claim_sets
 from ..rl.algorithms import algorithm_row
 from ..verify.twins import TwinConfig, twin_formats

@@ -1,0 +1,173 @@
+"""The functions that `import echochamber` offers, and that the command line calls.
+
+Each takes plain values, checks them as a recipe's are checked, and raises `UserError` with one line
+that names what was wrong. Examples: docs/api.md.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from .core.errors import UserError
+from .core.types import Problem, Verdict
+from .data.rows import OnBadRow
+from .model.checkpoint import load_checkpoint as read_checkpoint
+from .model.tokenizer import Tokenizer
+from .model.transformer import Transformer
+from .study.checkpoints import find_checkpoint
+from .study.evaluate_checkpoint import CheckpointEvaluation, evaluate_checkpoint
+from .study.execute import ExecutorName
+from .study.recipe import Recipe, load_recipe
+from .study.run import run_recipe
+from .study.sample_checkpoint import SampledCompletion, sample_checkpoint
+from .study.study_results import Study
+from .study.train_from_checkpoint import TrainedArm, train_from_checkpoint
+from .verify.grade import Grader, GraderConfig
+
+__all__ = [
+    "CheckpointEvaluation",
+    "SampledCompletion",
+    "Study",
+    "TrainedArm",
+    "evaluate",
+    "grade",
+    "load_checkpoint",
+    "run_study",
+    "sample",
+    "train_rl",
+]
+
+
+def run_study(
+    recipe: str | Recipe,
+    out: str | Path | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    workers: int = 1,
+    executor: ExecutorName = "local",
+) -> Study:
+    """Run a study, or continue it: what is done already is not done again.
+
+    `recipe`: a shipped name, a path ending in .yaml, or what `load_recipe` returned. `overrides`:
+    dotted settings, such as "rl.grpo.steps=20"; only with a name or path. `out`: output folder,
+    runs/RECIPE by default. `workers`: stages that run at once. `executor`: "local" or "ray".
+    Raises `UserError` for bad settings, and where a stage failed; finished stages stay.
+    """
+    if isinstance(recipe, Recipe):
+        if overrides:
+            raise UserError("overrides need a recipe's name or path; give them to load_recipe")
+        loaded = recipe
+    else:
+        loaded = load_recipe(recipe, overrides)
+    done = run_recipe(loaded, Path(out) if out is not None else None, workers, executor)
+    if done is None:
+        raise UserError("run_study is for one process; under torchrun use the command `echochamber study`")
+    if done.failed:
+        raise UserError(f"{done.folder}: {len(done.failed)} stages failed; the first is {done.failed[0]}")
+    return Study(done.folder)
+
+
+def load_checkpoint(
+    checkpoint: str | Path, device: str | torch.device = "cpu"
+) -> tuple[Transformer, Tokenizer]:
+    """(model in float32, tokenizer) of a checkpoint.
+
+    `checkpoint`: a checkpoint folder, an artifact with checkpoints (the last is taken), a study with one
+    trained model, or "hub:OWNER/NAME[@REVISION]".
+    """
+    return read_checkpoint(find_checkpoint(checkpoint), torch.device(device))
+
+
+def sample(
+    checkpoint: str | Path,
+    question: str,
+    number: int = 4,
+    *,
+    format_name: str | None = None,
+    reference: str = "",
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    top_k: int = 0,
+    stop: Sequence[str] = (),
+    max_new_tokens: int = 160,
+    seed: int = 0,
+) -> list[SampledCompletion]:
+    """`number` completions of one question, each with the grader's verdict on it.
+
+    `format_name`: commit the completions to this format by its opening text. `reference`: the right
+    answer; without one the outcome in the verdict means nothing. `top_p`: draw from the likeliest
+    tokens that together hold this share. `top_k`: draw from the K likeliest tokens, 0 from all.
+    """
+    settings = {
+        "temperature": temperature,
+        "top_p": top_p,
+        "top_k": top_k,
+        "stop": list(stop),
+        "max_new_tokens": max_new_tokens,
+    }
+    return sample_checkpoint(checkpoint, question, number, format_name, reference, settings, seed)
+
+
+def evaluate(
+    checkpoint: str | Path,
+    problems: str,
+    out: str | Path | None = None,
+    *,
+    samples: int = 4,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    top_k: int = 0,
+    stop: Sequence[str] = (),
+    max_new_tokens: int = 160,
+    prompt_suffix: str = "\n\n",
+    tier2: bool = False,
+    limit: int | None = None,
+    on_bad_row: OnBadRow = "error",
+    seed: int = 0,
+) -> CheckpointEvaluation:
+    """Score a checkpoint on a problem set: one greedy and `samples` sampled completions per problem, graded.
+
+    `problems`: a world set (all, easy, medium, hard), a file of problems, or "hub:NAME[@COMMIT]".
+    `limit`: only the first so many. `tier2`: run programs that need sympy in a locked-down process.
+    What was scored before into `out` is read, not scored again.
+    """
+    settings = {
+        "samples": samples,
+        "temperature": temperature,
+        "top_p": top_p,
+        "top_k": top_k,
+        "stop": list(stop),
+        "max_new_tokens": max_new_tokens,
+        "prompt_suffix": prompt_suffix,
+        "grader": {"tier2": tier2},
+    }
+    folder = Path(out) if out is not None else None
+    return evaluate_checkpoint(checkpoint, problems, folder, settings, limit, seed, on_bad_row)
+
+
+def grade(completion: str, reference: str, *, tier2: bool = False) -> Verdict:
+    """Format, answer and outcome of one completion, judged against the right answer `reference`.
+
+    A program in the completion runs in a sandbox, which never sees `reference`. Files of completions
+    are graded faster by the command `echochamber grade`.
+    """
+    with Grader(GraderConfig(tier2=tier2), workers=1) as grader:
+        return grader.grade(Problem("completion", "", reference), completion)
+
+
+def train_rl(
+    recipe: str | Recipe, base: str | Path, out: str | Path | None = None, *, overrides: Sequence[str] = ()
+) -> list[TrainedArm]:
+    """Train the RL arms of a recipe, for each of its seeds, from the checkpoint `base`.
+
+    `base`: as for `load_checkpoint`. What the recipe says of pretraining is not used. Arms that are
+    finished in `out` (runs/rl-RECIPE by default) are read, not trained again.
+    """
+    if isinstance(recipe, Recipe) and overrides:
+        raise UserError("overrides need a recipe's name or path; give them to load_recipe")
+    loaded = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
+    trained = train_from_checkpoint(loaded, base, Path(out) if out is not None else None)
+    if trained is None:
+        raise UserError("train_rl is for one process; under torchrun use the command `echochamber rl`")
+    return trained

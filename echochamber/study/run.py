@@ -1,0 +1,55 @@
+"""A whole study: every missing stage, then its report and summary."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .execute import ExecutorName, open_study, run_study
+from .recipe import Recipe
+from .results import finish_study, is_finished
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """What a run of a study came to."""
+
+    folder: Path
+    num_stages: int
+    num_missing: int
+    """Stages that were not done when the run started."""
+    was_finished: bool
+    """Nothing was missing, and report and summary were up to date."""
+    failed: list[str]
+    """Stages that failed: `ID: message`."""
+    exit_status: int
+    """0 where no stage failed, 2 where bad input stopped all that did, else 1."""
+    summary: dict[str, Any]
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.folder / "report.html"
+
+
+def study_folder(recipe: Recipe, out: Path | None) -> Path:
+    """The output folder: runs/RECIPE where none is given."""
+    return out or Path("runs") / recipe.name
+
+
+def run_recipe(
+    recipe: Recipe,
+    out: Path | None = None,
+    workers: int = 1,
+    executor: ExecutorName = "local",
+    command: str = "",
+) -> StudyRun | None:
+    """Run what is missing of a study and write its report; None on all ranks but the first."""
+    folder = study_folder(recipe, out)
+    graph, status = open_study(recipe, folder, command)
+    missing = sum(node.status != "done" for node in status.nodes.values())
+    if run_study(graph, status, workers=workers, executor=executor) is None:
+        return None
+    was_finished = not missing and is_finished(folder)
+    summary = finish_study(folder, rebuild=missing > 0)
+    failed = [f"{name}: {node.error}" for name, node in status.nodes.items() if node.status == "failed"]
+    return StudyRun(folder, len(status.nodes), missing, was_finished, failed, status.exit_status, summary)
