@@ -165,10 +165,15 @@ def winner(of: Mapping[str, float]) -> str:
     return max(sorted(of), key=lambda name: of[name])
 
 
+def winner_counts(tables: Tables, one: Arm) -> str:
+    """Winners over seeds: `omi2 in 1, tinygsm in 5`."""
+    names = [winner(of) for of in end_shares(tables, one).values()]
+    return ", ".join(f"{name} in {names.count(name)}" for name in sorted(set(names)))
+
+
 def winners(label: str, tables: Tables, one: Arm) -> str:
     """`winner of LABEL: tinygsm in 5, omi2 in 1`."""
-    names = [winner(of) for of in end_shares(tables, one).values()]
-    return f"winner of {label}: " + ", ".join(f"{name} in {names.count(name)}" for name in sorted(set(names)))
+    return f"winner of {label}: {winner_counts(tables, one)}"
 
 
 def lead(of: Mapping[str, float], name: str) -> float:

@@ -15,7 +15,7 @@ from echochamber.claims.stability import agreeing, check_stability, halves, over
 from echochamber.core.errors import UserError
 from echochamber.papers.echo_chamber.claim_set import CLAIMS, ECHO_CHAMBER
 from echochamber.papers.echo_chamber.figures import central_panels, save_claim_figures
-from echochamber.papers.echo_chamber.phase import phase_hits, phase_rows
+from echochamber.papers.echo_chamber.phase import phase, phase_hits, phase_rows
 from echochamber.papers.echo_chamber.results_bases import bases
 from echochamber.papers.echo_chamber.results_forecasts import forecasts
 from echochamber.papers.echo_chamber.results_page import results_page
@@ -73,8 +73,8 @@ def test_the_page_has_a_line_and_a_section_for_every_claim(ledger):
     page = results_page(ledger, "echochamber ledger x")
     assert "**22 supported, 0 contradicted, 0 inconclusive, 0 not testable here**" in page
     assert all(f"### {number}. {claim.statement}" in page for number, claim in CLAIMS.items())
-    assert "Six seeds, all 10 splits three against three" in page
-    assert "supported turns contradicted in 0" in page
+    assert "six seeds were judged again on all 10 splits of three against three" in page
+    assert "In 0 splits one half supports what the other contradicts" in page
 
 
 def test_the_collapse_stands_beside_its_null_models_and_what_has_not_run_is_named(ledger, tmp_path):
@@ -120,13 +120,13 @@ def test_forecasts_are_held_against_each_naive_one_by_seed(holding):
         forecasts(replace(holding, frames=holding.frames | {"forecasts": frame})) for frame in (few, only)
     ]
     assert shown[0] == shown[1] != text
-    assert "A reason that would explain it" not in text
+    assert "One explanation concerns speed of learning" not in text
     level = bent.vstack(
         bent.filter(pl.col("forecast") == "KL optimum").with_columns(forecast=pl.lit("most accurate at base"))
     )
     said = forecasts(replace(holding, frames=holding.frames | {"forecasts": level}))
     assert (
-        "KL optimum minus most accurate at base: Brier score 0.000 [0.000 to 0.000]: not told apart" in said
+        "KL optimum minus most accurate at base: Brier score 0.000 [0.000 to 0.000]: no clear difference" in said
     )
     assert said.endswith("near the base.")
 
@@ -232,12 +232,11 @@ def test_the_phase_map_says_who_wins_from_where():
         "tinygsm_tick",
         "tinygsm_tick",
     ]
-    said = phase_hits(found)
-    assert "Of 2 runs the format that the base writes more wins 0" in said
-    assert (
-        "(the end of the replicator flow) 1, the one with more paid completions at the base (the KL optimum of small weight) 0."
-        in said
-    )
+    assert phase_hits(found) == {"runs": 2, "frequent": 0, "reward": 1, "rewarded": 0}
+    said = phase(found)
+    assert "over 2 runs:\n\n- The more frequent format won 0 times." in said
+    assert "(the end of the replicator flow) won 1 times." in said
+    assert "(the KL optimum of small weight) won 0 times." in said
     # A lead of 0.002 is a lead, whatever the shares.
     close = shares | {
         "share/tinygsm": (0.9, 0.94),
@@ -301,7 +300,7 @@ def test_greedy_answers_are_judged_beside_the_verdicts():
 def test_shares_near_an_end_are_held_against_an_interval_that_knows_it():
     found = effects()
     whole = make_ledger(tables(found)).lines
-    assert bounded(whole).endswith("None of them would be decided otherwise.")
+    assert bounded(whole).endswith("None of them would be decided differently.")
     named = {
         name
         for claim in CLAIMS.values()

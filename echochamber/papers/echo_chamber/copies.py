@@ -152,7 +152,7 @@ CLAIMS = (
         "where the base writes over half omi1, another format than tinygsm wins",
         _claim_7,
         choices=(
-            "a winner is measured by its lead over the strongest reference, which is above 0 exactly when it wins",
+            "a winner is measured by its lead over the strongest rival, which is above 0 exactly when it wins",
             f"seeds whose base writes over {OVER_HALF:g} omi1 are the evidence; fewer than three make it not testable",
         ),
     ),

@@ -1,6 +1,7 @@
-"""The phase map: two formats of equal length, base share x gap in expected reward; who wins where, and where theory says so.
+"""The phase map: which of two formats of equal length wins, over base share and gap in expected reward.
 
-A format's expected reward is what a base completion in it earns: its accuracy, less what the arm's reward leaves unpaid, in [0, 1].
+A format's expected reward, in [0, 1], is the mean reward of a base completion in it. It is the format's
+accuracy times the share of its correct answers that the arm rewards.
 """
 
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from statistics import mean
 
 from ...claims.select import Arm, arm, base_shares, end_shares, settings, winner
 from ...core.study_tables import Tables
+from .markdown import render
 from .winners import accuracies
 
 FIRST, SECOND = "tinygsm", "tinygsm_tick"
@@ -19,7 +21,7 @@ PREFIX, ARM = "phase_", "ppo_map"
 class Corner:
     """One run of the map, mean over its seeds."""
 
-    place: str
+    run: str
     seeds: int
     share: float
     """Of the first format at the base."""
@@ -30,8 +32,8 @@ class Corner:
     winners: tuple[str, ...]
     by_reward: tuple[str, ...]
     """Formats of highest expected reward at the base: the end of the replicator flow."""
-    by_paid: tuple[str, ...]
-    """Winners by the share among the base's paid completions: the KL optimum of small weight, pooled over problems."""
+    by_rewarded: tuple[str, ...]
+    """Most frequent format among the base's rewarded completions: the KL optimum of small weight, pooled over problems."""
 
     @property
     def first_wins(self) -> bool:
@@ -48,7 +50,7 @@ def phase_map(tables: Tables) -> list[Corner]:
     ]
     return sorted(
         (_corner(tables, arm(tables, mixture, name)) for mixture, _, name in runs),
-        key=lambda corner: (corner.place.split("/")[0], -corner.gap),
+        key=lambda corner: (corner.run.split("/")[0], -corner.gap),
     )
 
 
@@ -56,7 +58,7 @@ def _corner(tables: Tables, one: Arm) -> Corner:
     start, last = base_shares(tables, one), end_shares(tables, one)
     rewards = expected_rewards(tables, one)
     gaps = [of[FIRST] - of[SECOND] for of in rewards.values() if FIRST in of and SECOND in of]
-    paid = [
+    rewarded = [
         winner({name: start[seed][name] * reward for name, reward in of.items()})
         for seed, of in rewards.items()
     ]
@@ -68,16 +70,16 @@ def _corner(tables: Tables, one: Arm) -> Corner:
         mean(of.get(FIRST, 0.0) for of in last.values()),
         _names(map(winner, last.values())),
         _names(map(winner, rewards.values())),
-        _names(paid),
+        _names(rewarded),
     )
 
 
 def expected_rewards(tables: Tables, one: Arm) -> dict[int, dict[str, float]]:
     """seed -> format -> expected reward of a base completion in it, for formats that the base writes."""
     kind, _, rest = str(settings(tables, one)["reward"]).partition(":")
-    form, _, rate = rest.partition(":") if kind == "thinned" else ("", "", "0")
+    format_name, _, rate = rest.partition(":") if kind == "thinned" else ("", "", "0")
     return {
-        seed: {name: right * (1 - float(rate) * (name == form)) for name, right in of.items()}
+        seed: {name: right * (1 - float(rate) * (name == format_name)) for name, right in of.items()}
         for seed, of in accuracies(tables, one).items()
     }
 
@@ -87,31 +89,31 @@ def _names(found: Iterable[str]) -> tuple[str, ...]:
 
 
 def phase_rows(tables: Tables) -> list[list[str]]:
-    """Text cells per run of the map: run, seeds, share, gap, final share, winner, format of higher expected reward and of more paid completions."""
+    """Text cells per run: run, seeds, share, gap, final share, winner, format of higher expected reward, of more rewarded completions."""
     return [
         [
-            c.place,
+            c.run,
             str(c.seeds),
             f"{c.share:.2f}",
             f"{c.gap:+.2f}" if c.gap == c.gap else "–",
             f"{c.final:.2f}",
             ", ".join(c.winners),
             ", ".join(c.by_reward) or "–",
-            ", ".join(c.by_paid) or "–",
+            ", ".join(c.by_rewarded) or "–",
         ]
         for c in phase_map(tables)
     ]
 
 
-def phase_hits(tables: Tables) -> str:
-    """How often the more written format, the one of higher expected reward and the one with more paid completions has won."""
+def phase_hits(tables: Tables) -> dict[str, int]:
+    """Runs, and in how many of them each prediction named the winner."""
     corners = phase_map(tables)
     frequent = sum(corner.winners == ((FIRST if corner.share > 0.5 else SECOND),) for corner in corners)
-    reward, paid = (
-        sum(corner.winners == of for corner, of in zip(corners, picked, strict=True))
-        for picked in ([c.by_reward for c in corners], [c.by_paid for c in corners])
-    )
-    return (
-        f"Right answers in the first format are all paid (`{ARM}`), or but for a third or two thirds of them, so that it earns less and is written no worse. Of {len(corners)} {'run' if len(corners) == 1 else 'runs'} the format that "
-        f"the base writes more wins {frequent}, the one of higher expected reward at the base (the end of the replicator flow) {reward}, the one with more paid completions at the base (the KL optimum of small weight) {paid}."
-    )
+    reward = sum(corner.winners == corner.by_reward for corner in corners)
+    rewarded = sum(corner.winners == corner.by_rewarded for corner in corners)
+    return {"runs": len(corners), "frequent": frequent, "reward": reward, "rewarded": rewarded}
+
+
+def phase(tables: Tables) -> str:
+    """The map as a table, with the hit rates of three predictions from the base."""
+    return render("phase", rows=phase_rows(tables), arm=ARM, **phase_hits(tables))

@@ -1,4 +1,4 @@
-"""The parts of `docs/RESULTS.md` on base models: what each can do before RL, whether it lies in its bands, what a format costs."""
+"""Base models: what each can do before RL, whether it lies in its bands, and what a format costs."""
 
 from collections.abc import Mapping
 from statistics import mean
@@ -6,7 +6,9 @@ from statistics import mean
 from ...claims.select import OTHER
 from ...core.study_tables import BASE, Tables
 from .collapse import LEAST_BASE
-from .results_parts import headline_first, spread, table
+from .markdown import mean_text, render
+from .phase import PREFIX
+from .results_findings import headline_first
 
 ACCURACY_BAND, MOST_TRUNCATED = (LEAST_BASE, 0.85), 0.01
 """Bands of the base models (CLAIMS.md): each format's accuracy, and the share of completions that are cut off."""
@@ -57,18 +59,7 @@ def bases(tables: Tables) -> str:
         rows.append(
             [mixture, size, problems, str(len(cells.get("accuracy", []))), *numbers, formats, outside]
         )
-    columns = [
-        "mixture",
-        "size",
-        "problems",
-        "seeds",
-        "pass@1",
-        "pass@64",
-        "truncated",
-        "share (accuracy) of formats",
-        "outside the bands",
-    ]
-    return table(columns, rows) if rows else "None."
+    return render("bases", rows=rows)
 
 
 def _outside(accuracies: Mapping[str, float], truncated: float) -> str:
@@ -90,7 +81,7 @@ def costs(tables: Tables) -> str:
             group[2] == "ppo"
             and group[1] == tables.size
             and "costs" in found
-            and not group[0].startswith("phase_")
+            and not group[0].startswith(PREFIX)
         ):
             for name in sorted({item.split(":")[0] for item in found["costs"]} - {OTHER}):
                 cells = [
@@ -101,11 +92,7 @@ def costs(tables: Tables) -> str:
                     [
                         group[0],
                         name,
-                        *(spread(seeds, digits) for seeds, digits in zip(cells, (1, 4, 1), strict=True)),
+                        *(mean_text(seeds, digits) for seeds, digits in zip(cells, (1, 4, 1), strict=True)),
                     ]
                 )
-    return (
-        table(["mixture", "format", "mean tokens", "truncated", "samples per step"], rows)
-        if rows
-        else "No PPO arm has finished."
-    )
+    return render("costs", rows=rows)

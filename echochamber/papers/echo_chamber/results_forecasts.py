@@ -1,42 +1,45 @@
-"""The part of `docs/RESULTS.md` on forecasts: what the base alone foretells, and the declared forecast against the naive ones."""
+"""Forecasts from the base alone: their scores, and the pre-declared one against the naive baselines."""
 
 from collections.abc import Mapping
 from statistics import mean
+from typing import Any
 
 import polars as pl
 
+from ...claims.declare import Rule
 from ...claims.estimate import estimate
 from ...core.study_tables import Tables
-from .results_parts import spread, table
+from .markdown import mean_text, render
 from .winners import MIXTURES
 
 DECLARED = "KL optimum"
 """The forecast that is held against the naive ones; named before any run."""
+LOWER: Rule = "below"
+"""Lower is better: the difference must lie below 0."""
+HIGHER: Rule = "above"
+MOST_ACCURATE = "most accurate at base"
 SCORES = ("brier", "total_variation", "hit")
-WHY_NOT = (
-    "So the declared forecast is not shown to beat the base's most accurate format. A reason that would explain it: at a small KL weight the optimum is every format's share of the base's *right* completions, "
-    "the end of a policy that has learned to tell right from wrong inside each format and never needs to prefer one. A policy that learns more slowly inside formats than between "
-    "them follows their mean accuracies instead, as the replicator flow and the most accurate format do; under a large KL weight (claim 21) the optimum is a different one, near the base."
-)
 NAIVE = ("most frequent at base", "most accurate at base", "always ")
 """How the forecasts begin that need no theory."""
 
 
 def forecasts(tables: Tables) -> str:
-    """Scores of every forecast over the PPO runs of the mixtures with a choice, and the one declared beforehand against the naive ones."""
+    """Scores of every forecast over PPO on the mixtures of several formats, and paired differences from the naive ones."""
     scores = _scores(tables)
-    if not scores:
-        return "No PPO arm on a mixture of several formats has finished."
     rows = [
-        [name, _kind(name), spread(of["brier"]), spread(of["total_variation"]), spread(of["hit"], 2)]
+        [name, _kind(name), mean_text(of["brier"]), mean_text(of["total_variation"]), mean_text(of["hit"], 2)]
         for name, of in scores.items()
     ]
-    shown = table(["forecast", "kind", "Brier score", "total variation", "winner hit rate"], rows)
-    note = (
-        f"PPO on the mixtures of at least two formats that have finished ({', '.join(_finished(tables))}; planned are {len(MIXTURES)}), mean over mixtures, "
-        f"interval over the seeds that have the most of them. Lower is better but for the last column. Declared beforehand: the {DECLARED} against each of the three naive baselines."
+    compared = _against(scores)
+    return render(
+        "forecasts",
+        rows=rows,
+        finished=_finished(tables),
+        planned=len(MIXTURES),
+        declared=DECLARED,
+        compared=compared,
+        beaten=all(one["better"] for one in compared if one["is_most_accurate"]),
     )
-    return "\n\n".join([note, shown, *_against(scores)])
 
 
 def _finished(tables: Tables) -> list[str]:
@@ -84,26 +87,33 @@ def _kind(name: str) -> str:
     return "naive" if name.startswith(NAIVE) else "null model" if "null" in name else "theory"
 
 
-def _against(scores: Mapping[str, Mapping[str, Mapping[int, float]]]) -> list[str]:
-    """One sentence per naive baseline: paired differences over seeds, and whether they clear 0."""
+def _against(scores: Mapping[str, Mapping[str, Mapping[int, float]]]) -> list[dict[str, Any]]:
+    """Per naive baseline: paired differences over seeds, and whether their intervals exclude 0."""
     if DECLARED not in scores:
         return []
-    lines, beaten = [], True
+    found = []
     for name in (name for name in scores if _kind(name) == "naive"):
-        parts = []
-        for score, sign in (("brier", "below"), ("hit", "above")):
-            shared = {
-                s: scores[DECLARED][score][s] - scores[name][score][s]
-                for s in scores[DECLARED][score]
-                if s in scores[name][score]
-            }
-            found = estimate(shared, "below" if sign == "below" else "above", 0.0)
-            said = {"supported": "better", "contradicted": "worse", "inconclusive": "not told apart"}[
-                found.verdict()
-            ]
-            beaten = beaten and (said == "better" or not name.startswith("most accurate"))
-            parts.append(
-                f"{'Brier score' if score == 'brier' else 'winner hit rate'} {spread(shared)}: {said}"
+        brier, hit = (_difference(scores, name, score) for score in ("brier", "hit"))
+        results = [
+            {"score": label, "difference": mean_text(seeds), "verdict": estimate(seeds, rule, 0.0).verdict()}
+            for label, seeds, rule in (
+                ("Brier score", brier, LOWER),
+                ("winner hit rate", hit, HIGHER),
             )
-        lines.append(f"- {DECLARED} minus {name}: {'; '.join(parts)}")
-    return ["\n".join(lines), *([] if beaten else [WHY_NOT])]
+        ]
+        found.append(
+            {
+                "name": name,
+                "results": results,
+                "better": all(one["verdict"] == "supported" for one in results),
+                "is_most_accurate": name == MOST_ACCURATE,
+            }
+        )
+    return found
+
+
+def _difference(
+    scores: Mapping[str, Mapping[str, Mapping[int, float]]], name: str, score: str
+) -> dict[int, float]:
+    declared, naive = scores[DECLARED][score], scores[name][score]
+    return {seed: declared[seed] - naive[seed] for seed in declared if seed in naive}

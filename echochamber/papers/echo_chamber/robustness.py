@@ -1,4 +1,7 @@
-"""The criteria judged otherwise, beside the verdicts and never in them: greedy answers, and intervals that know what a share is."""
+"""Robustness of the verdicts: greedy answers in place of samples, and intervals for shares near 0 and 1.
+
+Neither enters a verdict.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,12 +14,8 @@ from ...claims.ledger import criterion_text, estimate_text
 from ...claims.select import TEST
 from ...core.study_tables import Tables
 from ...stats.intervals import share_interval
-from .results_parts import table
+from .markdown import render
 
-NOTE = (
-    "pass@1 in the criteria is the accuracy of a single sample at the temperature of training (the mean over all samples), which RL optimises; the paper's is one greedy answer. "
-    "A base loses more by sampling than a policy that RL has sharpened, so the two can differ. The criteria stay as they were fixed; "
-)
 SHARES = {
     (1, "share"),
     (5, "second_at_high_KL"),
@@ -39,37 +38,36 @@ def with_greedy(tables: Tables) -> Tables:
 
 
 def greedy(lines: Sequence[ClaimResult], tables: Tables) -> str:
-    """What each criterion on pass@1 would say, and the claims whose verdict would be another."""
+    """What each criterion on pass@1 would say with greedy answers, and the claims whose verdict would change."""
     swapped = with_greedy(tables)
-    rows, turned = [], []
+    rows: list[list[str]] = []
+    turned: list[dict[str, str]] = []
     for line in lines:
         other = judge(line.claim, swapped)
-        before = {(part.criterion.label, part.condition): part for part in line.criteria}
-        changed = [
-            part
-            for part in other.criteria
-            if (found := before.get((part.criterion.label, part.condition)))
-            and found.estimate.seeds != part.estimate.seeds
-        ]
-        rows += [_row(line, before[part.criterion.label, part.condition], part) for part in changed]
+        before = {(one.criterion.id, one.condition): one for one in line.criteria}
+        for one in other.criteria:
+            found = before.get((one.criterion.id, one.condition))
+            if found and found.estimate.seeds != one.estimate.seeds:
+                rows.append(_row(line, found, one))
         if other.verdict != line.verdict:
-            why = f": {other.reason}" if other.verdict == "not testable here" else ""
+            reason = other.reason if other.verdict == "not testable here" else ""
             turned.append(
-                f"{line.claim.number} ({line.verdict} with single samples, {other.verdict} with greedy answers{why})"
+                {
+                    "claim": line.claim.label,
+                    "sampled": line.verdict,
+                    "greedy": other.verdict,
+                    "reason": reason,
+                }
             )
-    if not rows:
-        return "No criterion on pass@1 was measured with greedy answers."
-    said = (
-        f"with greedy answers the verdict of {len(turned)} {'claim' if len(turned) == 1 else 'claims'} would be another"
-        + (f": {', '.join(turned)}." if turned else ".")
-    )
-    return NOTE + said + "\n\n" + table(["claim", "criterion", "one sample", "", "greedy", ""], rows)
+    return render("greedy", rows=rows, turned=turned)
 
 
 def _row(line: ClaimResult, one: CriterionResult, other: CriterionResult) -> list[str]:
-    label = f"{one.criterion.statistic}{f' ({one.condition})' if one.condition else ''}: {criterion_text(one.criterion, one.estimate.margin)}"
+    place = f" ({one.condition})" if one.condition else ""
+    margin = criterion_text(one.criterion, one.estimate.margin)
+    label = f"{one.criterion.description}{place}: {margin}"
     return [
-        str(line.claim.number),
+        line.claim.label,
         label,
         estimate_text(one),
         one.verdict,
@@ -79,37 +77,33 @@ def _row(line: ClaimResult, one: CriterionResult, other: CriterionResult) -> lis
 
 
 def bounded(lines: Sequence[ClaimResult]) -> str:
-    """Criteria on shares, or distances between them, that the interval which keeps its level near 0 and 1 would decide otherwise."""
+    """Criteria on shares, or distances between them, that an interval bounded by 0 and 1 would decide differently."""
     near = [
-        (line, part)
+        (line, one)
         for line in lines
-        for part in line.criteria
-        if (line.claim.number, part.criterion.id) in SHARES and _near_an_end(part.estimate)
+        for one in line.criteria
+        if (line.claim.number, one.criterion.id) in SHARES and _near_an_end(one.estimate)
     ]
-    turned = []
-    for line, part in near:
-        low, high = share_interval(list(part.estimate.seeds.values()))
-        before, after = part.estimate.verdict(), _by(part.estimate, low, high)
+    turned: list[dict[str, str]] = []
+    for line, one in near:
+        low, high = share_interval(list(one.estimate.seeds.values()))
+        before, after = one.estimate.verdict(), _by(one.estimate, low, high)
         if before != after:
-            place = f" ({part.condition})" if part.condition else ""
             turned.append(
-                f"- {line.claim.number}, {part.criterion.label}{place}: {before} by {estimate_text(part)}, {after} by [{low:.3f} to {high:.3f}]"
+                {
+                    "claim": line.claim.label,
+                    "criterion": one.label,
+                    "before": before,
+                    "estimate": estimate_text(one),
+                    "after": after,
+                    "interval": f"[{low:.3f} to {high:.3f}]",
+                }
             )
-    if not near:
-        return ""
-    said = (
-        f"{len(turned)} would be decided otherwise, so these seeds do not settle them:"
-        if turned
-        else "None of them would be decided otherwise."
-    )
-    head = f"{len(near)} criteria are on shares, or distances between them, under 0.1 or over 0.9, where Student's interval covers less than it says (docs/statistics.md). "
-    return "\n".join(
-        [f"{head}Each alone, at 95%, held against Wilson's form with the same spread: {said}", *turned]
-    )
+    return render("bounded", near=len(near), turned=turned)
 
 
 def _near_an_end(found: Estimate) -> bool:
-    """Whether a mean over enough seeds lies where Student's interval fails; seeds without spread have no interval to compare."""
+    """Whether the mean lies where Student's interval under-covers; seeds without spread have no interval to compare."""
     return (
         len(found.seeds) >= FEWEST_SEEDS and not 0.1 <= found.mean <= 0.9 and found.high - found.low > 1e-12
     )
