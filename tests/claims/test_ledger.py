@@ -126,7 +126,8 @@ def test_forecasts_are_held_against_each_naive_one_by_seed(holding):
     )
     said = forecasts(replace(holding, frames=holding.frames | {"forecasts": level}))
     assert (
-        "KL optimum minus most accurate at base: Brier score 0.000 [0.000 to 0.000]: no clear difference" in said
+        "KL optimum minus most accurate at base: Brier score 0.000 [0.000 to 0.000]: no clear difference"
+        in said
     )
     assert said.endswith("near the base.")
 
