@@ -13,7 +13,14 @@ from .report import render_page
 from .runs import find_runs
 from .study_folder import load_study
 
-WATCHED = ("manifest.json", "summary.json", "plan.json", "surface.json", "metrics.jsonl")
+WATCHED = (
+    "manifest.json",
+    "summary.json",
+    "plan.json",
+    "surface.json",
+    "shortcut_baselines.json",
+    "metrics.jsonl",
+)
 """Files in an artifact whose change rebuilds the page."""
 ADDRESS = "127.0.0.1"
 

@@ -102,7 +102,7 @@ def evaluate(
         print(
             f"  {scored.left_out} problems left out: with {max_new_tokens} new tokens they exceed the model's positions"
         )
-    print(scored.surface)
+    print(scored.shortcuts)
     print(f"Records: {scored.folder / 'records.parquet'}")
 
 

@@ -36,7 +36,7 @@ def prepare(
     recipe: RecipeArgument, overrides: Overrides = None, out: OutOption = None, workers: WorkersOption = 1
 ) -> None:
     """Problems, tokenizer, mixture plan and token shards."""
-    _run({"problems", "tokenizer", "shards", "surface"}, recipe, overrides, out, workers)
+    _run({"problems", "tokenizer", "shards"}, recipe, overrides, out, workers)
 
 
 def pretrain(

@@ -15,9 +15,9 @@ from .local_sources import RowSource
 from .plan import MixturePlan, SourcePlan, plan_table
 from .pool import EncodeBatch, Pool
 from .registered_sources import is_registered, open_registered
-from .shortcut_scores import TRAIN_QUESTIONS, Reservoir, mixed_questions
 from .source_config import CoverageConfig, MixtureConfig, NoiseConfig, SourceConfig, mixture_from_name
 from .sources import Document, Source, WorldSource, open_generated
+from .training_questions import TRAIN_QUESTIONS, Reservoir, mixed_questions
 from .world import WorldConfig
 
 

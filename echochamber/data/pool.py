@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from .contamination import Watch
-from .shortcut_scores import Reservoir
 from .sources import BackgroundSource, Document, Source, WorldSource
+from .training_questions import Reservoir
 
 EncodeBatch = Callable[[list[str]], list[list[int]]]
 _CHUNK = 2048
@@ -94,7 +94,7 @@ class Pool:
         for document in found:
             self.watch.see(document)
             if self.reservoir is not None:
-                self.reservoir.see(document)
+                self.reservoir.add(document)
         prompts = self.encode_batch(
             [item.question + self.prompt_suffix if item.question else "" for item in found]
         )

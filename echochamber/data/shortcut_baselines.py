@@ -1,19 +1,29 @@
-"""How far surface cues go: baselines that read no story.
+"""Shortcut baselines: how many problems are solved without reading the story?
 
-- a fixed expression over the numbers in their order of appearance, the best one there is;
-- the answer of the nearest training question, numbers masked.
+- The fixed expression: the best chain of operations over the numbers in their order of appearance.
+- The nearest question: the answer of the most similar training question, with numbers masked.
+
+Problems of the world are compared with training questions of their own level. Any other set is
+compared with a sample of the questions of the mixture that a model is trained on.
 """
 
+import random
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
+from ..core.random import key
 from ..core.types import Problem
+from ..stats.intervals import wilson
 from .world.wording import number_words
+
+MOST_PROBLEMS = 500
+"""Problems of a set that are scored."""
 
 _WORDS = {number_words(value): value for value in range(1000)}
 _TOKEN = re.compile(
@@ -109,14 +119,14 @@ def best_fixed_expression(problems: Sequence[Problem]) -> FixedExpression:
 
 
 def _search(
-    value: np.ndarray, columns: np.ndarray, place: int, answers: np.ndarray, allowed: tuple[str, ...]
+    value: np.ndarray, columns: np.ndarray, index: int, answers: np.ndarray, allowed: tuple[str, ...]
 ) -> tuple[int, tuple[str, ...]]:
     """Best (hits, signs) over all ways to go on from a running result."""
-    if place == len(columns):
+    if index == len(columns):
         return int((np.abs(value - answers) < 1e-6).sum()), ()
     best: tuple[int, tuple[str, ...]] = (-1, ())
     for sign in allowed:
-        hits, rest = _search(_OPERATIONS[sign](value, columns[place]), columns, place + 1, answers, allowed)
+        hits, rest = _search(_OPERATIONS[sign](value, columns[index]), columns, index + 1, answers, allowed)
         if hits > best[0]:
             best = hits, (sign, *rest)
     return best
@@ -155,19 +165,40 @@ def _vectors(problems: Sequence[Problem], vocabulary: dict[str, int]) -> np.ndar
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
 
-def surface_report(
-    train: Sequence[Problem], sets: dict[str, Sequence[Problem]]
-) -> dict[str, dict[str, float]]:
-    """Both baselines on each set, fitted on training problems: `{set: {fixed_expression, nearest_question}}`.
+def shortcut_scores(train: Sequence[Problem], problems: Sequence[Problem], seed: int) -> dict[str, Any]:
+    """Both baselines on at most `MOST_PROBLEMS` problems: shares, 95% Wilson intervals and counts.
 
-    The fixed expression is fitted on the training problems of the set's own operation counts.
+    The intervals hold for the given training questions. A training question with the structure of a
+    scored problem is left out, because copying it is no shortcut. `{}` without training questions.
     """
-    report = {}
-    for name, problems in sets.items():
-        levels = {problem.difficulty for problem in problems}
-        fit = [problem for problem in train if problem.difficulty in levels] or list(train)
-        report[name] = {
-            "fixed_expression": best_fixed_expression(fit).score(problems),
-            "nearest_question": nearest_question_score(train, problems),
-        }
-    return report
+    chosen = random.Random(key("surface", "problems", seed)).sample(
+        problems, min(MOST_PROBLEMS, len(problems))
+    )
+    own = {problem.structure for problem in chosen if problem.structure}
+    known = [problem for problem in train if problem.structure not in own]
+    if not known or not chosen:
+        return {}
+    shares = {
+        "fixed_expression": best_fixed_expression(known).score(chosen),
+        "nearest_question": nearest_question_score(known, chosen),
+    }
+    scores = {
+        name: {"share": share, "interval": list(wilson(round(share * len(chosen)), len(chosen)))}
+        for name, share in shares.items()
+    }
+    return {"train_questions": len(known), "problems": len(chosen), "seed": seed, "scores": scores}
+
+
+def shortcut_line(name: str, scores: dict[str, Any]) -> str:
+    """The scores of one set as a line for the terminal."""
+    if not scores:
+        return (
+            f"shortcut baselines, {name}: not estimable, "
+            "there is no training question with a known answer to compare with"
+        )
+    parts = [
+        f"{label.replace('_', ' ')} {row['share']:.1%} ({row['interval'][0]:.1%} to {row['interval'][1]:.1%})"
+        for label, row in scores["scores"].items()
+    ]
+    counts = f"{scores['problems']} problems, {scores['train_questions']} training questions"
+    return f"shortcut baselines, {name}: {', '.join(parts)}; {counts}"

@@ -10,24 +10,22 @@ from ..core.jsonl import read_jsonl, write_jsonl
 from ..core.progress import progress_bar, say
 from ..core.types import Problem
 from ..data.hub import Split
-from ..data.mixture import MixtureConfig, drawn_questions, plan_mixture
+from ..data.mixture import MixtureConfig, plan_mixture
 from ..data.problem_sets import load_problems, reference_corpus
 from ..data.rows import OnBadRow
 from ..data.shards import write_shards
-from ..data.shortcut_scores import mixed_questions, surface_line, surface_scores, world_training_questions
+from ..data.shortcut_baselines import shortcut_line, shortcut_scores
 from ..data.styles import STYLES
+from ..data.training_questions import mixed_questions, world_training_questions
 from ..data.world import WorldConfig, problem_set
 from ..model.tokenizer import load_tokenizer, train_tokenizer
+from .shortcut_baselines import QUESTIONS
 
 TOKENIZER_VERSION = 2
 PROBLEMS_VERSION = 2
 SHARDS_VERSION = 2
 CHECKED_VERSION = 1
 """Of what is written only where sources are compared with problem sets."""
-SURFACE_VERSION = 1
-
-QUESTIONS = "questions.jsonl"
-"""File of a sample of training questions, beside the shards of mixtures with real rows."""
 
 
 class TokenizerConfig(Config):
@@ -70,11 +68,12 @@ def prepare_tokenizer(config: TokenizerConfig, world: WorldConfig, folder: Path)
 
 
 def prepare_problems(config: ProblemSetConfig, world: WorldConfig, folder: Path) -> None:
-    """Write `problems.jsonl`, and in `surface.json` how many of them surface cues answer."""
+    """Write `problems.jsonl`, and in `surface.json` how many of them the shortcut baselines solve."""
     problems = problem_set(world, config.set, config.split, config.count, config.seed)
     write_jsonl(folder / "problems.jsonl", (problem.to_json() for problem in problems))
-    scores = surface_scores(world_training_questions(world, config.set, config.seed), problems, config.seed)
-    say(surface_line(config.set, scores))
+    train = world_training_questions(world, config.set, config.seed)
+    scores = shortcut_scores(train, problems, config.seed)
+    say(shortcut_line(config.set, scores))
     write_json(folder / "surface.json", scores)
 
 
@@ -122,19 +121,3 @@ def prepare_shards(
             folder,
             on_progress=bar.advance,
         )
-
-
-def read_questions(shards: Path, mixture: MixtureConfig, world: WorldConfig, seed: int) -> list[Problem]:
-    """A sample of a mixture's training questions: kept with the shards of real rows, drawn again from the world."""
-    kept = shards / QUESTIONS
-    if kept.is_file():
-        return [Problem.from_json(row) for _, row in read_jsonl(kept)]
-    return drawn_questions(mixture, world, seed)
-
-
-def prepare_surface(train: list[Problem], sets: dict[str, list[Problem]], seed: int, folder: Path) -> None:
-    """Write `surface.json`: by set, how many of its problems surface cues answer, given a mixture's questions."""
-    surface = {name: surface_scores(train, problems, seed) for name, problems in sets.items()}
-    for name, scores in surface.items():
-        say(surface_line(name, scores))
-    write_json(folder / "surface.json", surface)

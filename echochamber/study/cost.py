@@ -38,7 +38,6 @@ FIXED_SECONDS = {
     "tokenizer": 3.0,
     "problems": 2.0,
     "shards": 3.0,
-    "surface": 2.0,
     "pretrain": 5.0,
     "rl": 2.0,
     "evaluate": 2.0,

@@ -1,5 +1,6 @@
 """Stages that prepare data: the tokenizer, problem sets, and a mixture's token shards."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..core.artifacts import Spec, hash_file, hash_path
@@ -98,30 +99,6 @@ def _shard_inputs(config: MixtureConfig, modules: dict[str, str]) -> dict[str, s
     return files | commits | (modules if _uses_module(config) else {})
 
 
-def add_surface(graph: StageGraph, shards: StageNode) -> None:
-    """What surface cues answer of the sets that are not the world's, given a mixture's questions; nothing rests on it."""
-    sets = {
-        node.id.removeprefix("problems/"): node.id
-        for node in graph.nodes.values()
-        if node.kind == "problems" and "problems" not in node.spec.config
-    }
-    if not sets:
-        return
-    recipe, config = graph.recipe, graph.recipe.mixtures[shards.mixture or ""]
-    spec = Spec(
-        "surface",
-        {"seed": recipe.data_seed},
-        prepare.SURFACE_VERSION,
-        graph.fingerprints(shards=shards.id, **sets),
-    )
-
-    def run(folder: Path, _: Runtime) -> None:
-        train = prepare.read_questions(graph.folder(shards.id), config, recipe.world, recipe.data_seed)
-        prepare.prepare_surface(
-            train,
-            {name: prepare.read_problems(graph.folder(node)) for name, node in sets.items()},
-            recipe.data_seed,
-            folder,
-        )
-
-    graph.add(StageNode(f"surface/{shards.mixture}", spec, (shards.id, *sets.values()), run, shards.mixture))
+def outside_sets(graph: StageGraph, ids: Iterable[str]) -> dict[str, str]:
+    """Name -> id of those problem sets that are not the world's: files, and sets of the hub."""
+    return {id.removeprefix("problems/"): id for id in ids if "problems" not in graph.nodes[id].spec.config}

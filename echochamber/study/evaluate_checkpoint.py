@@ -7,14 +7,17 @@ from typing import Any, NamedTuple
 
 from ..core.artifacts import Spec, Store, canonical_json, make_folder, write_json
 from ..core.errors import UserError
+from ..core.types import Problem
 from ..data.rows import OnBadRow
+from ..data.shortcut_baselines import shortcut_line, shortcut_scores
+from ..data.training_questions import world_training_questions
 from ..data.world import WorldConfig
 from ..model.runtime import RuntimeConfig, start_runtime
 from ..rollout.sample_and_grade import Labels
 from ..stages import evaluate as evaluating
+from ..stages.shortcut_baselines import training_questions
 from .checkpoints import find_checkpoint, hash_checkpoint, step_of
 from .named_problems import WORLD_SETS, named_problems, short_name, that_fit
-from .shortcut_baselines import surface_of
 from .status import sitting
 
 
@@ -27,8 +30,8 @@ class CheckpointEvaluation(NamedTuple):
     """Of its summary."""
     left_out: int
     """Problems that are too long for the model."""
-    surface: str
-    """What surface cues answer of the set, as a line."""
+    shortcuts: str
+    """How many problems of the set the shortcut baselines solve, as a line."""
 
 
 def evaluate_checkpoint(
@@ -51,12 +54,13 @@ def evaluate_checkpoint(
             f"{problems}: none of {len(chosen)} problems fits the model's positions with max_new_tokens {config.max_new_tokens}"
         )
     store = Store(make_folder(out or Path("runs") / f"evaluate-{name}"))
-    surface, line = surface_of(folder, name, kept, WorldConfig() if problems in WORLD_SETS else None, seed)
+    world = WorldConfig() if problems in WORLD_SETS else None
+    shortcuts, line = shortcuts_of(folder, name, kept, world, seed)
     runtime = RuntimeConfig()
     ids = [[p.id, p.question, p.reference] for p in kept]
     inputs = {
         "checkpoint": hash_checkpoint(folder),
-        "surface": hashlib.sha256(canonical_json(surface).encode()).hexdigest(),
+        "surface": hashlib.sha256(canonical_json(shortcuts).encode()).hexdigest(),
     }
     spec = Spec(
         "evaluate",
@@ -72,8 +76,25 @@ def evaluate_checkpoint(
             evaluating.evaluate(
                 config, [target], {name: kept}, partial, start_runtime(runtime), Labels("checkpoint", seed)
             )
-            write_json(partial / "surface.json", surface)
+            write_json(partial / "surface.json", shortcuts)
 
     artifact = store.build(spec, write, {"seed": seed})
     rows = json.loads((artifact / "summary.json").read_text(encoding="utf-8"))
     return CheckpointEvaluation(artifact, rows, len(chosen) - len(kept), line)
+
+
+def shortcuts_of(
+    checkpoint: Path, name: str, problems: list[Problem], world: WorldConfig | None, seed: int
+) -> tuple[dict[str, Any], str]:
+    """Shortcut baselines of a problem set, or {}, and a line for the terminal.
+
+    `world`: where the problems are a set of it, they are compared with training questions of their own
+    level. Others are compared with the questions that the checkpoint was trained on, which only a
+    checkpoint inside its study has.
+    """
+    train = world_training_questions(world, name, seed) if world else training_questions(checkpoint)
+    if train is None:
+        reason = "the checkpoint does not lie in a study with the questions it was trained on"
+        return {}, f"shortcut baselines, {name}: not estimable, {reason}"
+    scores = shortcut_scores(train, problems, seed)
+    return scores, shortcut_line(name, scores)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ..core.artifacts import Store
-from .data_stages import add_problem_sets, add_shards, add_surface, add_tokenizer
+from .data_stages import add_problem_sets, add_shards, add_tokenizer
 from .grid import matches
 from .recipe import Recipe
 from .scoring_stages import add_base_evaluation, add_probe, add_rl_evaluation
@@ -22,8 +22,6 @@ def build_graph(recipe: Recipe, store: Store) -> StageGraph:
         shards = add_shards(graph, mixture, tokenizer, tests) if wanted else ""
         for point in wanted:
             _add_arms(graph, point, add_pretrain(graph, point, shards, tokenizer), tests)
-    for node in [node for node in graph.nodes.values() if node.kind == "shards"]:
-        add_surface(graph, node)
     return graph
 
 

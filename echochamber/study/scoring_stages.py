@@ -6,8 +6,9 @@ from pathlib import Path
 from ..core.artifacts import Spec
 from ..model.runtime import Runtime
 from ..rollout.sample_and_grade import Labels
-from ..stages import evaluate, prepare, probe
+from ..stages import evaluate, prepare, probe, shortcut_baselines
 from .checkpoints import checkpoint_at, checkpoints_of
+from .data_stages import outside_sets
 from .recipe import EvaluateRecipe
 from .stage_graph import GridPoint, StageGraph
 from .stage_inputs import tracked
@@ -72,6 +73,10 @@ def _add_evaluation(
         sets = {label: prepare.read_problems(graph.folder(node)) for label, node in tests.items()}
         labels = Labels(point.arm or "base", point.seed)
         evaluate.evaluate(config, targets(), sets, folder, runtime, labels)
+        if point.arm is None:
+            outside = outside_sets(graph, tests.values())
+            found = {name: prepare.read_problems(graph.folder(node)) for name, node in outside.items()}
+            shortcut_baselines.score_sets(graph.folder(checkpoint), found, recipe.data_seed, folder)
 
     graph.add(point.node("evaluate", spec, (checkpoint, *tests.values()), run))
 

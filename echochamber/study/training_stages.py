@@ -6,9 +6,9 @@ from ..core.artifacts import Spec
 from ..model.runtime import Runtime
 from ..rl import loop
 from ..rl.config import RLConfig
-from ..stages import prepare, pretrain
+from ..stages import prepare, pretrain, shortcut_baselines
 from .checkpoints import checkpoint_at
-from .data_stages import add_problems
+from .data_stages import add_problems, outside_sets
 from .stage_graph import GridPoint, StageGraph, StageNode
 from .stage_inputs import arm_source
 
@@ -48,5 +48,7 @@ def add_rl(graph: StageGraph, point: GridPoint, base: str, config: RLConfig) -> 
         chosen = prepare.read_problems(graph.folder(problems))
         start = checkpoint_at(graph.folder(base), point.from_step)
         loop.rl(config, point.seed, start, chosen, folder, runtime)
+        outside = dict.fromkeys(outside_sets(graph, [problems]), chosen)
+        shortcut_baselines.score_sets(graph.folder(base), outside, graph.recipe.data_seed, folder)
 
     return graph.add(point.node("rl", spec, (base, problems), run))

@@ -112,7 +112,7 @@ def test_mixture_plan_is_there(page: Page) -> None:
     assert all(number in row for number in ("20,000", "1,799,983", "1,100,000", "33%"))
 
 
-def test_surface_cues_and_contamination_are_there_and_escaped(page: Page) -> None:
+def test_shortcut_baselines_and_contamination_are_there_and_escaped(page: Page) -> None:
     row = page.text[page.text.index("test/easy/40the world") :][:120]
     assert all(figure in row for figure in ("2,000", "15.3% (12.1% to 21.2%)", "0.4% (0.0% to 2.2%)"))
     row = page.text[page.text.index("omi2files/<b>test") :][:60]
@@ -123,9 +123,9 @@ def test_surface_cues_and_contamination_are_there_and_escaped(page: Page) -> Non
 @pytest.mark.parametrize(
     "content", ['"x"', '{"scores": 3}', '{"scores": {"fixed_expression": {"share": "1"}}}']
 )
-def test_a_surface_file_of_another_kind_gives_no_row(copied: Path, tmp_path: Path, content: str) -> None:
+def test_a_shortcut_file_of_another_kind_gives_no_row(copied: Path, tmp_path: Path, content: str) -> None:
     (find(copied, "problems-*") / "surface.json").write_text(content)
-    assert "What surface cues answer" not in read(copied, tmp_path / "r.html").text
+    assert "Shortcut baselines" not in read(copied, tmp_path / "r.html").text
 
 
 def test_hostile_completion_stays_text(page: Page) -> None:

@@ -240,7 +240,7 @@ def test_one_problem_has_numbers_and_no_intervals(run, tmp_path):
     status, out, _ = run("evaluate", "--checkpoint", tmp_path / "model", "--problems", problems, *arguments)
     assert status == 0
     assert "accuracy 0.0% [no interval]" in out
-    assert "surface cues, problems: not estimable, the checkpoint does not lie in a study" in out
+    assert "shortcut baselines, problems: not estimable, the checkpoint does not lie in a study" in out
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -1,4 +1,4 @@
-"""What surface cues answer, for every set of every study, and for a single checkpoint where that can be known."""
+"""Shortcut baselines of every set of every study, and of a single checkpoint where they can be known."""
 
 import json
 import shutil
@@ -11,12 +11,15 @@ import yaml
 from echochamber.analysis import build_report
 from echochamber.core.artifacts import Store
 from echochamber.core.errors import UserError
+from echochamber.stages.shortcut_baselines import training_questions
+from echochamber.study import scoring_stages, training_stages
 from echochamber.study.checkpoints import find_checkpoint
+from echochamber.study.evaluate_checkpoint import shortcuts_of
 from echochamber.study.execute import open_study, run_study
 from echochamber.study.graph import build_graph
 from echochamber.study.named_problems import named_problems
 from echochamber.study.recipe import load_recipe
-from echochamber.study.shortcut_baselines import surface_of, training_questions
+from echochamber.study.stage_graph import StageGraph
 
 ROWS = [
     {
@@ -43,56 +46,69 @@ def recipe_file(folder: Path, sources: dict[str, Any], sets: list[str], **keys: 
     return str(path)
 
 
-def prepared(folder: Path, sources: dict[str, Any], sets: list[str]) -> tuple[dict[str, Any], str]:
-    """(`surface.json` of the mixture, the text of the study's page) after `prepare`."""
-    graph, status = open_study(load_recipe(recipe_file(folder, sources, sets), []), folder / "study")
-    assert run_study(graph, status, {"problems", "shards", "surface"}) == 0
-    (found,) = (folder / "study" / "artifacts").glob("surface-*")
+@pytest.fixture
+def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stages of a model leave no model: what is scored here are problem sets."""
+    for module, name in (("pretrain", "pretrain"), ("loop", "rl")):
+        monkeypatch.setattr(getattr(training_stages, module), name, lambda *_: None)
+    monkeypatch.setattr(scoring_stages.evaluate, "evaluate", lambda *_: None)
+    for stages in (training_stages, scoring_stages):
+        monkeypatch.setattr(stages, "checkpoint_at", lambda folder, step: folder)
+    monkeypatch.setattr(scoring_stages, "checkpoints_of", lambda folder: {0: folder, 1: folder})
+
+
+def built(graph: StageGraph) -> dict[str, dict[str, Any]]:
+    """Build every stage; id -> scores of those that have some."""
+    found = {}
+    for node in graph.nodes.values():
+        folder = graph.store.build(node.spec, lambda partial, node=node: node.run(partial, None))  # type: ignore[misc]
+        if (folder / "shortcut_baselines.json").is_file():
+            found[node.id] = json.loads((folder / "shortcut_baselines.json").read_text())
+    return found
+
+
+def scored(folder: Path, sources: dict[str, Any], sets: list[str], **keys: Any) -> tuple[dict[str, Any], str]:
+    """(Scores of the base's evaluation, the text of the study's page)."""
+    graph, status = open_study(load_recipe(recipe_file(folder, sources, sets, **keys), []), folder / "study")
+    assert run_study(graph, status, {"problems", "shards"}) == 0
+    found = built(graph)
+    assert list(found) == ["evaluate/mix/nano-0.8m/base/seed0"]
     build_report(folder / "study")
-    return json.loads((found / "surface.json").read_text()), (folder / "study" / "report.html").read_text()
+    return next(iter(found.values())), (folder / "study" / "report.html").read_text()
 
 
-def test_a_file_set_beside_a_mixture_of_the_world_alone(tmp_path: Path) -> None:
+def test_a_file_set_beside_a_mixture_of_the_world_alone(tmp_path: Path, untrained: None) -> None:
     mine = rows_file(tmp_path / "mine.jsonl")
     sources = {"tinygsm": {"documents": 60}, "prose": {"share": 0.2}}
-    found, page = prepared(tmp_path, sources, ["easy", str(mine)])
+    found, page = scored(tmp_path, sources, ["easy", str(mine)])
     ((name, scores),) = found.items()
     assert name.endswith("mine.jsonl/30")
     assert (scores["train_questions"], scores["problems"]) == (60, 30)
     assert set(scores["scores"]) == {"fixed_expression", "nearest_question"}
     for row in ("test/easy/30", name):
-        assert f'<th scope="row">{row}</th>' in page
+        assert page.count(f'<th scope="row">{row}</th>') == 1
     assert "mixture mix" in page
 
 
-def test_a_file_set_beside_real_rows_and_the_world(tmp_path: Path) -> None:
+def test_a_file_set_beside_real_rows_and_the_world(tmp_path: Path, untrained: None) -> None:
     mine, train = rows_file(tmp_path / "mine.jsonl"), rows_file(tmp_path / "train.jsonl", ROWS[:20])
     sources = {"own": {"path": str(train), "copies": 1}, "omi1": {"documents": 50}}
-    graph, status = open_study(
-        load_recipe(
-            recipe_file(
-                tmp_path, sources, [str(mine)], mixtures={"mix": {"sources": sources, "max_contamination": 1}}
-            ),
-            [],
-        ),
-        tmp_path / "s",
-    )
-    assert run_study(graph, status, {"surface"}) == 0
-    (found,) = (tmp_path / "s" / "artifacts").glob("surface-*/surface.json")
-    ((_, scores),) = json.loads(found.read_text()).items()
+    mixtures = {"mix": {"sources": sources, "max_contamination": 1}}
+    found, _ = scored(tmp_path, sources, [str(mine)], mixtures=mixtures)
+    ((_, scores),) = found.items()
     assert scores["train_questions"] == 70
     assert scores["scores"]["nearest_question"]["share"] > 0
 
 
-def test_nothing_to_compare_is_said_on_the_page(tmp_path: Path) -> None:
+def test_nothing_to_compare_is_said_on_the_page(tmp_path: Path, untrained: None) -> None:
     mine = rows_file(tmp_path / "mine.jsonl")
-    found, page = prepared(tmp_path, {"prose": {"documents": 20}}, [str(mine)])
+    found, page = scored(tmp_path, {"prose": {"documents": 20}}, [str(mine)])
     assert list(found.values()) == [{}]
     assert page.count('<td class="n">not estimable</td>') == 2
 
 
-def test_the_sets_of_rl_and_of_further_evaluations_are_compared_too_and_nothing_rests_on_it(
-    tmp_path: Path,
+def test_sets_of_rl_and_of_further_evaluations_are_scored_where_they_are_used(
+    tmp_path: Path, untrained: None
 ) -> None:
     files = [rows_file(tmp_path / f"{name}.jsonl") for name in ("one", "two", "three")]
     rl = {"grpo": {"algorithm": "grpo", "problems": {"set": str(files[1]), "count": 20}}}
@@ -104,20 +120,45 @@ def test_the_sets_of_rl_and_of_further_evaluations_are_compared_too_and_nothing_
         also_evaluate={"more": {"sets": [str(files[2])], "count": 10}},
     )
     graph = build_graph(load_recipe(path, []), Store(tmp_path / "artifacts"))
-    (surface,) = [node for node in graph.nodes.values() if node.kind == "surface"]
-    assert sorted(Path(parent).parent.name for parent in surface.parents[1:]) == [
-        "one.jsonl",
-        "three.jsonl",
-        "two.jsonl",
-    ]
-    assert not any(surface.id in node.parents for node in graph.nodes.values())
-    with_file = graph.nodes["pretrain/mix/nano-0.8m/seed0"].spec.fingerprint
-    without = build_graph(
-        load_recipe(recipe_file(tmp_path, {"omi2": {"documents": 50}}, ["easy"]), []),
-        Store(tmp_path / "artifacts"),
-    )
-    assert without.nodes["pretrain/mix/nano-0.8m/seed0"].spec.fingerprint == with_file
-    assert not any(node.kind == "surface" for node in without.nodes.values())
+    names = {node_id: [Path(name).parent.name for name in scores] for node_id, scores in built(graph).items()}
+    assert names == {
+        "evaluate/mix/nano-0.8m/base/seed0": ["one.jsonl"],
+        "rl/mix/nano-0.8m/grpo/seed0": ["two.jsonl"],
+        "evaluate@more/mix/nano-0.8m/base/seed0": ["three.jsonl"],
+    }
+
+
+def test_the_scores_key_no_stage(tmp_path: Path) -> None:
+    """They follow from what a checkpoint's fingerprint already holds, so they change none."""
+    mine = rows_file(tmp_path / "mine.jsonl")
+
+    def fingerprint(sets: list[str]) -> str:
+        recipe = load_recipe(recipe_file(tmp_path, {"omi2": {"documents": 50}}, sets), [])
+        graph = build_graph(recipe, Store(tmp_path / "artifacts"))
+        return graph.nodes["pretrain/mix/nano-0.8m/seed0"].spec.fingerprint
+
+    assert fingerprint(["easy", str(mine)]) == fingerprint(["easy"])
+
+
+def test_scores_that_an_earlier_version_kept_in_a_stage_of_their_own_are_still_shown(
+    tmp_path: Path, untrained: None
+) -> None:
+    mine = rows_file(tmp_path / "mine.jsonl")
+    found, page = scored(tmp_path, {"tinygsm": {"documents": 60}}, [str(mine)])
+    artifacts = tmp_path / "study" / "artifacts"
+    (shards,), (evaluation,) = artifacts.glob("shards-*"), artifacts.glob("evaluate-*")
+    (evaluation / "shortcut_baselines.json").unlink()
+    build_report(tmp_path / "study")
+    assert "mixture mix" not in (tmp_path / "study" / "report.html").read_text()
+    earlier = artifacts / "surface-0123456789abcdef"
+    earlier.mkdir()
+    parents = {"parents": {"shards": shards.name.removeprefix("shards-")}}
+    (earlier / "manifest.json").write_text(json.dumps(parents))
+    (earlier / "surface.json").write_text(json.dumps(found))
+    build_report(tmp_path / "study")
+    rows = [line for line in page.splitlines() if "mixture mix" in line]
+    assert rows
+    assert all(row in (tmp_path / "study" / "report.html").read_text() for row in rows)
 
 
 def test_rl_on_a_test_split_is_refused(tmp_path: Path) -> None:
@@ -156,11 +197,11 @@ def test_a_checkpoint_of_a_study_knows_its_questions_and_any_other_says_that_it_
         train = training_questions(find_checkpoint(artifact))
         assert train is not None
         assert len(train) == 2000
-    scores, line = surface_of(find_checkpoint(smoke), "mine", mine, None, 0)
+    scores, line = shortcuts_of(find_checkpoint(smoke), "mine", mine, None, 0)
     assert scores["problems"] == len(ROWS)
-    assert line.startswith("surface cues, mine: fixed expression")
+    assert line.startswith("shortcut baselines, mine: fixed expression")
     shutil.copytree(find_checkpoint(smoke), tmp_path / "alone")
-    assert surface_of(tmp_path / "alone", "mine", mine, None, 0) == (
+    assert shortcuts_of(tmp_path / "alone", "mine", mine, None, 0) == (
         {},
-        "surface cues, mine: not estimable, the checkpoint does not lie in a study with the questions it was trained on",
+        "shortcut baselines, mine: not estimable, the checkpoint does not lie in a study with the questions it was trained on",
     )

@@ -37,7 +37,7 @@ def test_every_stage_is_done_and_has_a_manifest(smoke):
     assert leftover == []
 
 
-def test_problem_sets_say_what_surface_cues_answer(smoke):
+def test_problem_sets_carry_shortcut_baselines(smoke):
     found = {
         path.parent.name: json.loads(path.read_text())
         for path in (smoke / "artifacts").glob("problems-*/surface.json")
@@ -50,7 +50,7 @@ def test_problem_sets_say_what_surface_cues_answer(smoke):
             <= scores["scores"]["nearest_question"]["interval"][1]
             <= 1
         )
-    assert "What surface cues answer" in (smoke / "report.html").read_text()
+    assert "Shortcut baselines" in (smoke / "report.html").read_text()
 
 
 def test_summary_keeps_its_contract(smoke):
@@ -152,7 +152,7 @@ def test_a_report_older_than_the_last_stage_is_built_anew(smoke, tmp_path):
 
 
 def test_a_checkpoint_is_scored_on_real_questions(smoke, shared_data, tmp_path):
-    folder, rows, left_out, surface = evaluate_checkpoint(
+    folder, rows, left_out, shortcuts = evaluate_checkpoint(
         smoke,
         str(shared_data / "gsm8k" / "test.jsonl"),
         tmp_path,
@@ -160,7 +160,7 @@ def test_a_checkpoint_is_scored_on_real_questions(smoke, shared_data, tmp_path):
         limit=6,
         seed=0,
     )
-    assert surface.startswith("surface cues, test: fixed expression")
+    assert shortcuts.startswith("shortcut baselines, test: fixed expression")
     assert json.loads((folder / "surface.json").read_text())["train_questions"] == 2000
     assert rows[0]["num_problems"] + left_out == 6
     frame = read_records(folder / "records.parquet")
@@ -175,7 +175,7 @@ def test_a_checkpoint_is_scored_on_real_questions(smoke, shared_data, tmp_path):
         limit=6,
         seed=0,
     )
-    assert again == (folder, rows, left_out, surface)  # done already: read, not built
+    assert again == (folder, rows, left_out, shortcuts)  # done already: read, not built
 
 
 def test_the_report_has_the_figures_inside(smoke):

@@ -1,12 +1,17 @@
-"""How many problems do two shallow baselines solve?"""
+"""How many problems do two baselines solve that do not read the story?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ...core.artifacts import read_json
+from ...core.errors import UserError
 from ..number_text import count
 from ..stored_files import BaselineScore, MixtureShortcuts, ShortcutScores
 from ..study_folder import StoredStage, Study, read_stored
 
 FILE = "surface.json"
+"""Scores of one problem set of the world."""
+MIXTURE_FILE = "shortcut_baselines.json"
+"""Scores of other sets, by set."""
 
 
 @dataclass(frozen=True)
@@ -21,27 +26,53 @@ class ShortcutRow:
 
 
 def shortcut_table(study: Study) -> list[ShortcutRow]:
-    """One row per problem set: what two baselines that do not read the text solve of it.
+    """One row per problem set: the share of its problems that each shortcut baseline solves.
 
-    World sets carry their own `surface.json`. Files and sets of the hub are compared with the questions
-    of each mixture, so theirs lie in a stage of their own.
+    A set of the world carries its scores beside its problems. Any other set is scored per mixture, by
+    the evaluation of a base or the RL run that uses it.
     """
     rows = []
     for node in study.of_kind("problems"):
-        scores = read_stored(study, node, FILE, ShortcutScores) if _has_scores(node) else None
+        scores = read_stored(study, node, FILE, ShortcutScores) if _has(node, FILE) else None
         if scores is not None:
             rows.append(_row(node.id.removeprefix("problems/"), "the world", scores))
-    for node in study.of_kind("surface"):
-        trained_on = f"mixture {node.mixture or node.id}"
-        found = read_stored(study, node, FILE, MixtureShortcuts) if _has_scores(node) else None
-        for name, known in (found.sets if found else {}).items():
-            rows.append(_row(name, trained_on, known) if known else _unscored(name, trained_on))
+    for (mixture, name), known in _by_mixture(study).items():
+        trained_on = f"mixture {mixture}"
+        rows.append(_row(name, trained_on, known) if known else _unscored(name, trained_on))
     return rows
 
 
-def _has_scores(node: StoredStage) -> bool:
+def _by_mixture(study: Study) -> dict[tuple[str, str], ShortcutScores | None]:
+    """(Mixture, problem set) -> scores; seeds, sizes and arms of a mixture repeat the same ones."""
+    files = [(node, MIXTURE_FILE) for kind in ("evaluate", "rl") for node in study.of_kind(kind)]
+    files += [(node, FILE) for node in _earlier_stages(study)]
+    found: dict[tuple[str, str], ShortcutScores | None] = {}
+    for node, name in files:
+        stored = read_stored(study, node, name, MixtureShortcuts) if _has(node, name) else None
+        for problem_set, scores in (stored.sets if stored else {}).items():
+            found.setdefault((node.mixture or node.id, problem_set), scores)
+    return found
+
+
+def _earlier_stages(study: Study) -> list[StoredStage]:
+    """Earlier versions of this project scored a mixture's sets in a stage of their own, `surface`."""
+    shards = {node.fingerprint: node for node in study.of_kind("shards")}
+    found = []
+    for folder in sorted((study.folder / "artifacts").glob("surface-*")):
+        try:
+            parents = read_json(folder / "manifest.json").get("parents")
+        except UserError as error:
+            study.trouble(str(error))
+            continue
+        node = shards.get(str(parents.get("shards"))) if isinstance(parents, dict) else None
+        if node is not None:
+            found.append(replace(node, id=f"surface/{node.mixture}", folder=folder, partial=False))
+    return found
+
+
+def _has(node: StoredStage, name: str) -> bool:
     """Whether the stage has scored the baselines; the problems of a file have none."""
-    return node.folder is not None and (node.folder / FILE).is_file()
+    return node.folder is not None and (node.folder / name).is_file()
 
 
 def _unscored(name: str, trained_on: str) -> ShortcutRow:

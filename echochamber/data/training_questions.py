@@ -1,28 +1,19 @@
-"""Surface baselines of a problem set as data: sampled, seeded, and with intervals.
-
-A world set is compared with training questions of its own level; any other set with a sample of the
-questions of the mixture that a model is trained on.
-"""
+"""Training questions with known answers: what the shortcut baselines are fitted on."""
 
 import random
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ..core.random import key
 from ..core.types import Problem
-from ..stats.intervals import wilson
 from .problem_sets import last_boxed, normalise_reference
-from .shortcut_baselines import best_fixed_expression, nearest_question_score
 from .sources import Document
 from .world import WorldConfig, draw_problem
 from .world.config import HELD_OUT
 
 TRAIN_QUESTIONS = 2000
-"""Training questions that the baselines are fitted on; more raise them little and cost time."""
-MOST_PROBLEMS = 500
-"""Problems of a set that are scored."""
+"""Questions that are kept; more raise the baselines little and cost time."""
 _WRITTEN = re.compile(r"(?:####|The answer is:?)\s*(\S[^\n]*)")
 
 
@@ -38,41 +29,6 @@ def world_training_questions(world: WorldConfig, problem_set: str, seed: int) ->
     ]
 
 
-def surface_scores(train: Sequence[Problem], problems: Sequence[Problem], seed: int) -> dict[str, Any]:
-    """Both baselines with Wilson intervals (95%, given the training questions), and how many questions they rest on.
-
-    Training questions with the structure of a scored problem are left out: copying is not a surface cue.
-    `{}` without training questions.
-    """
-    chosen = random.Random(key("surface", "problems", seed)).sample(
-        problems, min(MOST_PROBLEMS, len(problems))
-    )
-    own = {problem.structure for problem in chosen if problem.structure}
-    known = [problem for problem in train if problem.structure not in own]
-    if not known or not chosen:
-        return {}
-    shares = {
-        "fixed_expression": best_fixed_expression(known).score(chosen),
-        "nearest_question": nearest_question_score(known, chosen),
-    }
-    scores = {
-        name: {"share": share, "interval": list(wilson(round(share * len(chosen)), len(chosen)))}
-        for name, share in shares.items()
-    }
-    return {"train_questions": len(known), "problems": len(chosen), "seed": seed, "scores": scores}
-
-
-def surface_line(name: str, scores: dict[str, Any]) -> str:
-    """The scores of one set as a line for the terminal."""
-    if not scores:
-        return f"surface cues, {name}: not estimable, there is no training question with a known answer to compare with"
-    parts = [
-        f"{label.replace('_', ' ')} {row['share']:.1%} ({row['interval'][0]:.1%} to {row['interval'][1]:.1%})"
-        for label, row in scores["scores"].items()
-    ]
-    return f"surface cues, {name}: {', '.join(parts)}; {scores['problems']} problems, {scores['train_questions']} training questions"
-
-
 @dataclass
 class Reservoir:
     """A seeded uniform sample of the questions that pass, in constant memory (Vitter 1985, algorithm R)."""
@@ -85,15 +41,15 @@ class Reservoir:
     def __post_init__(self) -> None:
         self._random = random.Random(key("surface", "reservoir", self.seed))
 
-    def see(self, document: Document) -> None:
+    def add(self, document: Document) -> None:
         """Keep it, in another one's place perhaps, or let it pass; text without a question does not count."""
         if not document.question:
             return
         self.seen += 1
         if len(self.kept) < self.size:
             self.kept.append(document)
-        elif (place := self._random.randrange(self.seen)) < self.size:
-            self.kept[place] = document
+        elif (index := self._random.randrange(self.seen)) < self.size:
+            self.kept[index] = document
 
 
 def answered(documents: Iterable[Document]) -> list[Problem]:

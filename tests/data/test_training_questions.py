@@ -1,4 +1,4 @@
-"""Surface baselines as prepared data: seeded, not fitted on the problems themselves, with intervals."""
+"""Shortcut scores and the training questions that they are fitted on."""
 
 from collections import Counter
 from itertools import islice
@@ -7,16 +7,14 @@ import pytest
 
 from echochamber.core.types import Problem
 from echochamber.data.mixture import MixtureConfig, drawn_questions, open_sources
-from echochamber.data.shortcut_scores import (
-    MOST_PROBLEMS,
+from echochamber.data.shortcut_baselines import MOST_PROBLEMS, shortcut_line, shortcut_scores
+from echochamber.data.sources import Document
+from echochamber.data.training_questions import (
     Reservoir,
     answered,
-    surface_line,
-    surface_scores,
     world_training_questions,
     written_answer,
 )
-from echochamber.data.sources import Document
 from echochamber.data.world import WorldConfig, draw_problem, problem_set
 from echochamber.stats.intervals import wilson
 
@@ -33,17 +31,17 @@ def problem(number: int, structure: str = "") -> Problem:
 
 
 def test_shares_come_with_the_interval_of_so_many_problems() -> None:
-    found = surface_scores([problem(n) for n in range(40)], [problem(n) for n in range(50, 70)], 0)
+    found = shortcut_scores([problem(n) for n in range(40)], [problem(n) for n in range(50, 70)], 0)
     assert found["scores"]["fixed_expression"] == {"share": 1.0, "interval": list(wilson(20, 20))}
     assert found["scores"]["nearest_question"]["share"] == 0.0
     assert (found["train_questions"], found["problems"]) == (40, 20)
-    assert "fixed expression 100.0%" in surface_line("easy", found)
+    assert "fixed expression 100.0%" in shortcut_line("easy", found)
 
 
-def test_a_training_question_with_the_same_structure_is_no_surface_cue() -> None:
+def test_a_training_question_with_the_same_structure_is_no_shortcut() -> None:
     copied = [problem(n, structure=f"s{n}") for n in range(30)]
-    assert surface_scores(copied, copied, 0) == {}
-    found = surface_scores([*copied, problem(99, "other")], copied, 0)
+    assert shortcut_scores(copied, copied, 0) == {}
+    found = shortcut_scores([*copied, problem(99, "other")], copied, 0)
     assert found["train_questions"] == 1
     assert found["scores"]["nearest_question"]["share"] == 0.0
 
@@ -53,7 +51,7 @@ def test_large_sets_are_sampled_and_answers_that_are_no_number_count_as_missed()
         Problem(id=str(n), question="What is 2 and 3?", reference=r"\frac{1}{2}")
         for n in range(MOST_PROBLEMS + 9)
     ]
-    found = surface_scores([problem(1), *odd], odd, 0)
+    found = shortcut_scores([problem(1), *odd], odd, 0)
     assert found["problems"] == MOST_PROBLEMS
     assert found["scores"]["fixed_expression"]["share"] == 0.0
     assert found["scores"]["nearest_question"]["share"] == 1.0
@@ -73,7 +71,7 @@ def test_a_reservoir_keeps_every_document_equally_often_and_is_seeded() -> None:
     for seed in range(400):
         kept = Reservoir(size=5, seed=seed)
         for number in range(20):
-            kept.see(Document(str(number), ""))
+            kept.add(Document(str(number), ""))
         counted.update(document.question for document in kept.kept)
     assert sum(counted.values()) == 2000
     assert all(60 < counted[str(number)] < 140 for number in range(20))
@@ -98,7 +96,7 @@ def test_background_text_is_no_question() -> None:
     assert answered([Document("", "#### 4")]) == []
     kept = Reservoir(size=2)
     for document in (Document("", "a page"), Document("Q?", "#### 4"), Document("", "another page")):
-        kept.see(document)
+        kept.add(document)
     assert (kept.seen, [document.question for document in kept.kept]) == (1, ["Q?"])
 
 
@@ -133,6 +131,6 @@ def test_questions_of_a_mixture_come_from_each_of_its_sources_and_are_the_ones_i
 
 
 def test_a_set_without_anything_to_compare_says_so() -> None:
-    assert surface_line("mine.jsonl", surface_scores([], [problem(1)], 0)) == (
-        "surface cues, mine.jsonl: not estimable, there is no training question with a known answer to compare with"
+    assert shortcut_line("mine.jsonl", shortcut_scores([], [problem(1)], 0)) == (
+        "shortcut baselines, mine.jsonl: not estimable, there is no training question with a known answer to compare with"
     )
