@@ -19,7 +19,7 @@ NEAR_END = 0.05
 def problem_weights(num_problems: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
     """(R, P) how often each problem is drawn in each resample; a pure function of its arguments, read-only.
 
-    Kept, since a page asks for the same few thousands of times and drawing them was over half of its making.
+    Cached: a page asks for the same few weights thousands of times.
     """
     assert num_problems >= 1
     stream = generator("bootstrap by problem", seed, num_problems)

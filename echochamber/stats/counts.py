@@ -34,7 +34,12 @@ def count_completions(
     greedy_correct: Mapping[str, bool] | None,
     format_names: Sequence[str],
 ) -> Counts:
-    """Counts of sampled completions (N rows, any order) and of one greedy completion per problem."""
+    """Counts of sampled completions (N rows, any order) and of one greedy completion per problem.
+
+    `greedy_correct` maps a problem id to whether its greedy completion is right; None or {} means that
+    there was no greedy pass. A completion whose answer is None casts no vote. All right answers of a
+    problem count as one answer, however they are spelt.
+    """
     assert len(problem_ids) == len(formats) == len(correct) == len(answers), "columns differ in length"
     unknown = set(formats) - set(format_names)
     assert not unknown, f"formats {sorted(unknown)} are not among {list(format_names)}"

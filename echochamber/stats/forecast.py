@@ -24,7 +24,7 @@ def kl_optimum(shares: ArrayLike, accuracies: ArrayLike, kl_weight: float) -> np
     with np.errstate(divide="ignore"):
         log_weight = np.log(a) + np.logaddexp(np.log1p(-p), np.log(p) + 1 / kl_weight)
     weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
-    return (weight / weight.sum(axis=1, keepdims=True)).mean(axis=0)
+    return np.asarray((weight / weight.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
 def replicator(shares: ArrayLike, accuracies: ArrayLike, time: float) -> np.ndarray:
@@ -35,7 +35,7 @@ def replicator(shares: ArrayLike, accuracies: ArrayLike, time: float) -> np.ndar
     """
     a, p = np.asarray(shares, dtype=float), np.nan_to_num(np.asarray(accuracies, dtype=float))
     weight = a * np.exp((p - p.max()) * time)
-    return weight / weight.sum()
+    return np.asarray(weight / weight.sum())
 
 
 def bandit(
@@ -50,7 +50,7 @@ def bandit(
 ) -> np.ndarray:
     """Shares of a softmax over formats alone, trained by group-relative policy gradient: (steps + 1, F).
 
-    Each step draws P groups of G formats, pays 1 with the base accuracy of the format, centres the
+    Each step draws P groups of G formats, rewards 1 with the base accuracy of the format, centres the
     reward in its group (divided by the group's standard deviation when `normalise`, as GRPO does),
     and moves the logits by `rate` times the mean of advantage x grad log-probability. It knows the
     base's shares and accuracies and nothing else: the null model of every collapse.
@@ -69,7 +69,10 @@ def bandits(
     seed: int,
     normalise: bool = True,
 ) -> np.ndarray:
-    """R independent `bandit` runs at once, each from its own shares and accuracies: (R, F), (R, F) -> (steps + 1, R, F)."""
+    """R independent `bandit` runs at once, each from its own shares and accuracies.
+
+    Shapes: (R, F), (R, F) -> (steps + 1, R, F).
+    """
     a, p = np.asarray(shares, dtype=float), np.nan_to_num(np.asarray(accuracies, dtype=float))
     present = a > 0
     logits = np.where(present, np.log(np.where(present, a, 1.0)), -np.inf)
@@ -79,14 +82,12 @@ def bandits(
         policy = _softmax(logits)
         edges = np.cumsum(policy, axis=1)[:, :-1, None, None]
         arms = (stream.random((len(a), prompts_per_step, samples_per_prompt))[:, None] >= edges).sum(axis=1)
-        paid = np.take_along_axis(p, arms.reshape(len(a), -1), axis=1).reshape(arms.shape)
-        rewards = (stream.random(arms.shape) < paid).astype(float)
+        chance = np.take_along_axis(p, arms.reshape(len(a), -1), axis=1).reshape(arms.shape)
+        rewards = (stream.random(arms.shape) < chance).astype(float)
         advantages = rewards - rewards.mean(axis=2, keepdims=True)
         if normalise:
             advantages /= rewards.std(axis=2, keepdims=True) + 1e-6
-        push = np.stack(
-            [(advantages * (arms == form)).mean(axis=(1, 2)) for form in range(a.shape[1])], axis=1
-        )
+        push = np.stack([(advantages * (arms == arm)).mean(axis=(1, 2)) for arm in range(a.shape[1])], axis=1)
         logits = logits + rate * np.where(present, push - policy * push.sum(axis=1, keepdims=True), 0.0)
         path.append(_softmax(logits))
     return np.array(path)

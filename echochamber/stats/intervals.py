@@ -76,13 +76,6 @@ def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     return float(sample.mean()) - half, float(sample.mean()) + half
 
 
-def paired_t_interval(before: ArrayLike, after: ArrayLike, level: float = 0.95) -> Interval:
-    """Interval of mean(after - before) over seeds; each seed is its own control."""
-    first, second = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
-    assert first.shape == second.shape, f"{first.shape} before, {second.shape} after; pairs need equal shapes"
-    return t_interval(second - first, level)
-
-
 def holm(p_values: Sequence[float]) -> np.ndarray:
     """Step-down adjusted p-values in the order given (Holm 1979); reject where <= alpha."""
     p = np.asarray(p_values, dtype=float)

@@ -59,7 +59,7 @@ def _wins_with(v: int, correct: int, wrong: tuple[int, ...], blanks: int, k_max:
         state = np.sum(terms, axis=0)
         pool += count
     right = _hypergeometric(correct, pool, v, k_max)[v]
-    return weights @ (_shift(state, v) * right)
+    return np.asarray(weights @ (_shift(state, v) * right))
 
 
 def _shift(state: np.ndarray, by: int) -> np.ndarray:
@@ -89,7 +89,7 @@ def _hypergeometric(count: int, pool: int, x_max: int, k_max: int) -> np.ndarray
 
 def _log_choose(n: int, k: np.ndarray) -> np.ndarray:
     table = _log_factorials(1 << n.bit_length())
-    return table[n] - table[k] - table[n - k]
+    return np.asarray(table[n] - table[k] - table[n - k])
 
 
 @lru_cache(maxsize=64)

@@ -1,12 +1,12 @@
 """One checkpoint on one problem set: every headline number with its 95% interval."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .bootstrap import mean_interval, problem_weights, ratio_interval
-from .counts import Counts, count_completions
+from .counts import Counts
 from .intervals import Interval, wilson
 from .majority import maj_at_k
 from .pass_at_k import pass_at_k, powers_up_to
@@ -20,33 +20,15 @@ class Summary(NamedTuple):
     """Column -> one value per problem, in order of first appearance."""
 
 
-def summarise(
-    problem_ids: Sequence[str],
-    formats: Sequence[str],
-    correct: Sequence[bool],
-    answers: Sequence[str | None],
-    greedy_correct: Mapping[str, bool] | None,
-    format_names: Sequence[str],
-    ks: Sequence[int] | None = None,
-    seed: int = 0,
-) -> Summary:
-    """Scores of sampled completions (N rows, any order) and of one greedy completion per problem.
-
-    `greedy_correct` maps problem id to whether its greedy completion is right (None or {}: no greedy
-    pass). `ks` defaults to 1, 2, 4 .. n. A completion whose answer is None casts no vote; all right
-    answers of a problem count as one answer, however they are spelt. Averages are over problems. A
-    figure that cannot be estimated (k above the fewest samples of a problem, a format that nobody
-    wrote) is None. Sampled figures carry a bootstrap by problem, seeded by `seed`; figures of one
-    completion per problem a Wilson interval.
-    """
-    counts = count_completions(problem_ids, formats, correct, answers, greedy_correct, format_names)
-    return summarise_counts(counts, format_names, ks, seed)
-
-
 def summarise_counts(
     counts: Counts, format_names: Sequence[str], ks: Sequence[int] | None = None, seed: int = 0
 ) -> Summary:
-    """`summarise` of completions that are counted already (in pieces, where they do not fit in memory)."""
+    """Every score of one checkpoint on one problem set, from counts per problem (`counts.count_completions`).
+
+    `ks` defaults to 1, 2, 4 .. n. Averages are over problems. A score that cannot be estimated is None:
+    k above the fewest samples of a problem, a format that nobody wrote. Sampled scores carry a bootstrap
+    by problem, seeded by `seed`; scores of one completion per problem a Wilson interval.
+    """
     problems = counts.problems
     fewest = int(counts.samples.min()) if problems else 0
     ks = list(ks) if ks is not None else powers_up_to(fewest)

@@ -18,7 +18,8 @@ import polars as pl
 
 from echochamber.analysis import build_report
 from echochamber.core.records import RECORD_SCHEMA
-from echochamber.stats.summary import summarise
+from echochamber.stats.counts import count_completions
+from echochamber.stats.summary import summarise_counts
 
 from .synthetic import CHECKPOINTS, FORMATS, accuracies_at, make_study, shares_at, text_of
 
@@ -56,7 +57,7 @@ def fill(folder: Path, steps: tuple[int, ...]) -> None:
     summary, tables = [], []
     for step, frame in zip(steps, frames, strict=True):
         lists = [frame[name].to_list() for name in ("problem_id", "format", "correct", "answer")]
-        result = summarise(*lists, {}, list(FORMATS))
+        result = summarise_counts(count_completions(*lists, {}, list(FORMATS)), list(FORMATS))
         summary.append(
             {"problem_set": "easy", "split": "test", "step": step, "temperature": 1.0} | result.row
         )

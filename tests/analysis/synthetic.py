@@ -16,7 +16,8 @@ import polars as pl
 from echochamber.core.formats import FORMAT_NAMES
 from echochamber.core.records import record, records_frame
 from echochamber.core.types import Problem, Verdict
-from echochamber.stats.summary import summarise
+from echochamber.stats.counts import count_completions
+from echochamber.stats.summary import summarise_counts
 
 FORMATS = ("tinygsm", "omi1", "omi2")
 START = np.array([0.42, 0.33, 0.25])
@@ -118,10 +119,9 @@ def evaluation(
             drawn[1] |= {"text": HOSTILE, "question": problems[0].question}
         sampled = [r for r in drawn if r["sample"] >= 0]
         greedy = {r["problem_id"]: r["correct"] for r in drawn if r["sample"] < 0}
-        result = summarise(
-            [r["problem_id"] for r in sampled], [r["format"] for r in sampled], [r["correct"] for r in sampled],
-            [r["answer"] for r in sampled], greedy, FORMAT_NAMES, seed=seed,
-        )  # fmt: skip
+        columns = ([r[name] for r in sampled] for name in ("problem_id", "format", "correct", "answer"))
+        counted = count_completions(*columns, greedy, FORMAT_NAMES)
+        result = summarise_counts(counted, FORMAT_NAMES, seed=seed)
         head = {"problem_set": "easy", "split": "test", "step": step, "temperature": 1.0}
         summary.append(head | result.row)
         tables.append(

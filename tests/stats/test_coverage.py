@@ -2,7 +2,7 @@
 
 import pytest
 
-from .coverage import over_seeds, paired_change, within_seed
+from benchmarks.interval_coverage import over_seeds, paired_change, within_seed
 
 
 @pytest.mark.slow

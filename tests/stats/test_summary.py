@@ -1,11 +1,13 @@
 """The summary row on a set small enough to count by hand."""
 
 import json
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
 
-from echochamber.stats.summary import summarise
+from echochamber.stats.counts import count_completions
+from echochamber.stats.summary import Summary, summarise_counts
 
 NAMES = ["tinygsm", "omi1", "other"]
 IDS = ["a"] * 4 + ["b"] * 4
@@ -14,8 +16,22 @@ CORRECT = [True, False, True, False, False, False, False, False]
 ANSWERS = ["3", "5", "3.0", None, "7", "7", "8", None]
 
 
+def summarise(
+    problem_ids: Sequence[str],
+    formats: Sequence[str],
+    correct: Sequence[bool],
+    answers: Sequence[str | None],
+    greedy: Mapping[str, bool] | None,
+    ks: Sequence[int] | None = None,
+    seed: int = 0,
+) -> Summary:
+    """Counted, then summarised, as `evaluate` does."""
+    counts = count_completions(problem_ids, formats, correct, answers, greedy, NAMES)
+    return summarise_counts(counts, NAMES, ks, seed)
+
+
 def test_row_by_hand() -> None:
-    row, problems = summarise(IDS, FORMATS, CORRECT, ANSWERS, {"a": True, "b": False}, NAMES)
+    row, problems = summarise(IDS, FORMATS, CORRECT, ANSWERS, {"a": True, "b": False})
     assert (row["num_problems"], row["num_samples"]) == (2, 4)
     assert (row["accuracy"], row["greedy_accuracy"]) == (0.25, 0.5)
     assert row["pass@k"] == pytest.approx({"1": 0.25, "2": (1 - 1 / 6) / 2, "4": 0.5})
@@ -32,7 +48,7 @@ def test_every_number_has_its_interval_around_it() -> None:
     ids = [f"p{i}" for i in range(40) for _ in range(4)]
     draws = np.random.default_rng(0).random((2, 160))
     right, formats = (draws[0] < 0.4).tolist(), ["tinygsm" if u < 0.7 else "omi1" for u in draws[1]]
-    row, _ = summarise(ids, formats, right, [str(r) for r in right], dict.fromkeys(ids, True), NAMES)
+    row, _ = summarise(ids, formats, right, [str(r) for r in right], dict.fromkeys(ids, True))
     intervals = row["intervals"]
     for value, bounds in [
         (row["accuracy"], intervals["accuracy"]),
@@ -50,7 +66,7 @@ def test_every_number_has_its_interval_around_it() -> None:
 
 
 def test_k_above_the_fewest_samples_is_none() -> None:
-    row, problems = summarise(IDS[:7], FORMATS[:7], CORRECT[:7], ANSWERS[:7], None, NAMES, ks=[1, 4])
+    row, problems = summarise(IDS[:7], FORMATS[:7], CORRECT[:7], ANSWERS[:7], None, ks=[1, 4])
     assert row["num_samples"] == 3
     assert row["pass@k"]["4"] is None
     assert row["intervals"]["maj@k"]["4"] is None
@@ -59,13 +75,13 @@ def test_k_above_the_fewest_samples_is_none() -> None:
 
 
 def test_greedy_only_and_empty_input_are_not_estimable() -> None:
-    row, _ = summarise([], [], [], [], {"a": True, "b": True}, NAMES)
+    row, _ = summarise([], [], [], [], {"a": True, "b": True})
     assert row["greedy_accuracy"] == 1.0
     assert row["accuracy"] is None
     assert row["formats"]["omi1"]["share"] is None
-    assert summarise([], [], [], [], None, NAMES).row["num_problems"] == 0
+    assert summarise([], [], [], [], None).row["num_problems"] == 0
 
 
 def test_same_seed_same_row() -> None:
-    arguments = (IDS, FORMATS, CORRECT, ANSWERS, None, NAMES)
+    arguments = (IDS, FORMATS, CORRECT, ANSWERS, None)
     assert summarise(*arguments, seed=1) == summarise(*arguments, seed=1)

@@ -1,4 +1,8 @@
-"""Coverage of nominal 95% by simulation; `python -m tests.stats.coverage` prints the tables of docs/statistics.md.
+"""How often nominal 95% intervals cover the truth, by simulation.
+
+    python benchmarks/interval_coverage.py
+
+prints the tables of docs/statistics.md in a few minutes.
 
 A world: every seed has its own true share, drawn around `share` (Beta, standard deviation `spread` of the largest
 possible one); every problem its own share around that (Beta, intra-problem correlation `CLUSTERING`); then 16
@@ -82,6 +86,7 @@ def table(title: str, columns: list[str], rows: list[tuple[str, list[float]]]) -
 
 
 def main() -> None:
+    """Print every table."""
     shares = [str(share) for share in SHARES]
     print(table("problems", shares, [(str(p), [within_seed(s, p) for s in SHARES]) for p in PROBLEMS]))
     changed = SHARES[:-2]
