@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..stats.intervals import share_interval, t_interval
+from .study_folder import JsonObject
 
-Row = dict[str, Any]
 SCALARS = ("accuracy", "greedy_accuracy")
 CURVES = ("pass@k", "maj@k")
 
 
-def average_rows(rows: Sequence[Row]) -> Row:
+def average_rows(rows: Sequence[JsonObject]) -> JsonObject:
     """One summary row for several seeds' rows of one checkpoint.
 
     One row keeps its own intervals (bootstrap by problem); more get Student's t over seeds. A figure that some seed lacks (a format that died out there) is None: its mean over
@@ -18,7 +18,7 @@ def average_rows(rows: Sequence[Row]) -> Row:
     """
     if len(rows) == 1:
         return _headline_parts(rows[0])
-    averaged: Row = {"intervals": {}}
+    averaged: JsonObject = {"intervals": {}}
     for name in SCALARS:
         averaged[name], averaged["intervals"][name] = _mean(rows, (name,))
     for name in CURVES:
@@ -31,17 +31,19 @@ def average_rows(rows: Sequence[Row]) -> Row:
     return averaged
 
 
-def _headline_parts(row: Row) -> Row:
+def _headline_parts(row: JsonObject) -> JsonObject:
     intervals = row.get("intervals") or {}
-    parts: Row = {name: row.get(name) for name in SCALARS} | {name: row.get(name) or {} for name in CURVES}
+    parts: JsonObject = {name: row.get(name) for name in SCALARS} | {
+        name: row.get(name) or {} for name in CURVES
+    }
     return parts | {"formats": row["formats"], "intervals": intervals}
 
 
-def _keys(rows: Sequence[Row], name: str) -> list[str]:
+def _keys(rows: Sequence[JsonObject], name: str) -> list[str]:
     return list(dict.fromkeys(key for row in rows for key in row.get(name) or {}))
 
 
-def at(row: Row | None, path: Sequence[str]) -> Any:
+def at(row: JsonObject | None, path: Sequence[str]) -> Any:
     """The value at `path` in nested blocks, None where a part of the way is missing."""
     value: Any = row
     for part in path:
@@ -56,7 +58,7 @@ def _apart(cells: dict[str, Mean]) -> tuple[dict[str, float | None], dict[str, l
     return {k: value for k, (value, _) in cells.items()}, {k: bounds for k, (_, bounds) in cells.items()}
 
 
-def _mean(rows: Sequence[Row], path: Sequence[str]) -> Mean:
+def _mean(rows: Sequence[JsonObject], path: Sequence[str]) -> Mean:
     values = [at(row, path) for row in rows]
     if any(not isinstance(value, int | float) for value in values):
         return None, None
@@ -82,7 +84,7 @@ def seed_interval(
     return [min(bounds[0] for bounds in known), max(bounds[1] for bounds in known)]
 
 
-def top_format(row: Row) -> str | None:
+def top_format(row: JsonObject) -> str | None:
     """The format with the largest share, None where no share is known."""
     shares = {name: cell.get("share") or 0.0 for name, cell in row["formats"].items()}
     return max(shares, key=lambda name: shares[name]) if any(shares.values()) else None

@@ -19,11 +19,10 @@ from .questions.score_changes import gains_table
 from .questions.selection_or_skill import selection_table
 from .questions.support import support_table
 from .questions.training_free import baselines_table
-from .run_inputs import RunInputs, run_inputs
-from .runs import Run, complete_runs
+from .run_inputs import RunGroup, RunInputs, note_damage
 from .study_folder import Study
 
-MAKERS: tuple[Callable[[Study, Sequence[RunInputs], str], PageTable | None], ...] = (
+QUESTIONS: tuple[Callable[[Sequence[RunInputs], str], PageTable | None], ...] = (
     gains_table,
     selection_table,
     baselines_table,
@@ -38,9 +37,10 @@ MAKERS: tuple[Callable[[Study, Sequence[RunInputs], str], PageTable | None], ...
     errors_table,
     scorers_table,
 )
+"""In the order of the page. Each takes the runs of a group and a problem set; None where data is missing."""
 
 
-class Group(NamedTuple):
+class Findings(NamedTuple):
     """The tables of the runs that differ in their seed alone."""
 
     label: str
@@ -48,31 +48,20 @@ class Group(NamedTuple):
     tables: list[PageTable]
 
 
-def findings(study: Study, runs: Sequence[Run], chosen: tuple[str, str]) -> list[Group]:
+def findings(study: Study, groups: Sequence[RunGroup], problem_set: str) -> list[Findings]:
     """For each group of runs those tables for which the study has data."""
-    groups: dict[tuple[str, str, str], list[Run]] = {}
-    for run in runs:
-        groups.setdefault(run.group, []).append(run)
-    found = []
-    for group, members in groups.items():
-        label = " · ".join(part for part in group if part)
-        note, tables = _tables(study, members, chosen, label)
-        if tables:
-            found.append(Group(label, note, tables))
-    return found
+    found = [_findings(study, group, problem_set) for group in groups if group.inputs]
+    return [block for block in found if block is not None and block.tables]
 
 
-def _tables(
-    study: Study, members: Sequence[Run], chosen: tuple[str, str], label: str
-) -> tuple[str, list[PageTable]]:
-    """Note and every table that can be made; a file damaged inside is named and costs the group its tables."""
-    done = complete_runs(members, chosen)
-    left_out = ", ".join(str(run.seed) for run in members if run not in done)
+def _findings(study: Study, group: RunGroup, problem_set: str) -> Findings | None:
+    """Note and tables of a group; a file that is damaged inside is named and costs the group its tables."""
     try:
-        inputs = [run_inputs(study, run, chosen) for run in done]
-        tables = [make(study, inputs, chosen[0]) for make in MAKERS]
+        tables = [make(group.inputs, problem_set) for make in QUESTIONS]
     except pl.exceptions.PolarsError as error:
-        study.trouble(f"{label}: records or problems cannot be analysed ({str(error).splitlines()[0]})")
-        return "", []
-    note = f" Not finished yet and left out: seed {left_out}." if left_out else ""
-    return seeds_note(inputs) + note, [table for table in tables if table is not None]
+        note_damage(study, group, error)
+        return None
+    note = seeds_note(group.inputs)
+    if group.unfinished:
+        note += f" Not finished yet and left out: seed {', '.join(map(str, group.unfinished))}."
+    return Findings(group.label, note, [table for table in tables if table is not None])

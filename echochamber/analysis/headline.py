@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .averages import Row, at, seed_interval, top_format
+from .averages import at, seed_interval, top_format
 from .runs import Run, ends
+from .study_folder import JsonObject
 
 COLLAPSED = 0.9
 """From this share on one format has taken over (the criterion for claim 1, fixed before any run)."""
@@ -75,7 +76,7 @@ class Progress:
 
 
 def tiles(
-    summary: Row,
+    summary: JsonObject,
     runs: Sequence[Run],
     chosen: tuple[str, str],
     changes: Mapping[str, tuple[float, float]] | None = None,
@@ -98,7 +99,9 @@ def tiles(
     return found
 
 
-def _tile(measure: Measure, base: Row, final: Row, change: tuple[float, float] | None, k: int = 1) -> Tile:
+def _tile(
+    measure: Measure, base: JsonObject, final: JsonObject, change: tuple[float, float] | None, k: int = 1
+) -> Tile:
     path = (measure,) if k == 1 else (measure, str(k))
     return Tile(
         measure,
@@ -131,11 +134,11 @@ def _winner_tile(group: Sequence[Run], chosen: tuple[str, str]) -> Tile:
     )
 
 
-def _share(row: Row, name: str) -> float:
+def _share(row: JsonObject, name: str) -> float:
     return float((row["formats"].get(name) or {}).get("share") or 0.0)
 
 
-def certainty(summary: Row, runs: Sequence[Run], chosen: tuple[str, str]) -> Certainty:
+def certainty(summary: JsonObject, runs: Sequence[Run], chosen: tuple[str, str]) -> Certainty:
     """How far the headline can be trusted, from the seeds of the first group that have both ends."""
     group = [run for run in runs if run.group == runs[0].group]
     found = [final for base, final in (ends(run, chosen) for run in group) if base and final]

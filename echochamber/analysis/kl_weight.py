@@ -1,9 +1,9 @@
 """The weight on KL that an arm really optimises, from what its study says of the algorithm."""
 
 from dataclasses import replace
-from typing import Any
 
 from ..stats.forecast import Objective, effective_kl_weight
+from .study_folder import JsonObject
 
 _OLDER_STUDIES = (
     dict.fromkeys(("grpo", "dapo", "gspo"), Objective(divides_by="std"))
@@ -14,7 +14,7 @@ _OLDER_STUDIES = (
 """The shipped algorithms, for studies whose `study.json` does not describe its algorithms."""
 
 
-def kl_weight(config: dict[str, Any]) -> tuple[float | None, str]:
+def kl_weight(config: JsonObject) -> tuple[float | None, str]:
     """The weight that the arm really optimises; None where the recipe does not say enough."""
     kl = config.get("kl")
     if not isinstance(kl, dict) or not isinstance(kl.get("coef"), int | float):
@@ -29,7 +29,7 @@ def kl_weight(config: dict[str, Any]) -> tuple[float | None, str]:
     )
 
 
-def _objective(config: dict[str, Any]) -> Objective | None:
+def _objective(config: JsonObject) -> Objective | None:
     """How the arm's algorithm weighs rewards; None where neither the study nor its name says so."""
     described = config.get("objective")
     if not isinstance(described, dict):

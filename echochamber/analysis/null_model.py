@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..stats.forecast import bandit
-from .averages import Row, at
+from .averages import at
 from .runs import Run, problem_sets, rl_config, rollout_size
-from .study_folder import Study
+from .study_folder import JsonObject, Study
 
 NULL_SEEDS, NULL_STEPS, NULL_RATES = range(5), 2000, (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 MAX_POINTS = 600
@@ -46,7 +46,7 @@ def null_path(study: Study, run: Run, names: list[str]) -> dict[str, list[float]
     return {name: [round(float(share), 4) for share in best[:, i]] for i, name in enumerate(names)}
 
 
-def thin(rows: Sequence[Row], most: int = MAX_POINTS) -> list[Row]:
+def thin(rows: Sequence[JsonObject], most: int = MAX_POINTS) -> list[JsonObject]:
     """At most about `most` rows, evenly spaced, the first and the last among them."""
     stride = -(-len(rows) // most) if rows else 1
     kept = list(rows[::stride])

@@ -4,13 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .averages import Row, average_rows
+from .averages import average_rows
 from .completions import sample_completions
 from .format_display import FormatDisplay, format_displays
 from .null_model import null_path, thin
 from .page_schema import DenseData, PageData, PretrainingData, RunData
 from .runs import Run, complete_runs, ends, problem_sets, written_formats
-from .study_folder import Study, read_log
+from .study_folder import JsonObject, Study, read_log
 
 DIAGNOSTICS = {
     "reward/mean": "Mean reward",
@@ -46,12 +46,12 @@ def page_data(study: Study, runs: Sequence[Run], formats: Mapping[str, FormatDis
     }
 
 
-def _joined(runs: Sequence[Run]) -> dict[str, list[Row]]:
+def _joined(runs: Sequence[Run]) -> dict[str, list[JsonObject]]:
     """Label of a group of several seeds -> its checkpoints averaged, with intervals over seeds."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
         groups.setdefault(_group_label(run), []).append(run)
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[JsonObject]] = {}
     for label, members in groups.items():
         for chosen in problem_sets(members) if len(members) > 1 else ():
             done = complete_runs(members, chosen)
@@ -84,7 +84,7 @@ def _run(study: Study, run: Run, names: list[str], sets: Sequence[tuple[str, str
     }
 
 
-def _dense(rows: Sequence[Row], names: list[str]) -> DenseData:
+def _dense(rows: Sequence[JsonObject], names: list[str]) -> DenseData:
     """Columns over training steps; a share that is not logged is null."""
     return {
         "step": [row["step"] for row in rows],

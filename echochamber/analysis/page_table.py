@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from .number_text import bounds, percent
 from .run_inputs import RunInputs
@@ -47,54 +47,73 @@ NO_INTERVAL = "no interval"
 class PageTable:
     """A question, its answer as a table, and what to know when reading it."""
 
+    name: str
+    """Identifier: the name of the question's module."""
     question: str
     columns: list[str]
     rows: list[list[Cell]]
     note: str = ""
 
 
-def seeds_note(inputs: Sequence["RunInputs"]) -> str:
+def seeds_note(inputs: Sequence[RunInputs]) -> str:
     """What the intervals of a group's tables are over, and where a click leads."""
+    first = inputs[0].run.seed
     if len(inputs) == 1:
         return (
-            f"In brackets: 95% intervals within seed {inputs[0].run.seed} (bootstrap by problem; Wilson for greedy answers and flips). "
-            "They do not say how another seed would end. Click a number for the completions behind it."
+            f"In brackets: 95% intervals within seed {first}. They are bootstrap intervals by problem, "
+            "and Wilson intervals for greedy answers and flips. They do not say how another seed would end. "
+            "Click a number for the completions behind it."
         )
     seeds = ", ".join(str(one.run.seed) for one in inputs)
     return (
-        f"Means over {len(inputs)} seeds ({seeds}). In brackets: 95% intervals over seeds (Student’s t; for shares its form that holds near 0 and 1). "
-        f"Click a number for completions of seed {inputs[0].run.seed}."
+        f"Means over {len(inputs)} seeds ({seeds}). In brackets: 95% intervals over seeds (Student’s t; "
+        "for shares its form that holds near 0 and 1). "
+        f"Click a number for completions of seed {first}."
     )
 
 
-def signed(value: float | None, interval: Sequence[float | None]) -> Cell:
-    """A change in points: `+38.0 points`, `+35.1 to +41.2`."""
+def share(row: Mapping[str, float | None]) -> Cell:
+    """A share, from the columns value, low, high.
+
+    >>> share({"value": 0.57, "low": 0.54, "high": 0.6})
+    Cell(value='57%', interval='54–60%', known=True, goal=None)
+    """
+    value, low, high = row["value"], row["low"], row["high"]
     if value is None:
         return NOT_ESTIMABLE
-    low, high = interval
+    return Cell(percent(value), bounds([low, high] if low is not None and high is not None else None))
+
+
+def signed(row: Mapping[str, float | None]) -> Cell:
+    """A change in percentage points, from the columns value, low, high; bounds are clipped to 100 points.
+
+    >>> signed({"value": 0.38, "low": 0.351, "high": 0.412})
+    Cell(value='+38.0 points', interval='+35.1 to +41.2', known=True, goal=None)
+    """
+    value, low, high = row["value"], row["low"], row["high"]
+    if value is None:
+        return NOT_ESTIMABLE
     around = NO_INTERVAL
     if low is not None and high is not None:
         around = f"{max(100 * low, -100):+.1f} to {min(100 * high, 100):+.1f}"
     return Cell(f"{100 * value:+.1f} points", around)
 
 
-def share(row: Mapping[str, Any]) -> Cell:
-    """A share: `57%`, `54–60%`, from the columns value, low, high."""
-    if row["value"] is None:
-        return NOT_ESTIMABLE
-    return Cell(percent(row["value"]), bounds([row["low"], row["high"]] if row["low"] is not None else None))
-
-
-def number(row: Mapping[str, Any], digits: int = 2, least: float = -math.inf) -> Cell:
-    """A number in its own unit: `0.42`, `0.31 to 0.55`, from the columns value, low, high.
+def number(row: Mapping[str, float | None], digits: int = 2, least: float = -math.inf) -> Cell:
+    """A number in its own unit, from the columns value, low, high.
 
     `least`: the smallest value that the quantity can have; a bound below it is drawn up to it.
+
+    >>> number({"value": 40.25, "low": -1.0, "high": 90.0}, 1, least=0)
+    Cell(value='40.2', interval='0.0 to 90.0', known=True, goal=None)
     """
-    if row["value"] is None:
+    value, low, high = row["value"], row["low"], row["high"]
+    if value is None:
         return NOT_ESTIMABLE
-    low, high = row["low"], row["high"]
-    around = f"{max(low, least):.{digits}f} to {high:.{digits}f}" if low is not None else NO_INTERVAL
-    return Cell(f"{row['value']:.{digits}f}", around)
+    around = NO_INTERVAL
+    if low is not None and high is not None:
+        around = f"{max(low, least):.{digits}f} to {high:.{digits}f}"
+    return Cell(f"{value:.{digits}f}", around)
 
 
 def target(
@@ -104,3 +123,8 @@ def target(
     return Goal(
         run=one.run.id, step=one.last if step is None else step, format=format, set=set, change=change
     )
+
+
+def both_ends(one: RunInputs, format: str = "") -> dict[bool, Goal]:
+    """Completions of the base (False) and of the last checkpoint (True)."""
+    return {False: target(one, 0, format), True: target(one, format=format)}

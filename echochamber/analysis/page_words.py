@@ -64,7 +64,8 @@ def tile_change(tile: Tile) -> Cell | None:
     """The paired change, as in the table of score changes; None where it is not known."""
     if tile.before is None or tile.after is None or tile.change_interval is None:
         return None
-    return signed(tile.after - tile.before, tile.change_interval)
+    low, high = tile.change_interval
+    return signed({"value": tile.after - tile.before, "low": low, "high": high})
 
 
 def seed_winners(names: Sequence[str]) -> str:

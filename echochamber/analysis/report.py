@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import yaml
@@ -22,7 +21,8 @@ from .page_words import certainty_sentences, main_sentence, score_sentences, til
 from .questions.mixture_plans import mixture_plans
 from .questions.score_changes import paired_changes
 from .questions.shortcut_baselines import shortcut_table
-from .runs import Run, ends, find_runs, problem_sets
+from .run_inputs import load_groups
+from .runs import Run, ends, find_runs, problem_sets, shared_k
 from .study_folder import KINDS, Study, load_study
 from .summary import stage_seconds, study_summary, summarise_study
 
@@ -55,7 +55,9 @@ def render_page(study: Study, runs: list[Run], ledger: LedgerOf | None = None, l
     formats = study_formats(study, runs)
     summary = summarise_study(study, runs)
     sets = problem_sets(runs)
-    found = tiles(summary, runs, sets[0], paired_changes(study, runs, sets[0])) if sets else []
+    groups = load_groups(study, runs, sets[0]) if sets else []
+    changes = paired_changes(groups[0].inputs, sets[0][0]) if groups else {}
+    found = tiles(summary, runs, sets[0], changes) if sets else []
     names = (*SCRIPTS, *(["live.js"] if live else []))
     return _template().render(
         study=study,
@@ -64,7 +66,7 @@ def render_page(study: Study, runs: list[Run], ledger: LedgerOf | None = None, l
         main_sentence=main_sentence(found, progress(runs), formats),
         score_sentences=score_sentences(found),
         certainty=certainty_sentences(certainty(summary, runs, sets[0]), formats) if sets else "",
-        findings=findings(study, runs, sets[0]) if sets else [],
+        findings=findings(study, groups, sets[0][0]) if sets else [],
         ledger=ledger(study) if ledger else None,
         arms=arm_rows(runs, sets[0]) if sets else [],
         plans=mixture_plans(study),
@@ -140,12 +142,6 @@ def arm_rows(runs: Sequence[Run], chosen: tuple[str, str]) -> list[ArmRow]:
         ]
         rows.append(ArmRow(index, run, winner, k, cells))
     return rows
-
-
-def shared_k(rows: Sequence[dict[str, Any]]) -> str:
-    """The largest k whose pass@k all of `rows` know."""
-    known = [{int(k) for k, value in row["pass@k"].items() if value is not None} for row in rows]
-    return str(max(set.intersection(*known), default=1)) if known else "1"
 
 
 def libraries(study: Study) -> list[str]:

@@ -1,27 +1,23 @@
-"""What one run offers to the analyses, scanned and counted once."""
+"""What one run, and each group of runs that differ in their seed alone, offers to the analyses."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from .completion_counts import counts, forced_counts
-from .runs import Run, written_formats
-from .study_folder import Study, scan_table
+from .runs import Run, complete_runs, rl_config, written_formats
+from .study_folder import JsonObject, Study, scan_table
 
 RECORD_NEEDS = ("problem_set", "problem_id", "step", "sample", "temperature", "format", "outcome", "correct")
+LIKELIHOOD_NEEDS = (
+    *("problem_set", "problem_id", "writer", "num_tokens"),
+    *("logprob", "logprob_reference", "logprobs", "logprobs_reference"),
+)
 PROBE_TABLES = {
     "forced": (*RECORD_NEEDS, "forced_format"),
     "sweep": RECORD_NEEDS,
-    "likelihood": (
-        "problem_set",
-        "problem_id",
-        "writer",
-        "num_tokens",
-        "logprob",
-        "logprob_reference",
-        "logprobs",
-        "logprobs_reference",
-    ),
+    "likelihood": LIKELIHOOD_NEEDS,
 }
 """Tables of a probe and the columns that the analyses need of them."""
 PROBLEM_COLUMNS = ("problem_set", "step", "problem_id", "num_samples", "num_correct", "greedy_correct")
@@ -33,14 +29,64 @@ class RunInputs:
 
     run: Run
     last: int
+    """Last evaluated step; 0 where nothing was evaluated after the base."""
     formats: list[str]
+    """Formats that the run wrote at some time."""
     records: pl.LazyFrame | None
+    """Completions of all evaluations, without those that the grader could not decide."""
     problems: pl.DataFrame | None
+    """`problems.parquet` of all evaluations."""
     counted: pl.DataFrame | None
+    """`completion_counts.counts` of the base and the last step."""
     forced: pl.DataFrame | None = None
     """`completion_counts.forced_counts` of the probes, where there are any."""
     probed: dict[str, pl.LazyFrame] = field(default_factory=dict)
     """The probes' tables by name: forced, sweep, likelihood."""
+    rl_settings: JsonObject = field(default_factory=dict)
+    """Resolved RL settings of the run's arm."""
+
+
+@dataclass(frozen=True)
+class RunGroup:
+    """The runs of one (mixture, size, arm), ready for the analyses."""
+
+    parts: tuple[str, str, str]
+    """Mixture, size and arm."""
+    inputs: list[RunInputs]
+    """One per seed that has both ends; empty where a file is damaged inside."""
+    unfinished: list[int]
+    """Seeds that are left out because they have not both ends yet."""
+
+    @property
+    def label(self) -> str:
+        """`MIXTURE · SIZE · ARM`, as the page shows it."""
+        return " · ".join(part for part in self.parts if part)
+
+
+def load_groups(study: Study, runs: Sequence[Run], chosen: tuple[str, str]) -> list[RunGroup]:
+    """The groups of a study in the order of their first run; damage is noted in `study.troubles`."""
+    members: dict[tuple[str, str, str], list[Run]] = {}
+    for run in runs:
+        members.setdefault(run.group, []).append(run)
+    return [_load_group(study, parts, group, chosen) for parts, group in members.items()]
+
+
+def _load_group(
+    study: Study, parts: tuple[str, str, str], members: list[Run], chosen: tuple[str, str]
+) -> RunGroup:
+    done = complete_runs(members, chosen)
+    group = RunGroup(parts, [], [run.seed for run in members if run not in done])
+    try:
+        group.inputs.extend([run_inputs(study, run, chosen) for run in done])
+    except pl.exceptions.PolarsError as error:
+        note_damage(study, group, error)
+    return group
+
+
+def note_damage(study: Study, group: RunGroup, error: Exception) -> None:
+    """Name a group whose records or problems are damaged inside."""
+    reason = str(error).splitlines()[0]
+    study.trouble(f"{group.label}: records or problems cannot be analysed ({reason})")
 
 
 def run_inputs(study: Study, run: Run, chosen: tuple[str, str]) -> RunInputs:
@@ -62,10 +108,11 @@ def run_inputs(study: Study, run: Run, chosen: tuple[str, str]) -> RunInputs:
         last,
         formats,
         records,
-        problem_table(study, run),
+        _problem_table(study, run),
         counted,
         forced_counts(probed["forced"], chosen[0]) if "forced" in probed else None,
         probed,
+        rl_config(study, run.arm),
     )
 
 
@@ -77,7 +124,7 @@ def _probed(study: Study, run: Run, name: str) -> pl.LazyFrame | None:
     return pl.concat(known, how="diagonal") if known else None
 
 
-def problem_table(study: Study, run: Run) -> pl.DataFrame | None:
+def _problem_table(study: Study, run: Run) -> pl.DataFrame | None:
     """`problems.parquet` of all evaluations of one run, None when none is readable."""
     scans = [scan_table(study, node, "problems.parquet", PROBLEM_COLUMNS) for node in run.evaluations]
     known = [scan.collect() for scan in scans if scan is not None]

@@ -2,13 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ..core.formats import FORMAT_NAMES
 from .stored_files import ScoreRow
-from .study_folder import StoredStage, Study, read_json, read_log
-
-Row = dict[str, Any]
+from .study_folder import JsonObject, StoredStage, Study, read_json, read_log
 
 
 @dataclass
@@ -28,9 +25,9 @@ class Run:
     """The same of `also_evaluate`."""
     probes: list[StoredStage] = field(default_factory=list)
     """Probe stages of the base, then of the last RL checkpoint."""
-    rows: list[Row] = field(default_factory=list)
+    rows: list[JsonObject] = field(default_factory=list)
     """Summary rows of all evaluations, by problem set and step."""
-    dense: list[Row] = field(default_factory=list)
+    dense: list[JsonObject] = field(default_factory=list)
     """RL metrics, one row per training step."""
 
     @property
@@ -45,7 +42,7 @@ class Run:
         """What its seeds have in common."""
         return self.mixture, self.size, self.arm
 
-    def row(self, problem_set: tuple[str, str], step: int) -> Row | None:
+    def row(self, problem_set: tuple[str, str], step: int) -> JsonObject | None:
         """Summary of one checkpoint on one (problem set, split)."""
         return next((r for r in self.rows if set_of(r) == problem_set and r["step"] == step), None)
 
@@ -54,7 +51,7 @@ class Run:
         return sorted({row["step"] for row in self.rows if set_of(row) == problem_set})
 
 
-def set_of(row: Row) -> tuple[str, str]:
+def set_of(row: JsonObject) -> tuple[str, str]:
     """(problem set, split) of a summary row."""
     return str(row.get("problem_set") or ""), str(row.get("split") or "")
 
@@ -122,7 +119,7 @@ def _of_checkpoints(
             yield candidate
 
 
-def _rows(study: Study, node: StoredStage) -> Iterator[Row]:
+def _rows(study: Study, node: StoredStage) -> Iterator[JsonObject]:
     for data in read_json(study, node, "summary.json") or []:
         try:
             yield ScoreRow.read(data).as_row()
@@ -130,22 +127,22 @@ def _rows(study: Study, node: StoredStage) -> Iterator[Row]:
             study.trouble(f"{node.id}: summary.json has a row without step or formats; it is left out")
 
 
-def rl_config(study: Study, arm: str) -> Row:
+def rl_config(study: Study, arm: str) -> JsonObject:
     """The resolved RL settings of one arm, {} where the recipe does not have them.
 
     `objective`, where the study has it: how the arm's algorithm weighs rewards.
     """
-    settings: Row = (study.recipe.get("rl") or {}).get(arm) or {}
+    settings: JsonObject = (study.recipe.get("rl") or {}).get(arm) or {}
     described = study.algorithms.get(str(settings.get("algorithm")))
     return settings | {"objective": described} if described else settings
 
 
-def rollout_size(config: Row) -> tuple[int, int]:
+def rollout_size(config: JsonObject) -> tuple[int, int]:
     """Prompts per step and samples per prompt of an arm; 32 x 8 where the recipe does not say."""
     return config.get("prompts_per_step") or 32, config.get("samples_per_prompt") or 8
 
 
-def ends(run: Run, chosen: tuple[str, str]) -> tuple[Row | None, Row | None]:
+def ends(run: Run, chosen: tuple[str, str]) -> tuple[JsonObject | None, JsonObject | None]:
     """Rows of the base (step 0) and of the last evaluated checkpoint after it."""
     steps = [step for step in run.steps(chosen) if step > 0]
     return run.row(chosen, 0), run.row(chosen, steps[-1]) if steps else None
@@ -170,3 +167,9 @@ def written_formats(runs: Sequence[Run]) -> list[str]:
 
 def _is_share(key: str) -> bool:
     return key.startswith("format/") and key.endswith("/share")
+
+
+def shared_k(rows: Sequence[JsonObject]) -> str:
+    """The largest k whose pass@k all of `rows` know."""
+    known = [{int(k) for k, value in row["pass@k"].items() if value is not None} for row in rows]
+    return str(max(set.intersection(*known), default=1)) if known else "1"

@@ -16,6 +16,8 @@ from ..core.metrics import read_metrics
 from ..core.records import RECORD_SCHEMA, SCHEMA_VERSION
 from .stored_files import ManifestFile, StageEntry, StoredFile, StudyFile
 
+JsonObject = dict[str, Any]
+"""An object as `json` reads it: a summary row, a row of a metrics log, a recipe."""
 KINDS = ("tokenizer", "problems", "shards", "surface", "pretrain", "rl", "evaluate", "probe")
 """Stage kinds in the order in which data flows."""
 
@@ -60,10 +62,10 @@ class Study:
     name: str
     question: str
     notes: list[str]
-    recipe: dict[str, Any]
+    recipe: JsonObject
     code_version: str
     nodes: list[StoredStage]
-    criteria: dict[str, Any] = field(default_factory=dict)
+    criteria: JsonObject = field(default_factory=dict)
     """Hash of the claims' criteria as it was when RL first started, with the time."""
     algorithms: dict[str, Any] = field(default_factory=dict)
     """Name -> how the algorithm weighs rewards; empty in studies of earlier versions."""
@@ -192,7 +194,7 @@ def read_stored(study: Study, node: StoredStage, name: str, kind: type[File]) ->
         return None
 
 
-def read_log(study: Study, node: StoredStage, name: str) -> list[dict[str, Any]]:
+def read_log(study: Study, node: StoredStage, name: str) -> list[JsonObject]:
     """Rows of a metrics or timing log; complete rows of a running stage."""
     if node.folder is None or not (node.folder / name).is_file():
         if node.folder is not None and not node.partial:

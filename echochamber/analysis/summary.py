@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from .averages import Row, average_rows, top_format
+from .averages import average_rows, top_format
 from .runs import Run, complete_runs, ends, find_runs, problem_sets
-from .study_folder import KINDS, Study, load_study
+from .study_folder import KINDS, JsonObject, Study, load_study
 
 
-def study_summary(study_folder: Path) -> dict[str, Any]:
+def study_summary(study_folder: Path) -> JsonObject:
     """Content of the study-level `summary.json` (a contract with other tools).
 
     `base` and `final` are the first group (mixture, size, arm), averaged over its seeds, on the first
@@ -20,7 +19,7 @@ def study_summary(study_folder: Path) -> dict[str, Any]:
     return summarise_study(study, find_runs(study))
 
 
-def summarise_study(study: Study, runs: Sequence[Run]) -> dict[str, Any]:
+def summarise_study(study: Study, runs: Sequence[Run]) -> JsonObject:
     """`study_summary` of a study that is read already."""
     sets = problem_sets(list(runs))
     chosen = sets[0] if sets else ("", "")
@@ -43,7 +42,7 @@ def stage_seconds(study: Study) -> dict[str, float]:
     return {kind: round(sum(node.seconds or 0.0 for node in study.of_kind(kind)), 3) for kind in kinds}
 
 
-def _averaged(group: Sequence[Run], chosen: tuple[str, str], first: bool) -> Row | None:
+def _averaged(group: Sequence[Run], chosen: tuple[str, str], first: bool) -> JsonObject | None:
     rows = [ends(run, chosen)[0 if first else 1] for run in group]
     known = [row for row in rows if row is not None]
     if not known:
@@ -52,14 +51,14 @@ def _averaged(group: Sequence[Run], chosen: tuple[str, str], first: bool) -> Row
     return where | {"seeds_found": len(known)} | average_rows(known)
 
 
-def _label(group: Sequence[Run], chosen: tuple[str, str]) -> dict[str, Any]:
+def _label(group: Sequence[Run], chosen: tuple[str, str]) -> JsonObject:
     mixture, size, arm = group[0].group
     interval = "Student t over seeds" if len(group) > 1 else "bootstrap by problem within one seed"
     where = {"mixture": mixture, "size": size, "arm": arm, "seeds": [run.seed for run in group]}
     return where | {"problem_set": chosen[0], "split": chosen[1], "interval": interval}
 
 
-def _arm(run: Run, chosen: tuple[str, str]) -> dict[str, Any]:
+def _arm(run: Run, chosen: tuple[str, str]) -> JsonObject:
     base, final = ends(run, chosen)
     return {
         "mixture": run.mixture,

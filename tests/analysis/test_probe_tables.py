@@ -6,12 +6,18 @@ import pytest
 from echochamber.analysis.completion_counts import counts, forced_counts
 from echochamber.analysis.questions.coverage import coverage_precision
 from echochamber.analysis.questions.estimates import over_seeds
-from echochamber.analysis.questions.forecasts import forecast_table
+from echochamber.analysis.questions.forecasters import ForecastId
+from echochamber.analysis.questions.forecasts import forecast_id, forecast_table
 from echochamber.analysis.questions.format_costs import cost_estimates
 from echochamber.analysis.questions.likelihood import likelihood_changes
 from echochamber.analysis.questions.score_changes import paired_gains
 from echochamber.analysis.questions.selection_or_skill import selection_or_skill
-from echochamber.analysis.questions.training_free import forced_accuracies, temperature_accuracies
+from echochamber.analysis.questions.training_free import (
+    KEYS,
+    forced_accuracies,
+    method_label,
+    temperature_accuracies,
+)
 
 from .test_tables import FORMATS, completions, problem_rows, written
 
@@ -25,6 +31,11 @@ def forced(
         | {"forced_format": name, "outcome": "correct" if row["correct"] else "wrong", "problem_set": "easy"}
         for row in rows
     ]
+
+
+def label(row: dict[str, str]) -> str:
+    """A row of `training_free` in words."""
+    return method_label(*(row[name] for name in KEYS))
 
 
 def lazy(rows: list[dict[str, object]]) -> pl.LazyFrame:
@@ -66,10 +77,10 @@ def test_forecasts_from_forced_accuracies_can_name_another_winner(free: pl.LazyF
         bandit_seeds=3,
         forced=forced_counts(lazy(rows), "easy"),
     )
-    winners = dict(table.select("forecast", "winner").rows())
-    assert winners["most accurate at base"] == "omi1"
-    assert winners["most accurate at base, accuracies when forced"] == "tinygsm"
-    assert winners["KL optimum, weight 1, accuracies when forced"] == "tinygsm"
+    winners = {forecast_id(row): row["winner"] for row in table.to_dicts()}
+    assert winners[ForecastId("most_accurate")] == "omi1"
+    assert winners[ForecastId("most_accurate", "", "forced")] == "tinygsm"
+    assert winners[ForecastId("kl_optimum", "1", "forced")] == "tinygsm"
     for row in table.to_dicts():
         for score in ("share", "total_variation", "brier"):
             if score == "share" and row["share_low"] is None:
@@ -87,7 +98,7 @@ def test_best_forced_format_is_chosen_and_measured_on_different_problems() -> No
             + forced(0, f"p{i}", "omi1", 2, 2 - 2 * (i % 2))
             + forced(0, f"p{i}", "omi2", 2, 0)
         )
-    found = {row["method"]: row for row in forced_accuracies(lazy(rows), "easy").to_dicts()}
+    found = {label(row): row for row in forced_accuracies(lazy(rows), "easy").to_dicts()}
     assert found["base, tinygsm forced"]["value"] == pytest.approx(0.5)
     assert found["base, omi2 forced"]["value"] == 0.0
     assert 0.2 < found["base, best format forced"]["value"] < 0.8
@@ -96,7 +107,7 @@ def test_best_forced_format_is_chosen_and_measured_on_different_problems() -> No
         for i in range(40)
         for row in forced(0, f"p{i}", "tinygsm", 2, 2) + forced(0, f"p{i}", "omi1", 2, 1)
     ]
-    found = {row["method"]: row["value"] for row in forced_accuracies(lazy(better), "easy").to_dicts()}
+    found = {label(row): row["value"] for row in forced_accuracies(lazy(better), "easy").to_dicts()}
     assert found["base, best format forced"] == 1.0
 
 
@@ -108,7 +119,7 @@ def test_temperatures_are_those_of_the_base_without_greedy() -> None:
         for row in written(0, problem, "omi1", 4, right) + written(5, problem, "omi1", 4, 0)
     ]
     found = temperature_accuracies(lazy(rows), "easy")
-    assert found.select("method", "value").rows() == [
+    assert [(label(row), row["value"]) for row in found.to_dicts()] == [
         ("base, temperature 0.3", 0.75),
         ("base, temperature 1", 0.25),
     ]
@@ -144,11 +155,11 @@ def test_likelihoods_by_hand() -> None:
         for p, low in (("a", -18.0), ("b", -20.0))
     ]  # fmt: skip
     found = {row["quantity"]: row for row in likelihood_changes(lazy(rows), "easy").to_dicts()}
-    assert found["log-probability under the base"]["value"] == -19.0
-    assert found["per token after RL"]["value"] == -1.0
-    assert found["first 8 tokens that moved"]["value"] == pytest.approx(2 / 8)
-    assert found["later tokens that moved"]["value"] == 0.0
-    assert found["later tokens that moved"]["low"] == 0.0
+    assert found["logprob_base"]["value"] == -19.0
+    assert found["token_logprob_rl"]["value"] == -1.0
+    assert found["moved_early"]["value"] == pytest.approx(2 / 8)
+    assert found["moved_late"]["value"] == 0.0
+    assert found["moved_late"]["low"] == 0.0
     assert all(row["low"] <= row["value"] <= row["high"] for row in found.values())
 
 

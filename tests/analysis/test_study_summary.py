@@ -11,6 +11,7 @@ from echochamber.analysis.headline import Tile, tiles
 from echochamber.analysis.number_text import bounds, percent
 from echochamber.analysis.page_words import main_sentence, seed_winners
 from echochamber.analysis.questions.score_changes import paired_changes
+from echochamber.analysis.run_inputs import load_groups
 from echochamber.analysis.runs import find_runs, problem_sets
 from echochamber.analysis.study_folder import load_study
 from echochamber.analysis.summary import summarise_study
@@ -90,7 +91,7 @@ def test_the_headline_and_the_table_of_gains_judge_a_change_alike(study: Path, g
         loaded = load_study(folder)
         runs = find_runs(loaded)
         chosen = problem_sets(runs)[0]
-        changes = paired_changes(loaded, runs, chosen)
+        changes = paired_changes(load_groups(loaded, runs, chosen)[0].inputs, chosen[0])
         found = {tile.measure: tile for tile in tiles(summarise_study(loaded, runs), runs, chosen, changes)}
         assert found["accuracy"].change_interval == changes["accuracy"]
         assert found["accuracy"].direction == "up"

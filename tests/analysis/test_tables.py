@@ -10,7 +10,8 @@ from echochamber.analysis.completion_counts import counts
 from echochamber.analysis.questions.chance_floor import pass_variants
 from echochamber.analysis.questions.estimates import over_seeds
 from echochamber.analysis.questions.first_errors import flip_errors
-from echochamber.analysis.questions.forecasts import forecast_table
+from echochamber.analysis.questions.forecasters import ForecastId
+from echochamber.analysis.questions.forecasts import OBSERVED, forecast_id, forecast_table
 from echochamber.analysis.questions.format_costs import format_costs
 from echochamber.analysis.questions.format_dynamics import first_steps, format_dynamics
 from echochamber.analysis.questions.format_style import style_changes, style_shares
@@ -18,7 +19,7 @@ from echochamber.analysis.questions.paper_scorer import two_scorers
 from echochamber.analysis.questions.score_changes import paired_gains
 from echochamber.analysis.questions.selection_or_skill import selection_or_skill
 from echochamber.analysis.questions.support import support
-from echochamber.analysis.questions.training_free import no_training
+from echochamber.analysis.questions.training_free import KEYS, method_label, no_training
 from echochamber.core.records import RECORD_SCHEMA
 from echochamber.stats.pass_at_k import pass_at_k
 
@@ -123,14 +124,15 @@ def test_pure_selection_is_found_and_bounded(pure_selection: pl.LazyFrame) -> No
 
 def test_forecasts_score_what_happened_as_perfect(pure_selection: pl.LazyFrame) -> None:
     table = forecast_table(counts(pure_selection, "easy", [0, 5]), 5, FORMATS, kl_weight=1.0, bandit_seeds=3)
-    rows = {row["forecast"]: row for row in table.to_dicts()}
-    assert rows["what happened"]["brier"] == 0.0
-    assert rows["most accurate at base"]["hit"]
-    assert rows["always tinygsm"]["brier"] == pytest.approx(2.0)
+    rows = {forecast_id(row): row for row in table.to_dicts()}
+    assert rows[OBSERVED]["brier"] == 0.0
+    assert rows[ForecastId("most_accurate")]["hit"]
+    constant = rows[ForecastId("constant", "tinygsm")]
+    assert constant["brier"] == pytest.approx(2.0)
     tilt = [1 - p + p * math.e for p in (0.25, 0.75)]
-    assert rows["KL optimum, weight 1"]["share"] == pytest.approx(tilt[1] / sum(tilt))
-    assert rows["always tinygsm"]["share_low"] is None  # by construction, whatever the data
-    null = rows["bandit on formats alone (null model)"]
+    assert rows[ForecastId("kl_optimum", "1")]["share"] == pytest.approx(tilt[1] / sum(tilt))
+    assert constant["share_low"] is None  # by construction, whatever the data
+    null = rows[ForecastId("bandit")]
     assert null["share_low"] <= null["share"] <= null["share_high"]
 
 
@@ -146,8 +148,8 @@ def test_one_lucky_completion_makes_no_most_accurate_format() -> None:
     table = forecast_table(
         counts(completions(rows), "easy", [0, 5]), 5, [*FORMATS, "gsm8k"], kl_weight=None, bandit_seeds=2
     )
-    winners = dict(table.select("forecast", "winner").rows())
-    assert winners["most accurate at base"] == winners["replicator flow, end"] == "tinygsm"
+    winners = {forecast_id(row): row["winner"] for row in table.to_dicts()}
+    assert winners[ForecastId("most_accurate")] == winners[ForecastId("replicator")] == "tinygsm"
     # Forcing other formats says nothing of it; forced itself it is as well known as they are.
     for forms, best in ((FORMATS, "tinygsm"), ([*FORMATS, "gsm8k"], "gsm8k")):
         right = {"tinygsm": 20, "omi1": 10, "gsm8k": 30}
@@ -166,10 +168,8 @@ def test_one_lucky_completion_makes_no_most_accurate_format() -> None:
             bandit_seeds=2,
             forced=forced,
         )
-        assert (
-            dict(table.select("forecast", "winner").rows())["most accurate at base, accuracies when forced"]
-            == best
-        )
+        winners = {forecast_id(row): row["winner"] for row in table.to_dicts()}
+        assert winners[ForecastId("most_accurate", "", "forced")] == best
 
 
 def problem_rows(step: int, rights: list[int], num: int = 4, problem_set: str = "easy") -> pl.DataFrame:
@@ -278,9 +278,9 @@ def test_flips_count_both_directions() -> None:
     rows += [greedy(0, "e", False, "arithmetic"), greedy(4, "e", False, "arithmetic")]
     table = flip_errors(completions(rows), "easy", 4)
     assert table.select("flip", "first_error", "count").rows() == [
-        ("wrong to right", "arithmetic", 2),
-        ("wrong to right", "wrong_operation", 1),
-        ("right to wrong", "missing_step", 1),
+        ("gained", "arithmetic", 2),
+        ("gained", "wrong_operation", 1),
+        ("lost", "missing_step", 1),
     ]
     assert table["value"].to_list() == pytest.approx([2 / 3, 1 / 3, 1.0])
 
@@ -292,13 +292,13 @@ def test_two_scorers_side_by_side_or_not_at_all() -> None:
     ]
     rows += [row | {"problem_id": "b"} for row in rows]
     table = two_scorers(completions(rows), "easy", (0, 7))
-    cells = {(r["step"], r["scorer"], r["quantity"]): r["value"] for r in table.to_dicts()}
-    assert cells[0, "ours", "accuracy"] == 0.25
-    assert cells[0, "the paper's", "accuracy"] == 1.0
-    assert cells[7, "the paper's", "share of text"] == 1.0
-    assert cells[0, "the paper's", "accuracy of text"] == 1.0
-    assert (cells[0, "ours", "pass@4"], cells[0, "the paper's", "pass@4"]) == (1.0, 1.0)
-    assert cells[0, "ours", "accuracy of omi1"] == 0.25
+    cells = {(r["step"], r["scorer"], r["quantity"], r["format"]): r["value"] for r in table.to_dicts()}
+    assert cells[0, "ours", "accuracy", ""] == 0.25
+    assert cells[0, "paper", "accuracy", ""] == 1.0
+    assert cells[7, "paper", "format_share", "text"] == 1.0
+    assert cells[0, "paper", "format_accuracy", "text"] == 1.0
+    assert (cells[0, "ours", "pass@4", ""], cells[0, "paper", "pass@4", ""]) == (1.0, 1.0)
+    assert cells[0, "ours", "format_accuracy", "omi1"] == 0.25
     assert two_scorers(completions(written(0, "a", "omi1", 4, 1)), "easy", (0, 7)).is_empty()
 
 
@@ -404,7 +404,8 @@ def test_votes_and_greedy_need_no_training() -> None:
         pl.lit(0.75).alias("maj@4")
     )
     found = no_training(table, "easy")
-    assert dict(zip(found["method"], found["value"], strict=True)) == {
+    labels = [method_label(*(row[name] for name in KEYS)) for row in found.to_dicts()]
+    assert dict(zip(labels, found["value"], strict=True)) == {
         "base, one sample": 0.5, "base, greedy": 0.5, "base, vote of 4": 0.75,
         "after RL, one sample": 1.0, "after RL, greedy": 1.0, "after RL, vote of 4": 0.75,
     }  # fmt: skip

@@ -208,7 +208,7 @@ def test_probes_of_base_and_rl_feed_the_report(smoke):
     assert dict(likely.group_by("writer").len().rows()) == {"checkpoint": 4, "reference": 4}
     page = (smoke / "report.html").read_text()
     assert "base, tinygsm forced" in page
-    assert "Would the base have written it?" in page
+    assert "How likely are the completions under the base and after RL?" in page
     found = collect(smoke).frames["findings"]
     probed = dict(found.filter(pl.col("analysis") == "probes").select("item", "value").rows())
     for label, folder in (("base", steps[0]), ("after RL", steps[3])):

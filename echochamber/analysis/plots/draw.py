@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
-from ..averages import Row, at
+from ..averages import at
+from ..study_folder import JsonObject
 from .look import pen
 
 PASS = (("accuracy", "pass@1", "-", "o"), ("pass@k", "pass@{k}", "--", "s"), ("maj@k", "maj@{k}", ":", "^"))
 
 
 def draw_null(
-    axes: Axes, steps: Sequence[int], null: Mapping[str, Sequence[float]], base: Row | None = None
+    axes: Axes, steps: Sequence[int], null: Mapping[str, Sequence[float]], base: JsonObject | None = None
 ) -> None:
     """Borders of the null model's bands, dotted, from the shares of `base` (step 0) on."""
     start = [0] if base is not None else []
@@ -29,7 +30,7 @@ def draw_null(
         )
 
 
-def draw_bands(axes: Axes, rows: Sequence[Row], formats: Sequence[str]) -> None:
+def draw_bands(axes: Axes, rows: Sequence[JsonObject], formats: Sequence[str]) -> None:
     """Stacked shares with hatches and names on the bands."""
     steps = [row["step"] for row in rows]
     below = [0.0] * len(rows)
@@ -54,7 +55,7 @@ def draw_bands(axes: Axes, rows: Sequence[Row], formats: Sequence[str]) -> None:
         below = above
 
 
-def draw_pass(axes: Axes, rows: Sequence[Row], k: str) -> None:
+def draw_pass(axes: Axes, rows: Sequence[JsonObject], k: str) -> None:
     """pass@1, pass@k and maj@k with intervals."""
     for key, label, dash, marker in PASS:
         path = (key,) if key == "accuracy" else (key, k)
@@ -63,7 +64,7 @@ def draw_pass(axes: Axes, rows: Sequence[Row], k: str) -> None:
 
 def draw_line(
     axes: Axes,
-    rows: Sequence[Row],
+    rows: Sequence[JsonObject],
     path: tuple[str, ...] | None,
     colour: str,
     dash: str,

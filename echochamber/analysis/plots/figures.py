@@ -1,14 +1,14 @@
 """One function per figure. Every function takes tables or runs and returns a figure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib as mpl
 import polars as pl
 from matplotlib.figure import Figure
 
-from ..averages import Row, at, average_rows
+from ..averages import at, average_rows
 from ..runs import Run
+from ..study_folder import JsonObject
 from .draw import draw_bands, draw_line, draw_null, draw_pass
 from .look import COLUMN, PAGE, SETTINGS, legend, pen, share_axis, sheet, step_axis
 
@@ -16,7 +16,7 @@ RARE = 0.02
 """Share under which a format's accuracy is not drawn: a handful of completions gives intervals from 0 to 1."""
 
 
-def checkpoints(runs: Sequence[Run], chosen: tuple[str, str]) -> list[Row]:
+def checkpoints(runs: Sequence[Run], chosen: tuple[str, str]) -> list[JsonObject]:
     """One averaged row per step that all runs have."""
     shared = set.intersection(*[set(run.steps(chosen)) for run in runs]) if runs else set()
     rows = []
@@ -94,7 +94,7 @@ def arms(
     return figure
 
 
-def dose(finals: Mapping[float, Row], label: str, k: str) -> Figure:
+def dose(finals: Mapping[float, JsonObject], label: str, k: str) -> Figure:
     """The paper's Figure 5: final pass rates against a dose, such as copies of one source, on a log2 axis."""
     figure, (axes,) = sheet(COLUMN, 2.2)
     with mpl.rc_context(SETTINGS):
@@ -131,11 +131,11 @@ def style(table: pl.DataFrame, name: str, feature: str) -> Figure:
     return figure
 
 
-def _known(row: Mapping[str, Any]) -> list[float] | None:
+def _known(row: JsonObject) -> list[float] | None:
     return [row["low"], row["high"]] if row["low"] is not None else None
 
 
-def pass_curves(base: Row, final: Row) -> Figure:
+def pass_curves(base: JsonObject, final: JsonObject) -> Figure:
     """pass@k and maj@k to the largest k, before and after RL."""
     figure, cells = sheet(PAGE, 2.2, columns=2, sharey=True)
     with mpl.rc_context(SETTINGS):
@@ -230,7 +230,7 @@ def floors(table: pl.DataFrame) -> Figure:
 
 
 def estimates(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[JsonObject],
     labels: Sequence[str],
     meaning: str,
     shares: bool = False,

@@ -1,6 +1,6 @@
 """All figures that a study has data for, as PNG and SVG."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,20 +10,22 @@ from matplotlib.figure import Figure
 from ...core.artifacts import make_folder
 from ..averages import average_rows
 from ..null_model import null_path, thin
-from ..questions.chance_floor import pass_variants
-from ..questions.coverage import coverage_precision
+from ..questions.chance_floor import variants_over_seeds
+from ..questions.coverage import coverage_parts, gain_parts
 from ..questions.estimates import over_seeds
-from ..questions.first_errors import flip_errors
-from ..questions.forecasts import forecast_tables, over_runs, shared_forecasts
+from ..questions.first_errors import FLIP_LABELS, error_label, errors_of_runs
+from ..questions.forecasts import OBSERVED, forecast_label, forecasts_of_runs, score_over_seeds
 from ..questions.format_style import style_estimates
-from ..questions.likelihood import likelihood_changes
-from ..questions.paper_scorer import two_scorers
-from ..questions.score_changes import paired_gains
-from ..questions.selection_or_skill import selection_or_skill
-from ..questions.support import support as support_rows
-from ..questions.training_free import method_rows
-from ..run_inputs import RunInputs, run_inputs
-from ..runs import Run, complete_runs, ends, find_runs, problem_sets, written_formats
+from ..questions.likelihood import QUANTITIES, likelihood_over_seeds
+from ..questions.paper_scorer import KEYS as SCORER_KEYS
+from ..questions.paper_scorer import SCORERS, scores_by_scorer
+from ..questions.score_changes import gains_over_seeds
+from ..questions.selection_or_skill import selection_parts
+from ..questions.support import support_over_seeds
+from ..questions.training_free import KEYS as METHOD_KEYS
+from ..questions.training_free import method_label, methods_over_seeds
+from ..run_inputs import RunGroup, RunInputs, load_groups
+from ..runs import Run, complete_runs, ends, find_runs, problem_sets, shared_k, written_formats
 from ..study_folder import Study, load_study
 from . import figures
 from .doses import copies_series
@@ -32,6 +34,8 @@ from .look import SETTINGS
 DOTS_PER_INCH = 300
 MOST_ARMS = 6
 """Arms that fit beside each other on a page."""
+Named = tuple[str, Figure]
+"""File name without ending, and the figure."""
 
 
 def save_figures(study_folder: Path, output: Path | None = None) -> list[Path]:
@@ -51,35 +55,29 @@ def save_figures(study_folder: Path, output: Path | None = None) -> list[Path]:
     return written
 
 
-def study_figures(study: Study) -> Iterator[tuple[str, Figure]]:
+def study_figures(study: Study) -> Iterator[Named]:
     """(file name without ending, figure), group by group."""
     runs = find_runs(study)
     sets = problem_sets(runs)
     if not sets:
         return
-    formats = written_formats(runs)
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        groups.setdefault("-".join(part for part in run.group if part), []).append(run)
-    k = shared_k(runs, sets[0])
-    groups = {label: complete_runs(members, sets[0]) for label, members in groups.items()}
-    for label, members in groups.items():
-        yield (
-            f"dynamics-{label}",
-            figures.dynamics(members, sets[0], formats, k, null_of(study, members, formats)),
-        )
-        inputs = [run_inputs(study, run, sets[0]) for run in members]
-        yield from _group_figures(label, inputs, sets[0])
-        for name, figure in (*analysis_figures(inputs, sets[0]), *record_figures(study, inputs, sets[0][0])):
+    formats, k = written_formats(runs), shared_k([row for run in runs for row in ends(run, sets[0]) if row])
+    groups = load_groups(study, runs, sets[0])
+    complete: list[Run] = []
+    for group in groups:
+        members = complete_runs([run for run in runs if run.group == group.parts], sets[0])
+        complete += members
+        label = "-".join(part for part in group.parts if part)
+        null = null_of(study, members, formats)
+        yield f"dynamics-{label}", figures.dynamics(members, sets[0], formats, k, null)
+        for name, figure in _group_figures(group, members, sets[0]):
             yield f"{name}-{label}", figure
     if len(groups) > 1:
         yield from dose_figures(study, runs, sets[0], k)
-        yield from side_by_side([run for members in groups.values() for run in members], sets[0], formats, k)
+        yield from side_by_side(complete, sets[0], formats, k)
 
 
-def side_by_side(
-    runs: list[Run], chosen: tuple[str, str], formats: list[str], k: str
-) -> Iterator[tuple[str, Figure]]:
+def side_by_side(runs: list[Run], chosen: tuple[str, str], formats: list[str], k: str) -> Iterator[Named]:
     """What differs in one thing alone: the arms of one base, the mixtures of one arm, the sizes of one mixture."""
     parts = ("mixture", "size", "arm")
     for i, varied in enumerate(("mixtures", "sizes", "arms")):
@@ -94,38 +92,36 @@ def side_by_side(
                 yield name, figures.arms(dict(found[start : start + MOST_ARMS]), chosen, formats, k)
 
 
-def _group_figures(
-    label: str, inputs: list[RunInputs], chosen: tuple[str, str]
-) -> Iterator[tuple[str, Figure]]:
-    runs = [one.run for one in inputs]
+def _group_figures(group: RunGroup, runs: Sequence[Run], chosen: tuple[str, str]) -> Iterator[Named]:
+    """Figures of one group; those of the analyses only where its files could be read."""
     base, final = ([row for run in runs if (row := ends(run, chosen)[i])] for i in (0, 1))
     if len(base) == len(final) == len(runs):
-        yield f"pass-curves-{label}", figures.pass_curves(average_rows(base), average_rows(final))
-    tables = [one.problems for one in inputs if one.problems is not None]
-    if len(tables) == len(runs):
-        gains = over_seeds([paired_gains(table) for table in tables], ["problem_set", "quantity"])
-        if len(gains):
-            yield f"transfer-{label}", figures.transfer(gains)
-    known = [one.records for one in inputs if one.records is not None]
-    if len(known) < len(runs):
+        yield "pass-curves", figures.pass_curves(average_rows(base), average_rows(final))
+    if group.inputs:
+        yield from curve_figures(group.inputs, chosen)
+        yield from estimate_figures(group.inputs, chosen[0])
+        yield from record_figures(group.inputs, chosen[0])
+
+
+def curve_figures(inputs: Sequence[RunInputs], chosen: tuple[str, str]) -> Iterator[Named]:
+    """Transfer between problem sets, support, and style over steps."""
+    gains = gains_over_seeds(inputs)
+    if gains is not None:
+        yield "transfer", figures.transfer(gains)
+    supported = support_over_seeds(inputs, chosen[0])
+    if supported is not None and supported["value"].drop_nulls().len():
+        yield "support", figures.support(supported)
+    tables = [one.records for one in inputs if one.records is not None]
+    if len(tables) < len(inputs):
         return
-    found = over_seeds(
-        [support_rows(one.records, chosen[0], one.last) for one in inputs if one.records is not None],
-        ["k", "kind"],
-        clip=(0, 1),
-    )
-    if found["value"].drop_nulls().len():
-        yield f"support-{label}", figures.support(found)
-    steps = sorted(set.intersection(*[set(run.steps(chosen)) for run in runs]))
+    steps = sorted(set.intersection(*[set(one.run.steps(chosen)) for one in inputs]))
     keys = ["format", "feature", "word", "step"]
-    styles = over_seeds([style_estimates(table, chosen[0], steps) for table in known], keys, clip=(0, 1))
+    styles = over_seeds([style_estimates(table, chosen[0], steps) for table in tables], keys, clip=(0, 1))
     for name, feature in styles.select("format", "feature").unique(maintain_order=True).rows():
-        yield f"style-{name}-{feature}-{label}", figures.style(styles, name, feature)
+        yield f"style-{name}-{feature}", figures.style(styles, name, feature)
 
 
-def dose_figures(
-    study: Study, runs: list[Run], chosen: tuple[str, str], k: str
-) -> Iterator[tuple[str, Figure]]:
+def dose_figures(study: Study, runs: list[Run], chosen: tuple[str, str], k: str) -> Iterator[Named]:
     """Pass rates after RL against the copies of one source, for each size and arm that has them."""
     for source, series in copies_series(study.recipe.get("mixtures") or {}).items():
         for size, arm in dict.fromkeys((run.size, run.arm) for run in runs if run.arm):
@@ -154,95 +150,54 @@ def null_of(
     }
 
 
-def analysis_figures(inputs: list[RunInputs], chosen: tuple[str, str]) -> Iterator[tuple[str, Figure]]:
-    """Dots with intervals for the analyses that are no curves: selection, baselines, coverage, errors."""
-    if any(
-        one.counted is None or one.problems is None or one.records is None or not one.last for one in inputs
-    ):
-        return
-    name = chosen[0]
-    split = [
-        selection_or_skill(one.counted, one.last, one.formats, one.forced)
-        for one in inputs
-        if one.counted is not None
-    ]
-    if all(len(table) for table in split):
+def estimate_figures(inputs: Sequence[RunInputs], problem_set: str) -> Iterator[Named]:
+    """Dots with intervals: selection or skill, baselines without training, coverage, first errors."""
+    split = selection_parts(inputs)
+    if split:
         rows = over_seeds(split, ["part"]).to_dicts()
-        yield "selection", figures.estimates(rows, [row["part"] for row in rows], "accuracy gain (points)")
-    methods = [method_rows(one, name) for one in inputs]
-    if all(len(table) for table in methods):
-        rows = over_seeds(methods, ["method"], clip=(0, 1)).to_dicts()
-        yield (
-            "baselines",
-            figures.estimates(rows, [row["method"] for row in rows], "accuracy (%)", shares=True),
-        )
-    covered = [coverage_precision(one.problems, name) for one in inputs if one.problems is not None]
-    if all(len(table) for table in covered):
-        rows = over_seeds(covered, ["quantity", "side"]).filter(pl.col("side") == "gain").to_dicts()
-        yield (
-            "coverage",
-            figures.estimates(rows, [row["quantity"] for row in rows], "part of the accuracy gain (points)"),
-        )
-    flips = [flip_errors(one.records, name, one.last) for one in inputs if one.records is not None]
-    if all(len(table) for table in flips) and not set(pl.concat(flips)["first_error"]) <= {"not checked"}:
+        labels = [row["part"] for row in rows]
+        yield "selection", figures.estimates(rows, labels, "accuracy gain (percentage points)")
+    methods = methods_over_seeds(inputs, problem_set)
+    if methods is not None:
+        rows = methods.to_dicts()
+        labels = [method_label(*(row[name] for name in METHOD_KEYS)) for row in rows]
+        yield "baselines", figures.estimates(rows, labels, "accuracy (%)", shares=True)
+    covered = coverage_parts(inputs, problem_set)
+    if covered:
+        rows = gain_parts(covered).to_dicts()
+        labels = [row["quantity"] for row in rows]
+        yield "coverage", figures.estimates(rows, labels, "part of the accuracy gain (percentage points)")
+    flips = errors_of_runs(inputs, problem_set)
+    if flips and all(len(table) for table in flips):
         rows = over_seeds(flips, ["flip", "first_error"], clip=(0, 1)).to_dicts()
-        yield (
-            "errors",
-            figures.estimates(
-                rows,
-                [f"{row['flip']}: {row['first_error']}" for row in rows],
-                "share of the flip (%)",
-                shares=True,
-            ),
-        )
+        labels = [f"{FLIP_LABELS[row['flip']]}: {error_label(row['first_error'])}" for row in rows]
+        yield "errors", figures.estimates(rows, labels, "share of the flip (%)", shares=True)
 
 
-def shared_k(runs: list[Run], chosen: tuple[str, str]) -> str:
-    """Largest k that the base and the last checkpoint of every run know."""
-    rows = [row for run in runs for row in ends(run, chosen) if row]
-    known = [{int(k) for k, value in row["pass@k"].items() if value is not None} for row in rows]
-    return str(max(set.intersection(*known), default=1)) if known else "1"
-
-
-def record_figures(study: Study, inputs: list[RunInputs], chosen: str) -> Iterator[tuple[str, Figure]]:
-    """Figures of the analyses that read every completion or a probe: forecasts, chance floor, scorers, likelihood."""
-    if forecasts := forecast_tables(study, inputs):
-        names = [name for name in shared_forecasts(forecasts) if name != "what happened"]
-        rows = [over_runs(forecasts, name, "brier") for name in names]
-        yield "forecasts", figures.estimates(rows, names, "Brier score (lower is better)", scale=1)
-    found = [(one.records, one.last) for one in inputs if one.records is not None and one.last]
-    if len(found) == len(inputs):
-        last = pl.col("step") > 0
-        variants = [
-            pass_variants(records, chosen, (0, step)).with_columns(last=last) for records, step in found
+def record_figures(inputs: Sequence[RunInputs], problem_set: str) -> Iterator[Named]:
+    """Figures of the analyses that read every completion or a probe."""
+    forecasts = {name: rows for name, rows in forecasts_of_runs(inputs).items() if name != OBSERVED}
+    if forecasts:
+        scores = [score_over_seeds(rows, "brier") for rows in forecasts.values()]
+        labels = [forecast_label(name) for name in forecasts]
+        yield "forecasts", figures.estimates(scores, labels, "Brier score (lower is better)", scale=1)
+    variants = variants_over_seeds(inputs, problem_set)
+    if variants is not None:
+        yield "floors", figures.floors(variants)
+    scored = scores_by_scorer(inputs, problem_set)
+    if scored:
+        joined = over_seeds(scored, [*SCORER_KEYS, "last"], clip=(0, 1))
+        rows = joined.filter(pl.col("format") == "").sort("quantity", maintain_order=True).to_dicts()
+        labels = [
+            f"{row['quantity']}, {SCORERS[row['scorer']]}, {'after' if row['last'] else 'before'}"
+            for row in rows
         ]
-        yield "floors", figures.floors(over_seeds(variants, ["last", "kind", "k"], clip=(0, 1)))
-        scored = [two_scorers(records, chosen, (0, step)).with_columns(last=last) for records, step in found]
-        if all(len(table) for table in scored):
-            rows = (
-                over_seeds(scored, ["quantity", "scorer", "last"], clip=(0, 1))
-                .filter(~pl.col("quantity").str.contains(" of "))
-                .to_dicts()
-            )
-            labels = [
-                f"{row['quantity']}, {row['scorer']}, {'after' if row['last'] else 'before'}" for row in rows
-            ]
-            yield "scorers", figures.estimates(rows, labels, "right (%)", shares=True)
-    likely = [
-        likelihood_changes(one.probed["likelihood"], chosen) for one in inputs if "likelihood" in one.probed
-    ]
-    if len(likely) == len(inputs) and all(len(table) for table in likely):
-        rows = (
-            over_seeds(likely, ["writer", "quantity", "unit"])
-            .filter(pl.col("quantity").str.starts_with("per token"))
-            .to_dicts()
-        )
-        yield (
-            "likelihood",
-            figures.estimates(
-                rows,
-                [f"by {row['writer']}, {row['quantity'][10:]}" for row in rows],
-                "nats per token",
-                scale=1,
-            ),
-        )
+        yield "scorers", figures.estimates(rows, labels, "correct (%)", shares=True)
+    likely = likelihood_over_seeds(inputs, problem_set)
+    if likely is not None:
+        rows = likely.filter(pl.col("quantity").is_in(["token_logprob_base", "token_logprob_rl"])).to_dicts()
+        labels = [
+            f"written {'by the base' if row['writer'] == 'base' else 'after RL'}, {QUANTITIES[row['quantity']]}"
+            for row in rows
+        ]
+        yield "likelihood", figures.estimates(rows, labels, "log-probability (nats per token)", scale=1)

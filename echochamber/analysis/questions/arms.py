@@ -1,12 +1,12 @@
 """RL arms side by side: what each gained, what it cost, how far it collapsed; one row per run."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from ..runs import Run
+from ..study_folder import JsonObject
 
 TAKEN_OVER = 0.9
 
@@ -22,7 +22,7 @@ def arm_rows(runs: Sequence[Run], problem_set: tuple[str, str], k: int = 8) -> p
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _row(run: Run, problem_set: tuple[str, str], k: str) -> dict[str, Any] | None:
+def _row(run: Run, problem_set: tuple[str, str], k: str) -> JsonObject | None:
     steps = run.steps(problem_set)
     first, last = (
         (run.row(problem_set, step) for step in (steps[0], steps[-1])) if len(steps) > 1 else (None, None)
@@ -47,7 +47,7 @@ def _row(run: Run, problem_set: tuple[str, str], k: str) -> dict[str, Any] | Non
     } | _training(run.dense)
 
 
-def _training(dense: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _training(dense: Sequence[JsonObject]) -> JsonObject:
     """Cost and distance from the training log."""
     completions = np.cumsum([row.get("num_completions") or 0 for row in dense])
     over = [

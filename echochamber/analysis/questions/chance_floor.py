@@ -1,7 +1,6 @@
-"""Solved, or guessed? pass@k beside right by right steps, and right by chance."""
+"""How much of pass@k is guessing? pass@k on answers, on whole solutions, and by chance."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,10 +11,13 @@ from ...stats.bootstrap import (
     problem_weights,
 )
 from ...stats.pass_at_k import pass_at_k, powers_up_to
-from ..page_table import NOT_ESTIMABLE, Cell, PageTable, share, target
+from ..page_table import Cell, PageTable, both_ends, share
 from ..run_inputs import RunInputs
-from ..study_folder import Study
-from .estimates import ESTIMATE, estimate, over_seeds
+from ..study_folder import JsonObject
+from .estimates import ESTIMATE, UNKNOWN, Schema, estimate, of_every_run, over_seeds
+
+KINDS = {"answer": "Correct answer", "steps": "Correct steps", "chance": "Chance floor"}
+"""Kinds of success and how they are called on the page and in figures."""
 
 
 def pass_variants(
@@ -23,11 +25,11 @@ def pass_variants(
 ) -> pl.DataFrame:
     """pass@k of three kinds of success: `answer` right, `steps` right too, and `chance`.
 
-    Chance: references permuted among the problems of one family and magnitude (as many digits), the
-    exact mean over every other problem's reference, equal ones among them; a model that reads only
-    what kind of problem it is scores no less on its own references than that. Problems without another
-    of their kind are left out of it. `steps` counts completions whose process was checked and right,
-    and is left out where no process was checked. Columns: step, kind, k, value, low, high.
+    Chance: a problem's completions are graded against the references of the other problems of its family
+    and magnitude (as many digits), equal ones among them. It is the exact mean over all of them. A model
+    that reads only the kind of problem scores no less on its own references. Problems without another of
+    their kind are left out. `steps` counts completions whose process was checked and right; it is left
+    out where no process was checked. Columns: step, kind, k, value, low, high.
     """
     columns = ["step", "problem_id", "family", "reference", "answer", "correct", "process"]
     wanted = records.filter(
@@ -43,18 +45,18 @@ def pass_variants(
         rows += _curve(part, step, "answer", "correct", seed)
         rows += _curve(part, step, "steps", "steps", seed) if checked else []
         rows += _floor(part, step, seed)
-    schema: dict[str, Any] = {"step": pl.Int64, "kind": pl.String, "k": pl.Int64}
+    schema: Schema = {"step": pl.Int64, "kind": pl.String, "k": pl.Int64}
     return pl.DataFrame(rows, schema=schema | ESTIMATE)
 
 
-def _floor(part: pl.DataFrame, step: int, seed: int) -> list[dict[str, Any]]:
+def _floor(part: pl.DataFrame, step: int, seed: int) -> list[JsonObject]:
     """The chance floor's curve, over problems that have others of their kind."""
     table = chance_matches(part)
     if not len(table):
         return []
     problems = table.select("problem_id", "n").unique().sort("problem_id")
-    place = {name: i for i, name in enumerate(problems["problem_id"])}
-    row = np.array([place[name] for name in table["problem_id"]], dtype=int)
+    index = {name: i for i, name in enumerate(problems["problem_id"])}
+    row = np.array([index[name] for name in table["problem_id"]], dtype=int)
     n, c, weight = (table[name].to_numpy().astype(float) for name in ("n", "c", "weight"))
     weights, rows = problem_weights(len(problems), seed), []
     for k in powers_up_to(int(problems["n"].to_numpy().min())):
@@ -67,10 +69,11 @@ def _floor(part: pl.DataFrame, step: int, seed: int) -> list[dict[str, Any]]:
 
 
 def chance_matches(part: pl.DataFrame) -> pl.DataFrame:
-    """problem_id, n completions, and per distinct reference of the other problems of its kind: c completions that give it, its weight.
+    """One row per problem and distinct reference of the other problems of its kind.
 
-    The weights of one problem are shares of the other problems; a reference that no completion of the
-    problem gives is left out but for one row, so that every problem with others is there.
+    Columns: problem_id, n (completions), c (completions that give that reference), weight. The weights of
+    one problem are shares of the other problems. A reference that no completion of the problem gives is
+    left out but for one row, so that every problem with others is there.
     """
     kinds = (
         part.select("problem_id", "family", "reference")
@@ -100,7 +103,7 @@ def chance_matches(part: pl.DataFrame) -> pl.DataFrame:
 
 
 def _plain(column: pl.Series) -> pl.Expr:
-    """The column with one spelling per number, so that `18.0` and `1,000` meet `18` and `1000`; other texts as they are."""
+    """The column with one spelling per number: `18.0` is `18`, `1,000` is `1000`; other texts stay."""
     spelled = column.drop_nulls().unique().to_list()
     return pl.col(column.name).replace_strict(
         spelled, [_canonical(text) for text in spelled], default=None, return_dtype=pl.String
@@ -114,7 +117,7 @@ def _canonical(text: str) -> str:
         return text.strip()
 
 
-def _curve(judged: pl.DataFrame, step: int, kind: str, column: str, seed: int) -> list[dict[str, Any]]:
+def _curve(judged: pl.DataFrame, step: int, kind: str, column: str, seed: int) -> list[JsonObject]:
     counts = judged.group_by("problem_id").agg(n=pl.len(), c=pl.col(column).sum()).sort("problem_id")
     if not len(counts):
         return []
@@ -127,28 +130,37 @@ def _curve(judged: pl.DataFrame, step: int, kind: str, column: str, seed: int) -
     ]
 
 
-def variants_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageTable | None:
+def variants_over_seeds(inputs: Sequence[RunInputs], problem_set: str) -> pl.DataFrame | None:
+    """`pass_variants` of a group at both ends: last (after RL?), kind, k, value, low, high."""
+
+    def make(one: RunInputs) -> pl.DataFrame | None:
+        if one.records is None or not one.last:
+            return None
+        return pass_variants(one.records, problem_set, (0, one.last)).with_columns(last=pl.col("step") > 0)
+
+    tables = of_every_run(inputs, make)
+    return over_seeds(tables, ["last", "kind", "k"], clip=(0, 1)) if tables else None
+
+
+def variants_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable | None:
     """pass@k on answers, on whole solutions, and by chance."""
-    found = [
-        pass_variants(one.records, chosen, (0, one.last)).with_columns(last=pl.col("step") > 0)
-        for one in inputs
-        if one.records is not None and one.last
-    ]
-    if not found or len(found) < len(inputs):
+    joined = variants_over_seeds(inputs, problem_set)
+    if joined is None:
         return None
-    joined = over_seeds(found, ["last", "kind", "k"], clip=(0, 1))
-    names = {
-        "answer": "Right answer",
-        "steps": "By right steps",
-        "chance": "Chance floor",
-    }
-    cells = {(row["k"], row["kind"], row["last"]): share(row) for row in joined.iter_rows(named=True)}
-    goals = {False: target(inputs[0], step=0), True: target(inputs[0])}
-    sides = [(kind, last) for kind in names if any(kind == key[1] for key in cells) for last in goals]
+    found = {(row["k"], row["kind"], row["last"]): row for row in joined.iter_rows(named=True)}
+    goals = both_ends(inputs[0])
+    sides = [(kind, last) for kind in KINDS if any(kind == key[1] for key in found) for last in goals]
     rows = [
-        [Cell(str(k)), *(cells.get((k, *side), NOT_ESTIMABLE).to(goals[side[1]]) for side in sides)]
-        for k in sorted({key[0] for key in cells})
+        [
+            Cell(str(k)),
+            *(share(found.get((k, *side), UNKNOWN)).to(goals[side[1]]) for side in sides),
+        ]
+        for k in sorted({key[0] for key in found})
     ]
-    columns = ["k", *(f"{names[kind]}, {'after' if last else 'before'}" for kind, last in sides)]
-    note = "Chance that at least one of k tries succeeds. Right steps: every step checked and right. Chance floor: completions held against the answer of another problem of the same family and size. "
-    return PageTable("Solved, or guessed?", columns, rows, note)
+    columns = ["k", *(f"{KINDS[kind]}, {'after' if last else 'before'}" for kind, last in sides)]
+    note = (
+        "Chance that at least one of k tries succeeds. Correct steps: every step was checked and is right. "
+        "Chance floor: completions are graded against the answers of other problems of the same family and "
+        "magnitude."
+    )
+    return PageTable("chance_floor", "How much of pass@k is guessing?", columns, rows, note)

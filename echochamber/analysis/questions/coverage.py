@@ -1,7 +1,6 @@
-"""Coverage or precision: are more problems solved, or the same ones more often?"""
+"""Does RL solve more problems, or the same problems more often? Coverage and precision."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,10 +12,9 @@ from ...stats.bootstrap import (
     ratio_interval,
     resampled_interval,
 )
-from ..page_table import Cell, PageTable, share, signed, target
+from ..page_table import Cell, PageTable, both_ends, share, signed, target
 from ..run_inputs import RunInputs
-from ..study_folder import Study
-from .estimates import ESTIMATE, estimate, over_seeds
+from .estimates import ESTIMATE, Schema, estimate, of_every_run, over_seeds
 from .score_changes import paired_ends
 
 
@@ -34,7 +32,7 @@ def coverage_precision(problems: pl.DataFrame, problem_set: str, seed: int = 0) 
         for name in before.columns
         if name.startswith("pass@") and _complete(before, after, name)
     ]
-    schema: dict[str, Any] = {"k": pl.Int64, "quantity": pl.String, "side": pl.String} | ESTIMATE
+    schema: Schema = {"k": pl.Int64, "quantity": pl.String, "side": pl.String, **ESTIMATE}
     if not ks or max(ks) < 2:
         return pl.DataFrame(schema=schema)
     k = max(ks)
@@ -85,40 +83,46 @@ def _complete(before: pl.DataFrame, after: pl.DataFrame, name: str) -> bool:
     return len(before) > 1 and all(name in t.columns and t[name].null_count() == 0 for t in tables)
 
 
-def coverage_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageTable | None:
-    """More problems solved at all, or solved ones solved more often."""
-    tables = [coverage_precision(one.problems, chosen) for one in inputs if one.problems is not None]
-    tables = [table for table in tables if len(table)]
-    if not tables or len(tables) < len(inputs) or len({table["k"][0] for table in tables}) > 1:
+def coverage_parts(inputs: Sequence[RunInputs], problem_set: str) -> list[pl.DataFrame]:
+    """`coverage_precision` of every run; empty where some run has none or another k."""
+
+    def make(one: RunInputs) -> pl.DataFrame | None:
+        return None if one.problems is None else coverage_precision(one.problems, problem_set)
+
+    tables = of_every_run(inputs, make)
+    return tables if len({table["k"][0] for table in tables}) == 1 else []
+
+
+def gain_parts(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The two parts of the accuracy gain over seeds: quantity, value, low, high."""
+    return over_seeds([table.filter(pl.col("side") == "gain") for table in tables], ["quantity"])
+
+
+def coverage_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable | None:
+    """Coverage and precision before and after, and their parts of the accuracy gain."""
+    tables = coverage_parts(inputs, problem_set)
+    if not tables:
         return None
     k = tables[0]["k"][0]
-    shares = over_seeds(
-        [t.filter(pl.col("side") != "gain") for t in tables], ["quantity", "side"], clip=(0, 1)
-    )
-    cells = {(row["quantity"], row["side"]): share(row) for row in shares.iter_rows(named=True)}
-    gains = over_seeds([t.filter(pl.col("side") == "gain") for t in tables], ["quantity"])
-    parts = {
-        row["quantity"]: signed(row["value"], (row["low"], row["high"]))
-        for row in gains.iter_rows(named=True)
-    }
-    names = {
-        "coverage": f"coverage: pass@{k}",
-        "precision": f"precision: accuracy / pass@{k}",
-    }
-    goals = (target(inputs[0], step=0), target(inputs[0]), target(inputs[0], change="gained"))
+    ends = [table.filter(pl.col("side") != "gain") for table in tables]
+    shares = over_seeds(ends, ["quantity", "side"], clip=(0, 1)).iter_rows(named=True)
+    found = {(row["quantity"], row["side"]): row for row in shares}
+    gains = {row["quantity"]: row for row in gain_parts(tables).iter_rows(named=True)}
+    names = {"coverage": f"coverage: pass@{k}", "precision": f"precision: accuracy / pass@{k}"}
+    goals = both_ends(inputs[0])
     rows = [
         [
             Cell(label),
-            *(
-                cell.to(goal)
-                for cell, goal in zip(
-                    (cells[name, "before"], cells[name, "after"], parts[name]), goals, strict=True
-                )
-            ),
+            share(found[name, "before"]).to(goals[False]),
+            share(found[name, "after"]).to(goals[True]),
+            signed(gains[name]).to(target(inputs[0], change="gained")),
         ]
         for name, label in names.items()
     ]
-    note = f"Coverage: a problem is solved at all within {k} tries. Accuracy is coverage times precision; the last column splits its gain between the two, exactly. "
-    return PageTable(
-        "More problems, or the same ones more often?", ["Part", "Before", "After", "Of the gain"], rows, note
+    note = (
+        f"Coverage is the share of problems that at least one of {k} tries solves. Accuracy is coverage times "
+        "precision. The last column splits the accuracy gain exactly between the two."
     )
+    columns = ["Part", "Before", "After", "Part of the accuracy gain"]
+    question = "Does RL solve more problems, or the same problems more often?"
+    return PageTable("coverage", question, columns, rows, note)

@@ -1,15 +1,20 @@
-"""The tidy columns of every estimate, and several seeds joined."""
+"""The columns of every estimate, tables of every run, and several seeds joined."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
 
 from ...stats.intervals import Interval
 from ..averages import seed_interval
+from ..run_inputs import RunInputs
 
-ESTIMATE: dict[str, Any] = {"value": pl.Float64, "low": pl.Float64, "high": pl.Float64}
+Schema = dict[str, type[pl.DataType]]
+"""Column -> Polars type."""
+ESTIMATE: Schema = {"value": pl.Float64, "low": pl.Float64, "high": pl.Float64}
+"""Columns of an estimate with its 95% interval; null where it is not estimable."""
+UNKNOWN: dict[str, float | None] = {"value": None, "low": None, "high": None}
+"""A row that is not there."""
 
 
 def estimate(value: float, bounds: Interval | None) -> dict[str, float | None]:
@@ -29,7 +34,8 @@ def over_seeds(
     if len(tables) == 1:
         return tables[0].select(*keys, *ESTIMATE)
     rows = []
-    schema: dict[str, Any] = {key: tables[0].schema[key] for key in keys} | ESTIMATE
+    types = tables[0].schema
+    schema: dict[str, pl.DataType | type[pl.DataType]] = {**{key: types[key] for key in keys}, **ESTIMATE}
     for key, group in pl.concat([table.select(*keys, *ESTIMATE) for table in tables]).group_by(
         keys, maintain_order=True
     ):
@@ -44,3 +50,11 @@ def over_seeds(
             dict(zip(keys, key, strict=True)) | estimate(mean, (bounds[0], bounds[1]) if bounds else None)
         )
     return pl.DataFrame(rows, schema=schema)
+
+
+def of_every_run(
+    inputs: Sequence[RunInputs], make: Callable[[RunInputs], pl.DataFrame | None]
+) -> list[pl.DataFrame]:
+    """One table per run; empty where some run has none: all rows must be of the same seeds."""
+    tables = [table for one in inputs if (table := make(one)) is not None and len(table)]
+    return tables if len(tables) == len(inputs) else []

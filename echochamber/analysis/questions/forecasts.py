@@ -1,35 +1,65 @@
-"""Could the winner be forecast from the base? The forecasts' scores, beside simple baselines."""
+"""Could the winner be predicted from the base? Forecasts of the final shares, scored beside naive baselines."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
-from ...stats.bootstrap import (
-    problem_weights,
-    resampled_interval,
-)
+from ...stats.bootstrap import problem_weights, resampled_interval
 from ...stats.forecast import brier, total_variation
 from ...stats.intervals import wilson
 from ..averages import seed_interval
 from ..completion_counts import matrices, shared_problems
 from ..kl_weight import kl_weight
 from ..number_text import percent
-from ..page_table import Cell, PageTable, number, share, target
+from ..page_table import Cell, Goal, PageTable, number, share, target
 from ..run_inputs import RunInputs
-from ..runs import rl_config, rollout_size
-from ..study_folder import Study
-from .forecast_makers import Forecast, _Base, _makers, _mean, _Null
+from ..runs import rollout_size
+from ..study_folder import JsonObject
+from .estimates import Schema
+from .forecasters import BanditForecast, BaseFormats, Forecast, ForecastId, forecasters, weighted_mean
 
 RESAMPLES = 200
-SCORES = ("share", "total_variation", "brier")
-SCHEMA: dict[str, Any] = {"forecast": pl.String, "winner": pl.String, "hit": pl.Boolean} | dict.fromkeys(
-    [f"{score}{bound}" for score in SCORES for bound in ("", "_low", "_high")], pl.Float64
-)
+SCORES = {"share": 1.0, "total_variation": 1.0, "brier": 2.0}
+"""Scores and their largest value; `share` is that of the predicted winner."""
+_SCORE_COLUMNS = [f"{score}{bound}" for score in SCORES for bound in ("", "_low", "_high")]
+SCHEMA: Schema = {
+    **dict.fromkeys(ForecastId._fields, pl.String),
+    **{"winner": pl.String, "hit": pl.Boolean},
+    **dict.fromkeys(_SCORE_COLUMNS, pl.Float64),
+}
 POINT_MASS = 1 - 1e-9
-"""A forecast's share above which it is certain by construction: no data could move it."""
+"""A forecast's share above which it is certain by construction: no data could change it."""
+OBSERVED = ForecastId("observed")
+LABELS = {
+    "observed": "observed after RL",
+    "replicator": "replicator flow, end",
+    "bandit": "bandit on formats alone (null model)",
+    "most_accurate": "most accurate at base",
+    "most_frequent": "most frequent at base",
+    "constant": "always {setting}",
+}
+
+
+def forecast_label(found: ForecastId) -> str:
+    """A forecast in words.
+
+    >>> forecast_label(ForecastId("kl_optimum", "0.1", "forced"))
+    'KL optimum, weight 0.1, accuracies when forced'
+    """
+    if found.forecast == "kl_optimum":
+        label = (
+            f"KL optimum, weight {found.setting}" if found.setting else "KL optimum, limit of small weight"
+        )
+    else:
+        label = LABELS[found.forecast].format(setting=found.setting)
+    return label + (", accuracies when forced" if found.accuracies == "forced" else "")
+
+
+def forecast_id(row: Mapping[str, str]) -> ForecastId:
+    """Which forecast a row of `forecast_table` is of."""
+    return ForecastId(*(row[name] for name in ForecastId._fields))  # type: ignore[arg-type]
 
 
 def forecast_table(
@@ -45,145 +75,94 @@ def forecast_table(
 ) -> pl.DataFrame:
     """Forecasts of the shares at step `last` from `completion_counts.counts` of the base and of that step.
 
-    Columns: forecast, winner, hit, and share (of that winner), total_variation, brier, each with _low and
-    _high from a bootstrap by problem. `kl_weight` is the weight the algorithm really optimises
-    (`stats.forecast.effective_kl_weight`); None shows the limit of small weights instead and says so in
-    the name. Accuracies are those of the formats that the base chose itself; with `forced`
-    (`completion_counts.forced_counts`) each forecast is made a second time from accuracies under forced decoding.
-    The replicator flow and the most accurate format leave out those under `FEWEST` of the base's completions.
-    The bandit is the mean of `bandit_seeds` runs of `last` steps, each on its own resample. A forecast that
-    puts everything on one format in every resample has no interval of its share: it is 1 by construction.
+    Columns: forecast, setting, accuracies (`ForecastId`), winner, hit, and share (of that winner),
+    total_variation, brier, each with _low and _high from a bootstrap by problem. The first row is what
+    was observed. `kl_weight` is the weight that the algorithm really optimises
+    (`stats.forecast.effective_kl_weight`); None gives the limit of small weights instead. Accuracies are
+    those of the formats that the base chose itself. With `forced` (`completion_counts.forced_counts`) each
+    forecast is made a second time from accuracies under forced decoding. The replicator flow and the most
+    accurate format leave out formats under `FEWEST` of the base's completions. The bandit is the mean of
+    `bandit_seeds` runs of `last` steps, each on its own resample. A forecast that puts everything on one
+    format in every resample has no interval of its share: it is 1 by construction.
     """
     problems = shared_problems(table, [0, last])
     if not problems or last == 0:
         return pl.DataFrame(schema=SCHEMA)
-    base, final = _Base(table, 0, problems, formats), matrices(table, last, problems, formats)[0]
+    base, final = BaseFormats(table, 0, problems, formats), matrices(table, last, problems, formats)[0]
     weights = problem_weights(len(problems), 0, RESAMPLES).astype(float)
-    makers = _makers(base, last, kl_weight, (prompts_per_step, samples_per_prompt, bandit_rate), "")
+    rollout = (prompts_per_step, samples_per_prompt, bandit_rate)
+    makers: dict[ForecastId, Forecast | BanditForecast] = {OBSERVED: lambda w: weighted_mean(final, w)}
+    makers |= forecasters(base, last, kl_weight, rollout)
     if forced is not None and len(forced.filter(pl.col("step") == 0)):
-        other = _Base(table, 0, problems, formats, matrices(forced, 0, problems, formats)[1])
-        makers |= _makers(
-            other,
-            last,
-            kl_weight,
-            (prompts_per_step, samples_per_prompt, bandit_rate),
-            ", accuracies when forced",
-        )
-    rows = [_scored("what happened", lambda w: _mean(final, w), final, weights, formats)]
+        measured = BaseFormats(table, 0, problems, formats, matrices(forced, 0, problems, formats)[1])
+        makers |= forecasters(measured, last, kl_weight, rollout, "forced")
+    rows = []
     for name, maker in makers.items():
-        rows.append(
-            _scored(
-                name, maker, final, weights[:bandit_seeds] if isinstance(maker, _Null) else weights, formats
-            )
-        )
+        drawn = weights[:bandit_seeds] if isinstance(maker, BanditForecast) else weights
+        rows.append(name._asdict() | _scored(name, maker, final, drawn, formats))
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
 def _scored(
-    label: str, maker: Forecast | _Null, final: np.ndarray, weights: np.ndarray, formats: Sequence[str]
+    name: ForecastId,
+    maker: Forecast | BanditForecast,
+    final: np.ndarray,
+    weights: np.ndarray,
+    formats: Sequence[str],
 ) -> dict[str, object]:
     """Scores on all problems with intervals; the null model's forecast is the mean of its runs."""
-    drawn = list(maker.runs(weights)) if isinstance(maker, _Null) else [maker(w) for w in weights]
-    ends = [_mean(final, w) for w in weights]
-    forecast = np.mean(drawn, axis=0) if isinstance(maker, _Null) else maker(np.ones(len(final)))
+    drawn = list(maker.runs(weights)) if isinstance(maker, BanditForecast) else [maker(w) for w in weights]
+    ends = [weighted_mean(final, w) for w in weights]
+    forecast = np.mean(drawn, axis=0) if isinstance(maker, BanditForecast) else maker(np.ones(len(final)))
     end = final.mean(axis=0)
     winner = int(forecast.argmax())
 
-    def share(forecast: ArrayLike, _: ArrayLike) -> float:
+    def winner_share(forecast: ArrayLike, _: ArrayLike) -> float:
         return float(np.asarray(forecast)[winner])
 
-    score = {"share": share, "total_variation": total_variation, "brier": brier}
-    row: dict[str, object] = {
-        "forecast": label,
-        "winner": formats[winner],
-        "hit": winner == int(end.argmax()),
-    }
-    for name in SCORES:
-        low, high = resampled_interval(
-            [score[name](f, e) for f, e in zip(drawn, ends, strict=True)], len(final)
-        )
-        value = score[name](forecast, end)
+    score = {"share": winner_share, "total_variation": total_variation, "brier": brier}
+    row: dict[str, object] = {"winner": formats[winner], "hit": winner == int(end.argmax())}
+    for key in SCORES:
+        resampled = [score[key](f, e) for f, e in zip(drawn, ends, strict=True)]
+        low, high = resampled_interval(resampled, len(final))
+        value = score[key](forecast, end)
         row |= {
-            name: value,
-            f"{name}_low": min(low, value) if np.isfinite(low) else None,
-            f"{name}_high": max(high, value) if np.isfinite(high) else None,
+            key: value,
+            f"{key}_low": min(low, value) if np.isfinite(low) else None,
+            f"{key}_high": max(high, value) if np.isfinite(high) else None,
         }
-    if label != "what happened" and all(f[winner] > POINT_MASS for f in drawn):
+    if name != OBSERVED and all(f[winner] > POINT_MASS for f in drawn):
         row |= {"share_low": None, "share_high": None}
     return row
 
 
-def forecasts_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageTable | None:
-    """Every forecast with its winner, its scores and how often the winner was right."""
-    tables = forecast_tables(study, inputs)
-    if not tables:
-        return None
-    weight, reason = kl_weight(rl_config(study, inputs[0].run.arm))
-    rows = [_row(name, tables, inputs[0]) for name in shared_forecasts(tables)]
-    note = (
-        f"Effective KL weight: {f'{weight:g}' if weight is not None else 'none'}, because {reason}. The bandit sees only base shares and "
-        "accuracies (rate 1): what it reaches needs no language model. “When forced”: accuracies with the format’s opening given. "
-    )
-    columns = ["Forecast from the base", "Winner", "Its share", "Total variation", "Brier", "Right winner"]
-    return PageTable("Could the winner be foretold from the base?", columns, rows, note)
+def forecasts_of_runs(inputs: Sequence[RunInputs]) -> dict[ForecastId, list[JsonObject]]:
+    """Forecast -> its rows of `forecast_table`, one per run; only forecasts that every run has.
+
+    Empty without RL, or where some run has no completions counted.
+    """
+    first = inputs[0]
+    counted = [(one, one.counted) for one in inputs if one.counted is not None]
+    if not first.run.arm or len(counted) < len(inputs):
+        return {}
+    weight, _ = kl_weight(first.rl_settings)
+    size = rollout_size(first.rl_settings)
+    found: dict[ForecastId, list[JsonObject]] = {}
+    for one, table in counted:
+        made = forecast_table(table, one.last, one.formats, weight, *size, forced=one.forced)
+        for row in made.iter_rows(named=True):
+            found.setdefault(forecast_id(row), []).append(row)
+    if len(found.get(OBSERVED, [])) < len(inputs):
+        return {}
+    return {name: rows for name, rows in found.items() if len(rows) == len(inputs)}
 
 
-def forecast_tables(study: Study, inputs: Sequence[RunInputs]) -> list[pl.DataFrame]:
-    """`forecast_table` of every run; empty where one of them has none."""
-    one = inputs[0]
-    if not one.run.arm or any(each.counted is None for each in inputs):
-        return []
-    config = rl_config(study, one.run.arm)
-    weight, _ = kl_weight(config)
-    prompts, samples = rollout_size(config)
-    tables = [
-        forecast_table(each.counted, each.last, each.formats, weight, prompts, samples, forced=each.forced)
-        for each in inputs
-        if each.counted is not None
-    ]
-    return tables if all(len(table) for table in tables) else []
-
-
-def shared_forecasts(tables: Sequence[pl.DataFrame]) -> list[str]:
-    """Names of the forecasts that every run has, in their order."""
-    return [name for name in tables[0]["forecast"] if all(name in table["forecast"] for table in tables)]
-
-
-def over_runs(tables: Sequence[pl.DataFrame], name: str, score: str) -> dict[str, Any]:
-    """value, low, high of one score of one forecast over seeds."""
-    return _joined(
-        [table.row(by_predicate=pl.col("forecast") == name, named=True) for table in tables], score
-    )
-
-
-def _row(name: str, tables: Sequence[pl.DataFrame], one: RunInputs) -> list[Cell]:
-    found = [table.row(by_predicate=pl.col("forecast") == name, named=True) for table in tables]
-    winners = list(dict.fromkeys(row["winner"] for row in found))
-    goal = target(one, step=one.last if name == "what happened" else 0)
-    cells = [_joined(found, score) for score in ("share", "total_variation", "brier")]
-    certain = name != "what happened" and all(row["share_low"] is None for row in found)
-    won = Cell(f"{percent(cells[0]['value'])} by construction") if certain else share(cells[0])
-    scores = [won, number(cells[1]), number(cells[2])]
-    if name == "what happened":
-        return [Cell(name), Cell(", ".join(winners)), won.to(goal), *[Cell("–", known=False)] * 3]
-    hits = sum(row["hit"] for row in found)
-    low, high = wilson(hits, len(found))
-    hit = (
-        Cell("yes" if hits else "no")
-        if len(found) == 1
-        else Cell(f"{hits} of {len(found)}", f"{percent(low)} to {percent(high)}")
-    )
-    return [Cell(name), Cell(", ".join(winners)), *(cell.to(goal) for cell in (*scores, hit))]
-
-
-def _joined(found: Sequence[dict[str, Any]], score: str) -> dict[str, Any]:
-    """Value, low and high over seeds; one seed keeps its own interval."""
+def score_over_seeds(found: Sequence[JsonObject], score: str) -> dict[str, float | None]:
+    """Value, low and high of one score of one forecast over seeds; one seed keeps its own interval."""
     values = [row[score] for row in found]
-    within = [
-        [row[f"{score}_low"], row[f"{score}_high"]] if row[f"{score}_low"] is not None else None
-        for row in found
-    ]
-    largest = 2.0 if score == "brier" else 1.0
+    pairs = [(row[f"{score}_low"], row[f"{score}_high"]) for row in found]
+    within = [[low, high] if low is not None else None for low, high in pairs]
+    largest = SCORES[score]
     bounds = (
         within[0]
         if len(found) == 1
@@ -194,3 +173,46 @@ def _joined(found: Sequence[dict[str, Any]], score: str) -> dict[str, Any]:
     scale = largest if len(found) > 1 else 1.0
     low, high = (bounds[0] * scale, bounds[1] * scale) if bounds else (None, None)
     return {"value": sum(values) / len(values), "low": low, "high": high}
+
+
+def forecasts_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable | None:
+    """Every forecast with its winner, its scores and how often the winner was right."""
+    forecasts = forecasts_of_runs(inputs)
+    if not forecasts:
+        return None
+    weight, reason = kl_weight(inputs[0].rl_settings)
+    rows = [_cells(name, found, inputs[0]) for name, found in forecasts.items()]
+    note = (
+        f"Effective KL weight: {f'{weight:g}' if weight is not None else 'none'}, because {reason}. The bandit "
+        "knows only the base’s shares and accuracies (learning rate 1), so what it reaches needs no language "
+        "model. “When forced”: accuracies with the format’s opening given."
+    )
+    columns = ["Forecast from the base", "Winner", "Its share", "Total variation", "Brier", "Correct winner"]
+    question = "Could the winner be predicted from the base?"
+    return PageTable("forecasts", question, columns, rows, note)
+
+
+def _cells(name: ForecastId, found: Sequence[JsonObject], one: RunInputs) -> list[Cell]:
+    """The row of one forecast, whose scores `found` has per seed."""
+    winners = ", ".join(dict.fromkeys(row["winner"] for row in found))
+    goal = target(one, None if name == OBSERVED else 0)
+    won = score_over_seeds(found, "share")
+    head = [Cell(forecast_label(name)), Cell(winners)]
+    if name == OBSERVED:
+        return [*head, share(won).to(goal), *[Cell("–", known=False)] * 3]
+    certain = all(row["share_low"] is None for row in found)
+    return [
+        *head,
+        Cell(f"{percent(won['value'])} by construction").to(goal) if certain else share(won).to(goal),
+        number(score_over_seeds(found, "total_variation"), 2).to(goal),
+        number(score_over_seeds(found, "brier"), 2).to(goal),
+        _hit_cell([bool(row["hit"]) for row in found], goal),
+    ]
+
+
+def _hit_cell(hits: Sequence[bool], goal: Goal) -> Cell:
+    """Whether the predicted winner won; over seeds how often, with Wilson's interval."""
+    if len(hits) == 1:
+        return Cell("yes" if hits[0] else "no").to(goal)
+    low, high = wilson(sum(hits), len(hits))
+    return Cell(f"{sum(hits)} of {len(hits)}", f"{percent(low)} to {percent(high)}").to(goal)

@@ -1,7 +1,6 @@
 """What does each format cost? Tokens, truncation, and samples in a training step."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,17 +11,21 @@ from ...stats.bootstrap import (
     resampled_interval,
 )
 from ...stats.intervals import Interval
-from ..page_table import Cell, PageTable, number, share, target
+from ..page_table import Cell, PageTable, both_ends, number, share
 from ..run_inputs import RunInputs
-from ..runs import rl_config, rollout_size
-from ..study_folder import Study
-from .estimates import ESTIMATE, estimate, over_seeds
+from ..runs import rollout_size
+from ..study_folder import JsonObject
+from .estimates import ESTIMATE, Schema, estimate, of_every_run, over_seeds
 
-NOT_WRITTEN = Cell("not written", known=False)
+QUANTITIES = {"tokens": "Tokens", "truncated": "Truncated", "samples": "Samples per step"}
+"""Quantities of `cost_estimates` and how they are called on the page."""
 
 
 def format_costs(records: pl.LazyFrame, problem_set: str) -> pl.DataFrame:
-    """Per step and format of the sampled completions: completions, mean tokens, truncated share, samples a problem."""
+    """What each format costs in sampled completions.
+
+    Columns: step, format, completions, tokens (mean), truncated (share), per_problem (completions).
+    """
     wanted = records.filter((pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set))
     grouped = wanted.group_by("step", "format").agg(
         completions=pl.len(),
@@ -56,7 +59,7 @@ def cost_estimates(
         part = table.filter(pl.col("step") == step)
         totals = part.group_by("problem_id").agg(total=pl.col("num").sum()).sort("problem_id")
         weights = problem_weights(max(len(totals), 1), seed)
-        for (form,), own in part.sort("format").group_by(["format"], maintain_order=True):
+        for (name,), own in part.sort("format").group_by(["format"], maintain_order=True):
             joined = totals.join(own, on="problem_id", how="left", maintain_order="left").fill_null(0)
             num = joined["num"].to_numpy().astype(float)
             cells = {
@@ -75,10 +78,10 @@ def cost_estimates(
             }
             for quantity, (value, bounds) in cells.items():
                 rows.append(
-                    {"step": step, "format": form, "quantity": quantity}
+                    {"step": step, "format": name, "quantity": quantity}
                     | estimate(value, (bounds[0], bounds[1]))
                 )
-    schema: dict[str, Any] = {"step": pl.Int64, "format": pl.String, "quantity": pl.String}
+    schema: Schema = {"step": pl.Int64, "format": pl.String, "quantity": pl.String}
     return pl.DataFrame(rows, schema=schema | ESTIMATE)
 
 
@@ -89,41 +92,50 @@ def _mean_ratio(weights: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> tup
     return float(top.sum() / bottom.sum()), resampled_interval(estimates, int((bottom > 0).sum()))
 
 
-def costs_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageTable | None:
+def costs_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable | None:
     """What a format costs: tokens, truncation, and how many samples of it a training step sees."""
-    prompts, samples = rollout_size(rl_config(study, inputs[0].run.arm))
-    found = [
-        cost_estimates(one.records, chosen, (0, one.last), prompts * samples).with_columns(
-            last=pl.col("step") > 0
-        )
-        for one in inputs
-        if one.records is not None and one.last
-    ]
-    if len(found) < len(inputs) or not all(len(table) for table in found):
+    prompts, samples = rollout_size(inputs[0].rl_settings)
+
+    def make(one: RunInputs) -> pl.DataFrame | None:
+        if one.records is None or not one.last:
+            return None
+        table = cost_estimates(one.records, problem_set, (0, one.last), prompts * samples)
+        return table.with_columns(last=pl.col("step") > 0)
+
+    tables = of_every_run(inputs, make)
+    if not tables:
         return None
     keys = ["format", "quantity", "last"]
-    joined = over_seeds(found, keys)
-    cells = {tuple(row[key] for key in keys): _cost(row) for row in joined.iter_rows(named=True)}
-    names = dict.fromkeys(key[0] for key in cells)
-    quantities = {"tokens": "Tokens", "truncated": "Cut at the limit", "samples": "Samples a step"}
-    rows: list[list[Cell]] = []
-    for name in [name for name in inputs[0].formats if name in names]:
-        goals = [target(inputs[0], step=0, format=name), target(inputs[0], format=name)]
-        found_cells = [
-            cells.get((name, what, last), NOT_WRITTEN).to(goals[last])
-            for what in quantities
-            for last in (False, True)
+    found = {tuple(row[key] for key in keys): row for row in over_seeds(tables, keys).iter_rows(named=True)}
+    written = {key[0] for key in found}
+    rows = [
+        [
+            Cell(name),
+            *(
+                _cost_cell(found.get((name, quantity, last)), quantity).to(both_ends(inputs[0], name)[last])
+                for quantity in QUANTITIES
+                for last in (False, True)
+            ),
         ]
-        rows.append([Cell(name), *found_cells])
-    columns = ["Format", *(f"{label}, {end}" for label in quantities.values() for end in ("base", "after"))]
+        for name in inputs[0].formats
+        if name in written
+    ]
+    columns = [
+        "Format",
+        *(f"{label}, {end}" for label in QUANTITIES.values() for end in ("base", "after RL")),
+    ]
     note = (
-        f"Samples a step: share of the format times {prompts} x {samples} completions of one training step. "
+        "Tokens: mean per completion. Truncated: share that reached the token limit. Samples per step: the "
+        f"format’s share times the {prompts} x {samples} completions of one training step."
     )
-    return PageTable("What does each format cost?", columns, rows, note)
+    return PageTable("format_costs", "What does each format cost?", columns, rows, note)
 
 
-def _cost(row: dict[str, Any]) -> Cell:
-    if row["quantity"] != "truncated":
-        return number(row, digits=1, least=0.0)
-    known = row["low"] is not None
-    return share(row | {"low": max(row["low"], 0.0), "high": min(row["high"], 1.0)} if known else row)
+def _cost_cell(row: JsonObject | None, quantity: str) -> Cell:
+    if row is None:
+        return Cell("not written", known=False)
+    if quantity != "truncated":
+        return number(row, 1, least=0.0)
+    if row["low"] is None:
+        return share(row)
+    return share(row | {"low": max(row["low"], 0.0), "high": min(row["high"], 1.0)})

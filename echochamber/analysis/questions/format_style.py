@@ -1,7 +1,6 @@
 """What changed inside a format? Shares of its style features."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import polars as pl
 
@@ -9,10 +8,9 @@ from ...stats.bootstrap import (
     problem_weights,
     ratio_interval,
 )
-from ..page_table import Cell, PageTable, share, target
+from ..page_table import Cell, PageTable, both_ends, share
 from ..run_inputs import RunInputs
-from ..study_folder import Study
-from .estimates import ESTIMATE, estimate, over_seeds
+from .estimates import ESTIMATE, Schema, estimate, over_seeds
 
 FEW = 20
 """Completions of a format at one step, under which its style is not reported."""
@@ -26,7 +24,7 @@ def style_shares(records: pl.LazyFrame, problem_set: str) -> pl.DataFrame:
     columns = [name for name in records.collect_schema().names() if name.startswith("style_")]
     wanted = records.filter((pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set))
     keys = ["step", "format", "feature"]
-    schema: dict[str, Any] = {
+    schema: Schema = {
         "step": pl.Int64,
         "format": pl.String,
         "feature": pl.String,
@@ -63,7 +61,10 @@ def style_changes(records: pl.LazyFrame, problem_set: str, last: int, seed: int 
 def style_estimates(
     records: pl.LazyFrame, problem_set: str, steps: Sequence[int], seed: int = 0
 ) -> pl.DataFrame:
-    """`style_changes`' columns at any steps: a word is there at every step at which its format has `FEW` measured completions."""
+    """`style_changes`' columns at any steps.
+
+    A word is there at every step at which its format has `FEW` measured completions.
+    """
     names = [name for name in records.collect_schema().names() if name.startswith("style_")]
     wanted = records.filter(
         (pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set) & pl.col("step").is_in(list(steps))
@@ -74,14 +75,14 @@ def style_estimates(
         counted = (
             measured.group_by("step", "format", "problem_id", word=pl.col(name)).agg(num=pl.len()).collect()
         )
-        for (form,), part in counted.sort("format", "step").group_by(["format"], maintain_order=True):
+        for (format_name,), part in counted.sort("format", "step").group_by(["format"], maintain_order=True):
             words = sorted(set(part["word"]))
             for (step,), side in part.group_by(["step"], maintain_order=True):
                 if side["num"].sum() < FEW:
                     continue
-                head = {"format": form, "feature": name.removeprefix("style_"), "step": step}
+                head = {"format": format_name, "feature": name.removeprefix("style_"), "step": step}
                 rows += [head | {"word": word} | _feature_share(side, word, seed) for word in words]
-    schema: dict[str, Any] = {"format": pl.String, "feature": pl.String, "word": pl.String, "step": pl.Int64}
+    schema: Schema = {"format": pl.String, "feature": pl.String, "word": pl.String, "step": pl.Int64}
     return pl.DataFrame(rows, schema=schema | ESTIMATE).sort("format", "feature", "word", "step")
 
 
@@ -93,30 +94,37 @@ def _feature_share(side: pl.DataFrame, word: str, seed: int) -> dict[str, float 
     return estimate(float(num.sum() / den.sum()), bounds)
 
 
-def style_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageTable | None:
-    """Habits inside a format that moved clearly."""
-    if any(one.records is None or not one.last for one in inputs):
+def style_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable | None:
+    """Style features inside a format that changed clearly."""
+
+    def make(one: RunInputs) -> pl.DataFrame | None:
+        if one.records is None or not one.last:
+            return None
+        return style_changes(one.records, problem_set, one.last).with_columns(last=pl.col("step") > 0)
+
+    tables = [table for one in inputs if (table := make(one)) is not None]
+    if len(tables) < len(inputs):
         return None
-    tables = [
-        style_changes(one.records, chosen, one.last).with_columns(last=pl.col("step") > 0)
-        for one in inputs
-        if one.records is not None
-    ]
     table = over_seeds(tables, ["format", "feature", "word", "last"], clip=(0, 1))
-    rows: list[list[Cell]] = []
-    pairs = 0
-    for (form, feature, word), pair in table.group_by("format", "feature", "word", maintain_order=True):
+    rows, pairs = [], 0
+    for (name, feature, word), pair in table.group_by("format", "feature", "word", maintain_order=True):
         if len(pair) < 2 or pair["low"].null_count():
             continue
         pairs += 1
         before, after = (pair.filter(pl.col("last") == last).row(0, named=True) for last in (False, True))
         if before["high"] < after["low"] or after["high"] < before["low"]:
-            habit = f"{str(feature).replace('_', ' ')}: {str(word).replace('_', ' ')}"
-            goals = (target(inputs[0], step=0, format=form), target(inputs[0], format=form))
-            rows.append([Cell(str(form)), Cell(habit), share(before).to(goals[0]), share(after).to(goals[1])])
-    note = f"Habits whose two intervals lie apart, in formats written at both ends; {pairs} were compared. "
-    return (
-        PageTable("What changed inside a format?", ["Format", "Habit", "Before", "After"], rows, note)
-        if rows
-        else None
+            style = f"{feature}: {word}".replace("_", " ")
+            cells = (
+                share(row).to(both_ends(inputs[0], str(name))[last])
+                for last, row in ((False, before), (True, after))
+            )
+            rows.append([Cell(str(name)), Cell(style), *cells])
+    if not rows:
+        return None
+    note = (
+        "Style features whose intervals before and after do not overlap, in formats that both checkpoints "
+        f"write. {pairs} features were compared."
     )
+    columns = ["Format", "Style feature", "Before", "After"]
+    question = "How did the style inside each format change?"
+    return PageTable("format_style", question, columns, rows, note)

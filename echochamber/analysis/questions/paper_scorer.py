@@ -1,7 +1,6 @@
-"""The main numbers under the paper's own scorer beside ours."""
+"""What are the results under the paper's own scorer?"""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,18 +11,23 @@ from ...stats.bootstrap import (
     ratio_interval,
 )
 from ...stats.pass_at_k import pass_at_k, powers_up_to
-from ..page_table import NOT_ESTIMABLE, Cell, PageTable, share, target
+from ..page_table import Cell, PageTable, both_ends, share
 from ..run_inputs import RunInputs
-from ..study_folder import Study
-from .estimates import ESTIMATE, estimate, over_seeds
+from ..study_folder import JsonObject
+from .estimates import ESTIMATE, UNKNOWN, Schema, estimate, of_every_run, over_seeds
+
+SCORERS = {"ours": "ours", "paper": "the paper’s"}
+KEYS = ("scorer", "quantity", "format")
 
 
 def two_scorers(
     records: pl.LazyFrame, problem_set: str, steps: tuple[int, int], seed: int = 0
 ) -> pl.DataFrame:
-    """Shares and accuracy at two steps by our grader and by the paper's: step, scorer, quantity, value, low, high.
+    """Shares and accuracy at two steps by our grader and by the paper's.
 
-    Empty where no completion carries the legacy columns.
+    Columns: step, scorer (`ours`, `paper`), quantity (accuracy, pass@K, format_share, format_accuracy),
+    format (empty where the quantity is of no format), value, low, high. Empty where no completion carries
+    the legacy columns.
     """
     wanted = records.filter(
         (pl.col("sample") >= 0) & (pl.col("problem_set") == problem_set) & pl.col("step").is_in(list(steps))
@@ -31,7 +35,8 @@ def two_scorers(
     table = wanted.select(
         "step", "problem_id", "format", "correct", "legacy_format", "legacy_correct"
     ).collect()
-    schema: dict[str, Any] = {"step": pl.Int64, "scorer": pl.String, "quantity": pl.String} | ESTIMATE
+    schema: Schema = {"step": pl.Int64, "scorer": pl.String, "quantity": pl.String, "format": pl.String}
+    schema |= ESTIMATE
     if not len(table) or table["legacy_format"].null_count() == len(table):
         return pl.DataFrame(schema=schema)
     rows = []
@@ -39,38 +44,36 @@ def two_scorers(
         part = table.filter(pl.col("step") == step)
         if not len(part):
             continue
-        for scorer, prefix in (("ours", ""), ("the paper's", "legacy_")):
+        for scorer, prefix in (("ours", ""), ("paper", "legacy_")):
             rows += [
                 {"step": step, "scorer": scorer} | row
-                for row in _headline(part, f"{prefix}correct", f"{prefix}format", seed)
+                for row in _scores_of(part, f"{prefix}correct", f"{prefix}format", seed)
             ]
     return pl.DataFrame(rows, schema=schema)
 
 
-def _headline(part: pl.DataFrame, correct: str, form: str, seed: int) -> list[dict[str, Any]]:
-    """Quantities of one checkpoint by one scorer."""
+def _scores_of(part: pl.DataFrame, correct: str, label: str, seed: int) -> list[JsonObject]:
+    """Quantities of one checkpoint by one scorer, from its columns `correct` and `label`."""
     right = pl.col(correct).fill_null(False)
     sums = [pl.len().alias("num"), right.sum().alias("right")]
-    names = sorted(set(part[form].drop_nulls()))
+    names = sorted(set(part[label].drop_nulls()))
     for i, name in enumerate(names):
-        own = (pl.col(form) == name).fill_null(False)
+        own = (pl.col(label) == name).fill_null(False)
         sums += [own.sum().alias(f"num_{i}"), (own & right).sum().alias(f"right_{i}")]
     table = part.group_by("problem_id").agg(sums).sort("problem_id")
     weights = problem_weights(max(len(table), 1), seed)
     num, hits = (table[name].to_numpy().astype(float) for name in ("num", "right"))
     k = powers_up_to(int(num.min()))[-1]
-    solved = pass_at_k(num, hits, k)
-    rows = [{"quantity": "accuracy"} | _ratio(weights, hits, num)]
-    rows += (
-        [{"quantity": f"pass@{k}"} | estimate(float(solved.mean()), mean_interval(weights, solved))]
-        if k > 1
-        else []
-    )
+    rows = [{"quantity": "accuracy", "format": ""} | _ratio(weights, hits, num)]
+    if k > 1:
+        solved = pass_at_k(num, hits, k)
+        interval = mean_interval(weights, solved)
+        rows.append({"quantity": f"pass@{k}", "format": ""} | estimate(float(solved.mean()), interval))
     for i, name in enumerate(names):
         own, own_right = (table[f"{column}_{i}"].to_numpy().astype(float) for column in ("num", "right"))
         rows += [
-            {"quantity": f"share of {name}"} | _ratio(weights, own, num),
-            {"quantity": f"accuracy of {name}"} | _ratio(weights, own_right, own),
+            {"quantity": "format_share", "format": name} | _ratio(weights, own, num),
+            {"quantity": "format_accuracy", "format": name} | _ratio(weights, own_right, own),
         ]
     return rows
 
@@ -79,46 +82,57 @@ def _ratio(weights: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> dict[str
     return estimate(float(top.sum() / bottom.sum()), ratio_interval(weights, top, bottom))
 
 
-def scorers_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageTable | None:
-    """The headline numbers under the paper's own scorer beside ours."""
-    found = [
-        two_scorers(one.records, chosen, (0, one.last)).with_columns(last=pl.col("step") > 0)
-        for one in inputs
-        if one.records is not None and one.last
-    ]
-    if len(found) < len(inputs) or not all(len(table) for table in found):
+def scores_by_scorer(inputs: Sequence[RunInputs], problem_set: str) -> list[pl.DataFrame]:
+    """`two_scorers` of every run at both ends, with the column `last`; empty where some run has none."""
+
+    def make(one: RunInputs) -> pl.DataFrame | None:
+        if one.records is None or not one.last:
+            return None
+        return two_scorers(one.records, problem_set, (0, one.last)).with_columns(last=pl.col("step") > 0)
+
+    return of_every_run(inputs, make)
+
+
+def quantity_label(quantity: str, format_name: str) -> str:
+    """A quantity in words: `accuracy`, `pass@8`, `share of omi1`."""
+    of_format = {"format_share": "share of", "format_accuracy": "accuracy of"}
+    return f"{of_format[quantity]} {format_name}" if quantity in of_format else quantity
+
+
+def scorers_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable | None:
+    """The main numbers under the paper's own scorer beside ours."""
+    tables = scores_by_scorer(inputs, problem_set)
+    if not tables:
         return None
-    complete = [_with_unwritten(table, found) for table in found]
-    keys = ["scorer", "quantity", "last"]
-    cells = {
-        tuple(row[key] for key in keys): share(row)
-        for row in over_seeds(complete, keys, clip=(0, 1)).iter_rows(named=True)
-    }
-    goals = {False: target(inputs[0], step=0), True: target(inputs[0])}
+    keys = [*KEYS, "last"]
+    joined = over_seeds([_with_unwritten(table, tables) for table in tables], keys, clip=(0, 1))
+    found = {tuple(row[key] for key in keys): row for row in joined.iter_rows(named=True)}
+    goals = both_ends(inputs[0])
     rows = [
         [
-            Cell(scorer),
-            Cell(quantity),
-            *(cells.get((scorer, quantity, last), NOT_ESTIMABLE).to(goal) for last, goal in goals.items()),
+            Cell(SCORERS[scorer]),
+            Cell(quantity_label(quantity, name)),
+            *(
+                share(found.get((scorer, quantity, name, last), UNKNOWN)).to(goal)
+                for last, goal in goals.items()
+            ),
         ]
-        for scorer, quantity in dict.fromkeys(key[:2] for key in cells)
+        for scorer, quantity, name in dict.fromkeys(key[:3] for key in found)
     ]
-    note = "The paper’s scorer labels a completion by the letters “def” or a tag and reads the number from its text where a program fails. "
-    return PageTable(
-        "And under the paper’s own scorer?", ["Scorer", "Quantity", "Before", "After"], rows, note
+    columns = ["Scorer", "Quantity", "Before", "After"]
+    note = (
+        "The paper’s scorer assigns a format by the letters “def” or by a tag. Where a program fails, it reads "
+        "the number from the text."
     )
+    question = "What are the results under the paper’s own scorer?"
+    return PageTable("paper_scorer", question, columns, rows, note)
 
 
 def _with_unwritten(table: pl.DataFrame, all_tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """`table` with a share of 0, without an interval of its own, for each label that only other seeds or steps have."""
-    wanted = pl.concat([other.select("scorer", "quantity") for other in all_tables]).unique(
-        maintain_order=True
-    )
+    """`table` with a share of 0, without an interval, for each format that only other seeds or steps have."""
+    wanted = pl.concat([other.select(KEYS) for other in all_tables]).unique(maintain_order=True)
     grid = wanted.join(pl.DataFrame({"last": [False, True]}), how="cross")
-    return grid.join(
-        table, on=["scorer", "quantity", "last"], how="left", maintain_order="left"
-    ).with_columns(
-        value=pl.when(pl.col("quantity").str.starts_with("share of "))
-        .then(pl.col("value").fill_null(0.0))
-        .otherwise(pl.col("value"))
-    )
+    joined = grid.join(table, on=[*KEYS, "last"], how="left", maintain_order="left")
+    is_share = pl.col("quantity") == "format_share"
+    filled = pl.when(is_share).then(pl.col("value").fill_null(0.0)).otherwise(pl.col("value"))
+    return joined.with_columns(value=filled)

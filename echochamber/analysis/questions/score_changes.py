@@ -1,7 +1,6 @@
-"""Did the scores really change? Before against after on the same problems, in every problem set."""
+"""Did the scores change? Before and after RL on the same problems, in every problem set."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,10 +13,10 @@ from ...stats.bootstrap import (
 from ...stats.intervals import Interval, wilson
 from ..completion_counts import shared_problems
 from ..page_table import Cell, PageTable, share, signed, target
-from ..run_inputs import RunInputs, problem_table
-from ..runs import Run, complete_runs
-from ..study_folder import Study
-from .estimates import ESTIMATE, estimate, over_seeds
+from ..run_inputs import RunInputs
+from .estimates import ESTIMATE, Schema, estimate, of_every_run, over_seeds
+
+KEYS = ("problem_set", "quantity")
 
 
 def paired_gains(problems: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
@@ -25,8 +24,8 @@ def paired_gains(problems: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
 
     `problems` is the concatenated `problems.parquet` of one run. Columns: problem_set, quantity
     (accuracy, greedy_accuracy, pass@k, maj@k), before and after each with _low and _high, value
-    (after - before), low, high from a bootstrap by problem in which each problem is its own control. Sets side by side are the
-    transfer matrix: RL on one set, measured on all.
+    (after - before), low, high. The interval is a bootstrap by problem in which each problem is its own
+    control. Sets side by side are the transfer matrix: RL on one set, measured on all.
     """
     rows = []
     for (name,), table in problems.group_by(["problem_set"], maintain_order=True):
@@ -44,13 +43,9 @@ def paired_gains(problems: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
                 | means
                 | estimate(float((second - first).mean()), bounds)
             )
-    schema: dict[str, Any] = {
-        "problem_set": pl.String,
-        "quantity": pl.String,
-    } | dict.fromkeys(
-        [f"{end}{bound}" for end in ("before", "after") for bound in ("", "_low", "_high")], pl.Float64
-    )
-    return pl.DataFrame(rows, schema=schema | ESTIMATE)
+    ends = [f"{end}{bound}" for end in ("before", "after") for bound in ("", "_low", "_high")]
+    schema: Schema = {**dict.fromkeys(KEYS, pl.String), **dict.fromkeys(ends, pl.Float64), **ESTIMATE}
+    return pl.DataFrame(rows, schema=schema)
 
 
 def score_bounds(weights: np.ndarray, values: np.ndarray, quantity: str) -> Interval:
@@ -99,53 +94,52 @@ def shared_quantities(before: pl.DataFrame, after: pl.DataFrame) -> Sequence[str
     ]
 
 
-def paired_changes(
-    study: Study, runs: Sequence[Run], chosen: tuple[str, str]
-) -> dict[str, tuple[float, float]]:
-    """Score (accuracy, pass@8 ...) -> interval of its change in the first group, as in the table of gains; unknown ones are left out."""
-    members = complete_runs([run for run in runs if run.group == runs[0].group], chosen) if runs else []
-    try:
-        tables = [problem_table(study, run) for run in members]
-    except pl.exceptions.PolarsError:  # named by the findings, which read the same files
+def paired_changes(inputs: Sequence[RunInputs], problem_set: str) -> dict[str, tuple[float, float]]:
+    """Score (accuracy, pass@8 ...) -> interval of its change, as in the table; unknown ones are left out."""
+    tables = of_every_run(inputs, _gains)
+    if not tables:
         return {}
-    known = [paired_gains(table) for table in tables if table is not None]
-    if not known or len(known) < len(members):
-        return {}
-    rows = over_seeds(known, ["problem_set", "quantity"]).filter(pl.col("problem_set") == chosen[0])
+    rows = over_seeds(tables, KEYS).filter(pl.col("problem_set") == problem_set)
     return {row["quantity"]: (row["low"], row["high"]) for row in rows.to_dicts() if row["low"] is not None}
 
 
-def gains_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageTable | None:
+def gains_over_seeds(inputs: Sequence[RunInputs]) -> pl.DataFrame | None:
+    """`paired_gains` of a group: problem_set, quantity, value, low, high."""
+    tables = of_every_run(inputs, _gains)
+    return over_seeds(tables, KEYS) if tables else None
+
+
+def gains_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable | None:
     """Paired changes in every problem set: the gains, and the transfer between sets."""
-    tables = [paired_gains(one.problems) for one in inputs if one.problems is not None]
-    tables = [table for table in tables if len(table)]
-    if not tables or len(tables) < len(inputs):
+    tables = of_every_run(inputs, _gains)
+    if not tables:
         return None
-    keys = ["problem_set", "quantity"]
-    ends = [_end(tables, keys, end) for end in ("before", "after")]
+    frames = (over_seeds(tables, KEYS), _end(tables, "before"), _end(tables, "after"))
     rows = []
-    for change, before, after in zip(
-        *(table.iter_rows(named=True) for table in (over_seeds(tables, keys), *ends)), strict=True
-    ):
+    for change, before, after in zip(*(table.iter_rows(named=True) for table in frames), strict=True):
         if change["quantity"] in ("pass@1", "maj@1"):  # both are the accuracy
             continue
-        name = change["problem_set"]
-        gained = target(inputs[0], set=name, change="gained")
+        first, last = (target(inputs[0], step, set=change["problem_set"]) for step in (0, None))
         rows.append(
             [
-                Cell(name),
+                Cell(change["problem_set"]),
                 Cell(change["quantity"].replace("_", " ")),
-                share(before).to(target(inputs[0], step=0, set=name)),
-                share(after).to(target(inputs[0], set=name)),
-                signed(change["value"], (change["low"], change["high"])).to(gained),
+                share(before).to(first),
+                share(after).to(last),
+                signed(change).to(target(inputs[0], set=change["problem_set"], change="gained")),
             ]
         )
-    note = "Each problem is its own control. " if len(inputs) == 1 else "Each seed is its own control. "
-    columns = ["Problems", "Score", "Before", "After", "Change with 95% interval"]
-    return PageTable("Did the scores really change?", columns, rows, note)
+    unit = "problem" if len(inputs) == 1 else "seed"
+    columns = ["Problem set", "Score", "Before", "After", "Change with 95% interval"]
+    note = f"Changes are paired: each {unit} is its own control."
+    return PageTable("score_changes", "Did the scores change?", columns, rows, note)
 
 
-def _end(tables: Sequence[pl.DataFrame], keys: list[str], end: str) -> pl.DataFrame:
+def _gains(one: RunInputs) -> pl.DataFrame | None:
+    return None if one.problems is None else paired_gains(one.problems)
+
+
+def _end(tables: Sequence[pl.DataFrame], end: str) -> pl.DataFrame:
     """One end of the paired gains over seeds, in the order of the keys."""
-    parts = [table.select(*keys, value=end, low=f"{end}_low", high=f"{end}_high") for table in tables]
-    return over_seeds(parts, keys, clip=(0, 1))
+    parts = [table.select(*KEYS, value=end, low=f"{end}_low", high=f"{end}_high") for table in tables]
+    return over_seeds(parts, KEYS, clip=(0, 1))

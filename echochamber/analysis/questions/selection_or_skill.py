@@ -1,7 +1,6 @@
 """Selection or skill? The accuracy gain split exactly, per problem."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,12 +12,27 @@ from ...stats.bootstrap import (
 from ...stats.decomposition import split_gain
 from ...stats.intervals import t_interval
 from ..completion_counts import matrices, shared_problems
-from ..page_table import Cell, PageTable, signed, target
+from ..page_table import Cell, Goal, PageTable, signed, target
 from ..run_inputs import RunInputs
-from ..study_folder import Study
-from .estimates import ESTIMATE, estimate, over_seeds
+from .estimates import ESTIMATE, Schema, estimate, of_every_run, over_seeds
 
 RANGE = ("at_least", "at_most", "at_least_low", "at_most_high")
+
+PARTS = {
+    "gain": "whole gain",
+    "selection": "selection: writing more accurate formats more often",
+    "skill": "skill: being right more often within a format",
+}
+"""Parts of the accuracy gain and how they are called on the page."""
+EXACT = "The gain is split exactly, problem by problem. "
+FORCED = (
+    "Where a format was not written, its accuracy is measured by forced decoding. What was not measured is "
+    "assumed unchanged. The last column is the range over every accuracy it could have."
+)
+UNFORCED = (
+    "A format that the model no longer writes has no accuracy after RL. The estimate assumes that it kept "
+    "its earlier accuracy. The last column is the range over every accuracy it could have."
+)
 
 
 def selection_or_skill(
@@ -26,15 +40,15 @@ def selection_or_skill(
 ) -> pl.DataFrame:
     """Gain, its selection part and its skill part from `completion_counts.counts` of steps 0 and `last`.
 
-    `forced` (`completion_counts.forced_counts` of both steps) gives the accuracy of a format on problems where it
-    was not written; what nobody measured stays bounded.
+    `forced` (`completion_counts.forced_counts` of both steps) gives the accuracy of a format on problems
+    where it was not written; what nobody measured stays bounded.
 
     Columns: part, value, low, high (bootstrap by problem), at_least, at_most, at_least_low, at_most_high.
     at_least and at_most are the range of each part over every accuracy that an unwritten format could
     have had; they meet in `value` where each format was written on both sides of every problem. The
     last two are the outer ends of their own intervals: what the part may be, sampling and ignorance together.
     """
-    schema: dict[str, Any] = {"part": pl.String} | ESTIMATE | dict.fromkeys(RANGE, pl.Float64)
+    schema: Schema = {"part": pl.String, **ESTIMATE, **dict.fromkeys(RANGE, pl.Float64)}
     problems = shared_problems(table, [0, last])
     if len(problems) < 2 or last == 0:
         return pl.DataFrame(schema=schema)
@@ -60,45 +74,38 @@ def selection_or_skill(
     return pl.DataFrame(rows, schema=schema)
 
 
-def selection_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageTable | None:
-    """Selection against skill, with the range left open by formats that nobody measured."""
-    tables = [
-        selection_or_skill(one.counted, one.last, one.formats, one.forced)
-        for one in inputs
-        if one.counted is not None
-    ]
-    tables = [table for table in tables if len(table)]
-    if not tables or len(tables) < len(inputs):
+def selection_parts(inputs: Sequence[RunInputs]) -> list[pl.DataFrame]:
+    """`selection_or_skill` of every run; empty where some run has none."""
+
+    def make(one: RunInputs) -> pl.DataFrame | None:
+        return (
+            None
+            if one.counted is None
+            else selection_or_skill(one.counted, one.last, one.formats, one.forced)
+        )
+
+    return of_every_run(inputs, make)
+
+
+def selection_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable | None:
+    """Selection and skill, with the range that formats which nobody measured leave open."""
+    tables = selection_parts(inputs)
+    if not tables:
         return None
-    names = {
-        "gain": "whole gain",
-        "selection": "choosing more accurate formats",
-        "skill": "being right more often within a format",
-    }
-    joined = over_seeds(tables, ["part"])
-    gained = target(inputs[0], change="gained")
-    rows: list[list[Cell]] = [
-        [
-            Cell(names[row["part"]]),
-            signed(row["value"], (row["low"], row["high"])).to(gained),
-            _range(tables, row["part"]).to(gained),
-        ]
-        for row in joined.iter_rows(named=True)
+    goal = target(inputs[0], change="gained")
+    rows = [
+        [Cell(PARTS[row["part"]]), signed(row).to(goal), _range_cell(tables, row["part"], goal)]
+        for row in over_seeds(tables, ["part"]).iter_rows(named=True)
     ]
-    forced = all(one.forced is not None for one in inputs)
-    note = (
-        "The gain is split exactly, problem by problem. Where a format was not written, its accuracy is that under forced decoding; "
-        "what nobody measured is assumed unchanged, and the last column is the range over every accuracy it could have. "
-        if forced
-        else "The gain is split exactly, problem by problem. A format that the model no longer writes has no accuracy after RL: "
-        "the estimate assumes it kept the one it had, the last column is the range over every accuracy it could have. "
-    )
-    columns = ["Part of the accuracy gain", "Estimate with 95% interval", "Range over what is unmeasured"]
-    return PageTable("Selection or skill?", columns, rows, note)
+    columns = ["Part of the accuracy gain", "Estimate with 95% interval", "Range over unmeasured accuracies"]
+    question = "Is the accuracy gain selection or skill?"
+    note = EXACT + (FORCED if all(one.forced is not None for one in inputs) else UNFORCED)
+    return PageTable("selection_or_skill", question, columns, rows, note)
 
 
-def _range(tables: Sequence[pl.DataFrame], part: str) -> Cell:
-    """`+7.8 to +38.2 [+5.1 to +41.0]`: the mean range over seeds, and the outer ends of the intervals of its two ends."""
+def _range_cell(tables: Sequence[pl.DataFrame], part: str, goal: Goal) -> Cell:
+    """`+7.8 to +38.2` with `+5.1 to +41.0`: the mean range over seeds, and the outer ends of the intervals
+    of its two ends."""
     rows = [table.row(by_predicate=pl.col("part") == part, named=True) for table in tables]
     least, most = ([row[end] for row in rows] for end in ("at_least", "at_most"))
     if least == most:
@@ -109,7 +116,5 @@ def _range(tables: Sequence[pl.DataFrame], part: str) -> Cell:
         else (t_interval(least)[0], t_interval(most)[1])
     )
     ends = (max(100 * low, -100), min(100 * high, 100))
-    return Cell(
-        f"{100 * sum(least) / len(least):+.1f} to {100 * sum(most) / len(most):+.1f}",
-        f"{ends[0]:+.1f} to {ends[1]:+.1f}",
-    )
+    means = (100 * sum(least) / len(least), 100 * sum(most) / len(most))
+    return Cell(f"{means[0]:+.1f} to {means[1]:+.1f}", f"{ends[0]:+.1f} to {ends[1]:+.1f}").to(goal)

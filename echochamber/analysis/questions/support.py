@@ -1,7 +1,6 @@
-"""Which problems were gained, which were lost?"""
+"""Which problems were gained and lost?"""
 
 from collections.abc import Sequence
-from typing import Any
 
 import polars as pl
 
@@ -10,21 +9,20 @@ from ...stats.bootstrap import (
     problem_weights,
 )
 from ...stats.pass_at_k import pass_at_k, powers_up_to
-from ..page_table import NOT_ESTIMABLE, Cell, PageTable, share, target
+from ..page_table import Cell, PageTable, share, target
 from ..run_inputs import RunInputs
-from ..study_folder import Study
-from .estimates import ESTIMATE, estimate, over_seeds
+from .estimates import ESTIMATE, UNKNOWN, Schema, estimate, of_every_run, over_seeds
 
 
 def support(records: pl.LazyFrame, problem_set: str, last: int, seed: int = 0) -> pl.DataFrame:
     """Chance that a problem is kept, gained, lost or never solved within k tries, base against step `last`.
 
     Products of pass@k are unbiased only between independent draws, and `evaluate` gives every
-    checkpoint the same random numbers. So the base's even samples meet the other model's odd ones, and
-    the other way round; the two products are averaged. k goes up to half the samples. Columns: k,
-    kind, value, low, high; the four kinds of one k add up to 1.
+    checkpoint the same random numbers. So the base's even samples are paired with the other model's odd
+    ones, and the other way round; the two products are averaged. k goes up to half the samples.
+    Columns: k, kind, value, low, high; the four kinds of one k add up to 1.
     """
-    schema: dict[str, Any] = {"k": pl.Int64, "kind": pl.String} | ESTIMATE
+    schema: Schema = {"k": pl.Int64, "kind": pl.String, **ESTIMATE}
     halves = _halves(records, problem_set, [0, last]) if last else pl.DataFrame()
     if len(halves) < 2:
         return pl.DataFrame(schema=schema)
@@ -73,27 +71,35 @@ def _halves(records: pl.LazyFrame, problem_set: str, steps: Sequence[int]) -> pl
     return table.filter(pl.all_horizontal(pl.col(name) > 0 for name in counts))
 
 
-def support_table(study: Study, inputs: Sequence[RunInputs], chosen: str) -> PageTable | None:
+def support_over_seeds(inputs: Sequence[RunInputs], problem_set: str) -> pl.DataFrame | None:
+    """`support` of a group: k, kind, value, low, high."""
+
+    def make(one: RunInputs) -> pl.DataFrame | None:
+        return None if one.records is None else support(one.records, problem_set, one.last)
+
+    tables = of_every_run(inputs, make)
+    return over_seeds(tables, ["k", "kind"], clip=(0, 1)) if tables else None
+
+
+def support_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable | None:
     """Problems kept, gained, lost and never solved within k tries."""
-    tables = [support(one.records, chosen, one.last) for one in inputs if one.records is not None]
-    tables = [table for table in tables if len(table)]
-    if not tables or len(tables) < len(inputs):
+    joined = support_over_seeds(inputs, problem_set)
+    if joined is None:
         return None
-    joined = over_seeds(tables, ["k", "kind"], clip=(0, 1))
+    found = {(row["k"], row["kind"]): row for row in joined.iter_rows(named=True)}
     changes = {"kept": "kept", "gained": "gained", "lost": "lost", "never": "missed"}
-    cells = {(row["k"], row["kind"]): share(row) for row in joined.iter_rows(named=True)}
     rows = [
         [
             Cell(str(k)),
             *(
-                cells.get((k, kind), NOT_ESTIMABLE).to(target(inputs[0], change=change))
+                share(found.get((k, kind), UNKNOWN)).to(target(inputs[0], change=change))
                 for kind, change in changes.items()
             ),
         ]
-        for k in sorted({k for k, _ in cells})
+        for k in sorted({k for k, _ in found})
     ]
     note = (
-        "Chance that a problem is solved within k tries by both models, only after RL, only before, or by neither. "
-        "Each model’s tries are other samples than the other’s, so k ends at half of them. "
+        "Chance that both models solve a problem within k tries, only the model after RL, only the base, or "
+        "neither. The two models’ tries are different samples, so k ends at half of them."
     )
-    return PageTable("Which problems were gained, which were lost?", ["k", *changes], rows, note)
+    return PageTable("support", "Which problems were gained and lost?", ["k", *changes], rows, note)

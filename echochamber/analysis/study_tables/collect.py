@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -11,11 +10,12 @@ from ...core.study_tables import BASE, SCHEMAS, Tables, frame_of, load_tables
 from ...stats.pass_at_k import pass_at_k
 from ..completion_counts import counts
 from ..kl_weight import kl_weight
-from ..questions.forecasts import forecast_table
+from ..questions.forecasters import ForecastId
+from ..questions.forecasts import forecast_id, forecast_label, forecast_table
 from ..questions.format_costs import format_costs
 from ..questions.format_style import style_shares
 from ..runs import Run, find_runs, problem_sets, rl_config, rollout_size, written_formats
-from ..study_folder import StoredStage, Study, load_study, read_json, scan_table
+from ..study_folder import JsonObject, StoredStage, Study, load_study, read_json, scan_table
 from ..summary import stage_seconds
 from .findings import run_findings
 from .plan import library_versions, machine_seconds, planned_arms
@@ -24,7 +24,6 @@ KS = ("1", "8", "64")
 """The k of pass@k and maj@k that are kept."""
 HALF_KS = (1, 64)
 BANDIT_SEEDS = 5
-Row = dict[str, Any]
 
 
 def open_tables(folder: Path) -> Tables:
@@ -39,7 +38,7 @@ def collect(folder: Path, findings: bool = True) -> Tables:
         study, nodes=[node for node in study.nodes if node.folder is not None and not node.partial]
     )
     runs = [run for run in find_runs(study) if run.evaluations]
-    rows: dict[str, list[Row]] = {name: [] for name in SCHEMAS}
+    rows: dict[str, list[JsonObject]] = {name: [] for name in SCHEMAS}
     for node in study.of_kind("evaluate"):
         rows["scores"] += _scores(study, node)
         rows["halves"] += _halves(study, node)
@@ -70,14 +69,14 @@ def _test(runs: list[Run], headline: str) -> tuple[str, str]:
     return next((pair for pair in problem_sets(runs) if pair[0] == headline), (headline, "test"))
 
 
-def _place(node: StoredStage) -> Row:
+def _place(node: StoredStage) -> JsonObject:
     return {"mixture": node.mixture, "size": node.size, "arm": node.arm or BASE, "seed": node.seed or 0} | {
         "from_step": node.from_step,
         "evaluation": node.evaluation,
     }
 
 
-def _scores(study: Study, node: StoredStage) -> Iterator[Row]:
+def _scores(study: Study, node: StoredStage) -> Iterator[JsonObject]:
     """accuracy, greedy, pass@k, maj@k, truncated, share/FORMAT and right/FORMAT (share that is written so and right)."""
     data = read_json(study, node, "summary.json")
     for row in data if isinstance(data, list) else []:
@@ -108,7 +107,7 @@ def _scores(study: Study, node: StoredStage) -> Iterator[Row]:
         )
 
 
-def _halves(study: Study, node: StoredStage) -> Iterator[Row]:
+def _halves(study: Study, node: StoredStage) -> Iterator[JsonObject]:
     """pass@k over the even and over the odd samples of each problem, mean over problems."""
     scan = scan_table(study, node, "records.parquet")
     if scan is None:
@@ -134,7 +133,7 @@ def _halves(study: Study, node: StoredStage) -> Iterator[Row]:
                 yield _place(node) | dict(zip(keys, key, strict=True)) | {"k": k, "value": value}
 
 
-def _run(study: Study, run: Run, chosen: tuple[str, str]) -> Row:
+def _run(study: Study, run: Run, chosen: tuple[str, str]) -> JsonObject:
     assert run.rl is not None
     config = rl_config(study, run.arm)
     prompts, samples = rollout_size(config)
@@ -158,7 +157,7 @@ def _run(study: Study, run: Run, chosen: tuple[str, str]) -> Row:
     }
 
 
-def _training(run: Run) -> Iterator[Row]:
+def _training(run: Run) -> Iterator[JsonObject]:
     for row in run.dense:
         values = {
             "reward": row.get("reward/mean"),
@@ -171,7 +170,7 @@ def _training(run: Run) -> Iterator[Row]:
                 yield _identity(run) | {"step": row["step"], "quantity": name, "value": float(value)}
 
 
-def _identity(run: Run) -> Row:
+def _identity(run: Run) -> JsonObject:
     return {"mixture": run.mixture, "size": run.size, "arm": run.arm or BASE, "seed": run.seed}
 
 
@@ -182,7 +181,7 @@ def _records(study: Study, run: Run) -> pl.LazyFrame | None:
     return pl.concat(scans, how="diagonal") if scans else None
 
 
-def _forecasts(study: Study, run: Run, headline: str) -> Iterator[Row]:
+def _forecasts(study: Study, run: Run, headline: str) -> Iterator[JsonObject]:
     records, last = _records(study, run), max(run.steps(_test([run], headline)))
     if records is None:
         return
@@ -199,14 +198,16 @@ def _forecasts(study: Study, run: Run, headline: str) -> Iterator[Row]:
     )
     for row in table.iter_rows(named=True):
         kept = {name: row[name] for name in ("winner", "hit", "share", "brier", "total_variation")}
-        yield (
-            _identity(run)
-            | kept
-            | {"forecast": "KL optimum" if row["forecast"].startswith("KL optimum") else row["forecast"]}
-        )
+        yield (_identity(run) | kept | {"forecast": stored_forecast(forecast_id(row))})
 
 
-def _styles(study: Study, run: Run, headline: str) -> Iterator[Row]:
+def stored_forecast(found: ForecastId) -> str:
+    """The name of a forecast in the table `forecasts`, which committed tables carry."""
+    names = {"observed": "what happened", "kl_optimum": "KL optimum"}
+    return names.get(found.forecast) or forecast_label(found)
+
+
+def _styles(study: Study, run: Run, headline: str) -> Iterator[JsonObject]:
     """Style shares and lengths per format, at the base and at the end."""
     records, steps = _records(study, run), run.steps(_test([run], headline))
     if records is None or not steps:
@@ -230,12 +231,12 @@ def _styles(study: Study, run: Run, headline: str) -> Iterator[Row]:
         }
 
 
-def _styled(run: Run, row: Row) -> Row:
+def _styled(run: Run, row: JsonObject) -> JsonObject:
     name = BASE if row["step"] == 0 else run.arm
     return _identity(run) | {"arm": name, "from_step": run.rl.from_step if run.rl else None}
 
 
-def _about(finished: Study, study: Study, runs: list[Run], headline: str) -> Row:
+def _about(finished: Study, study: Study, runs: list[Run], headline: str) -> JsonObject:
     sizes = study.recipe.get("sizes") or sorted({run.size for run in runs})
     return {
         "name": study.name,

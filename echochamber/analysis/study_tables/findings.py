@@ -1,29 +1,36 @@
 """What the paper does not say, one row per run and number: selection or skill, baselines, support, errors, costs."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import polars as pl
 
 from ..questions.chance_floor import pass_variants
 from ..questions.coverage import coverage_precision
-from ..questions.first_errors import flip_errors
+from ..questions.first_errors import FLIP_LABELS, flip_errors
 from ..questions.format_costs import format_costs
-from ..questions.likelihood import likelihood_changes
+from ..questions.likelihood import QUANTITIES, likelihood_changes
 from ..questions.selection_or_skill import selection_or_skill
 from ..questions.support import support
-from ..questions.training_free import forced_accuracies, no_training, temperature_accuracies
+from ..questions.training_free import (
+    KEYS,
+    forced_accuracies,
+    method_label,
+    no_training,
+    temperature_accuracies,
+)
 from ..run_inputs import RunInputs, run_inputs
-from ..runs import Row, Run, rl_config, rollout_size
-from ..study_folder import Study, read_json, scan_table
+from ..runs import Run, rl_config, rollout_size
+from ..study_folder import JsonObject, Study, read_json, scan_table
 
 BEYOND = "beyond"
 """Problems with more operations than any of pretraining (claim 18), whose pass@k needs the floors as well."""
+UNCHECKED = "not checked"
+"""Name of first errors where the world has no process truth."""
 Found = tuple[str, str, float | None]
 """(analysis, item, value)."""
 
 
-def run_findings(study: Study, run: Run, chosen: tuple[str, str]) -> Iterator[dict[str, Any]]:
+def run_findings(study: Study, run: Run, chosen: tuple[str, str]) -> Iterator[JsonObject]:
     """Rows of the table `findings` for one finished RL run: analysis, item, value."""
     one = run_inputs(study, run, chosen)
     if not one.last or one.records is None or one.counted is None:
@@ -73,7 +80,7 @@ def _found(one: RunInputs, chosen: tuple[str, str], samples_per_step: int) -> It
         yield "support", f"{row['kind']} within {row['k']}", row["value"]
     yield from (("floors", *row) for row in _floors(one.records, name, one.last))
     for row in flip_errors(one.records, name, one.last).iter_rows(named=True):
-        yield "errors", f"{row['flip']}: {row['first_error']}", float(row["count"])
+        yield "errors", f"{FLIP_LABELS[row['flip']]}: {row['first_error'] or UNCHECKED}", float(row["count"])
     yield from _costs(one.records, name, samples_per_step)
     yield from _from_probes(one, name)
 
@@ -83,30 +90,34 @@ def _from_probes(one: RunInputs, name: str) -> Iterator[Found]:
     if "forced" in one.probed:
         for step in (0, one.last):
             rows = forced_accuracies(one.probed["forced"], name, step=step).iter_rows(named=True)
-            yield from (("probes", row["method"], row["value"]) for row in rows)
+            yield from (("probes", _method(row), row["value"]) for row in rows)
     if "sweep" in one.probed:
         rows = temperature_accuracies(one.probed["sweep"], name).iter_rows(named=True)
-        yield from (("probes", row["method"], row["value"]) for row in rows)
+        yield from (("probes", _method(row), row["value"]) for row in rows)
     if "likelihood" in one.probed:
         for row in likelihood_changes(one.probed["likelihood"], name).iter_rows(named=True):
             yield (
                 "likelihood",
-                f"written {'by the base' if row['writer'] == 'base' else 'after RL'}: {row['quantity']}",
+                f"written {'by the base' if row['writer'] == 'base' else 'after RL'}: {QUANTITIES[row['quantity']]}",
                 row["value"],
             )
+
+
+def _method(row: JsonObject) -> str:
+    return method_label(*(row[name] for name in KEYS))
 
 
 def _from_problems(one: RunInputs, name: str) -> Iterator[Found]:
     if one.problems is None:
         return
     for row in no_training(one.problems, name).iter_rows(named=True):
-        yield "baselines", row["method"], row["value"]
+        yield "baselines", _method(row), row["value"]
     for row in coverage_precision(one.problems, name).iter_rows(named=True):
         if row["side"] == "gain":
             yield "support", f"gain by {row['quantity']}", row["value"]
 
 
-def _most_accurate(base: Row, fewest: float = 0.01) -> float | None:
+def _most_accurate(base: JsonObject, fewest: float = 0.01) -> float | None:
     """Accuracy of the base if only completions in its best format were kept; formats under 1% of them are not ranked."""
     cells = [(name, cell or {}) for name, cell in base["formats"].items() if name != "other"]
     known = [

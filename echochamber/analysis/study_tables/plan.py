@@ -1,13 +1,9 @@
 """What a study planned, how far it is, what it ran with and how long it took."""
 
-from typing import Any
-
-from ..study_folder import StoredStage, Study, read_json
-
-Row = dict[str, Any]
+from ..study_folder import JsonObject, StoredStage, Study, read_json
 
 
-def planned_arms(study: Study) -> list[Row]:
+def planned_arms(study: Study) -> list[JsonObject]:
     """One row per (mixture, size, arm): seeds planned, seeds whose RL and every evaluation are finished, failed stages."""
     groups: dict[tuple[str, str, str], dict[int, list[StoredStage]]] = {}
     for node in study.nodes:
