@@ -1,126 +1,154 @@
-"""`--dry-run`: the graph, what is done of it, and the price of what is not.
+"""What a study will cost: `--dry-run` lists its stages, which of them are done, and the time for the rest.
 
-A stage's price has four parts: a fixed one (grading is in it), tokens trained on, tokens sampled, and documents prepared.
-Where stages of this folder are finished, their times correct the prices of those like them; where none
-is, a few seconds of training and sampling on this machine do. So the constants below, which are of the
-nano-0.8m preset in one process on two cores of a recent x86-64 server CPU, only matter in proportion
-to each other, and need no measuring anew when the engine or the machine changes. Stages that ran beside
-others count as slow as they were.
+A stage's cost is an estimate in seconds on a reference machine (nano-0.8m, one process, two cores of a
+recent x86-64 server). It is scaled by finished stages of the same folder that are most alike, else by a
+few seconds of training and sampling on this machine. So the constants only matter relative to each other.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ..core.artifacts import Store
 from ..model.presets import num_parameters, preset
+from ..model.speed import measure_speed
 from ..rl.algorithms import algorithm_row
 from ..rl.config import checkpoint_steps, num_steps
 from ..stages.probe import ProbeConfig
 from .graph import build_graph
-from .rates import Group, Rates, Timed, measure_speed
 from .recipe import Recipe
 from .stage_graph import StageGraph, StageNode
 from .status import read_seconds
 
 REFERENCE_SIZE = "nano-0.8m"
-TRAIN_TOKENS_PER_S = 24_000.0
-SAMPLE_TOKENS_PER_S = 20_000.0
-PACK_TOKENS_PER_S = 900_000.0
-TOKENS_PER_COMPLETION = 70.0
-TOKENS_PER_PROMPT = 10.0
-"""Per completion: those of one problem share their prompt's 50 tokens in a row."""
-FORWARD = 1 / 3
-"""Work of a forward pass, in passes forward and backward."""
+TRAIN_TOKENS_PER_S, SAMPLE_TOKENS_PER_S, PACK_TOKENS_PER_S = 24_000.0, 20_000.0, 900_000.0
 GRADED_PER_S = 4_000.0
-"""Completions executed, described and written down, in evaluation; RL grades while it samples."""
-FIXED_SECONDS = {
-    "tokenizer": 3.0,
-    "problems": 2.0,
-    "shards": 3.0,
-    "pretrain": 5.0,
-    "rl": 2.0,
-    "evaluate": 2.0,
-    "probe": 2.0,
-}
-TOKENS_PER_DOCUMENT = 130.0
-DEFAULT_DOCUMENTS = 20_000
-TIMED = ("shards", "pretrain", "rl", "evaluate", "probe")
+"""Completions graded and written per second of evaluation; RL grades while it samples."""
+TOKENS_PER_COMPLETION, TOKENS_PER_DOCUMENT, DEFAULT_DOCUMENTS = 70.0, 130.0, 20_000
+TOKENS_PER_PROMPT = 10.0
+"""Per completion: the completions of one problem share its prompt of about 50 tokens."""
+FORWARD = 1 / 3
+"""Work of a forward pass, as a share of forward and backward."""
+FIXED_SECONDS = {"tokenizer": 3.0, "problems": 2.0, "shards": 3.0, "pretrain": 5.0, "rl": 2.0,
+                 "evaluate": 2.0, "probe": 2.0}  # fmt: skip
+SCALED = ("shards", "pretrain", "rl", "evaluate", "probe")
 """Kinds whose time grows with their work; the others take seconds."""
+
+Likeness = tuple[str, ...]
+"""(kind, size, detail) or a beginning of it; () stands for all stages."""
+
+
+class Cost(NamedTuple):
+    """Seconds of a stage by what they are spent on, or factors on them."""
+
+    fixed: float = 1.0
+    train: float = 1.0
+    sample: float = 1.0
+    prepare: float = 1.0
+
+    def total(self, factors: Iterable[float] = (1.0, 1.0, 1.0, 1.0)) -> float:
+        """The sum, each part times its factor."""
+        return sum(seconds * factor for seconds, factor in zip(self, factors, strict=True))
+
+
+class Timed(NamedTuple):
+    """A finished stage."""
+
+    alike: Sequence[Likeness]
+    """From the most to the least specific."""
+    estimated: float
+    """Seconds on the reference machine."""
+    taken: float
+
+
+class Rates:
+    """Seconds taken per second estimated, by likeness."""
+
+    def __init__(self, finished: Iterable[Timed]) -> None:
+        self.count, sums = 0, dict[Likeness, tuple[float, float]]()
+        for stage in finished:
+            self.count += 1
+            for key in stage.alike:
+                taken, estimated = sums.get(key, (0.0, 0.0))
+                sums[key] = taken + stage.taken, estimated + stage.estimated
+        self.ratios = {key: taken / estimated for key, (taken, estimated) in sums.items() if estimated > 0}
+
+    def ratio(self, alike: Sequence[Likeness]) -> float | None:
+        """That of the most similar finished stages; None without any."""
+        return next((self.ratios[key] for key in alike if key in self.ratios), None)
 
 
 def describe_plan(recipe: Recipe, out: Path, workers: int = 1) -> str:
-    """One line per stage: done (with its time) or to do (with an estimate), then the time that all will take."""
+    """One line per stage, done (with its time) or to do (with its cost), then the time that all will take."""
     graph = build_graph(recipe, Store(out / "artifacts"))
     scope = f", scope {recipe.scope}" if recipe.scope else ""
     lines = [f"{recipe.name}{scope}: {len(graph.nodes)} stages in {out}"]
-    prices, source = price_stages(graph)
+    costs, source = stage_costs(graph)
     for node in graph.nodes.values():
-        if node.id not in prices:
+        if node.id in costs:
+            started = " (started)" if graph.store.partial(node.spec).is_dir() else ""
+            state = f"to do, about {costs[node.id]:.0f} s{started}"
+        else:
             seconds = read_seconds(graph.store.path(node.spec))
             state = "done" + (f" in {seconds:.0f} s" if seconds is not None else "")
-        else:
-            state = f"to do, about {prices[node.id]:.0f} s" + (
-                " (started)" if graph.store.partial(node.spec).is_dir() else ""
-            )
         lines.append(f"  {node.id:52} {node.spec.fingerprint}  {state}")
-    minutes = pool_seconds(graph, prices, workers) / 60
+    minutes = wall_seconds(graph, costs, workers) / 60
     how = "one stage at a time" if workers == 1 else f"{workers} stages at a time"
     return "\n".join([*lines, f"estimated time to go: {minutes:.1f} minutes, {how} ({source})"])
 
 
-def price_stages(graph: StageGraph) -> tuple[dict[str, float], str]:
-    """(node id -> estimated seconds of every stage to do, where the rates come from)."""
+def stage_costs(graph: StageGraph) -> tuple[dict[str, float], str]:
+    """(stage id -> estimated seconds of every stage to do, where the rates come from)."""
     recipe, rates = graph.recipe, measured_rates(graph)
     to_do = [node for node in graph.nodes.values() if not graph.store.has(node.spec)]
-    slower, source = machine_speed(graph, rates) if to_do else (Parts(), "nothing is to do")
-    prices: dict[str, float] = {}
+    factors, source = machine_factors(graph, rates) if to_do else (Cost(), "nothing is to do")
+    costs: dict[str, float] = {}
     for node in to_do:
-        parts, ratio = estimate_parts(node, recipe), rates.ratio(groups_of(node, recipe))
-        prices[node.id] = parts.total() * ratio if ratio else parts.total(slower)
-    return prices, source
+        cost, ratio = estimate_cost(node, recipe), rates.ratio(alike(node, recipe))
+        costs[node.id] = cost.total() * ratio if ratio else cost.total(factors)
+    return costs, source
 
 
-def pool_seconds(graph: StageGraph, prices: Mapping[str, float], workers: int) -> float:
-    """Wall time of these stages in a pool that starts each as soon as its parents are done and a place is free.
+def wall_seconds(graph: StageGraph, costs: Mapping[str, float], workers: int) -> float:
+    """Wall time with so many workers, each taking the next stage whose parents are done.
 
-    Equal stages (of one artifact) are priced once, as they are run once.
+    Equal stages (of one artifact) cost once, as they run once.
     """
     ended: dict[str, float] = {}
-    free = [0.0] * workers
     artifacts: dict[str, float] = {}
-    waiting = [node for node in graph.nodes.values() if node.id in prices]
+    free = [0.0] * workers
+    waiting = [node for node in graph.nodes.values() if node.id in costs]
     while waiting:
         left = {node.id for node in waiting}
         ready = [
-            (max((ended.get(p, 0.0) for p in node.parents), default=0.0), i)
-            for i, node in enumerate(waiting)
+            (max((ended.get(parent, 0.0) for parent in node.parents), default=0.0), index)
+            for index, node in enumerate(waiting)
             if not left & set(node.parents)
         ]
-        place = min(range(workers), key=lambda i: free[i])
-        # The first in order among those that can start by the time the place is free, else the one that can start soonest.
-        start, index = next((pair for pair in ready if pair[0] <= free[place]), min(ready))
+        worker = min(range(workers), key=lambda number: free[number])
+        # The first in order that can start by the time the worker is free, else the one that can start soonest.
+        start, index = next((pair for pair in ready if pair[0] <= free[worker]), min(ready))
         node = waiting.pop(index)
-        if node.spec.name in artifacts:
-            ended[node.id] = artifacts[node.spec.name]
-            continue
-        free[place] = ended[node.id] = artifacts[node.spec.name] = max(start, free[place]) + prices[node.id]
+        if node.spec.name not in artifacts:
+            free[worker] = artifacts[node.spec.name] = max(start, free[worker]) + costs[node.id]
+        ended[node.id] = artifacts[node.spec.name]
     return max(ended.values(), default=0.0)
 
 
 def measured_rates(graph: StageGraph) -> Rates:
-    """What the finished stages of this graph took against their estimates."""
-    done = [node for node in graph.nodes.values() if graph.store.has(node.spec)]
+    """What the finished stages of this graph took, against their estimates."""
+    done = [node for node in graph.nodes.values() if node.kind in SCALED and graph.store.has(node.spec)]
     taken = [(node, read_seconds(graph.store.path(node.spec))) for node in done]
+    recipe = graph.recipe
     return Rates(
-        Timed(groups_of(node, graph.recipe), estimate_seconds(node, graph.recipe), seconds)
+        Timed(alike(node, recipe), estimate_seconds(node, recipe), seconds)
         for node, seconds in taken
-        if seconds is not None and node.kind in TIMED
+        if seconds is not None
     )
 
 
-def groups_of(node: StageNode, recipe: Recipe) -> list[Group]:
-    """What a stage is compared with, from the most like it to any."""
+def alike(node: StageNode, recipe: Recipe) -> list[Likeness]:
+    """What a stage is compared with, from the most similar to any."""
     detail = node.evaluation or ""
     if node.kind == "rl":
         arm = recipe.rl[node.arm or ""]
@@ -130,56 +158,33 @@ def groups_of(node: StageNode, recipe: Recipe) -> list[Group]:
     return [(node.kind, node.size or "", detail), (node.kind, node.size or ""), (node.kind,), ()]
 
 
-@dataclass(frozen=True)
-class Parts:
-    """Seconds of a stage by what they are spent on, or factors on them."""
-
-    fixed: float = 1.0
-    train: float = 1.0
-    sample: float = 1.0
-    prepare: float = 1.0
-
-    def total(self, slower: "Parts | None" = None) -> float:
-        """The sum, each part times a factor where factors are given."""
-        by = slower or Parts()
-        return (
-            self.fixed * by.fixed
-            + self.train * by.train
-            + self.sample * by.sample
-            + self.prepare * by.prepare
-        )
-
-
-def machine_speed(graph: StageGraph, rates: Rates) -> tuple[Parts, str]:
-    """(seconds here per second of the reference where no finished stage says it, where that comes from)."""
+def machine_factors(graph: StageGraph, rates: Rates) -> tuple[Cost, str]:
+    """(factors on the reference machine's seconds, where they come from); 1 where finished stages say more."""
     if rates.count:
-        return (
-            Parts(),
-            f"by the times of {rates.count} finished {'stage' if rates.count == 1 else 'stages'} here",
-        )
-    recipe = graph.recipe
-    speed = measure_speed(recipe.sizes[0], recipe.tokenizer.vocab_size, recipe.runtime)
+        stages = "stage" if rates.count == 1 else "stages"
+        return Cost(), f"by the times of {rates.count} finished {stages} here"
+    size, vocab_size = graph.recipe.sizes[0], graph.recipe.tokenizer.vocab_size
+    speed = measure_speed(size, vocab_size, graph.recipe.runtime)
     if speed is None:
-        return Parts(), "by the rates of the reference machine, two cores"
-    larger = _relative_size(recipe.sizes[0], recipe.tokenizer.vocab_size)
+        return Cost(), "by the rates of the reference machine, two cores"
+    larger = _relative_size(size, vocab_size)
     train, sample = TRAIN_TOKENS_PER_S / larger / speed.train, SAMPLE_TOKENS_PER_S / larger / speed.sample
-    source = f"by {speed.train:,.0f} training and {speed.sample:,.0f} sampled tokens/s of {recipe.sizes[0]}, just timed here"
-    return Parts(train=train, sample=sample, prepare=train), source
+    rate = f"{speed.train:,.0f} training and {speed.sample:,.0f} sampled tokens/s of {size}"
+    return Cost(train=train, sample=sample, prepare=train), f"by {rate}, just timed here"
 
 
 def estimate_seconds(node: StageNode, recipe: Recipe) -> float:
     """Rough wall time of one stage on the reference machine."""
-    return estimate_parts(node, recipe).total()
+    return estimate_cost(node, recipe).total()
 
 
-def estimate_parts(node: StageNode, recipe: Recipe) -> Parts:
-    """The same by what it is spent on."""
+def estimate_cost(node: StageNode, recipe: Recipe) -> Cost:
+    """The same, by what it is spent on."""
     slower = _relative_size(node.size, recipe.tokenizer.vocab_size)
     work = {"shards": _shards, "pretrain": _pretrain, "rl": _rl, "evaluate": _evaluate, "probe": _probe}
-    found = work[node.kind](node, recipe) if node.kind in work else Parts(0, 0, 0, 0)
-    return Parts(
-        FIXED_SECONDS[node.kind] + found.fixed, found.train * slower, found.sample * slower, found.prepare
-    )
+    own = work[node.kind](node, recipe) if node.kind in work else Cost(0, 0, 0, 0)
+    fixed = FIXED_SECONDS[node.kind] + own.fixed
+    return Cost(fixed, own.train * slower, own.sample * slower, own.prepare)
 
 
 def _relative_size(size: str | None, vocab_size: int) -> float:
@@ -193,36 +198,33 @@ def _tokens(node: StageNode, recipe: Recipe) -> float:
     mixture = recipe.mixtures[node.mixture or ""]
     if mixture.budget_tokens:
         return mixture.budget_tokens
-    copies = [
-        (source.wanted_copies, source.documents or DEFAULT_DOCUMENTS) for source in mixture.sources.values()
-    ]
-    return sum(number * documents for number, documents in copies) * TOKENS_PER_DOCUMENT
+    sources = mixture.sources.values()
+    documents = sum(source.wanted_copies * (source.documents or DEFAULT_DOCUMENTS) for source in sources)
+    return documents * TOKENS_PER_DOCUMENT
 
 
-def _shards(node: StageNode, recipe: Recipe) -> Parts:
-    return Parts(0, 0, 0, _tokens(node, recipe) / PACK_TOKENS_PER_S)
+def _shards(node: StageNode, recipe: Recipe) -> Cost:
+    return Cost(0, 0, 0, _tokens(node, recipe) / PACK_TOKENS_PER_S)
 
 
-def _pretrain(node: StageNode, recipe: Recipe) -> Parts:
-    return Parts(0, (recipe.pretrain.tokens or _tokens(node, recipe)) / TRAIN_TOKENS_PER_S, 0, 0)
+def _pretrain(node: StageNode, recipe: Recipe) -> Cost:
+    return Cost(0, (recipe.pretrain.tokens or _tokens(node, recipe)) / TRAIN_TOKENS_PER_S, 0, 0)
 
 
-def _rl(node: StageNode, recipe: Recipe) -> Parts:
+def _rl(node: StageNode, recipe: Recipe) -> Cost:
     config = recipe.rl[node.arm or ""]
-    completions = (
-        num_steps(config, config.problems.count) * config.prompts_per_step * config.samples_per_prompt
-    )
-    row = algorithm_row(config.algorithm)
-    critic = row.critic
-    # Where neither a critic nor a term of the loss needs every completion, about half of them carry signal.
-    fits = config.passes * (2.0 if critic else 1.0 if config.kl.in_loss or row.loss_terms else 0.5)
-    asked = 1 + (config.kl.coef > 0) + critic  # the policy for the log, the base, the values
+    steps = num_steps(config, config.problems.count)
+    completions = steps * config.prompts_per_step * config.samples_per_prompt
+    critic = algorithm_row(config.algorithm).critic
+    # Without a critic and a KL term in the loss, about half the completions have an advantage of zero.
+    passes = config.passes * (2.0 if critic else 1.0 if config.kl.in_loss else 0.5)
+    scored = 1 + (config.kl.coef > 0) + critic  # by the policy for the log, by the base, by the critic
     length = min(TOKENS_PER_COMPLETION, config.max_new_tokens)
-    tokens = completions * (TOKENS_PER_PROMPT + length) * (fits + asked * FORWARD)
-    return Parts(0, tokens / TRAIN_TOKENS_PER_S, completions * length / SAMPLE_TOKENS_PER_S, 0)
+    tokens = completions * (TOKENS_PER_PROMPT + length) * (passes + scored * FORWARD)
+    return Cost(0, tokens / TRAIN_TOKENS_PER_S, completions * length / SAMPLE_TOKENS_PER_S, 0)
 
 
-def _evaluate(node: StageNode, recipe: Recipe) -> Parts:
+def _evaluate(node: StageNode, recipe: Recipe) -> Cost:
     settings = recipe.also_evaluate[node.evaluation] if node.evaluation else recipe.evaluate
     samples = settings.samples.ends + 1
     if node.arm is not None and settings.samples.between:
@@ -230,23 +232,15 @@ def _evaluate(node: StageNode, recipe: Recipe) -> Parts:
         between = len(checkpoint_steps(arm, arm.problems.count)) - 2  # neither step 0 nor the last
         samples += between * (settings.samples.between + 1)
     completions = len(settings.sets) * settings.count * samples
-    return Parts(
-        completions / GRADED_PER_S,
-        0,
-        completions * min(TOKENS_PER_COMPLETION, settings.max_new_tokens) / SAMPLE_TOKENS_PER_S,
-        0,
-    )
+    length = min(TOKENS_PER_COMPLETION, settings.max_new_tokens)
+    return Cost(completions / GRADED_PER_S, 0, completions * length / SAMPLE_TOKENS_PER_S, 0)
 
 
-def _probe(node: StageNode, recipe: Recipe) -> Parts:
-    assert recipe.probe is not None
-    formats = len(ProbeConfig(**recipe.probe.settings()).forced())
-    per_problem = (
-        recipe.probe.samples * (formats + len(recipe.probe.temperatures))
-        + 2 * recipe.probe.likelihood_samples
-    )
-    problems = len(recipe.evaluate.sets) * min(
-        recipe.evaluate.count, recipe.probe.count or recipe.evaluate.count
-    )
-    tokens = problems * per_problem * min(TOKENS_PER_COMPLETION, recipe.evaluate.max_new_tokens)
-    return Parts(0, 0, tokens / SAMPLE_TOKENS_PER_S, 0)
+def _probe(node: StageNode, recipe: Recipe) -> Cost:
+    settings, evaluation = recipe.probe, recipe.evaluate
+    assert settings is not None
+    variants = len(ProbeConfig(**settings.settings()).forced()) + len(settings.temperatures)
+    per_problem = settings.samples * variants + 2 * settings.likelihood_samples
+    problems = len(evaluation.sets) * min(evaluation.count, settings.count or evaluation.count)
+    tokens = problems * per_problem * min(TOKENS_PER_COMPLETION, evaluation.max_new_tokens)
+    return Cost(0, 0, tokens / SAMPLE_TOKENS_PER_S, 0)

@@ -5,10 +5,17 @@ import json
 import pytest
 
 from echochamber.core.artifacts import Store
-from echochamber.study import cost as dry_run
-from echochamber.study.cost import describe_plan, estimate_seconds, measured_rates, pool_seconds
+from echochamber.model.speed import Speed, measure_speed
+from echochamber.study import cost
+from echochamber.study.cost import (
+    Rates,
+    Timed,
+    describe_plan,
+    estimate_seconds,
+    measured_rates,
+    wall_seconds,
+)
 from echochamber.study.graph import build_graph
-from echochamber.study.rates import Rates, Speed, Timed, measure_speed
 from echochamber.study.recipe import load_recipe
 
 RL, PLAIN = ("rl", "nano-0.8m", "ppo on easy"), ("rl", "nano-0.8m")
@@ -61,17 +68,17 @@ def test_an_empty_folder_is_priced_by_a_timed_step(tmp_path, monkeypatch):
     recipe = load_recipe("quickstart", [])
 
     def minutes(speed):
-        monkeypatch.setattr(dry_run, "measure_speed", lambda *_: speed)
+        monkeypatch.setattr(cost, "measure_speed", lambda *_: speed)
         return float(describe_plan(recipe, tmp_path).splitlines()[-1].split("to go: ")[1].split()[0])
 
-    train, sample = dry_run.TRAIN_TOKENS_PER_S, dry_run.SAMPLE_TOKENS_PER_S
+    train, sample = cost.TRAIN_TOKENS_PER_S, cost.SAMPLE_TOKENS_PER_S
     plain = minutes(Speed(train, sample))
     assert minutes(None) == plain
     slow_training, slow_sampling = minutes(Speed(train / 2, sample)), minutes(Speed(train, sample / 2))
     assert plain < slow_training < 2 * plain
     assert plain < slow_sampling < 2 * plain
     fixed = (
-        sum(dry_run.FIXED_SECONDS[node.kind] for node in build_graph(recipe, Store(tmp_path)).nodes.values())
+        sum(cost.FIXED_SECONDS[node.kind] for node in build_graph(recipe, Store(tmp_path)).nodes.values())
         / 60
     )
     assert minutes(Speed(train / 2, sample / 2)) == pytest.approx(2 * plain - fixed, abs=0.21)
@@ -88,21 +95,21 @@ def test_training_is_timed_for_small_models_only():
 def test_two_workers_take_half_as_long_where_stages_are_many_and_no_less_than_the_longest_chain(tmp_path):
     graph = build_graph(load_recipe("paper-nano", ["scope=core"]), Store(tmp_path))
     prices = {name: estimate_seconds(node, graph.recipe) for name, node in graph.nodes.items()}
-    alone = pool_seconds(graph, prices, 1)
+    alone = wall_seconds(graph, prices, 1)
     assert alone == pytest.approx(
         sum({node.spec.name: prices[node.id] for node in graph.nodes.values()}.values())
     )
-    assert pool_seconds(graph, prices, 2) == pytest.approx(alone / 2, rel=0.1)
+    assert wall_seconds(graph, prices, 2) == pytest.approx(alone / 2, rel=0.1)
     chain: dict[str, float] = {}
     for name, node in graph.nodes.items():
         chain[name] = prices[name] + max((chain[parent] for parent in node.parents), default=0.0)
-    assert pool_seconds(graph, prices, 1000) == pytest.approx(max(chain.values()))
-    assert pool_seconds(graph, {}, 2) == 0
+    assert wall_seconds(graph, prices, 1000) == pytest.approx(max(chain.values()))
+    assert wall_seconds(graph, {}, 2) == 0
 
 
 @pytest.mark.parametrize(("scope", "stages"), [("smoke", 50), ("core", 158), ("full", 737)])
 def test_every_scope_of_paper_nano_has_a_plan(tmp_path, monkeypatch, scope, stages):
-    monkeypatch.setattr(dry_run, "measure_speed", lambda *_: None)
+    monkeypatch.setattr(cost, "measure_speed", lambda *_: None)
     text = describe_plan(load_recipe("paper-nano", [f"scope={scope}"]), tmp_path)
     assert text.startswith(f"paper-nano, scope {scope}: {stages} stages")
     assert text.count("to do, about") == stages
