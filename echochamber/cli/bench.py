@@ -10,7 +10,8 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "bench",
-        epilog="Example: echochamber bench --peer-python vllm=envs/vllm/bin/python --peer-python trl=envs/trl/bin/python --only sampling",
+        epilog="Example: echochamber bench --peer-python vllm=envs/vllm/bin/python --peer-python "
+        "trl=envs/trl/bin/python --only sampling",
     )(bench)
 
 
@@ -20,7 +21,7 @@ def bench(
         typer.Option(
             "--out",
             metavar="DIR",
-            help="The trained model, logs and bench.json; what is there is used again.",
+            help="Folder of the trained model, logs and bench.json. Existing files are used again.",
         ),
     ] = Path("runs/bench"),
     only: Annotated[
@@ -28,7 +29,7 @@ def bench(
         typer.Option(
             "--only",
             metavar="WORK",
-            help="sampling, training, grpo or growth; may be repeated. All if not given.",
+            help="One of sampling, training, grpo and growth; may be repeated. Default: all.",
         ),
     ] = None,
     peer_python: Annotated[
@@ -36,27 +37,30 @@ def bench(
         typer.Option(
             "--peer-python",
             metavar="NAME=PATH",
-            help="Python of the environment that has transformers, vllm or trl; may be repeated. This one if not given.",
+            help="Python of the environment that has transformers, vllm or trl; may be repeated. Default: "
+            "this one.",
         ),
     ] = None,
     repeats: Annotated[
-        int, typer.Option(min=1, help="Counted turns of each contender; medians are printed.")
+        int, typer.Option(min=1, help="Measured turns per contender. The output has their medians.")
     ] = 5,
     page: Annotated[
         Path | None,
         typer.Option(
-            "--page", metavar="FILE", help="Put the tables between the marks of this Markdown page."
+            "--page",
+            metavar="FILE",
+            help="Also write the tables into this Markdown page, between its bench marks.",
         ),
     ] = None,
     quick: Annotated[
         bool,
         typer.Option(
             "--quick",
-            help="A tiny model and one repeat: shows that everything runs, its figures mean nothing.",
+            help="One repeat with a tiny model. It shows that everything runs; its numbers mean nothing.",
         ),
     ] = False,
 ) -> None:
-    """Sampling, training and GRPO steps beside whatever peers are installed, as ratios in one run, and how cost grows."""
+    """Compare the speed of sampling, training and GRPO steps with installed peers, and how cost grows."""
     from ..bench.run import RESULTS, run_bench
     from ..bench.tables import fill_page, markdown
 

@@ -9,7 +9,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor() -> None:
-    """Cores, precision, compiler, sandbox tiers and optional engines of this machine."""
+    """Report this machine's cores, precision, compiler, sandbox tiers and optional engines."""
     from ..study.doctor import findings
 
     for name, state, detail in findings():

@@ -27,7 +27,8 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "evaluate",
-        epilog="Example: echochamber evaluate --checkpoint runs/quickstart --problems gsm8k/test.jsonl --limit 100 --out runs/gsm8k",
+        epilog="Example: echochamber evaluate --checkpoint runs/quickstart --problems gsm8k/test.jsonl "
+        "--limit 100 --out runs/gsm8k",
     )(evaluate)
 
 
@@ -36,10 +37,10 @@ def evaluate(
     problems: ProblemsOption,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Output folder; runs/evaluate-PROBLEMS if not given."),
+        typer.Option("--out", metavar="DIR", help="Output folder. Default: runs/evaluate-PROBLEMS."),
     ] = None,
     samples: Annotated[
-        int, typer.Option(min=1, help="Completions per problem at the temperature, besides the greedy one.")
+        int, typer.Option(min=1, help="Sampled completions per problem, besides the greedy one.")
     ] = 4,
     temperature: Annotated[float, typer.Option(min=0.01)] = 1.0,
     top_p: TopPOption = 1.0,
@@ -58,7 +59,7 @@ def evaluate(
     on_bad_row: OnBadRowOption = "error",
     seed: SeedOption = 0,
 ) -> None:
-    """Greedy and sampled completions, graded: records.parquet, problems.parquet, summary.json."""
+    """Score a checkpoint with greedy and sampled completions. Writes records, problems and summary."""
     load_modules(module)
     from .. import api
 
@@ -86,21 +87,25 @@ def evaluate(
             if f["share"]
         ]
         print(
-            f"{row['problem_set']}: {row['num_problems']} problems, {row['num_samples']} samples each, 95% intervals in brackets"
+            f"{row['problem_set']}: {row['num_problems']} problems, {row['num_samples']} samples each, 95% "
+            "intervals in brackets"
         )
         print(
-            f"  accuracy {_percent(row['accuracy'], around['accuracy'])}   greedy {_percent(row['greedy_accuracy'], around['greedy_accuracy'])}"
+            f"  accuracy {_percent(row['accuracy'], around['accuracy'])}   greedy "
+            f"{_percent(row['greedy_accuracy'], around['greedy_accuracy'])}"
         )
         for curve in ("pass@k", "maj@k"):
             print(
-                f"  {curve:8} {', '.join(f'@{k} {_percent(v, around[curve][k])}' for k, v in row[curve].items())}"
+                f"  {curve:8} "
+                f"{', '.join(f'@{k} {_percent(v, around[curve][k])}' for k, v in row[curve].items())}"
             )
         print(f"  formats  {', '.join(shares)}")
         if row["infrastructure"]:
             print(f"  {row['infrastructure']} completions could not be graded and are left out")
     if scored.left_out:
         print(
-            f"  {scored.left_out} problems left out: with {max_new_tokens} new tokens they exceed the model's positions"
+            f"  {scored.left_out} problems left out: with {max_new_tokens} new tokens they exceed the "
+            "model's positions"
         )
     print(scored.shortcuts)
     print(f"Records: {scored.folder / 'records.parquet'}")

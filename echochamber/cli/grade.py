@@ -25,7 +25,7 @@ def grade(
     target: Annotated[
         Path,
         typer.Option(
-            "--out", metavar="F.jsonl", help="Verdicts, one line per completion, in the same order."
+            "--out", metavar="F.jsonl", help="One line of verdict per completion, in the same order."
         ),
     ],
     tier2: Annotated[
@@ -36,10 +36,11 @@ def grade(
     ] = False,
     module: ModuleOption = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="End at the first bad line instead of reporting and skipping it.")
+        bool,
+        typer.Option("--strict", help="Stop at the first bad line instead of reporting and skipping it."),
     ] = False,
 ) -> None:
-    """Format, answer and outcome of every completion; programs run in a sandbox."""
+    """Grade completions: format, answer and outcome. Programs run in a sandbox."""
     from ..core.progress import say
     from ..verify.grade import GraderConfig
     from ..verify.grade_file import grade_lines

@@ -13,7 +13,8 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "ledger",
-        epilog="Example: echochamber ledger runs/paper-nano --tables results/paper-nano --page docs/RESULTS.md",
+        epilog="Example: echochamber ledger runs/paper-nano --tables results/paper-nano --page "
+        "docs/RESULTS.md",
     )(ledger)
 
 
@@ -27,7 +28,9 @@ def ledger(
     tables: Annotated[
         Path | None,
         typer.Option(
-            "--tables", metavar="DIR", help="Write the small tables, ledger.csv and estimates.csv there."
+            "--tables",
+            metavar="DIR",
+            help="Also write the small tables, ledger.csv and estimates.csv into this folder.",
         ),
     ] = None,
     page: Annotated[
@@ -35,7 +38,7 @@ def ledger(
         typer.Option(
             "--page",
             metavar="FILE",
-            help="Write the results as Markdown there, and their figures to `figures` beside the tables.",
+            help="Also write the results as a Markdown page, with figures in `figures` beside the tables.",
         ),
     ] = None,
     claims: Annotated[
@@ -46,7 +49,7 @@ def ledger(
     ] = "echo_chamber",
     module: ModuleOption = None,
 ) -> None:
-    """Judge every claim by its criterion; from committed tables alone as well as from a study."""
+    """Judge every claim of a set by its criterion, from a study or from its small tables alone."""
     from ..analysis.study_tables.collect import open_tables
     from ..claims.ledger import estimate_text, make_ledger, save_ledger
     from ..core.artifacts import make_folder, write_text

@@ -18,7 +18,7 @@ Overrides = Annotated[
     ),
 ]
 OutOption = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Output folder; runs/RECIPE if not given.")
+    Path | None, typer.Option("--out", metavar="DIR", help="Output folder. Default: runs/RECIPE.")
 ]
 TopPOption = Annotated[
     float,
@@ -27,11 +27,11 @@ TopPOption = Annotated[
         min=0.0001,
         max=1,
         metavar="SHARE",
-        help="Draw from the likeliest tokens that together hold this share.",
+        help="Sample from the likeliest tokens that together have this probability.",
     ),
 ]
 TopKOption = Annotated[
-    int, typer.Option("--top-k", min=0, metavar="K", help="Draw from the K likeliest tokens; 0: from all.")
+    int, typer.Option("--top-k", min=0, metavar="K", help="Sample from the K likeliest tokens; 0: from all.")
 ]
 StopOption = Annotated[
     list[str] | None,
@@ -46,13 +46,16 @@ ModuleOption = Annotated[
     typer.Option(
         "--module",
         metavar="F.py",
-        help="Your own Python file that registers formats or rewards; may be repeated.",
+        help="Your own Python file that registers formats, rewards or claims; may be repeated.",
     ),
 ]
 WorkersOption = Annotated[
     int,
     typer.Option(
-        "--workers", min=1, metavar="N", help="Stages that run at once, each with runtime.threads threads."
+        "--workers",
+        min=1,
+        metavar="N",
+        help="Number of stages that run at once, each with runtime.threads threads.",
     ),
 ]
 PLACES = (
@@ -66,7 +69,7 @@ PromptSuffixOption = Annotated[
     str,
     typer.Option(
         "--prompt-suffix",
-        help="Text between question and completion, as the model was trained; by default an empty line.",
+        help="Text between question and completion, as in the model's training. Default: an empty line.",
     ),
 ]
 ProblemsOption = Annotated[
@@ -74,7 +77,8 @@ ProblemsOption = Annotated[
     typer.Option(
         "--problems",
         metavar="NAME_OR_FILE",
-        help="World set (all, easy, medium, hard), a file (JSONL, JSONL.gz, JSON, CSV, Parquet), or hub:NAME[@COMMIT].",
+        help="A generated set (all, easy, medium, hard), a file (JSONL, JSONL.gz, JSON, CSV, Parquet), or "
+        "hub:NAME[@COMMIT].",
     ),
 ]
 OnBadRowOption = Annotated[
@@ -82,14 +86,17 @@ OnBadRowOption = Annotated[
     typer.Option(
         "--on-bad-row",
         metavar="error|skip",
-        help="What to do with rows of a problem file that cannot be read: stop and name the first, or leave them out and count them.",
+        help="For rows of a problem file that cannot be read: stop and name the first, or skip and count "
+        "them.",
     ),
 ]
-LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many problems.")]
-MaxNewTokensOption = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest completion.")]
-SeedOption = Annotated[
-    int, typer.Option("--seed", help="Of the random streams that completions are drawn from.")
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Use only the first so many problems.")
 ]
+MaxNewTokensOption = Annotated[
+    int, typer.Option("--max-new-tokens", min=1, help="Most tokens of a completion.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the random streams for sampling.")]
 
 
 def bad_row_policy(given: str) -> Literal["error", "skip"]:

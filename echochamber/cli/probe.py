@@ -23,7 +23,8 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "probe",
-        epilog="Example: echochamber probe --checkpoint runs/quickstart/artifacts/rl-... --reference runs/quickstart/artifacts/pretrain-... --problems all",
+        epilog="Example: echochamber probe --checkpoint runs/quickstart/artifacts/rl-... --reference "
+        "runs/quickstart/artifacts/pretrain-... --problems all",
     )(probe)
 
 
@@ -43,34 +44,34 @@ def probe(
         typer.Option(
             "--completions",
             metavar="FILE",
-            help="JSON Lines with question and completion whose likelihood is asked.",
+            help="JSON Lines with question and completion. Their likelihood is measured too.",
         ),
     ] = None,
     formats: Annotated[
         str | None,
-        typer.Option(help="Formats to force, parted by commas; by default each that has an opening text."),
+        typer.Option(help="Formats to force, separated by commas. Default: all that have an opening text."),
     ] = None,
     temperatures: Annotated[
-        str, typer.Option(help="Temperatures of the sweep, parted by commas; 0 is greedy.")
+        str, typer.Option(help="Temperatures of the sweep, separated by commas; 0 is greedy.")
     ] = "0,0.3,0.6,1",
     samples: Annotated[
         int, typer.Option(min=1, help="Completions per problem, for each format and temperature.")
     ] = 4,
     temperature: Annotated[
-        float, typer.Option(min=0.01, help="Of forced decoding and of log-probabilities.")
+        float, typer.Option(min=0.01, help="Temperature of forced decoding and of log-probabilities.")
     ] = 1.0,
     max_new_tokens: MaxNewTokensOption = 160,
     prompt_suffix: PromptSuffixOption = "\n\n",
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Output folder; runs/probe-PROBLEMS if not given."),
+        typer.Option("--out", metavar="DIR", help="Output folder. Default: runs/probe-PROBLEMS."),
     ] = None,
     module: ModuleOption = None,
     limit: LimitOption = None,
     on_bad_row: OnBadRowOption = "error",
     seed: SeedOption = 0,
 ) -> None:
-    """Accuracy per forced format and per temperature, and likelihoods under one or two checkpoints."""
+    """Measure accuracy per forced format and temperature, and likelihoods under checkpoints."""
     load_modules(module)
     from ..study.probe_checkpoint import probe_checkpoint
 

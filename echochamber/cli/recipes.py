@@ -12,7 +12,7 @@ def register(app: typer.Typer) -> None:
 
 
 def recipes() -> None:
-    """List the shipped recipes: what each one asks, reproduces and costs."""
+    """List the shipped recipes with their question, contents and cost."""
     from ..study.recipe import load_recipe, shipped_recipes
 
     for name in shipped_recipes():
@@ -21,7 +21,7 @@ def recipes() -> None:
 
 
 def show(recipe: RecipeArgument, overrides: Overrides = None) -> None:
-    """Print the fully resolved config as YAML: every key, defaults included."""
+    """Print a recipe as YAML with every key, defaults included."""
     import yaml
 
     from ..study.recipe import load_recipe

@@ -17,22 +17,24 @@ def report(
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Where to write; STUDY/report.html if not given."),
+        typer.Option("--out", metavar="FILE", help="Output file. Default: STUDY/report.html."),
     ] = None,
     watch: Annotated[
         bool,
         typer.Option(
             "--watch",
-            help="Rebuild as artifacts arrive and serve the page on this machine only; Ctrl-C ends it.",
+            help="Serve the page on this machine only, and rebuild it as artifacts arrive. Ctrl-C ends it.",
         ),
     ] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port for --watch; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port for --watch; 0 chooses a free one.")] = 0,
     figures: Annotated[
         Path | None,
-        typer.Option("--figures", metavar="DIR", help="Also write every figure there as PNG and SVG."),
+        typer.Option(
+            "--figures", metavar="DIR", help="Also write every figure into this folder, as PNG and SVG."
+        ),
     ] = None,
 ) -> None:
-    """Write report.html; what is there is shown, what is missing is named."""
+    """Write the report page of a study, finished or running. It names what is missing."""
     from ..analysis.report import build_report
     from ..papers.page_ledger import page_ledger
 

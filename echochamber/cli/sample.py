@@ -20,7 +20,8 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "sample",
-        epilog='Example: echochamber sample runs/quickstart "Mia has 3 boxes of 6 pens. How many pens?" -n 4 --reference 18',
+        epilog='Example: echochamber sample runs/quickstart "Mia has 3 boxes of 6 pens. How many pens?" -n 4 '
+        "--reference 18",
     )(sample)
 
 
@@ -33,7 +34,7 @@ def sample(
         ),
     ],
     question: Annotated[str, typer.Argument(metavar="QUESTION")],
-    number: Annotated[int, typer.Option("-n", min=1, help="How many completions.")] = 4,
+    number: Annotated[int, typer.Option("-n", min=1, help="Number of completions.")] = 4,
     format_name: Annotated[
         str | None,
         typer.Option(
@@ -42,7 +43,7 @@ def sample(
             help="Force this format: every completion starts with its opening text.",
         ),
     ] = None,
-    reference: Annotated[str | None, typer.Option(help="The right answer, to grade against.")] = None,
+    reference: Annotated[str | None, typer.Option(help="The correct answer, for grading.")] = None,
     temperature: Annotated[float, typer.Option(min=0)] = 1.0,
     top_p: TopPOption = 1.0,
     top_k: TopKOption = 0,
@@ -51,7 +52,7 @@ def sample(
     module: ModuleOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Print completions of one question, each with its format, its answer and, given a reference, its outcome."""
+    """Print completions of one question with format and answer; a reference adds the outcome."""
     load_modules(module)
     from .. import api
 
@@ -72,5 +73,6 @@ def sample(
         grade = verdict.outcome if reference else "not graded"
         cut = ", cut at the length limit" if truncated else ""
         print(
-            f"--- {index + 1}: {verdict.format}, answer {verdict.answer or 'none'}, {grade}{cut}\n{text.strip()}\n"
+            f"--- {index + 1}: {verdict.format}, answer {verdict.answer or 'none'}, "
+            f"{grade}{cut}\n{text.strip()}\n"
         )

@@ -12,7 +12,8 @@ BaseOption = Annotated[
     typer.Option(
         "--base",
         metavar="PLACE",
-        help=f"Start the arms from this checkpoint and pretrain nothing: {PLACES}. Arms run one after another, into runs/rl-RECIPE if --out is not given.",
+        help=f"Start the arms from this checkpoint, without pretraining: {PLACES}. Arms run one after "
+        "another. Default output: runs/rl-RECIPE.",
     ),
 ]
 
@@ -28,21 +29,22 @@ def register(app: typer.Typer) -> None:
     )(pretrain)
     app.command(
         "rl",
-        epilog="Example: echochamber rl quickstart rl.grpo.steps=20 --out runs/try, or with a model of yours: echochamber rl quickstart --base runs/smollm2 rl.grpo.problems.set=gsm8k/train.jsonl",
+        epilog="Example: echochamber rl quickstart rl.grpo.steps=20 --out runs/try, or with a model of "
+        "yours: echochamber rl quickstart --base runs/smollm2 rl.grpo.problems.set=gsm8k/train.jsonl",
     )(rl)
 
 
 def prepare(
     recipe: RecipeArgument, overrides: Overrides = None, out: OutOption = None, workers: WorkersOption = 1
 ) -> None:
-    """Problems, tokenizer, mixture plan and token shards."""
+    """Prepare a recipe's data: problems, tokenizer, mixture plan and token shards."""
     _run({"problems", "tokenizer", "shards"}, recipe, overrides, out, workers)
 
 
 def pretrain(
     recipe: RecipeArgument, overrides: Overrides = None, out: OutOption = None, workers: WorkersOption = 1
 ) -> None:
-    """Pretrain the recipe's models from scratch, preparing their data first where it is missing."""
+    """Pretrain a recipe's models from scratch. Missing data is prepared first."""
     _run({"pretrain"}, recipe, overrides, out, workers)
 
 
@@ -53,7 +55,7 @@ def rl(
     out: OutOption = None,
     workers: WorkersOption = 1,
 ) -> None:
-    """Run the recipe's RL arms, pretraining their bases first where they are missing, or from a checkpoint of yours (--base)."""
+    """Run a recipe's RL arms. Missing bases are pretrained first, unless --base gives a checkpoint."""
     if base is None:
         _run({"rl"}, recipe, overrides, out, workers)
     else:
@@ -92,7 +94,8 @@ def _run_from(base: str, recipe: str, overrides: list[str] | None, out: Path | N
         )
         for label, row in (("first", first), ("last", last)):
             print(
-                f"  {label:5} step, {row['num_completions']} completions: {_reward(row)}, formats {_formats(row)}"
+                f"  {label:5} step, {row['num_completions']} completions: {_reward(row)}, formats "
+                f"{_formats(row)}"
             )
         print(f"  Checkpoints: {arm.folder / 'checkpoints'}")
 

@@ -25,14 +25,16 @@ def study(
     executor: Annotated[
         str,
         typer.Option(
-            help="Where stages run: local (processes on this machine) or ray (the cluster of RAY_ADDRESS; extra [ray])."
+            help="Where stages run: local (processes on this machine) or ray (the cluster of RAY_ADDRESS; "
+            "extra [ray])."
         ),
     ] = "local",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the graph: each stage, whether done, estimated cost.")
+        bool,
+        typer.Option("--dry-run", help="Print each stage, its state and its estimated cost; run nothing."),
     ] = False,
 ) -> None:
-    """Run a study from its recipe, or go on where it was cut; what is done already is not done again."""
+    """Run a study from its recipe, or continue it. Finished stages are not run again."""
     from ..core.errors import UserError
     from ..study.recipe import load_recipe
 
@@ -71,11 +73,15 @@ def describe_summary(summary: dict[str, Any], report: Path) -> str:
     base, final = summary.get("base") or {}, summary.get("final") or {}
     lines = [
         f"Report: {report}",
-        f"  accuracy      base {_percent(base.get('accuracy'))}   after RL {_percent(final.get('accuracy'))}   (greedy: {_percent(base.get('greedy_accuracy'))} -> {_percent(final.get('greedy_accuracy'))})",
+        f"  accuracy      base {_percent(base.get('accuracy'))}   after RL "
+        f"{_percent(final.get('accuracy'))}   (greedy: {_percent(base.get('greedy_accuracy'))} -> "
+        f"{_percent(final.get('greedy_accuracy'))})",
         f"  formats base  {_shares(base)}",
         f"  formats after {_shares(final)}",
         f"  pass@k        base {_curve(base.get('pass@k'))}   after RL {_curve(final.get('pass@k'))}",
-        f"  time          {', '.join(f'{name} {seconds:.0f} s' for name, seconds in summary.get('stages', {}).items())}; total {summary.get('total_seconds') or 0:.0f} s",
+        "  time          "
+        f"{', '.join(f'{name} {seconds:.0f} s' for name, seconds in summary.get('stages', {}).items())}; "
+        f"total {summary.get('total_seconds') or 0:.0f} s",
     ]
     return "\n".join(lines)
 
