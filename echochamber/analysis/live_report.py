@@ -1,4 +1,4 @@
-"""Rebuild the page as artifacts arrive, and serve it on loopback with a live refresh."""
+"""The live report: a page that is rebuilt as artifacts arrive, served on this machine only."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from .report import render_page
 from .runs import find_runs
 from .study_folder import load_study
 
-WATCHED = (
+INPUT_FILES = (
     "manifest.json",
     "summary.json",
     "plan.json",
@@ -21,11 +21,11 @@ WATCHED = (
     "shortcut_baselines.json",
     "metrics.jsonl",
 )
-"""Files in an artifact whose change rebuilds the page."""
+"""Files of an artifact that the page is built from; a change of one rebuilds it."""
 ADDRESS = "127.0.0.1"
 
 
-class LivePage:
+class LiveReport:
     """The page of one study, rebuilt when something on disk has changed."""
 
     def __init__(
@@ -37,7 +37,7 @@ class LivePage:
         self._seen: object = None
 
     def refresh(self) -> bool:
-        """Rebuild if a watched file came, went or changed; True when it did. The file on disk stays the plain page."""
+        """Rebuild if an input file came, went or changed; True when it did. The file on disk has no live script."""
         state = self._state()
         if state == self._seen:
             return False
@@ -54,7 +54,7 @@ class LivePage:
         paths += [
             path
             for depth in ("*", ".partial/*")
-            for name in WATCHED
+            for name in INPUT_FILES
             for path in artifacts.glob(f"{depth}/{name}")
         ]
         found = []
@@ -67,7 +67,7 @@ class LivePage:
         return found
 
 
-def make_server(page: LivePage, port: int = 0) -> ThreadingHTTPServer:
+def make_server(page: LiveReport, port: int = 0) -> ThreadingHTTPServer:
     """A server on loopback for `/` and `/version`; port 0 takes a free one.
 
     Requests under any other host name are refused, so that no web page can read the study by a name
@@ -94,12 +94,12 @@ def make_server(page: LivePage, port: int = 0) -> ThreadingHTTPServer:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Requests are not news."""
+            """Requests are not logged."""
 
     return ThreadingHTTPServer((ADDRESS, port), Handler)
 
 
-def watch_report(
+def serve_live_report(
     study_folder: Path,
     output: Path | None = None,
     port: int = 0,
@@ -107,8 +107,11 @@ def watch_report(
     announce: Callable[[str], None] = print,
     ledger: LedgerOf | None = None,
 ) -> None:
-    """Serve until interrupted (Ctrl-C), looking for changes `every` seconds; announces the address first."""
-    page = LivePage(study_folder, output, ledger)
+    """Serve until interrupted (Ctrl-C) and look for changes `every` seconds.
+
+    `announce` is called with the address, and at the end with one word.
+    """
+    page = LiveReport(study_folder, output, ledger)
     page.refresh()
     server = make_server(page, port)
     threading.Thread(target=server.serve_forever, daemon=True).start()

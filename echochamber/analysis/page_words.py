@@ -42,9 +42,9 @@ def tile_label(tile: Tile, formats: Formats) -> str:
             return "Share of each seed’s most used format"
         return f"Answers written as {format_label(tile.winner, formats)}"
     return {
-        "accuracy": "A sampled answer is right",
-        "pass@k": f"At least one of {tile.k} answers is right",
-        "maj@k": f"The majority of {tile.k} answers is right",
+        "accuracy": "A sampled answer is correct",
+        "pass@k": f"At least one of {tile.k} answers is correct",
+        "maj@k": f"The most frequent of {tile.k} answers is correct",
     }[tile.measure]
 
 
@@ -56,7 +56,7 @@ def tile_meaning(tile: Tile) -> str:
     return {
         "accuracy": "pass@1, the accuracy",
         "pass@k": f"pass@{tile.k}",
-        "maj@k": f"maj@{tile.k}, the most frequent answer",
+        "maj@k": f"maj@{tile.k}, majority vote",
     }[tile.measure]
 
 
@@ -110,7 +110,7 @@ def score_sentences(found: Sequence[Tile]) -> str:
     _, accuracy, *rest = found
     text = f"Accuracy (pass@1) {_moved(accuracy)}."
     return (
-        f"{text} The chance that at least one of {rest[0].k} answers is right {_moved(rest[0])}."
+        f"{text} The chance that at least one of {rest[0].k} answers is correct {_moved(rest[0])}."
         if rest
         else text
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from echochamber.analysis import build_report, study_summary
-from echochamber.analysis.live_report import LivePage, make_server
+from echochamber.analysis.live_report import LiveReport, make_server
 from echochamber.analysis.number_text import percent
 
 from .browser import Chromium
@@ -222,7 +222,7 @@ def test_focus_can_be_seen(page: Chromium) -> None:
 
 
 def test_served_page_reloads_when_the_study_moves_on(chromium: Chromium, copied: Path) -> None:
-    page = LivePage(copied)
+    page = LiveReport(copied)
     page.refresh()
     server = make_server(page)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from echochamber.analysis.live_report import LivePage, make_server
+from echochamber.analysis.live_report import LiveReport, make_server
 
 
 @pytest.fixture
-def served(copied: Path) -> Iterator[tuple[LivePage, int]]:
-    page = LivePage(copied)
+def served(copied: Path) -> Iterator[tuple[LiveReport, int]]:
+    page = LiveReport(copied)
     page.refresh()
     server = make_server(page)
     thread = threading.Thread(target=server.serve_forever)
@@ -32,7 +32,7 @@ def get(port: int, path: str, host: str | None = None) -> tuple[int, str]:
     return reply.status, body
 
 
-def test_page_and_version_follow_the_study(served: tuple[LivePage, int], copied: Path) -> None:
+def test_page_and_version_follow_the_study(served: tuple[LiveReport, int], copied: Path) -> None:
     page, port = served
     assert get(port, "/version") == (200, "1")
     assert "fetch(" in get(port, "/")[1]
@@ -43,7 +43,7 @@ def test_page_and_version_follow_the_study(served: tuple[LivePage, int], copied:
     assert get(port, "/version") == (200, "2")
 
 
-def test_other_names_and_paths_are_refused(served: tuple[LivePage, int]) -> None:
+def test_other_names_and_paths_are_refused(served: tuple[LiveReport, int]) -> None:
     port = served[1]
     assert get(port, "/", host="evil.example")[0] == 403
     assert get(port, "/../study.json")[0] == 404
