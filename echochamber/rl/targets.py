@@ -77,7 +77,9 @@ def shaped_rewards(rollouts: Sequence[Rollout], config: RLConfig) -> np.ndarray:
     """Rewards (B,) less the overlong penalty; NaN where the grader could not decide."""
     rewards = np.array([np.nan if r.reward is None else r.reward for r in rollouts], dtype=np.float64)
     lengths = torch.tensor([len(r.completion.token_ids) for r in rollouts])
-    return rewards + overlong_penalty(lengths, config.max_new_tokens, config.overlong_buffer).numpy()
+    penalties: np.ndarray = overlong_penalty(lengths, config.max_new_tokens, config.overlong_buffer).numpy()
+    shaped: np.ndarray = rewards + penalties
+    return shaped
 
 
 def signal_groups(rewards: np.ndarray, group: int, config: RLConfig) -> np.ndarray:
@@ -95,7 +97,8 @@ def has_signal(rewards: np.ndarray, group: int) -> np.ndarray:
     known = ~np.isnan(groups)
     highest = np.where(known, groups, -np.inf).max(1)
     lowest = np.where(known, groups, np.inf).min(1)
-    return known.any(1) & (highest > lowest)
+    differ: np.ndarray = known.any(1) & (highest > lowest)
+    return differ
 
 
 def group_advantages(estimator: Callable[[Tensor], Tensor], rewards: np.ndarray, group: int) -> np.ndarray:

@@ -22,7 +22,8 @@ def batch_states(model: Transformer, batch: Batch, runtime: Runtime) -> Tensor:
 def batch_logits(model: Transformer, batch: Batch, runtime: Runtime) -> Tensor:
     """Logits (N, V) that predict each completion token; the output head sees no other position."""
     with runtime.autocast():
-        return model.lm_head(batch_states(model, batch, runtime))
+        logits: Tensor = model.lm_head(batch_states(model, batch, runtime))
+        return logits
 
 
 def batch_logprobs(
@@ -39,10 +40,12 @@ def batch_values(critic: Critic, batch: Batch, policy_states: Tensor | None, run
     """Values (N,) before each completion token, from the critic's own trunk or from the policy's states."""
     if critic.trunk is None:
         assert policy_states is not None
-        return critic(policy_states)
-    with runtime.autocast():
-        states = batch_states(critic.trunk, batch, runtime)
-    return critic(states)
+        states = policy_states
+    else:
+        with runtime.autocast():
+            states = batch_states(critic.trunk, batch, runtime)
+    values: Tensor = critic(states)
+    return values
 
 
 def spread(batch: Batch, values: Tensor) -> Tensor:

@@ -108,7 +108,7 @@ def _run_in_pool(missing: list[StageNode], status: StudyStatus, executor: StageE
     Stages with equal content share one artifact, so they never run at once.
     """
     with shown(ProgressDisplay(missing, status)) as display:
-        _hand_over(missing, status, pool, display)
+        _hand_over(missing, status, executor, display)
 
 
 def _hand_over(
@@ -118,16 +118,16 @@ def _hand_over(
     waiting = list(missing)
     while waiting or running:
         for node in [node for node in waiting if _ready(node, status)]:
-            if len(running) >= pool.slots:
+            if len(running) >= executor.slots:
                 break
             if node.spec.name not in {other.spec.name for other in running.values()}:
                 waiting.remove(node)
                 status.set(node.id, StageStatus("running"))
                 display.start(node)
-                running[pool.submit(node)] = node
+                running[executor.submit(node)] = node
         if not running:
             break
-        for ended in pool.wait(running):
+        for ended in executor.wait(running):
             node = running.pop(ended.handle)
             state = (
                 StageStatus("done", ended.seconds)
