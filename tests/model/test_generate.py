@@ -1,7 +1,6 @@
 """Sampling against a plain forward pass, and its independence of neighbours."""
 
 from itertools import chain
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from echochamber.core.random import key
 from echochamber.formulas.logprobs import token_logprobs
 from echochamber.model.generate import generate, generate_as_finished
 from echochamber.model.sampling import SamplingConfig
+from echochamber.model.tokenizer import Tokenizer
 
 from .conftest import tiny_model
 
@@ -128,9 +128,7 @@ def test_padding_may_be_the_end_token(tokenizer):
     model, keys = tiny_model("llama"), _keys(3)
     model.lm_head.weight.data[tokenizer.eos_id] += 0.3
     prompts = [tokenizer.encode(text) for text in PROMPTS]
-    same = SimpleNamespace(
-        eos_id=tokenizer.eos_id, pad_id=tokenizer.eos_id, decode_batch=tokenizer.decode_batch
-    )
+    same = Tokenizer(tokenizer._tokenizer, tokenizer.eos_id, pad_id=tokenizer.eos_id)
     sampling = SamplingConfig(max_new_tokens=30)
     assert list(generate(model, same, prompts, keys, sampling)) == list(
         generate(model, tokenizer, prompts, keys, sampling)
