@@ -1,4 +1,4 @@
-"""Run the stages that are missing: in order, several at once in a pool, or with several ranks per training stage."""
+"""Run the stages that are missing: in order, several at once in an executor, or with several ranks per training stage."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -54,11 +54,11 @@ def run_study(
     missing = [node for node in wanted if status.nodes[node.id].status != "done"]
     status.write()
     if executor == "ray" and missing:
-        with RayExecutor(graph) as pool:
-            _run_in_pool(missing, status, pool)
+        with RayExecutor(graph) as several:
+            _run_in_executor(missing, status, several)
     elif workers > 1 and missing:
-        with LocalExecutor(graph, workers) as pool:
-            _run_in_pool(missing, status, pool)
+        with LocalExecutor(graph, workers) as several:
+            _run_in_executor(missing, status, several)
     else:
         _run_in_order(missing, graph, status, ranks)
     ranks.from_main(None)
@@ -102,8 +102,8 @@ def _follow(graph: StageGraph, ranks: Ranks) -> None:
             node.run(Path(folder), start_runtime(graph.recipe.runtime))
 
 
-def _run_in_pool(missing: list[StageNode], status: StudyStatus, executor: StageExecutor) -> None:
-    """Hand over every stage whose parents are done, as far as the pool has room.
+def _run_in_executor(missing: list[StageNode], status: StudyStatus, executor: StageExecutor) -> None:
+    """Start every stage whose parents are done, as far as the executor has free workers.
 
     Stages with equal content share one artifact, so they never run at once.
     """
