@@ -18,6 +18,7 @@ from .options import (
     TopKOption,
     TopPOption,
     bad_row_policy,
+    format_title,
     load_modules,
     stop_strings,
 )
@@ -82,7 +83,7 @@ def evaluate(
     for row in scored.rows:
         around = row["intervals"]
         shares = [
-            f"{name} {_percent(f['share'], around['formats'][name]['share'])}"
+            f"{format_title(name)} {_percent(f['share'], around['formats'][name]['share'])}"
             for name, f in row["formats"].items()
             if f["share"]
         ]

@@ -120,3 +120,11 @@ def load_modules(paths: list[Path] | None) -> None:
     from ..study.user_modules import load_user_modules
 
     load_user_modules([str(path) for path in paths or ()])
+
+
+def format_title(name: str) -> str:
+    """A format's title as a reader sees it; the name where this process does not know the format."""
+    from ..core.formats import registered_formats
+
+    row = registered_formats().get(name)
+    return (row.title or name) if row else name

@@ -98,13 +98,15 @@ def _parts(text: str) -> list[str]:
 
 def _line(row: dict[str, Any]) -> str:
     if row["kind"] == "forced":
-        return f"{row['problem_set']}, {row['format']} forced: accuracy {_share(row, 'accuracy')}, kept to the format {_share(row, 'kept')}"
+        kept = f"stayed in the format {_share(row, 'kept')}"
+        return f"{row['problem_set']}, {row['format']} forced: accuracy {_share(row, 'accuracy')}, {kept}"
     if row["kind"] == "sweep":
         return f"{row['problem_set']}, temperature {row['temperature']:g}: accuracy {_share(row, 'accuracy')}"
     compared = (
         f", under the reference {_nats(row, 'logprob_reference')}" if "logprob_reference" in row else ""
     )
-    return f"{row['problem_set']}, completions of {row['writer']}: log-probability {_nats(row, 'logprob')}{compared}"
+    measured = f"log-probability {_nats(row, 'logprob')}{compared}"
+    return f"{row['problem_set']}, completions of {row['writer']}: {measured}"
 
 
 def _share(row: dict[str, Any], name: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import PLACES, OutOption, Overrides, RecipeArgument, WorkersOption
+from .options import PLACES, OutOption, Overrides, RecipeArgument, WorkersOption, format_title
 
 BaseOption = Annotated[
     str | None,
@@ -111,5 +111,6 @@ def _formats(row: dict[str, Any]) -> str:
         if name.startswith("format/") and name.endswith("/share") and share
     }
     return ", ".join(
-        f"{name} {100 * share:.1f}%" for name, share in sorted(shares.items(), key=lambda item: -item[1])
+        f"{format_title(name)} {100 * share:.1f}%"
+        for name, share in sorted(shares.items(), key=lambda item: -item[1])
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import OutOption, Overrides, RecipeArgument, WorkersOption
+from .options import OutOption, Overrides, RecipeArgument, WorkersOption, format_title
 
 
 def register(app: typer.Typer) -> None:
@@ -94,7 +94,7 @@ def _shares(scores: dict[str, Any]) -> str:
     formats = {name: row for name, row in scores.get("formats", {}).items() if row.get("share")}
     return (
         ", ".join(
-            f"{name} {_percent(row['share'])}"
+            f"{format_title(name)} {_percent(row['share'])}"
             for name, row in sorted(formats.items(), key=lambda item: -item[1]["share"])
         )
         or "not measured"
