@@ -26,7 +26,7 @@ from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.model.sampling import SamplingConfig
 from echochamber.rollout.collect import Rollout
 from echochamber.rollout.demonstrations import Demonstration
-from echochamber.rollout.engines import NativeEngine
+from echochamber.rollout.engines import start_engine
 from echochamber.rollout.score import all_logprobs, batch_logits, per_rollout
 from echochamber.study.checkpoints import last_checkpoint
 
@@ -72,7 +72,7 @@ def at_the_end(run: Run, temperature: float = 1.0) -> dict[str, float]:
         Demonstration(Problem(str(i), q, ""), text)
         for i, (q, text) in enumerate(rows.select("question", "text").rows())
     ]
-    engine = NativeEngine(policy, tokenizer, SamplingConfig(), runtime, "\n\n")
+    engine = start_engine(policy, tokenizer, SamplingConfig(), runtime, "\n\n")
     prompts = engine.encode([g.problem.question for g in given])
     nothing = Verdict("other", None, "no_answer")
     rollouts = [

@@ -17,7 +17,6 @@ import torch
 from echochamber.core.random import key
 from echochamber.core.types import Completion, Problem, Verdict
 from echochamber.formulas.logprobs import token_logprobs
-from echochamber.model.generate import generate
 from echochamber.model.presets import num_parameters, preset
 from echochamber.model.runtime import Runtime, RuntimeConfig, start_runtime
 from echochamber.model.sampling import SamplingConfig
@@ -25,6 +24,7 @@ from echochamber.model.tokenizer import train_tokenizer
 from echochamber.model.transformer import Transformer
 from echochamber.rollout.batch import batches
 from echochamber.rollout.collect import Rollout
+from echochamber.rollout.engines import NativeEngine
 from echochamber.rollout.score import batch_logits
 
 VOCAB, PROMPT, NEW, PROMPTS, GROUP = 768, 40, 60, 32, 8
@@ -46,11 +46,8 @@ def sample(model: Transformer, runtime: Runtime) -> list[list[Completion]]:
     tokenizer.eos_id = VOCAB  # no such token: completions never end early
     prompts = np.random.default_rng(0).integers(0, VOCAB, (PROMPTS, PROMPT)).tolist()
     keys = np.array([[key(p, g) for g in range(GROUP)] for p in range(PROMPTS)], dtype=np.uint64)
-    return list(
-        generate(
-            model, tokenizer, prompts, keys, SamplingConfig(max_new_tokens=NEW, max_rows=512), runtime.dtype
-        )
-    )
+    sampling = SamplingConfig(max_new_tokens=NEW, max_rows=512)
+    return list(NativeEngine(model, tokenizer, sampling, runtime, "").sample(prompts, keys))
 
 
 def fit(model: Transformer, runtime: Runtime, rollouts: list[Rollout]) -> None:

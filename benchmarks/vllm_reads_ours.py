@@ -31,14 +31,17 @@ def write(folder: Path, checkpoints: list[Path]) -> None:
     import numpy as np
 
     from echochamber.model.checkpoint import load_checkpoint
-    from echochamber.model.generate import generate
+    from echochamber.model.runtime import RuntimeConfig, start_runtime
     from echochamber.model.sampling import SamplingConfig
+    from echochamber.rollout.engines import NativeEngine
 
     sampling = SamplingConfig(temperature=0, max_new_tokens=NEW_TOKENS)
+    runtime = start_runtime(RuntimeConfig(dtype="float32", device="cpu"))
     for source in checkpoints or _fresh(folder):
         model, tokenizer = load_checkpoint(source)
         prompts = tokenizer.encode_batch(PROMPTS)
-        groups = generate(model, tokenizer, prompts, np.zeros((len(prompts), 1), np.uint64), sampling)
+        engine = NativeEngine(model, tokenizer, sampling, runtime, "")
+        groups = engine.sample(prompts, np.zeros((len(prompts), 1), np.uint64))
         rows = [
             {"prompt": p, "written": list(c.token_ids), "text": c.text}
             for p, (c,) in zip(prompts, groups, strict=True)

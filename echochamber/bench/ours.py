@@ -26,7 +26,7 @@ from ..model.tokenizer import Tokenizer
 from ..model.transformer import Transformer
 from ..rl.config import RLConfig
 from ..rl.loop import rl
-from ..rollout.engines import NativeEngine
+from ..rollout.engines import Engine, start_engine
 from ..stages.pretrain import backward, loss_function
 from .peer import Turns
 
@@ -46,12 +46,12 @@ def sampling(load: Load, turns: Turns) -> None:
     settings = SamplingConfig(
         max_new_tokens=load["new_tokens"], max_rows=len(load["prompts"]) * load["samples"]
     )
-    engine = NativeEngine(model, tokenizer, settings, runtime, "")
+    engine = start_engine(model, tokenizer, settings, runtime, "")
     turns.ready("torch")
     turns.serve(lambda request: draw(engine, load["prompts"], load["samples"], request["turn"]))
 
 
-def draw(engine: NativeEngine, prompts: list[list[int]], samples: int, turn: int) -> int:
+def draw(engine: Engine, prompts: list[list[int]], samples: int, turn: int) -> int:
     """Tokens sampled, EOS included."""
     keys = np.array(
         [[key("bench", turn, p, g) for g in range(samples)] for p in range(len(prompts))], dtype=np.uint64
@@ -142,7 +142,7 @@ def _sampling_point(
         np.random.default_rng(0).integers(0, config.vocab_size, (request["batch"] // samples, 40)).tolist()
     )
     settings = SamplingConfig(max_new_tokens=request["length"], max_rows=request["batch"])
-    engine = NativeEngine(model, _endless_tokenizer(), settings, runtime, "")
+    engine = start_engine(model, _endless_tokenizer(), settings, runtime, "")
     return _timed(lambda: draw(engine, prompts, samples, 0), request["repeats"])
 
 

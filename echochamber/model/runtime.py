@@ -6,7 +6,7 @@ import shutil
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
@@ -20,10 +20,14 @@ from .transformer import Transformer
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 """Options of mallopt(3)."""
 DType = Literal["float32", "bfloat16"]
+AUTO_ENGINE = "auto"
+"""The default of `runtime.engine`."""
 
 
 class RuntimeConfig(Config):
     """Settings that can change the last bits of a result; they are part of every fingerprint."""
+
+    added: ClassVar[frozenset[str]] = frozenset({"engine"})
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -34,6 +38,8 @@ class RuntimeConfig(Config):
     """The engine in C (`model.native`) for bf16 on CPUs that multiply it; plain PyTorch gives the same up to rounding."""
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile; with `auto` only where the engine in C does not run."""
+    engine: str = AUTO_ENGINE
+    """Who samples: a registered engine (see `rollout.engines`). `auto` is `native`, this project's own."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ class Runtime:
     threads: int
     compile: bool
     native: bool = False
+    engine: str = AUTO_ENGINE
     ranks: Ranks = field(default_factory=Ranks)
 
     def autocast(self) -> AbstractContextManager[object]:
@@ -71,6 +78,7 @@ def start_runtime(config: RuntimeConfig) -> Runtime:
         threads=config.threads,
         compile=config.compile == "on" or (config.compile == "auto" and has_compiler() and not native),
         native=native,
+        engine=config.engine,
         ranks=join_ranks(),
     )
 

@@ -3,11 +3,14 @@
 Axes: B rows, V vocabulary.
 """
 
+from collections.abc import Sequence
+
 import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
 from ..core.config import Config
+from ..core.errors import UserError
 
 Row = tuple[list[int], list[float], bool]
 """Token ids with EOS or the end of a stop string, log-probabilities, whether the limit cut it."""
@@ -70,3 +73,13 @@ def truncated(probabilities: Tensor, sampling: SamplingConfig) -> Tensor:
         inside[:, sampling.top_k :] = False
     least = ranked.masked_fill(~inside, float("inf")).amin(dim=-1, keepdim=True)
     return probabilities * (probabilities >= least)
+
+
+def check_lengths(prompts: Sequence[Sequence[int]], sampling: SamplingConfig, max_positions: int) -> None:
+    """`UserError` where the longest prompt leaves no room for `max_new_tokens`."""
+    longest = max((len(ids) for ids in prompts), default=0)
+    if longest + sampling.max_new_tokens > max_positions:
+        raise UserError(
+            f"a prompt of {longest} tokens and max_new_tokens {sampling.max_new_tokens} need "
+            f"{longest + sampling.max_new_tokens} positions; the model has {max_positions}"
+        )

@@ -1,21 +1,23 @@
-"""Sampling in plain PyTorch, any device and precision: prompts run in waves, rows that have ended are packed out.
+"""Sampling in plain PyTorch, on any device and in any precision.
 
-Axes: P prompts, G samples of one prompt, B = P·G rows.
+Prompts run in batches; rows that have ended leave the batch. Each draw is a function of
+(seed, step, problem, sample, position) alone, so a completion does not depend on its neighbours.
+Axes: P prompts, G samples of one prompt (a group), B = P·G rows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.random import uniforms
-from .decode import Cache, DecodeWeights, decode_step, prefill
+from .kv_cache import KVCache, PaddedPrompts
 from .sampling import Row, SamplingConfig, choose
 from .stop import StopStrings
 from .tokenizer import Tokenizer
+from .transformer import Transformer
 
 _KEEP_SHARE = 0.75
 """The batch is packed anew once fewer than this share of its rows are still running."""
@@ -24,11 +26,36 @@ _PACKED_GROUP = 2
 smaller ones leave fewer ended rows in the batch."""
 
 
+@torch.no_grad()
+def sample_rows(
+    model: Transformer,
+    prompts: Sequence[Sequence[int]],
+    stream_keys: np.ndarray,
+    sampling: SamplingConfig,
+    tokenizer: Tokenizer,
+    stop: StopStrings,
+    dtype: torch.dtype = torch.float32,
+) -> Iterator[list[tuple[int, list[Row]]]]:
+    """Yield (prompt, its G rows) of the prompts that have just ended; stream_keys (P, G).
+
+    The log-probability of every token is kept at the sampling temperature, in nats.
+    """
+    model = model.in_precision(dtype)
+    at_once = max(1, sampling.max_rows // stream_keys.shape[1])
+    # Longest prompts first keeps the padding of a batch small.
+    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
+    for start in range(0, len(order), at_once):
+        chosen = sorted(order[start : start + at_once])
+        batch = [list(prompts[i]) for i in chosen]
+        for finished in _sample_batch(model, batch, stream_keys[chosen], sampling, tokenizer, stop):
+            yield [(chosen[index], rows) for index, rows in finished]
+
+
 @dataclass
-class _Wave:
+class _Running:
     """Rows that run together: P prompt caches, each shared by B / P rows."""
 
-    cache: Cache
+    cache: KVCache
     rows: Tensor
     """(B,) index into the outputs, -1 for a filler row."""
     prompts: Tensor
@@ -37,7 +64,7 @@ class _Wave:
 
 @dataclass
 class _Outputs:
-    """What a wave has written so far, (P·G, limit) each."""
+    """What a batch has written so far, (P·G, limit) each."""
 
     tokens: Tensor
     logprobs: Tensor
@@ -60,11 +87,13 @@ class _Outputs:
             self.tokens[rows].tolist(), self.logprobs[rows].tolist(), self.lengths[rows].tolist(), strict=True
         )
         cut = [(ids[: n or self.limit], lps[: n or self.limit], n == 0) for ids, lps, n in columns]
-        return [(place, cut[i * self.group : (i + 1) * self.group]) for i, place in enumerate(fresh.tolist())]
+        return [
+            (prompt, cut[i * self.group : (i + 1) * self.group]) for i, prompt in enumerate(fresh.tolist())
+        ]
 
 
-def run_wave(
-    weights: DecodeWeights,
+def _sample_batch(
+    model: Transformer,
     prompts: list[list[int]],
     stream_keys: np.ndarray,
     sampling: SamplingConfig,
@@ -73,65 +102,55 @@ def run_wave(
 ) -> Iterator[list[tuple[int, list[Row]]]]:
     """Decode all prompts together; yields (prompt, its G rows) of those that have just ended."""
     group, limit, count = stream_keys.shape[1], sampling.max_new_tokens, stream_keys.size
-    device = weights.embed.device
+    device = model.cos.device
     draws = torch.from_numpy(uniforms(stream_keys.reshape(-1), 0, limit)).to(device)
-    tokens = torch.full((count, limit), tokenizer.pad_id, device=device)
-    lengths, taken = (
-        torch.zeros(count, dtype=torch.long, device=device),
-        torch.zeros(len(prompts), dtype=torch.bool, device=device),
+    outputs = _Outputs(
+        tokens=torch.full((count, limit), tokenizer.pad_id, device=device),
+        logprobs=torch.zeros(count, limit, device=device),
+        lengths=torch.zeros(count, dtype=torch.long, device=device),
+        group=group,
+        limit=limit,
+        taken=torch.zeros(len(prompts), dtype=torch.bool, device=device),
     )
-    outputs = _Outputs(tokens, torch.zeros(count, limit, device=device), lengths, group, limit, taken)
-    states, wave = _start_wave(weights, prompts, group, limit, tokenizer.pad_id)
+    padded = PaddedPrompts.of(prompts, tokenizer.pad_id, device)
+    cache = KVCache.start(model.config, padded, group, limit)
+    states = model.read_prompts(padded, cache).repeat_interleave(group, dim=0)
+    running = _Running(cache, torch.arange(count, device=device), torch.arange(len(prompts), device=device))
     for column in range(limit):
-        live = wave.rows >= 0
-        logits = F.linear(weights.normed(states, weights.norm), weights.head).float()
-        chosen, chosen_logprobs = choose(logits, draws[wave.rows.clamp(min=0), column], sampling)
-        outputs.tokens[wave.rows[live], column] = chosen[live]
-        outputs.logprobs[wave.rows[live], column] = chosen_logprobs[live]
+        live = running.rows >= 0
+        logits = model.lm_head(states).float()
+        chosen, chosen_logprobs = choose(logits, draws[running.rows.clamp(min=0), column], sampling)
+        outputs.tokens[running.rows[live], column] = chosen[live]
+        outputs.logprobs[running.rows[live], column] = chosen_logprobs[live]
         ended = live & (chosen == tokenizer.eos_id)
         if stop:
-            ended[live] |= stop.completed(outputs.tokens[wave.rows[live], : column + 1])
-        outputs.lengths[wave.rows[ended]] = column + 1
-        wave.rows[ended] = -1
-        live_count = int((wave.rows >= 0).sum())
+            ended[live] |= stop.completed(outputs.tokens[running.rows[live], : column + 1])
+        outputs.lengths[running.rows[ended]] = column + 1
+        running.rows[ended] = -1
+        live_count = int((running.rows >= 0).sum())
         if live_count == 0 or column + 1 == limit:
             break
-        if live_count < _KEEP_SHARE * len(wave.rows):
+        if live_count < _KEEP_SHARE * len(running.rows):
             # Only here, where rows leave anyway: asking at every token would cost more than it brings.
             if finished := outputs.finished():
                 yield finished
-            wave, chosen = _pack(wave, chosen, column)
-        states = decode_step(weights, wave.cache, chosen, column)
+            running, chosen = _pack(running, chosen)
+        states = model.read_token(chosen, running.cache)
     yield outputs.finished(everything=True)
 
 
-def _start_wave(
-    weights: DecodeWeights, prompts: list[list[int]], group: int, limit: int, pad_id: int
-) -> tuple[Tensor, _Wave]:
-    """Prefill, and empty caches for the new tokens; returns the last prompt states, one per row."""
-    last, keys, values, bias, lengths = prefill(weights, prompts, pad_id)
-    config, rows = weights.config, len(prompts) * group
-    shape = (rows, config.num_kv_heads, limit, config.head_size)
-    new = [[torch.zeros(shape, device=last.device) for _ in keys] for _ in range(2)]
-    cache = Cache(keys, values, new[0], new[1], bias, lengths.repeat_interleave(group))
-    wave = _Wave(
-        cache, torch.arange(rows, device=last.device), torch.arange(len(prompts), device=last.device)
-    )
-    return last.repeat_interleave(group, dim=0), wave
-
-
-def _pack(wave: _Wave, chosen: Tensor, length: int) -> tuple[_Wave, Tensor]:
+def _pack(running: _Running, chosen: Tensor) -> tuple[_Running, Tensor]:
     """Keep the live rows only, in groups of at most `_PACKED_GROUP` rows of one prompt.
 
-    Where a prompt's live rows do not fill their last group, a copy of one of them does, unheard.
+    A group that is not full is padded with a duplicate row whose output is discarded.
     """
-    group = len(wave.rows) // len(wave.prompts)
+    group = len(running.rows) // len(running.prompts)
     members: dict[int, list[int]] = {}
-    owners = wave.prompts.repeat_interleave(group).tolist()
-    for row in (wave.rows >= 0).nonzero().squeeze(1).tolist():
+    owners = running.prompts.repeat_interleave(group).tolist()
+    for row in (running.rows >= 0).nonzero().squeeze(1).tolist():
         members.setdefault(owners[row], []).append(row)
     size = min(group, _PACKED_GROUP)
-    if sum(-(-len(rows) // size) * size for rows in members.values()) > _KEEP_SHARE * len(wave.rows):
+    if sum(-(-len(rows) // size) * size for rows in members.values()) > _KEEP_SHARE * len(running.rows):
         size = 1  # mostly single rows are left: groups would keep as many fillers
     groups = [rows[i : i + size] for rows in members.values() for i in range(0, len(rows), size)]
     index = torch.tensor(
@@ -139,16 +158,6 @@ def _pack(wave: _Wave, chosen: Tensor, length: int) -> tuple[_Wave, Tensor]:
     )
     filler = torch.tensor([i >= len(rows) for rows in groups for i in range(size)], device=chosen.device)
     source = index[::size] // group
-    cache = wave.cache
-    for caches in (cache.new_keys, cache.new_values):
-        caches[:] = [_take(layer, index, length) for layer in caches]
-    cache.prompt_keys = [keys[source] for keys in cache.prompt_keys]
-    cache.prompt_values = [values[source] for values in cache.prompt_values]
-    cache.prompt_bias, cache.positions = cache.prompt_bias[source], cache.positions[index]
-    return _Wave(cache, wave.rows[index].masked_fill(filler, -1), wave.prompts[source]), chosen[index]
-
-
-def _take(cache: Tensor, index: Tensor, length: int) -> Tensor:
-    """Rows `index` moved to the front of the same memory, only the columns in use."""
-    cache[: len(index), :, :length] = cache[index, :, :length]
-    return cache[: len(index)]
+    running.cache.select(index, source)
+    rows = running.rows[index].masked_fill(filler, -1)
+    return _Running(running.cache, rows, running.prompts[source]), chosen[index]

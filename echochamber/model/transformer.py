@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..formulas.logprobs import token_entropy, token_logprobs
 from .attention_ranges import AttentionRanges
 from .config import ModelConfig
+from .kv_cache import KVCache, LayerCache, PaddedPrompts
 from .native.head import LogprobHead
 from .native.trunk import Trunk
 
@@ -38,27 +39,38 @@ def rotate(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 class RMSNorm(nn.Module):
     """x / sqrt(mean(x²) + eps) · weight, computed in float32 (Zhang and Sennrich 2019)."""
 
+    out_dtype: torch.dtype | None = None
+    """Precision of the result; None: the input's."""
+
     def __init__(self, width: int, eps: float) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(width))
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x.float(), (x.shape[-1],), self.weight.float(), self.eps).to(x.dtype)
+        return F.rms_norm(x.float(), (x.shape[-1],), self.weight.float(), self.eps).to(
+            self.out_dtype or x.dtype
+        )
 
 
 class PlainLayerNorm(nn.Module):
     """LayerNorm without weights or bias, computed in float32 (OLMo; Groeneveld et al. 2024)."""
+
+    out_dtype: torch.dtype | None = None
+    """Precision of the result; None: the input's."""
 
     def __init__(self, width: int, eps: float) -> None:
         super().__init__()
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x.float(), (x.shape[-1],), eps=self.eps).to(x.dtype)
+        return F.layer_norm(x.float(), (x.shape[-1],), eps=self.eps).to(self.out_dtype or x.dtype)
 
 
-def _norm(config: ModelConfig) -> nn.Module:
+Norm = RMSNorm | PlainLayerNorm
+
+
+def _norm(config: ModelConfig) -> Norm:
     return (RMSNorm if config.architecture == "llama" else PlainLayerNorm)(
         config.hidden_size, config.norm_eps
     )
@@ -76,19 +88,33 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(config.hidden_size, kv_width, bias=False)
         self.o_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        mask: Tensor | None,
+        cache: LayerCache | None = None,
+    ) -> Tensor:
+        """Mix x (B, T, D). With a cache: a `mask` means prompts, to be stored; none means one more token."""
         batch, length, _ = x.shape
         shape = (batch, length, -1, self.config.head_size)
         q = rotate(self.q_proj(x).view(shape).transpose(1, 2), cos, sin)
         k = rotate(self.k_proj(x).view(shape).transpose(1, 2), cos, sin)
         v = self.v_proj(x).view(shape).transpose(1, 2)
+        if cache is not None:
+            v = v.float()  # sampling attends in float32 whatever the matrices' precision
+            if mask is None:
+                return self.o_proj(cache.attend(q, k, v).to(x.dtype))
+            cache.store_prompts(k, v)
         groups = self.config.num_heads // self.config.num_kv_heads
         if groups > 1:
             k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
         mixed = F.scaled_dot_product_attention(
             q.to(v.dtype), k.to(v.dtype), v, attn_mask=mask, is_causal=mask is None
         )
-        return self.o_proj(mixed.transpose(1, 2).reshape(batch, length, -1))
+        mixed = mixed.transpose(1, 2).reshape(batch, length, -1)
+        return self.o_proj(mixed if cache is None else mixed.to(x.dtype))
 
 
 class MLP(nn.Module):
@@ -114,8 +140,15 @@ class Block(nn.Module):
         self.input_layernorm = _norm(config)
         self.post_attention_layernorm = _norm(config)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask)
+    def forward(
+        self,
+        x: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        mask: Tensor | None,
+        cache: LayerCache | None = None,
+    ) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask, cache)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -174,6 +207,28 @@ class Transformer(nn.Module):
             x = block(x, cos, sin, mask)
         return self.model.norm(x)
 
+    def read_prompts(self, prompts: PaddedPrompts, cache: KVCache) -> Float[Tensor, "P D"]:
+        """Fill the cache with the prompts; states after the final norm at each prompt's last token."""
+        positions = prompts.positions
+        cos, sin = self.cos[positions][:, None], self.sin[positions][:, None]
+        return self._cached(prompts.token_ids, cos, sin, prompts.bias(), cache)
+
+    def read_token(self, token_ids: Int[Tensor, " B"], cache: KVCache) -> Float[Tensor, "B D"]:
+        """Add one token to every row of the cache; states after the final norm there."""
+        cos, sin = self.cos[cache.positions][:, None, None], self.sin[cache.positions][:, None, None]
+        states = self._cached(token_ids[:, None], cos, sin, None, cache)
+        cache.advance()
+        return states
+
+    def _cached(
+        self, token_ids: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None, cache: KVCache
+    ) -> Tensor:
+        x = self.model.embed_tokens(token_ids)
+        for block, layer in zip(self.blocks, cache.layers, strict=True):
+            # Not through __call__: a compiled block would be compiled anew for every number of rows.
+            x = block.forward(x, cos, sin, mask, layer)
+        return self.model.norm(x[:, -1])
+
     def forward(
         self,
         token_ids: Int[Tensor, "B T"],
@@ -202,6 +257,28 @@ class Transformer(nn.Module):
         return token_logprobs(logits, targets, temperature), token_entropy(
             logits.detach(), temperature
         ) if with_entropy else None
+
+    def in_precision(self, dtype: torch.dtype) -> "Transformer":
+        """For sampling: this model with its matrices in `dtype`, embeddings and norms in float32.
+
+        In float32 that is the model itself; otherwise a copy of the weights as they are now.
+        """
+        if dtype == torch.float32:
+            return self
+        with torch.device("meta"):
+            copy = Transformer(self.config)
+        kept = {name for name, value in self.state_dict().items() if value.dim() < 2}
+        kept.add("model.embed_tokens.weight")
+        state = {
+            name: value.detach().to(torch.float32 if name in kept else dtype)
+            for name, value in self.state_dict().items()
+        }
+        copy.load_state_dict(state, assign=True)
+        copy.cos, copy.sin = self.cos, self.sin
+        for module in copy.modules():
+            if isinstance(module, Norm):
+                module.out_dtype = dtype
+        return copy
 
     def use_native(self, threads: int) -> None:
         """Run blocks and head in the C engine under bf16 autocast on the CPU; see `native`."""

@@ -21,11 +21,12 @@ from ..core.resume import ResumePoint
 from ..core.types import Problem
 from ..model.checkpoint import save_checkpoint
 from ..model.fit_memory import sampling_that_fits, tokens_that_fit
-from ..model.generate import check_lengths
 from ..model.runtime import Runtime
+from ..model.sampling import check_lengths
+from ..model.transformer import Transformer
 from ..rollout.batch import LEAST_WIDTH
 from ..rollout.demonstrations import read_demonstrations
-from ..rollout.engines import NativeEngine
+from ..rollout.engines import Engine, start_engine
 from ..verify.grade import Grader
 from .config import RLConfig, adapt_kl, checkpoint_steps, lr_schedule, num_steps
 from .learner import start_learner
@@ -47,8 +48,8 @@ def rl(
     continues from its resume state where there is one.
     """
     learner, tokenizer = start_learner(config, base, runtime)
-    engine = NativeEngine(learner.policy, tokenizer, config.sampling, runtime, config.prompt_suffix)
-    config = _that_fits(config, engine, problems, folder)
+    engine = start_engine(learner.policy, tokenizer, config.sampling, runtime, config.prompt_suffix)
+    config = _that_fits(config, engine, learner.policy, problems, folder, runtime)
     checkpoints, resume, monitor = (
         make_folder(folder / "checkpoints"),
         ResumePoint(folder),
@@ -72,6 +73,7 @@ def rl(
         gather = gatherer(config, seed, problems, demonstrations, engine, grader, runtime.ranks)
         for step in range(done + 1, total + 1):
             started = time.perf_counter()
+            engine.sync(learner.policy.state_dict())
             collection = gather(step)
             estimating = time.perf_counter()
             compared = compare(learner, collection.rollouts, config, runtime)
@@ -125,15 +127,21 @@ def rl(
         write_rollouts(resume.folder / "rollouts.jsonl", folder / "rollouts.parquet")
 
 
-def _that_fits(config: RLConfig, engine: NativeEngine, problems: list[Problem], folder: Path) -> RLConfig:
+def _that_fits(
+    config: RLConfig,
+    engine: Engine,
+    policy: Transformer,
+    problems: list[Problem],
+    folder: Path,
+    runtime: Runtime,
+) -> RLConfig:
     """Sizes that change memory and not what is computed, made smaller where memory is short."""
-    model, prompts = engine.model.config, engine.encode([problem.question for problem in problems])
+    model, prompts = policy.config, engine.encode([problem.question for problem in problems])
     if not config.completions:
-        check_lengths(
-            prompts, engine.sampling, model.max_positions
-        )  # now, not when a late step samples the longest
-    engine.sampling = sampling_that_fits(engine.sampling, model, prompts, folder, engine.runtime)
-    tokens = tokens_that_fit(config.microbatch_tokens, LEAST_WIDTH, model, folder, engine.runtime)
+        # Now, not when a late step samples the longest.
+        check_lengths(prompts, engine.sampling, model.max_positions)
+    engine.sampling = sampling_that_fits(engine.sampling, model, prompts, folder, runtime)
+    tokens = tokens_that_fit(config.microbatch_tokens, LEAST_WIDTH, model, folder, runtime)
     return config.model_copy(update={"microbatch_tokens": tokens})
 
 

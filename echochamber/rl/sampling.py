@@ -10,7 +10,7 @@ from ..core.types import Problem
 from ..model.ranks import Ranks
 from ..rollout.collect import Collection, collect, collect_over_ranks
 from ..rollout.demonstrations import Demonstration, collect_demonstrations
-from ..rollout.engines import NativeEngine
+from ..rollout.engines import Engine
 from ..rollout.rewards import reward_row
 from ..verify.grade import Grader
 from .config import RLConfig
@@ -25,7 +25,7 @@ def gatherer(
     seed: int,
     problems: list[Problem],
     demonstrations: list[Demonstration],
-    engine: NativeEngine,
+    engine: Engine,
     grader: Grader,
     ranks: Ranks,
 ) -> Gather:
@@ -39,7 +39,7 @@ def _sampled(
     config: RLConfig,
     seed: int,
     problems: list[Problem],
-    engine: NativeEngine,
+    engine: Engine,
     grader: Grader,
     ranks: Ranks,
     step: int,
@@ -71,7 +71,7 @@ def _from_demonstrations(
     config: RLConfig,
     seed: int,
     demonstrations: list[Demonstration],
-    engine: NativeEngine,
+    engine: Engine,
     grader: Grader,
     ranks: Ranks,
     step: int,

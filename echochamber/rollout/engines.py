@@ -1,39 +1,59 @@
-"""Who samples: the native engine; others implement the same two methods."""
+"""Who samples. An engine is one object behind one protocol; which one is the recipe's `runtime.engine`.
 
-from collections.abc import Iterator, Sequence
+`native` is this project's own sampler, in C or in PyTorch (`runtime.native` says which). A module of
+the user's own adds an engine with `register_engine`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from ..core.errors import UserError
 from ..core.types import Completion
-from ..model.generate import generate, generate_as_finished
-from ..model.runtime import Runtime, speed_up
-from ..model.sampling import SamplingConfig
+from ..model.native.decode import decode_as_finished
+from ..model.runtime import AUTO_ENGINE, Runtime, speed_up
+from ..model.sampling import Row, SamplingConfig, check_lengths
+from ..model.stop import StopStrings
 from ..model.tokenizer import Tokenizer
+from ..model.torch_sampler import sample_rows
 from ..model.transformer import Transformer
 
 
 @runtime_checkable
 class Engine(Protocol):
-    """What collecting and evaluating need."""
+    """What RL, evaluation and probing need of a sampler; nobody reaches for more."""
 
     tokenizer: Tokenizer
     sampling: SamplingConfig
+    """How completions are drawn; read at every call."""
 
     def encode(self, questions: Sequence[str]) -> list[list[int]]:
         """Token ids of each question with the prompt suffix."""
 
     def sample(self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray) -> Iterator[list[Completion]]:
-        """The completions of each prompt in order; stream_keys (P, G)."""
+        """The G completions of each prompt, in the order of the prompts.
+
+        `stream_keys` (P, G), uint64: one random stream per completion (see `core.random`).
+        """
 
     def sample_as_finished(
         self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray
     ) -> Iterator[tuple[int, list[Completion]]]:
-        """(prompt, its completions) as soon as they are there."""
+        """(index of the prompt, its G completions) as soon as the last of them has ended."""
+
+    def sync(self, weights: Mapping[str, Tensor]) -> None:
+        """Sample from these weights from now on.
+
+        `weights` has Hugging Face's names (a `Transformer`'s state dict). RL calls this before every step.
+        """
 
 
 class NativeEngine:
-    """Samples in this process from the model as it is at the time of the call."""
+    """Samples in this process from `model`, as its weights are at the time of the call."""
 
     def __init__(
         self,
@@ -43,23 +63,110 @@ class NativeEngine:
         runtime: Runtime,
         prompt_suffix: str,
     ) -> None:
-        self.model, self.tokenizer, self.sampling, self.runtime = model, tokenizer, sampling, runtime
+        self.model, self.tokenizer, self.sampling = model, tokenizer, sampling
+        self.dtype, self.prompt_suffix = runtime.dtype, prompt_suffix
         if model.native is None:
             speed_up(model, runtime, compiled=False)
-        self.prompt_suffix = prompt_suffix
 
     def encode(self, questions: Sequence[str]) -> list[list[int]]:
         """Question and suffix in one encoding, as in the training documents."""
         return self.tokenizer.encode_batch([question + self.prompt_suffix for question in questions])
 
     def sample(self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray) -> Iterator[list[Completion]]:
-        """See `model.generate`."""
-        return generate(self.model, self.tokenizer, prompts, stream_keys, self.sampling, self.runtime.dtype)
+        """See `Engine`."""
+        return in_order(self.sample_as_finished(prompts, stream_keys))
 
+    @torch.no_grad()
     def sample_as_finished(
         self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray
     ) -> Iterator[tuple[int, list[Completion]]]:
-        """See `model.generate_as_finished`."""
-        return generate_as_finished(
-            self.model, self.tokenizer, prompts, stream_keys, self.sampling, self.runtime.dtype
+        """See `Engine`; a prompt that leaves no room for `max_new_tokens` positions is a `UserError`."""
+        check_lengths(prompts, self.sampling, self.model.config.max_positions)
+        stop = StopStrings(self.sampling.stop, self.tokenizer)
+        for finished in self._rows(prompts, stream_keys, stop):
+            texts = self.tokenizer.decode_batch(
+                [self._without_eos(ids) for _, rows in finished for ids, _, _ in rows]
+            )
+            following = iter(stop.cut(texts))
+            for index, rows in finished:
+                yield (
+                    index,
+                    [Completion(next(following), tuple(ids), tuple(lps), cut) for ids, lps, cut in rows],
+                )
+
+    @torch.no_grad()
+    def sync(self, weights: Mapping[str, Tensor]) -> None:
+        """Copy in place what is not shared with `model`; a policy that this engine was made of is shared.
+
+        The C engine compares its packed copy with the weights at every call, so nothing is stale there.
+        """
+        own = self.model.state_dict()
+        for name, value in weights.items():
+            if own[name].data_ptr() != value.data_ptr():
+                own[name].copy_(value)
+
+    def _rows(
+        self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray, stop: StopStrings
+    ) -> Iterator[list[tuple[int, list[Row]]]]:
+        """(prompt, its rows) of prompts that have just ended, from the C engine where the model has one."""
+        model, end = self.model, self.tokenizer.eos_id
+        if model.native is not None and self.dtype == torch.bfloat16 and prompts:
+            return decode_as_finished(model, *model.native, prompts, stream_keys, self.sampling, end, stop)
+        return sample_rows(model, prompts, stream_keys, self.sampling, self.tokenizer, stop, self.dtype)
+
+    def _without_eos(self, ids: list[int]) -> list[int]:
+        return ids[:-1] if ids[-1] == self.tokenizer.eos_id else ids
+
+
+def in_order(finished: Iterator[tuple[int, list[Completion]]]) -> Iterator[list[Completion]]:
+    """Groups that come in any order, in the order of their prompts."""
+    waiting: dict[int, list[Completion]] = {}
+    following = 0
+    for index, group in finished:
+        waiting[index] = group
+        while following in waiting:
+            yield waiting.pop(following)
+            following += 1
+
+
+EngineFactory = Callable[[Transformer, Tokenizer, SamplingConfig, Runtime, str], Engine]
+"""(model, tokenizer, sampling, runtime, prompt suffix) -> an engine that samples from that model."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRow:
+    """A named engine."""
+
+    name: str
+    start: EngineFactory
+
+
+_REGISTRY: dict[str, EngineRow] = {}
+
+
+def register_engine(name: str, start: EngineFactory) -> EngineRow:
+    """Add an engine that recipes choose as `runtime.engine: NAME`; a taken name is a `UserError`."""
+    if name in _REGISTRY or name == AUTO_ENGINE:
+        raise UserError(f"engine {name!r} is registered already; choose another name")
+    _REGISTRY[name] = EngineRow(name, start)
+    return _REGISTRY[name]
+
+
+def engine_row(name: str) -> EngineRow:
+    """The engine of that name; `auto` is `native`. An unknown name is a `UserError` that lists what there is."""
+    chosen = "native" if name == AUTO_ENGINE else name
+    if chosen not in _REGISTRY:
+        raise UserError(
+            f"runtime.engine {name!r} is not known; there are {', '.join((AUTO_ENGINE, *_REGISTRY))}"
         )
+    return _REGISTRY[chosen]
+
+
+def start_engine(
+    model: Transformer, tokenizer: Tokenizer, sampling: SamplingConfig, runtime: Runtime, prompt_suffix: str
+) -> Engine:
+    """The engine that `runtime.engine` names, sampling from `model`."""
+    return engine_row(runtime.engine).start(model, tokenizer, sampling, runtime, prompt_suffix)
+
+
+register_engine("native", NativeEngine)

@@ -9,7 +9,7 @@ from ..core.types import Completion, Problem
 from ..verify.grade import Grader
 from ..verify.legacy import LegacyGrader
 from .collect import stream_keys
-from .engines import NativeEngine
+from .engines import Engine
 
 EVALUATION_STREAM = 0
 """The step whose random streams evaluation uses; training steps count from 1."""
@@ -32,7 +32,7 @@ class Graders:
 
 
 def graded_rows(
-    engine: NativeEngine,
+    engine: Engine,
     graders: Graders,
     problems: list[Problem],
     samples: Sequence[int],
@@ -66,7 +66,7 @@ def graded_rows(
 
 
 def drawn(
-    engine: NativeEngine, problems: list[Problem], samples: Sequence[int], seed: int, opening: str = ""
+    engine: Engine, problems: list[Problem], samples: Sequence[int], seed: int, opening: str = ""
 ) -> list[tuple[Problem, Completion]]:
     """Ungraded completions, problem by problem, under the random streams of evaluation.
 

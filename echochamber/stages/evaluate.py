@@ -25,7 +25,7 @@ from ..model.checkpoint import load_checkpoint
 from ..model.fit_memory import sampling_that_fits
 from ..model.runtime import Runtime
 from ..model.sampling import SamplingConfig
-from ..rollout.engines import NativeEngine
+from ..rollout.engines import Engine, start_engine
 from ..rollout.sample_and_grade import Graders, Labels, graded_rows
 from ..stats.counts import Counts, count_completions, join_counts
 from ..stats.summary import summarise_counts
@@ -161,7 +161,7 @@ def check_problems(name: str, problems: Sequence[Problem]) -> None:
 
 def _engines(
     config: EvaluateConfig, target: Target, problems: Sequence[Problem], folder: Path, runtime: Runtime
-) -> list[tuple[NativeEngine, list[int]]]:
+) -> list[tuple[Engine, list[int]]]:
     """The greedy and the sampling engine of one checkpoint, each with its sample numbers, and rows that fit beside these problems."""
     model, tokenizer = load_checkpoint(target.folder, runtime.device)
     prompts = tokenizer.encode_batch([problem.question + config.prompt_suffix for problem in problems])
@@ -169,7 +169,7 @@ def _engines(
     found = []
     for temperature, samples in ((0.0, [GREEDY]), (config.temperature, list(range(target.samples)))):
         sampling = config.sampling(temperature).model_copy(update={"max_rows": max_rows})
-        engine = NativeEngine(model, tokenizer, sampling, runtime, config.prompt_suffix)
+        engine = start_engine(model, tokenizer, sampling, runtime, config.prompt_suffix)
         found.append((engine, samples))
     return found
 

@@ -16,7 +16,7 @@ from ..model.tokenizer import Tokenizer
 from ..model.transformer import Transformer
 from ..rollout.collect import Rollout
 from ..rollout.demonstrations import Demonstration, collect_demonstrations
-from ..rollout.engines import NativeEngine
+from ..rollout.engines import Engine, start_engine
 from ..rollout.sample_and_grade import drawn
 from ..rollout.score import all_logprobs
 from ..verify.grade import Grader
@@ -82,11 +82,11 @@ class Scoring:
         return cls(model, other, tokenizer, runtime, grader, temperature, prompt_suffix, max_new_tokens)
 
     def sampled(
-        self, engine: NativeEngine, problems: list[Problem], samples: Sequence[int], seed: int
+        self, engine: Engine, problems: list[Problem], samples: Sequence[int], seed: int
     ) -> dict[str, list[Rollout]]:
         """Completions of the checkpoint and of its reference, by writer."""
         assert self.reference is not None
-        other = NativeEngine(
+        other = start_engine(
             self.reference, self.tokenizer, engine.sampling, self.runtime, self.prompt_suffix
         )
         return {
@@ -95,7 +95,7 @@ class Scoring:
         }
 
     def _rollouts(
-        self, engine: NativeEngine, problems: list[Problem], samples: Sequence[int], seed: int
+        self, engine: Engine, problems: list[Problem], samples: Sequence[int], seed: int
     ) -> list[Rollout]:
         prompts = dict(
             zip((p.id for p in problems), engine.encode([p.question for p in problems]), strict=True)
@@ -109,7 +109,7 @@ class Scoring:
 
     def demonstrated(self, demonstrations: Sequence[Demonstration]) -> dict[str, list[Rollout]]:
         """Completions of a file; one that does not fit the model's positions is a `UserError`."""
-        engine = NativeEngine(self.model, self.tokenizer, SamplingConfig(), self.runtime, self.prompt_suffix)
+        engine = start_engine(self.model, self.tokenizer, SamplingConfig(), self.runtime, self.prompt_suffix)
         rollouts = collect_demonstrations(
             demonstrations, engine, self.grader, self.model.config.max_positions
         ).rollouts

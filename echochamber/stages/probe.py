@@ -26,7 +26,7 @@ from ..model.sampling import SamplingConfig
 from ..model.tokenizer import Tokenizer
 from ..model.transformer import Transformer
 from ..rollout.demonstrations import Demonstration
-from ..rollout.engines import NativeEngine
+from ..rollout.engines import start_engine
 from ..rollout.sample_and_grade import Graders, Labels, graded_rows
 from ..verify.grade import Grader, GraderConfig
 from ..verify.legacy import LegacyGrader
@@ -224,7 +224,7 @@ def _run(job: _Job, loaded: _Loaded, bar: Bar) -> None:
             f"the opening of {job.label} leaves no room within max_new_tokens {config.max_new_tokens}"
         )
     sampling = SamplingConfig(temperature=job.temperature, max_new_tokens=room, max_rows=config.max_rows)
-    engine = NativeEngine(loaded.model, loaded.tokenizer, sampling, loaded.runtime, config.prompt_suffix)
+    engine = start_engine(loaded.model, loaded.tokenizer, sampling, loaded.runtime, config.prompt_suffix)
     for index in job.pieces.missing:
         problems = job.chunk(index)
         if job.table == LIKELIHOOD:

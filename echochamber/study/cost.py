@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from ..core.artifacts import Store
 from ..model.presets import num_parameters, preset
-from ..model.speed import measure_speed
 from ..rl.algorithms import algorithm_row
 from ..rl.config import checkpoint_steps, num_steps
+from ..rollout.speed import measure_speed
 from ..stages.probe import ProbeConfig
 from .graph import build_graph
 from .recipe import Recipe

@@ -18,6 +18,7 @@ from ..model.runtime import RuntimeConfig
 from ..papers.catalogue import find_claims
 from ..rl.config import RLConfig
 from ..rl.presets import rl_preset
+from ..rollout.engines import engine_row
 from ..stages.prepare import TokenizerConfig
 from ..stages.pretrain import PretrainRecipe
 from ..stages.probe import ProbeRecipe
@@ -129,6 +130,7 @@ class Recipe(Config):
         unknown = [size for size in self.sizes if size not in SIZES]
         if unknown:
             raise ValueError(f"size {unknown[0]!r} is not known; there are {', '.join(SIZES)}")
+        engine_row(self.runtime.engine)
         for name, arm in self.rl.items():
             if arm.prompt_suffix not in (DEFAULT_SUFFIX, self.prompt_suffix):
                 raise ValueError(

@@ -9,7 +9,7 @@ from ..model.checkpoint import load_checkpoint
 from ..model.runtime import RuntimeConfig, start_runtime
 from ..model.sampling import SamplingConfig
 from ..rollout.collect import stream_keys
-from ..rollout.engines import NativeEngine
+from ..rollout.engines import start_engine
 from ..verify.grade import Grader
 from .checkpoints import find_checkpoint
 
@@ -40,7 +40,7 @@ def sample_checkpoint(
     sampling = SamplingConfig.parse(settings, "sample")
     runtime = start_runtime(RuntimeConfig())
     model, tokenizer = load_checkpoint(find_checkpoint(checkpoint), runtime.device)
-    engine = NativeEngine(model, tokenizer, sampling, runtime, PROMPT_SUFFIX)
+    engine = start_engine(model, tokenizer, sampling, runtime, PROMPT_SUFFIX)
     problem = Problem("question", question, reference)
     prompt = engine.encode([question])[0] + tokenizer.encode(opening)
     (group,) = engine.sample([prompt], stream_keys([problem], range(number), seed, 0))

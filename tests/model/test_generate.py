@@ -9,11 +9,10 @@ import torch
 from echochamber.core.errors import UserError
 from echochamber.core.random import key
 from echochamber.formulas.logprobs import token_logprobs
-from echochamber.model.generate import generate, generate_as_finished
 from echochamber.model.sampling import SamplingConfig
 from echochamber.model.tokenizer import Tokenizer
 
-from .conftest import tiny_model
+from .conftest import generate, native_engine, tiny_model
 
 PROMPTS = ["Mia has 3 boxes", "How", "pens? 4 * 5 = 20. Mia has 7 boxes of 8 pens."]
 
@@ -118,7 +117,7 @@ def test_groups_come_as_they_finish_and_are_the_same(tokenizer):
     sampling = SamplingConfig(temperature=1.0, max_new_tokens=40, max_rows=16)
     model.lm_head.weight.data[tokenizer.eos_id] += 0.3  # some end early, some are cut
     ordered = list(generate(model, tokenizer, prompts, keys, sampling))
-    finished = list(generate_as_finished(model, tokenizer, prompts, keys, sampling))
+    finished = list(native_engine(model, tokenizer, sampling).sample_as_finished(prompts, keys))
     assert sorted(index for index, _ in finished) == list(range(9))
     assert all(group == ordered[index] for index, group in finished)
     assert {c.truncated for group in ordered for c in group} == {True, False}

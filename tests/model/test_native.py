@@ -9,7 +9,6 @@ import torch
 from echochamber.core.random import key
 from echochamber.formulas.logprobs import token_logprobs
 from echochamber.model.attention_ranges import AttentionRanges
-from echochamber.model.generate import generate
 from echochamber.model.native.library import why_not
 from echochamber.model.native.muon import NativeMuon, orthogonalise
 from echochamber.model.native.trunk import assign
@@ -18,7 +17,7 @@ from echochamber.model.optimizer import Optimizer, OptimizerConfig
 from echochamber.model.sampling import SamplingConfig
 from echochamber.model.transformer import Transformer
 
-from .conftest import tiny_model
+from .conftest import generate, tiny_model
 
 pytestmark = pytest.mark.skipif(
     why_not() is not None, reason=f"the engine in C does not run here: {why_not()}"

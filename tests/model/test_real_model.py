@@ -19,11 +19,12 @@ from echochamber.core.metrics import read_metrics
 from echochamber.core.records import read_records
 from echochamber.data.problem_sets import load_problems
 from echochamber.model.checkpoint import load_checkpoint
-from echochamber.model.generate import generate
 from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.model.sampling import SamplingConfig
 from echochamber.rl.config import RLConfig
 from echochamber.rl.loop import rl
+
+from .conftest import generate
 
 CONVERTER = Path(__file__).parents[2] / "benchmarks" / "gguf_model.py"
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from echochamber.core.artifacts import Store
-from echochamber.model.speed import Speed, measure_speed
+from echochamber.rollout.speed import Speed, measure_speed
 from echochamber.study import cost
 from echochamber.study.cost import (
     Rates,

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from .generate import generate
-from .presets import num_parameters, preset
-from .runtime import Runtime, RuntimeConfig, speed_up, start_runtime
-from .sampling import SamplingConfig
-from .tokenizer import train_tokenizer
-from .transformer import Transformer
+from ..model.presets import num_parameters, preset
+from ..model.runtime import Runtime, RuntimeConfig, speed_up, start_runtime
+from ..model.sampling import SamplingConfig
+from ..model.tokenizer import train_tokenizer
+from ..model.transformer import Transformer
+from .engines import NativeEngine
 
 TIMED_PARAMETERS = 12_000_000
 """Larger models are not timed here: a step of theirs takes longer than a dry run should."""
@@ -64,11 +64,11 @@ def _sampling_step(
     tokenizer = train_tokenizer([chr(code) * 3 for code in range(33, 127)], vocab_size)
     sampling = SamplingConfig(temperature=1.0, max_new_tokens=TIMED_LENGTH, max_rows=prompts * samples)
     keys = np.arange(prompts * samples, dtype=np.uint64).reshape(prompts, samples)
-    given = [[(7 * i + j) % tokenizer.vocab_size for j in range(40)] for i in range(prompts)]
+    engine = NativeEngine(model, tokenizer, sampling, runtime, "")
+    token_ids = [[(7 * i + j) % tokenizer.vocab_size for j in range(40)] for i in range(prompts)]
 
     def step() -> int:
-        found = generate(model, tokenizer, given, keys, sampling, runtime.dtype)
-        return sum(len(one.token_ids) for group in found for one in group)
+        return sum(len(one.token_ids) for group in engine.sample(token_ids, keys) for one in group)
 
     return step
 
