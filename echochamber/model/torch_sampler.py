@@ -10,20 +10,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core.random import uniforms
 from .kv_cache import KVCache, PaddedPrompts
 from .sampling import Row, SamplingConfig, choose
 from .stop import StopStrings
 from .tokenizer import Tokenizer
-from .transformer import Transformer
+from .transformer import Norm, Transformer
 
 _KEEP_SHARE = 0.75
 """The batch is packed anew once fewer than this share of its rows are still running."""
 _PACKED_GROUP = 2
 """Rows that share one copy of their prompt's cache after packing: larger groups read less memory,
 smaller ones leave fewer ended rows in the batch."""
+_JOINED = tuple(f"{name}_proj.weight" for name in ("q", "k", "v", "gate", "up"))
+_MATRICES = ("o_proj.weight", "down_proj.weight", "lm_head.weight")
+"""Names in a state dict: what `sampling_copy` joins, and what it converts."""
 
 
 @torch.no_grad()
@@ -40,7 +43,7 @@ def sample_rows(
 
     The log-probability of every token is kept at the sampling temperature, in nats.
     """
-    model = model.in_precision(dtype)
+    model = sampling_copy(model, dtype)
     at_once = max(1, sampling.max_rows // stream_keys.shape[1])
     # Longest prompts first keeps the padding of a batch small.
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
@@ -49,6 +52,35 @@ def sample_rows(
         batch = [list(prompts[i]) for i in chosen]
         for finished in _sample_batch(model, batch, stream_keys[chosen], sampling, tokenizer, stop):
             yield [(chosen[index], rows) for index, rows in finished]
+
+
+def sampling_copy(model: Transformer, dtype: torch.dtype) -> Transformer:
+    """A frozen copy of the weights as they are now: fewer, larger products than training has.
+
+    Matrices are in `dtype`, those that share an input joined; embeddings and norms are float32.
+    """
+    with torch.device("meta"):
+        copy = Transformer(model.config)
+    copy.cos, copy.sin = model.cos, model.sin
+    state = {
+        name: value.to(dtype) if name.endswith(_MATRICES) else value.float()
+        for name, value in model.state_dict().items()
+        if not name.endswith(_JOINED)
+    }
+    copy.load_state_dict(state, strict=False, assign=True)
+    for mine, theirs in zip(copy.blocks, model.blocks, strict=True):
+        attention, mlp = theirs.self_attn, theirs.mlp
+        mine.self_attn.joined = _join(dtype, attention.q_proj, attention.k_proj, attention.v_proj)
+        mine.mlp.joined = _join(dtype, mlp.gate_proj, mlp.up_proj)
+    for module in copy.modules():
+        if isinstance(module, Norm):
+            module.out_dtype = dtype
+    return copy
+
+
+def _join(dtype: torch.dtype, *layers: nn.Linear) -> Tensor:
+    """The weights of layers that read the same input, one below the other."""
+    return torch.cat([layer.weight.detach() for layer in layers]).to(dtype)
 
 
 @dataclass

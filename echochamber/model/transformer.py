@@ -79,6 +79,9 @@ def _norm(config: ModelConfig) -> Norm:
 class Attention(nn.Module):
     """Causal self-attention with grouped key-value heads."""
 
+    joined: Tensor | None = None
+    """The weights of q, k and v in one, for sampling."""
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
@@ -99,9 +102,14 @@ class Attention(nn.Module):
         """Mix x (B, T, D). With a cache: a `mask` means prompts, to be stored; none means one more token."""
         batch, length, _ = x.shape
         shape = (batch, length, -1, self.config.head_size)
-        q = rotate(self.q_proj(x).view(shape).transpose(1, 2), cos, sin)
-        k = rotate(self.k_proj(x).view(shape).transpose(1, 2), cos, sin)
-        v = self.v_proj(x).view(shape).transpose(1, 2)
+        if self.joined is None:
+            q, k, v = self.q_proj(x), self.k_proj(x), self.v_proj(x)
+        else:
+            kv_width = self.config.num_kv_heads * self.config.head_size
+            q, k, v = F.linear(x, self.joined).split([self.config.hidden_size, kv_width, kv_width], dim=-1)
+        q = rotate(q.view(shape).transpose(1, 2), cos, sin)
+        k = rotate(k.view(shape).transpose(1, 2), cos, sin)
+        v = v.view(shape).transpose(1, 2)
         if cache is not None:
             v = v.float()  # sampling attends in float32 whatever the matrices' precision
             if mask is None:
@@ -120,6 +128,9 @@ class Attention(nn.Module):
 class MLP(nn.Module):
     """SwiGLU: down(silu(gate(x)) · up(x)) (Shazeer 2020)."""
 
+    joined: Tensor | None = None
+    """The weights of gate and up in one, for sampling."""
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
@@ -127,7 +138,10 @@ class MLP(nn.Module):
         self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        if self.joined is None:
+            return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        gate, up = F.linear(x, self.joined).chunk(2, dim=-1)
+        return self.down_proj(F.silu(gate) * up)
 
 
 class Block(nn.Module):
@@ -257,28 +271,6 @@ class Transformer(nn.Module):
         return token_logprobs(logits, targets, temperature), token_entropy(
             logits.detach(), temperature
         ) if with_entropy else None
-
-    def in_precision(self, dtype: torch.dtype) -> "Transformer":
-        """For sampling: this model with its matrices in `dtype`, embeddings and norms in float32.
-
-        In float32 that is the model itself; otherwise a copy of the weights as they are now.
-        """
-        if dtype == torch.float32:
-            return self
-        with torch.device("meta"):
-            copy = Transformer(self.config)
-        kept = {name for name, value in self.state_dict().items() if value.dim() < 2}
-        kept.add("model.embed_tokens.weight")
-        state = {
-            name: value.detach().to(torch.float32 if name in kept else dtype)
-            for name, value in self.state_dict().items()
-        }
-        copy.load_state_dict(state, assign=True)
-        copy.cos, copy.sin = self.cos, self.sin
-        for module in copy.modules():
-            if isinstance(module, Norm):
-                module.out_dtype = dtype
-        return copy
 
     def use_native(self, threads: int) -> None:
         """Run blocks and head in the C engine under bf16 autocast on the CPU; see `native`."""
