@@ -1,5 +1,6 @@
 """Every relative link in the documentation leads to a file, and every anchor to a heading."""
 
+import importlib
 import re
 from pathlib import Path
 
@@ -49,3 +50,25 @@ def test_every_page_of_docs_is_linked_from_the_readme():
     linked = set(LINK.findall((ROOT / "README.md").read_text()))
     pages = {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
     assert pages <= {target.partition("#")[0] for target in linked}
+
+
+BASES = (ROOT, ROOT / "docs", ROOT / "echochamber", ROOT / "echochamber" / "data")
+"""Folders from which pages name files."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_and_functions_that_a_page_names_exist(page):
+    if page.name in {"LOG.md", "CHANGELOG.md", "RESULTS.md"}:
+        return
+    text = page.read_text()
+    missing = [
+        path
+        for path in re.findall(r"`((?:[\w-]+/)+[\w-]+\.(?:py|h))`", text)
+        if not any((base / path).is_file() for base in BASES)
+    ]
+    for name in re.findall(r"`((?:analysis|questions)(?:\.\w+)+)`", text):
+        module, function = name.rsplit(".", 1)
+        where = module if module.startswith("analysis") else f"analysis.{module}"
+        if not hasattr(importlib.import_module(f"echochamber.{where}"), function):
+            missing.append(name)
+    assert missing == []
