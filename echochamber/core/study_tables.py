@@ -23,6 +23,19 @@ from .errors import UserError
 
 BASE = "base"
 """The `arm` of rows that belong to a base model."""
+OBSERVED, KL_OPTIMUM, REPLICATOR, BANDIT = "observed", "kl_optimum", "replicator", "bandit"
+MOST_ACCURATE, MOST_FREQUENT, CONSTANT = "most_accurate", "most_frequent", "constant"
+FORECASTS = (OBSERVED, KL_OPTIMUM, REPLICATOR, BANDIT, MOST_ACCURATE, MOST_FREQUENT, CONSTANT)
+"""Values of `forecast` in the table of forecasts; `observed` is what really happened."""
+AFTER_RL = "after_rl"
+"""The other end than `BASE` in the items of `findings`."""
+
+
+def floor_item(end: str, kind: str, k: int | str) -> str:
+    """The item of a floor in `findings`: `after_rl/chance/pass@64`."""
+    return f"{end}/{kind}/pass@{k}"
+
+
 _RUN: dict[str, Any] = {"mixture": pl.String, "size": pl.String, "arm": pl.String, "seed": pl.Int64}
 _PLACE = _RUN | {
     "from_step": pl.Int64,
@@ -231,6 +244,12 @@ def load_tables(folder: Path) -> Tables:
                 f"{path}: column {wrong!r} is not as this version writes it; expected {', '.join(schema)}"
             )
         frames[name] = frame
+    unknown = set(frames["forecasts"]["forecast"]) - set(FORECASTS)
+    if unknown:
+        raise UserError(
+            f"{folder / 'forecasts.parquet'}: forecast {min(unknown)!r} is not known; this version writes "
+            f"{', '.join(FORECASTS)}. Write the tables again: echochamber ledger STUDY --tables {folder}"
+        )
     try:
         about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

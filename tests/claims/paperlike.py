@@ -164,7 +164,7 @@ def _add_run(
             "total_variation": arm.get("tv", 0.3) + abs(jitter("tv")),
             "hit": True,
         }
-        for f in ("KL optimum", "most frequent at base")
+        for f in ("kl_optimum", "most_frequent")
     ]
     rows["findings"] += [
         run | {"analysis": kind, "item": item, "value": value + jitter(item)}
@@ -174,8 +174,8 @@ def _add_run(
             ("selection", "skill", 0.1),
             ("baselines", "base, greedy", 0.55),
             ("support", "lost within 64", 0.04),
-            ("errors", "wrong to right: arithmetic", 6.0),
-            ("costs", "tinygsm: tokens", 61.0),
+            ("errors", "gained/arithmetic", 6.0),
+            ("costs", "tinygsm/tokens", 61.0),
         )
     ]
     for label, ends in arm.items():

@@ -394,7 +394,7 @@ def parts_of(number, rows):
         ]
     if number == 21:
         frame = rows.found.frames["forecasts"].filter(
-            (pl.col("mixture") == M) & (pl.col("forecast") == "KL optimum")
+            (pl.col("mixture") == M) & (pl.col("forecast") == "kl_optimum")
         )
         return [
             (

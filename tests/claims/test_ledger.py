@@ -103,7 +103,7 @@ def test_the_collapse_stands_beside_its_null_models_and_what_has_not_run_is_name
 
 def test_forecasts_are_held_against_each_naive_one_by_seed(holding):
     frame = holding.frames["forecasts"]
-    naive = pl.col("forecast") == "most frequent at base"
+    naive = pl.col("forecast") == "most_frequent"
     bent = frame.with_columns(
         brier=pl.when(naive).then(0.5 + 0.01 * pl.col("seed")).otherwise(pl.col("brier")),
         hit=pl.col("hit") & ~naive,
@@ -122,7 +122,7 @@ def test_forecasts_are_held_against_each_naive_one_by_seed(holding):
     assert shown[0] == shown[1] != text
     assert "One explanation concerns speed of learning" not in text
     level = bent.vstack(
-        bent.filter(pl.col("forecast") == "KL optimum").with_columns(forecast=pl.lit("most accurate at base"))
+        bent.filter(pl.col("forecast") == "kl_optimum").with_columns(forecast=pl.lit("most_accurate"))
     )
     said = forecasts(replace(holding, frames=holding.frames | {"forecasts": level}))
     assert (

@@ -192,8 +192,8 @@ def test_what_makes_a_verdict_weak_is_said_where_it_is_so_and_nowhere_else(holdi
     bent = tables(found)
     for number, fall in ((1, 0.07), (2, 0.02)):
         ends = {
-            "base, chance, pass@64": dict.fromkeys(range(6), 0.2),
-            "after RL, chance, pass@64": dict.fromkeys(range(6), 0.2 - fall),
+            "base/chance/pass@64": dict.fromkeys(range(6), 0.2),
+            "after_rl/chance/pass@64": dict.fromkeys(range(6), 0.2 - fall),
         }
         bent.findings["tg", SMALL, "ppo"]["floors/beyond"] = ends
         said = judge(CLAIMS[18], bent).comment
@@ -259,7 +259,7 @@ def test_a_reward_that_never_moves_a_twin_that_reaches_one_and_chance_beyond_are
     line = judge(CLAIMS[1], tables(found, seeds=range(3), wild={f"twins/ppo/{SMALL}:training": 0.2}))
     assert "interval reaches 1" in " / ".join(line.notes)
     bent = tables(effects())
-    floors = {item: {0: 0.3, 1: 0.3} for item in ("base, chance, pass@64", "after RL, chance, pass@64")}
+    floors = {item: {0: 0.3, 1: 0.3} for item in ("base/chance/pass@64", "after_rl/chance/pass@64")}
     bent.findings["tg", SMALL, "ppo"]["floors/beyond"] = floors
     (row,) = judge(CLAIMS[18], bent).context
     assert (row.condition, row.kind, row.seeds) == ("tg", "null", {0: 0.0, 1: 0.0})

@@ -10,8 +10,7 @@ from ...core.study_tables import BASE, SCHEMAS, Tables, frame_of, load_tables
 from ...stats.pass_at_k import pass_at_k
 from ..completion_counts import counts
 from ..kl_weight import kl_weight
-from ..questions.forecasters import ForecastId
-from ..questions.forecasts import forecast_id, forecast_label, forecast_table
+from ..questions.forecasts import forecast_table
 from ..questions.format_costs import format_costs
 from ..questions.format_style import style_shares
 from ..runs import Run, find_runs, problem_sets, rl_config, rollout_size, written_formats
@@ -198,13 +197,7 @@ def _forecasts(study: Study, run: Run, headline: str) -> Iterator[JsonObject]:
     )
     for row in table.iter_rows(named=True):
         kept = {name: row[name] for name in ("winner", "hit", "share", "brier", "total_variation")}
-        yield (_identity(run) | kept | {"forecast": stored_forecast(forecast_id(row))})
-
-
-def stored_forecast(found: ForecastId) -> str:
-    """The name of a forecast in the table `forecasts`, which committed tables carry."""
-    names = {"observed": "what happened", "kl_optimum": "KL optimum"}
-    return names.get(found.forecast) or forecast_label(found)
+        yield (_identity(run) | kept | {"forecast": row["forecast"]})
 
 
 def _styles(study: Study, run: Run, headline: str) -> Iterator[JsonObject]:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from ...core.study_tables import AFTER_RL, BASE, floor_item
 from ..questions.chance_floor import pass_variants
 from ..questions.coverage import coverage_precision
-from ..questions.first_errors import FLIP_LABELS, flip_errors
+from ..questions.first_errors import flip_errors
 from ..questions.format_costs import format_costs
 from ..questions.likelihood import QUANTITIES, likelihood_changes
 from ..questions.selection_or_skill import selection_or_skill
@@ -80,7 +81,7 @@ def _found(one: RunInputs, chosen: tuple[str, str], samples_per_step: int) -> It
         yield "support", f"{row['kind']} within {row['k']}", row["value"]
     yield from (("floors", *row) for row in _floors(one.records, name, one.last))
     for row in flip_errors(one.records, name, one.last).iter_rows(named=True):
-        yield "errors", f"{FLIP_LABELS[row['flip']]}: {row['first_error'] or UNCHECKED}", float(row["count"])
+        yield "errors", f"{row['flip']}/{row['first_error'] or UNCHECKED}", float(row["count"])
     yield from _costs(one.records, name, samples_per_step)
     yield from _from_probes(one, name)
 
@@ -132,7 +133,8 @@ def _floors(records: pl.LazyFrame, name: str, last: int) -> Iterator[tuple[str, 
     """(item, value): pass@k by right answers, by right steps too, and by chance, at the largest k of each end."""
     table = pass_variants(records, name, [0, last])
     for row in table.filter(pl.col("k") == pl.col("k").max().over("step", "kind")).iter_rows(named=True):
-        yield f"{'base' if row['step'] == 0 else 'after RL'}, {row['kind']}, pass@{row['k']}", row["value"]
+        end = BASE if row["step"] == 0 else AFTER_RL
+        yield floor_item(end, row["kind"], row["k"]), row["value"]
 
 
 def _costs(records: pl.LazyFrame, name: str, samples_per_step: int) -> Iterator[Found]:
@@ -140,6 +142,6 @@ def _costs(records: pl.LazyFrame, name: str, samples_per_step: int) -> Iterator[
     costs = format_costs(records, name).filter(pl.col("step") == 0)
     total = max(int(costs["completions"].sum()), 1)
     for row in costs.iter_rows(named=True):
-        yield "costs", f"{row['format']}: tokens", row["tokens"]
-        yield "costs", f"{row['format']}: truncated", row["truncated"]
-        yield "costs", f"{row['format']}: samples per step", samples_per_step * row["completions"] / total
+        yield "costs", f"{row['format']}/tokens", row["tokens"]
+        yield "costs", f"{row['format']}/truncated", row["truncated"]
+        yield "costs", f"{row['format']}/samples_per_step", samples_per_step * row["completions"] / total

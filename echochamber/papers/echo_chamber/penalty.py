@@ -3,13 +3,12 @@
 from ...claims.declare import Claim, Context, Criterion, Evidence, Measurement, NotTestableError, Seeds
 from ...claims.estimate import estimate
 from ...claims.select import Arm, arm, end, end_shares, gain, minus, second_share, settings, shift, top_share
-from ...core.study_tables import Tables
+from ...core.study_tables import KL_OPTIMUM, Tables
 from .collapse import winners
 
 MIXTURE, LOW = "tg_omi1_omi2", "ppo"
 HIGH = {"0.01": "ppo_kl_1e-2", "0.1": "ppo_kl_1e-1", "1": "ppo_kl_1"}
 WEIGHTS = {1.0: "ppo_kl_1", 0.3: "ppo_kl_3e-1"}
-KL_FORECAST = "KL optimum"
 NEAR = 0.10
 """Total variation within which a forecast counts as met (claim 21)."""
 
@@ -64,7 +63,7 @@ def _claim_21(tables: Tables) -> Evidence:
             (frame["mixture"] == MIXTURE)
             & (frame["size"] == one.size)
             & (frame["arm"] == name)
-            & (frame["forecast"] == KL_FORECAST)
+            & (frame["forecast"] == KL_OPTIMUM)
         )
         if not len(rows):
             raise NotTestableError(

@@ -83,10 +83,10 @@ def costs(tables: Tables) -> str:
             and "costs" in found
             and not group[0].startswith(PREFIX)
         ):
-            for name in sorted({item.split(":")[0] for item in found["costs"]} - {OTHER}):
+            for name in sorted({item.split("/")[0] for item in found["costs"]} - {OTHER}):
                 cells = [
-                    found["costs"].get(f"{name}: {what}")
-                    for what in ("tokens", "truncated", "samples per step")
+                    found["costs"].get(f"{name}/{what}")
+                    for what in ("tokens", "truncated", "samples_per_step")
                 ]
                 rows.append(
                     [

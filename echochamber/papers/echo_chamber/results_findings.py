@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from ...core.study_tables import Tables
 from .collapse import MIXTURE
+from .labels import item_label
 from .markdown import mean_text, render, table
 from .phase import PREFIX
 
 ArmKey = tuple[str, str, str]
 """(mixture, size, arm)."""
 ALGORITHMS = ("ppo", "grpo", "ei")
-FLIPS = ("wrong to right", "right to wrong")
+FLIPS = {"gained": "wrong to right", "lost": "right to wrong"}
 
 
 def analysis(tables: Tables, name: str, arms: Sequence[str] = ALGORITHMS) -> str:
@@ -29,7 +30,7 @@ def analysis(tables: Tables, name: str, arms: Sequence[str] = ALGORITHMS) -> str
         ]
         for (mixture, _, arm), found in groups.items()
     ]
-    return table(["arm", "seeds", *items], rows) if rows else ""
+    return table(["arm", "seeds", *map(item_label, items)], rows) if rows else ""
 
 
 def headline_first(pair: tuple[ArmKey, object]) -> tuple[bool, ArmKey]:
@@ -44,12 +45,15 @@ def errors(tables: Tables) -> str:
         if "errors" in found and mixture == MIXTURE and arm in ALGORITHMS and size == tables.size:
             total = {item: sum(seeds.values()) for item, seeds in found["errors"].items()}
             count = len({seed for seeds in found["errors"].values() for seed in seeds})
-            rows += [[f"{mixture}/{arm}", str(count), flip, *_kinds(total, flip)] for flip in FLIPS]
+            rows += [
+                [f"{mixture}/{arm}", str(count), label, *_kinds(total, flip)] for flip, label in FLIPS.items()
+            ]
     return render("errors", rows=rows)
 
 
 def _kinds(total: dict[str, float], flip: str) -> tuple[str, str]:
     """(answers that flipped this way, kinds of their first error with counts)."""
-    kinds = {item.removeprefix(f"{flip}: "): count for item, count in total.items() if item.startswith(flip)}
+    parts = {item: item.split("/", 1) for item in total}
+    kinds = {kind: total[item] for item, (way, kind) in parts.items() if way == flip}
     text = ", ".join(f"{kind} {count:.0f}" for kind, count in sorted(kinds.items(), key=lambda p: -p[1]))
     return f"{sum(kinds.values()):.0f}", text or "–"

@@ -8,26 +8,30 @@ import polars as pl
 
 from ...claims.declare import Rule
 from ...claims.estimate import estimate
-from ...core.study_tables import Tables
+from ...core.study_tables import KL_OPTIMUM, MOST_ACCURATE, OBSERVED, Tables
+from .labels import FORECAST_KINDS, FORECAST_LABELS
 from .markdown import mean_text, render
 from .winners import MIXTURES
 
-DECLARED = "KL optimum"
+DECLARED = KL_OPTIMUM
 """The forecast that is held against the naive ones; named before any run."""
 LOWER: Rule = "below"
 """Lower is better: the difference must lie below 0."""
 HIGHER: Rule = "above"
-MOST_ACCURATE = "most accurate at base"
 SCORES = ("brier", "total_variation", "hit")
-NAIVE = ("most frequent at base", "most accurate at base", "always ")
-"""How the forecasts begin that need no theory."""
 
 
 def forecasts(tables: Tables) -> str:
     """Scores of every forecast over PPO on the mixtures of several formats, and paired differences from the naive ones."""
     scores = _scores(tables)
     rows = [
-        [name, _kind(name), mean_text(of["brier"]), mean_text(of["total_variation"]), mean_text(of["hit"], 2)]
+        [
+            FORECAST_LABELS[name],
+            FORECAST_KINDS[name],
+            mean_text(of["brier"]),
+            mean_text(of["total_variation"]),
+            mean_text(of["hit"], 2),
+        ]
         for name, of in scores.items()
     ]
     compared = _against(scores)
@@ -36,7 +40,7 @@ def forecasts(tables: Tables) -> str:
         rows=rows,
         finished=_finished(tables),
         planned=len(MIXTURES),
-        declared=DECLARED,
+        declared=FORECAST_LABELS[DECLARED],
         compared=compared,
         beaten=all(one["better"] for one in compared if one["is_most_accurate"]),
     )
@@ -53,13 +57,7 @@ def _scores(tables: Tables) -> dict[str, dict[str, dict[int, float]]]:
         (pl.col("arm") == "ppo")
         & (pl.col("size") == tables.size)
         & pl.col("mixture").is_in(MIXTURES)
-        & (pl.col("forecast") != "what happened")
-    )
-    # `always FORMAT` names each mixture's first format; over mixtures it is one forecast.
-    name = (
-        pl.when(pl.col("forecast").str.starts_with("always "))
-        .then(pl.lit("always the first format"))
-        .otherwise(pl.col("forecast"))
+        & (pl.col("forecast") != OBSERVED)
     )
     found = found.filter(mine)
     # A seed that some mixtures lack would compare other mixtures than its fellows do.
@@ -70,7 +68,7 @@ def _scores(tables: Tables) -> dict[str, dict[str, dict[int, float]]]:
     )
     means = (
         found.filter(pl.col("seed").is_in(whole.to_list()))
-        .with_columns(forecast=name, hit=pl.col("hit").cast(pl.Float64))
+        .with_columns(hit=pl.col("hit").cast(pl.Float64))
         .group_by("forecast", "seed")
         .agg(pl.col(*SCORES).mean())
     )
@@ -83,16 +81,12 @@ def _scores(tables: Tables) -> dict[str, dict[str, dict[int, float]]]:
     return dict(sorted(scores.items(), key=lambda item: mean(item[1]["brier"].values())))
 
 
-def _kind(name: str) -> str:
-    return "naive" if name.startswith(NAIVE) else "null model" if "null" in name else "theory"
-
-
 def _against(scores: Mapping[str, Mapping[str, Mapping[int, float]]]) -> list[dict[str, Any]]:
     """Per naive baseline: paired differences over seeds, and whether their intervals exclude 0."""
     if DECLARED not in scores:
         return []
     found = []
-    for name in (name for name in scores if _kind(name) == "naive"):
+    for name in (name for name in scores if FORECAST_KINDS[name] == "naive"):
         brier, hit = (_difference(scores, name, score) for score in ("brier", "hit"))
         results = [
             {"score": label, "difference": mean_text(seeds), "verdict": estimate(seeds, rule, 0.0).verdict()}
@@ -103,7 +97,7 @@ def _against(scores: Mapping[str, Mapping[str, Mapping[int, float]]]) -> list[di
         ]
         found.append(
             {
-                "name": name,
+                "name": FORECAST_LABELS[name],
                 "results": results,
                 "better": all(one["verdict"] == "supported" for one in results),
                 "is_most_accurate": name == MOST_ACCURATE,

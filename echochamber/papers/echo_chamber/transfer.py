@@ -5,7 +5,7 @@ from statistics import mean
 from ...analysis.study_tables.findings import BEYOND
 from ...claims.declare import Claim, Context, Criterion, Evidence, Measurement
 from ...claims.select import arm, base, gain, mean_over, minus
-from ...core.study_tables import Tables
+from ...core.study_tables import AFTER_RL, BASE, Tables, floor_item
 
 FIVE = ("tg", "tg_4xomi1", "tg_omi2", "omi2_mmqa", "tg_omi1_omi2")
 WITH_OMI2 = ("tg_omi2", "omi2_mmqa", "tg_omi1_omi2")
@@ -51,7 +51,7 @@ def _claim_18(tables: Tables) -> Evidence:
             ("chance", "another problem's answer met by chance"),
             ("steps", "right steps as well"),
         ):
-            ends = [floors.get(f"{when}, {kind}, pass@64") for when in ("after RL", "base")]
+            ends = [floors.get(floor_item(when, kind, 64)) for when in (AFTER_RL, BASE)]
             if ends[0] and ends[1]:
                 moved = minus(ends[0], ends[1])
                 context.append(

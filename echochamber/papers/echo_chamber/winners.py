@@ -7,7 +7,8 @@ import polars as pl
 
 from ...claims.declare import Claim, Context, Criterion, Evidence, Measurement, NotTestableError, Seeds
 from ...claims.select import Arm, arm, base, base_shares, end_shares, mean_over, minus, winner, winners
-from ...core.study_tables import Tables
+from ...core.study_tables import OBSERVED, Tables
+from .labels import FORECAST_LABELS
 
 WRITTEN = 0.01
 """Share of the base's completions under which a format's accuracy is not known well enough to rank it."""
@@ -133,8 +134,10 @@ def _forecast(tables: Tables, first: Arm, second: Arm) -> str:
             )
             picks.append(dict(rows.select("seed", "winner").rows()))
         shared = sorted(set(picks[0]) & set(picks[1]))
-        if shared and name != "what happened":
-            said.append(f"{name} in {sum(picks[0][s] != picks[1][s] for s in shared)} of {len(shared)} seeds")
+        if shared and name != OBSERVED:
+            said.append(
+                f"{FORECAST_LABELS[name]} in {sum(picks[0][s] != picks[1][s] for s in shared)} of {len(shared)} seeds"
+            )
     return "different winners are forecast by " + ", ".join(said) if said else "no forecasts"
 
 
