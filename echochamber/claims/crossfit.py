@@ -38,9 +38,8 @@ def drop_from_maximum(
 ) -> Seeds:
     """seed -> pass@k at its maximum before the end, minus at the end.
 
-    `temperature_at` maps (seed, step) to the sampling temperature at which that checkpoint is read. The step of
-    the maximum is chosen on one half and the difference taken on the other, then the other way round; both
-    are averaged. So the maximum has no selection bias.
+    `temperature_at` maps (seed, step) to the sampling temperature at which that checkpoint is read.
+    The step of the maximum is chosen on one half and the difference taken on the other. Both ways are averaged. So the maximum has no selection bias.
     """
     last = settings(tables, one)["steps"]
     curves = half_curves(tables, one, k)
@@ -70,7 +69,8 @@ def drop_from_maximum(
             found[seed] = sum(halves[1 - h][peaks[h]] - halves[1 - h][last] for h in (0, 1)) / 2
     if not found:
         raise NotTestableError(
-            f"pass@{k} of {one} was not measured on two halves of the samples ({2 * k} completions per problem) "
+            f"pass@{k} of {one} was not measured on two halves of the samples ({2 * k} "
+            "completions per problem) "
             "at the base, the last checkpoint and one between, at the temperature asked for"
         )
     return found
@@ -113,7 +113,8 @@ def dev_best(tables: Tables, one: Arm, quantity: str, near: float | None = None)
     )
     if len(temperatures) < 2:
         raise NotTestableError(
-            f"{quantity} of {one} was measured on dev at {len(temperatures)} temperatures; at least two are needed"
+            f"{quantity} of {one} was measured on dev at {len(temperatures)} temperatures; at "
+            "least two are needed"
         )
     curves = {
         temperature: curve(tables, one, quantity, split=DEV, temperature=temperature)

@@ -21,8 +21,8 @@ MOST_SEEDS = 100
 class Estimate:
     """Mean over seeds with Student's 95% interval, compared with a margin.
 
-    `p_supported` is the smallest alpha whose 1 - alpha interval lies entirely on the claimed side of the margin,
-    `p_contradicted` the smallest whose interval lies entirely on the opposite side. Both are 1 with too few seeds.
+    `p_supported` is the smallest alpha whose 1 - alpha interval lies entirely on the claimed side of the
+    margin. `p_contradicted` is the same for the opposite side. Both are 1 with too few seeds.
     """
 
     seeds: Seeds
@@ -43,8 +43,9 @@ class Estimate:
         return "inconclusive"
 
     def seeds_needed(self, family: int = 1, reference: Seeds | None = None) -> int | None:
-        """Seeds at which the interval would clear the margin if mean and spread stayed; None: over `MOST_SEEDS`.
+        """Seeds at which the interval would clear the margin if mean and spread stayed the same.
 
+        None: more than `MOST_SEEDS`.
         `family` is the number of conditions that share the level. With `reference`, both conditions get as
         many seeds, until their intervals no longer overlap.
         """
@@ -109,4 +110,5 @@ def describe_seeds(found: Estimate, family: int = 1, reference: Seeds | None = N
         return f"{FEWEST_SEEDS} seeds at least; there are {len(found.seeds)}"
     if needed is None:
         return f"more than {MOST_SEEDS} seeds: the effect is too close to the margin for its spread"
-    return f"about {needed} seeds{' of either arm' if reference is not None else ''}, if mean and spread stay as they are"
+    of = " of either arm" if reference is not None else ""
+    return f"about {needed} seeds{of}, if mean and spread stay as they are"

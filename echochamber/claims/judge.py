@@ -1,4 +1,4 @@
-"""From evidence to a verdict: criteria combined, families corrected by Holm, and what would decide the rest."""
+"""From evidence to a verdict: criteria combined, families corrected by Holm, what would decide the rest."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -155,7 +155,7 @@ def _somewhere(
 ) -> tuple[tuple[CriterionResult, ...], Judgement]:
     """One condition must meet all criteria at once; support is Holm-corrected over the conditions.
 
-    Criteria without a condition belong to every condition. Contradicted when each condition fails some criterion.
+    Criteria without a condition belong to every condition. Contradicted if each condition fails a criterion.
     """
     conditions = list(dict.fromkeys(one.condition for one in found if one.condition)) or [""]
     members = {name: [one for one in found if one.condition in ("", name)] for name in conditions}

@@ -81,15 +81,17 @@ Every verdict is computed from these files alone.
 `echochamber ledger FOLDER --page results.md` computes them again.
 
 {held}
-    about.json     recipe, commands, seeds, versions, seconds, and the digest of the criteria before the first RL run
+    about.json     recipe, commands, seeds, versions, seconds, digest of the criteria before the first RL run
     ledger.csv     a row per criterion and condition: margin, mean, interval, p-values, verdict
     estimates.csv  a row per seed behind each criterion, null model, sensitivity arm and other context
 
 All but the last three files are Parquet. A `value` is the mean over problems for one seed.
 
-Unless a claim says otherwise, its values come from rows with `problem_set` {tables.headline_set!r} and `split` 'test'.
-Their `temperature` is that of training. Their `evaluation` is empty, which means the study's own evaluation.
-Other evaluations have the names of the recipe's `also_evaluate`; halves_* have fewer problems and more samples.
+Unless a claim says otherwise, its values come from rows with `problem_set` {tables.headline_set!r}
+and `split` 'test'. Their `temperature` is that of training.
+Their `evaluation` is empty, which means the study's own evaluation.
+Other evaluations have the names of the recipe's `also_evaluate`.
+halves_* have fewer problems and more samples.
 
 `step` 0 is the base model, and the largest step is the end of RL.
 `findings` are per-seed results of analyses over single completions, which are not kept here.
@@ -97,7 +99,7 @@ Other evaluations have the names of the recipe's `also_evaluate`; halves_* have 
 
 
 def ledger_rows(lines: Sequence[ClaimResult]) -> list[Row]:
-    """claim, verdict, criterion, where, rule, margin, mean, low, high, seeds, p-values, criterion's verdict, reason."""
+    """Rows of `ledger.csv`: one per claim, criterion and condition."""
     return [
         {"claim": line.claim.number, "verdict": line.verdict} | _cells(found) | {"reason": line.reason}
         for line in lines
@@ -152,4 +154,5 @@ def estimate_text(one: CriterionResult) -> str:
 
 def result_text(one: CriterionResult) -> str:
     """One criterion in full: `share: 0.991 [0.987 to 0.994], 6 seeds; > 0.9: supported`."""
-    return f"{one.label}: {estimate_text(one)}; {criterion_text(one.criterion, one.estimate.margin)}: {one.verdict}"
+    margin = criterion_text(one.criterion, one.estimate.margin)
+    return f"{one.label}: {estimate_text(one)}; {margin}: {one.verdict}"

@@ -1,4 +1,4 @@
-"""Claim sets of a user's own: a module registers its claims before the study runs, so they are pre-registered."""
+"""Claim sets of a user's own: a module registers its claims before the study runs."""
 
 import re
 from dataclasses import replace

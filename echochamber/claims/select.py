@@ -23,7 +23,7 @@ class Arm(NamedTuple):
 
 
 def arm(tables: Tables, mixture: str, name: str, size: str | None = None) -> Arm:
-    """An arm that has finished runs with evaluations; `NotTestableError` names one that does not exist here."""
+    """An arm that has finished runs with evaluations; `NotTestableError` names one that has none."""
     found = Arm(mixture, name, size or tables.size)
     if not tables.runs.get((mixture, found.size, name)):
         raise NotTestableError(
@@ -78,7 +78,7 @@ def curve(
 def _measured_at(
     tables: Tables, one: Arm, what: tuple[str, str, str], temperature: float | None
 ) -> tuple[float, str]:
-    """(temperature, evaluation) to read a (set, split, quantity) from; base and arm are always read from one evaluation."""
+    """(temperature, evaluation) to read a (set, split, quantity) from; the same one for base and arm."""
     wanted = settings(tables, one)["temperature"] if temperature is None else temperature
     pairs = tables.measured.get((one.mixture, one.size, one.arm, *what), [])
     pairs = pairs if temperature is None else [pair for pair in pairs if pair[0] == temperature]
@@ -150,7 +150,7 @@ def base_shares(tables: Tables, one: Arm, problem_set: str | None = None) -> dic
 
 
 def top_share(of: Mapping[str, float]) -> float:
-    """Largest share of a known format; completions that are none of them (`other`) are no behaviour to collapse onto."""
+    """Largest share of a known format; completions in no known format (`other`) do not count."""
     return max((share for name, share in of.items() if name != OTHER), default=0.0)
 
 
@@ -182,7 +182,10 @@ def lead(of: Mapping[str, float], name: str) -> float:
 
 
 def variation(first: Mapping[str, float], second: Mapping[str, float]) -> float:
-    """Total variation between two sets of shares, in [0, 1]; added up by name, since the order of a set changes from process to process."""
+    """Total variation between two sets of shares, in [0, 1].
+
+    Added up by name: the order of a set changes from process to process.
+    """
     return sum(abs(first.get(name, 0.0) - second.get(name, 0.0)) for name in sorted({*first, *second})) / 2
 
 

@@ -101,5 +101,5 @@ def agreeing(found: Sequence[Stability]) -> float:
 
 
 def wider(few: int, many: int) -> float:
-    """How many times as wide Student's 95% interval of `few` seeds is as that of `many`, at the same spread between seeds."""
+    """Width of Student's 95% interval of `few` seeds over that of `many`, at the same spread."""
     return t_quantile(0.975, few - 1) / t_quantile(0.975, many - 1) * sqrt(many / few)

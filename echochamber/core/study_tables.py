@@ -2,10 +2,10 @@
 
 runs       one row per base (arm `base`) and RL run: settings that claims need
 scores     one row per checkpoint and quantity: accuracy, pass@k, maj@k, share/FORMAT, ...
-halves     pass@k of one half of the samples, so that a maximum can be picked and measured apart
+halves     pass@k of one half of the samples, so that a maximum can be chosen and measured apart
 training   one row per RL step: reward and the share of each format in the rollouts
 styles     shares of style features inside a format, at the base and at the end
-forecasts  final shares foretold from the base, and how far off they were
+forecasts  final shares forecast from the base, and their errors
 findings   analyses that no claim asks for: selection or skill, baselines, support, floors, errors, costs
 """
 
@@ -84,7 +84,11 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     },
     "findings": _RUN | {"analysis": pl.String, "item": pl.String, "value": pl.Float64},
 }
-"""Table -> column -> type. `from_step` is the pretraining step that RL starts from, null for the last; `evaluation` is a name in `also_evaluate` or empty."""
+"""Table -> column -> type.
+
+`from_step` is the pretraining step that RL starts from, null for the last.
+`evaluation` is a name in the recipe's `also_evaluate`, or empty for the study's own evaluation.
+"""
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ class Tables:
 
     frames: dict[str, pl.DataFrame]
     about: dict[str, Any] = field(default_factory=dict)
-    """name, headline_set, size, criteria (as recorded before the first RL run), commands, libraries, recipe, seconds, arms, ..."""
+    """name, headline_set, size, criteria as recorded before the first RL run, commands, recipe, arms, ..."""
 
     @property
     def headline_set(self) -> str:
@@ -125,7 +129,7 @@ class Tables:
 
     @cached_property
     def scores(self) -> dict[tuple[Any, ...], dict[int, dict[int, float]]]:
-        """(mixture, size, arm, from_step, set, split, temperature, evaluation, quantity) -> seed -> step -> value."""
+        """seed -> step -> value, by the columns of the key in their order."""
         keys = (
             "mixture",
             "size",
@@ -141,7 +145,7 @@ class Tables:
 
     @cached_property
     def measured(self) -> dict[tuple[Any, ...], list[tuple[float, str]]]:
-        """(mixture, size, arm, set, split, quantity) -> (temperature, evaluation) pairs, the study's own evaluation first."""
+        """(mixture, size, arm, set, split, quantity) -> (temperature, evaluation), the study's own first."""
         found: dict[tuple[Any, ...], set[tuple[float, str]]] = {}
         for mixture, size, arm, _, problem_set, split, temperature, evaluation, quantity in self.scores:
             found.setdefault((mixture, size, arm, problem_set, split, quantity), set()).add(
@@ -160,7 +164,7 @@ class Tables:
 
     @cached_property
     def halves(self) -> dict[tuple[Any, ...], dict[int, dict[int, float]]]:
-        """(mixture, size, arm, from_step, set, split, temperature, evaluation, k, half) -> seed -> step -> pass@k."""
+        """seed -> step -> pass@k, by the columns of the key in their order."""
         keys = (
             "mixture",
             "size",
@@ -228,7 +232,7 @@ def save_tables(tables: Tables, folder: Path) -> list[Path]:
 
 
 def load_tables(folder: Path) -> Tables:
-    """Tables written by `save_tables`; `UserError` names the file that is missing, torn or of another version."""
+    """Tables written by `save_tables`; `UserError` names a file that is missing or of another version."""
     frames = {}
     for name, schema in SCHEMAS.items():
         path = folder / f"{name}.parquet"

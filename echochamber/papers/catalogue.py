@@ -34,7 +34,7 @@ def find_claim_set(name: str) -> ClaimSet:
 
 
 def find_claims(wanted: Iterable[int | str]) -> list[tuple[ClaimSet, Claim]]:
-    """The claims that a recipe names: numbers of this paper, or `SET/NAME`; `UserError` names an unknown one."""
+    """The claims that a recipe names: numbers of the paper or `SET/NAME`; `UserError` for an unknown one."""
     return [_find(reference) for reference in wanted]
 
 

@@ -49,6 +49,6 @@ def _named_claims(study: Study) -> list[tuple[ClaimSet, Claim]]:
 
 
 def _has_arms(study: Study, claim: Claim) -> bool:
-    """Whether the study has every arm of a claim; asked first, since collecting the tables reads all records."""
+    """Whether the study has every arm of a claim; asked first, since collecting reads all records."""
     known = {f"{node.mixture}/{node.arm}" for node in study.of_kind("rl")}
     return all(name in known or name.startswith("*") for name in claim.arms)

@@ -1,4 +1,4 @@
-"""Tables of an invented study in which every claim holds; tests bend one effect at a time and know the verdict."""
+"""Tables of an invented study in which every claim holds; tests change one effect and know the verdict."""
 
 from typing import Any
 from zlib import crc32
@@ -115,7 +115,7 @@ def effects() -> Effects:
 def tables(
     found: Effects, seeds: Any = SEEDS, noise: float = 0.003, wild: dict[str, float] | None = None
 ) -> Tables:
-    """Tables of these effects; `wild` gives single quantities (`mixture/arm/size:quantity`) another spread."""
+    """Tables of these effects; `wild` gives quantities (`mixture/arm/size:quantity`) another spread."""
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in SCHEMAS}
     for place, arm in found.items():
         for seed in seeds:

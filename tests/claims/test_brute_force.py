@@ -163,7 +163,7 @@ class Rows:
 
 
 def parts_of(number, rows):
-    """[(where, seeds, rule, low bound, high bound)], the bounds being one margin but for `within` and rivals."""
+    """[(condition, seeds, rule, low bound, high bound)]; the bounds are equal but for `within` and references."""
     s, e = rows.score, rows.each
     if number == 1:
         twins = list(e(lambda seed: rows.epoch_top("twins", seed)).values())

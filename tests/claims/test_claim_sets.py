@@ -29,7 +29,16 @@ def _measure(found):
 
 def _claim(number=1, name="rl_helps", margin=0.05):
     criterion = Criterion("gain", "gain/accuracy", "above", margin, "pass@1 at the end minus at the base")
-    return Claim(number, "RL raises pass@1", "mine", ("tg_omi1_omi2/ppo",), (criterion,), "it falls", _measure, name=name)  # fmt: skip
+    return Claim(
+        number,
+        "RL raises pass@1",
+        "mine",
+        ("tg_omi1_omi2/ppo",),
+        (criterion,),
+        "it falls",
+        _measure,
+        name=name,
+    )
 
 
 @pytest.fixture
@@ -43,7 +52,9 @@ def first_declarations():
 
 
 def _changed(number, **fields):
-    return replace(ECHO_CHAMBER, claims=tuple((CLAIMS | {number: replace(CLAIMS[number], **fields)}).values()))  # fmt: skip
+    return replace(
+        ECHO_CHAMBER, claims=tuple((CLAIMS | {number: replace(CLAIMS[number], **fields)}).values())
+    )
 
 
 def test_the_frozen_declarations_have_the_recorded_digest(first_declarations):
@@ -171,6 +182,11 @@ def test_a_recipe_names_claims_of_its_module_and_unknown_ones_are_refused(own_se
     data = load_recipe("smoke", []).resolved()
     named = {"modules": [str(tmp_path / "mine.py")], "claims": [1, "of_a_module/rl_helps"]}
     assert Recipe.parse(data | named, "test").claims == (1, "of_a_module/rl_helps")
-    for wrong, said in ((99, "1, 2, 3"), ("of_a_module/x", "rl_helps"), ("x/y", "echo_chamber"), ("x", "SET/NAME")):  # fmt: skip
+    for wrong, said in (
+        (99, "1, 2, 3"),
+        ("of_a_module/x", "rl_helps"),
+        ("x/y", "echo_chamber"),
+        ("x", "SET/NAME"),
+    ):
         with pytest.raises(UserError, match=said):
             Recipe.parse(data | named | {"claims": [wrong]}, "test")

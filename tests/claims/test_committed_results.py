@@ -1,4 +1,4 @@
-"""The results in the repository: the README quotes the page, the page the tables, and the tables give the verdicts again."""
+"""The committed results: README quotes the page, and the tables give the committed verdicts again."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The ledger from tables alone, its page, its stability under other seeds, and what is said of changed criteria."""
+"""The ledger from tables alone, its page, and its stability under other seeds."""
 
 from dataclasses import replace
 
@@ -60,9 +60,11 @@ def test_every_interval_of_the_ledger_follows_from_the_seeds_beside_it(ledger, t
     checked = 0
     for row in lines.filter(pl.col("mean").is_not_null()).iter_rows(named=True):
         values = seeds.filter(
-            (pl.col("claim") == row["claim"]) & (pl.col("kind") == "criterion") & (pl.col("name") == row["criterion"])
+            (pl.col("claim") == row["claim"])
+            & (pl.col("kind") == "criterion")
+            & (pl.col("name") == row["criterion"])
             & (pl.col("where").fill_null("") == (row["where"] or ""))
-        )["value"]  # fmt: skip
+        )["value"]
         assert len(values) == row["seeds"]
         assert np.allclose(t_interval(values.to_numpy()), (row["low"], row["high"]))
         checked += 1
@@ -90,8 +92,8 @@ def test_the_collapse_stands_beside_its_null_models_and_what_has_not_run_is_name
     assert rows["neutral twins"][1:3] == ["null", "0.598 [0.596 to 0.601]"]
     assert rows["random reward"][1] == rows["bandit on its base shares and accuracies"][1] == "null"
     assert (
-        "- tg_omi1_omi2/ppo_box: arm tg_omi1_omi2/ppo_box at nano-0.8m has no finished run: not among the arms of this study's commands"
-        in section
+        "- tg_omi1_omi2/ppo_box: arm tg_omi1_omi2/ppo_box at nano-0.8m has no finished run: "
+        "not among the arms of this study's commands" in section
     )
     paths = save_claim_figures(ledger.tables, tmp_path)
     assert [path.name for path in paths] == ["central.png"]
@@ -110,8 +112,8 @@ def test_forecasts_are_held_against_each_naive_one_by_seed(holding):
     )
     text = forecasts(replace(holding, frames=holding.frames | {"forecasts": bent}))
     assert (
-        "KL optimum minus most frequent at base: Brier score -0.425 [-0.445 to -0.405]: better; winner hit rate 1.000 [1.000 to 1.000]: better"
-        in text
+        "KL optimum minus most frequent at base: Brier score -0.425 [-0.445 to -0.405]: better; "
+        "winner hit rate 1.000 [1.000 to 1.000]: better" in text
     )
     assert text.index("| KL optimum") < text.index("| most frequent at base")
     few = bent.filter((pl.col("seed") < 3) | (pl.col("mixture") == "tg_omi1_omi2"))
@@ -220,7 +222,8 @@ def test_the_phase_map_says_who_wins_from_where():
         .otherwise(pl.col("reward"))
     )
     found = replace(found, frames=found.frames | {"runs": runs})
-    # 0.24 of 0.3 and 0.42 of 0.7 are right: 0.8 and 0.6, the first a third of that where two thirds go unpaid; paid are 0.24 against 0.42, or 0.08.
+    # 0.24 of 0.3 and 0.42 of 0.7 are correct: 0.8 and 0.6. Where two thirds go unrewarded the first has a third
+    # of that. Rewarded are 0.24 against 0.42, or 0.08.
     first, thin = phase_rows(found)
     assert first == ["phase_s30/ppo_map", "1", "0.30", "+0.20", "0.95", "tinygsm", "tinygsm", "tinygsm_tick"]
     assert thin == [
@@ -284,7 +287,7 @@ def test_greedy_answers_are_judged_beside_the_verdicts():
     assert (
         make_ledger(ledger.tables).lines[5].verdict == "supported"
     )  # the tables themselves are as they were
-    # What lacks greedy answers is said too, and the rate of Expert Iteration is still that of single samples on dev.
+    # What lacks greedy answers is named; the rate of Expert Iteration is still chosen by samples on dev.
     assert "13 (supported with single samples, not testable here with greedy answers: " in text
     assert (
         with_greedy(ledger.tables)

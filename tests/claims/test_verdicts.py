@@ -162,7 +162,7 @@ def test_what_a_verdict_should_be_read_with_stands_beside_it():
         found[f"8xtg/{name}/{SMALL}"] |= {"share/tinygsm": (1.0, 1.0), "share/other": (0.0, 0.0)}
     bent = tables(found, noise=0.0)
     lines = {number: judge(CLAIMS[number], bent) for number in CLAIMS}
-    assert "8xtg: the base's maj@64 leaves less room" in lines[11].comment
+    assert "8xtg: the base's maj@64 is within the margin" in lines[11].comment
     assert "next to no share to shift" in lines[15].comment
     assert "shift: a base that writes more than one format; more seeds" in lines[15].reason
     # Six seeds that agree without any spread: a coin would do so once in 32.
@@ -170,8 +170,8 @@ def test_what_a_verdict_should_be_read_with_stands_beside_it():
     assert "probability 0.031" in lines[16].comment
     assert judge(CLAIMS[16], tables(effects())).comment == ""
     assert (
-        "tg_omi1: most accurate wins in 6 of 6 seeds; its base's two most accurate formats are within 0.02 of each other in 0"
-        in " / ".join(lines[9].notes)
+        "tg_omi1: most accurate wins in 6 of 6 seeds; its base's two most accurate formats are "
+        "within 0.02 of each other in 0" in " / ".join(lines[9].notes)
     )
     assert "in tg_omi1_omi2 the most frequent format wins in 6 of 6 seeds" in lines[7].comment
     accuracies = {row.condition: row.seeds[0] for row in judge(CLAIMS[7], bent).context if row.condition}
@@ -214,7 +214,8 @@ def test_what_makes_a_verdict_weak_is_said_where_it_is_so_and_nowhere_else(holdi
     assert "on every seed" not in apart.comment
     gaps = judge(CLAIMS[13], holding).comment
     assert gaps.startswith(
-        f"tg_omi1_omi2, {SMALL} against {LARGE}: matched in the mean over seeds; seed by seed the bases differ by "
+        f"tg_omi1_omi2, {SMALL} against {LARGE}: matched in the mean over seeds; "
+        "seed by seed the bases differ by "
     )
 
 

@@ -1,4 +1,4 @@
-"""From a study's artifacts to the small tables; finished stages only, so that no half-done run enters a verdict."""
+"""From a study's artifacts to the small tables; only finished stages, so no partial run enters a verdict."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -76,7 +76,10 @@ def _place(node: StoredStage) -> JsonObject:
 
 
 def _scores(study: Study, node: StoredStage) -> Iterator[JsonObject]:
-    """accuracy, greedy, pass@k, maj@k, truncated, share/FORMAT and right/FORMAT (share that is written so and right)."""
+    """accuracy, greedy, pass@k, maj@k, truncated, share/FORMAT and right/FORMAT.
+
+    right/FORMAT is the share of completions in that format with a correct answer.
+    """
     data = read_json(study, node, "summary.json")
     for row in data if isinstance(data, list) else []:
         where = _place(node) | {
@@ -125,7 +128,7 @@ def _halves(study: Study, node: StoredStage) -> Iterator[JsonObject]:
     )
     for key, group in counted.group_by(keys, maintain_order=True):
         for k in HALF_KS:
-            # A completion that the grader could not decide leaves some problem one short; its mean is over the others.
+            # A completion that the grader could not decide leaves its problem one short: it is left out.
             enough = group.filter(pl.col("n") >= k)
             if 2 * len(enough) > len(group):
                 value = float(pass_at_k(enough["n"].to_numpy(), enough["c"].to_numpy(), k).mean())

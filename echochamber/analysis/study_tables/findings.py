@@ -1,4 +1,4 @@
-"""What the paper does not say, one row per run and number: selection or skill, baselines, support, errors, costs."""
+"""Analyses that no claim asks for, one row per run and number."""
 
 from collections.abc import Iterator
 
@@ -97,9 +97,10 @@ def _from_probes(one: RunInputs, name: str) -> Iterator[Found]:
         yield from (("probes", _method(row), row["value"]) for row in rows)
     if "likelihood" in one.probed:
         for row in likelihood_changes(one.probed["likelihood"], name).iter_rows(named=True):
+            writer = "by the base" if row["writer"] == "base" else "after RL"
             yield (
                 "likelihood",
-                f"written {'by the base' if row['writer'] == 'base' else 'after RL'}: {QUANTITIES[row['quantity']]}",
+                f"written {writer}: {QUANTITIES[row['quantity']]}",
                 row["value"],
             )
 
@@ -119,7 +120,7 @@ def _from_problems(one: RunInputs, name: str) -> Iterator[Found]:
 
 
 def _most_accurate(base: JsonObject, fewest: float = 0.01) -> float | None:
-    """Accuracy of the base if only completions in its best format were kept; formats under 1% of them are not ranked."""
+    """Accuracy of the base's most accurate format; formats under 1% of its completions are not ranked."""
     cells = [(name, cell or {}) for name, cell in base["formats"].items() if name != "other"]
     known = [
         cell["accuracy"]
@@ -130,7 +131,7 @@ def _most_accurate(base: JsonObject, fewest: float = 0.01) -> float | None:
 
 
 def _floors(records: pl.LazyFrame, name: str, last: int) -> Iterator[tuple[str, float | None]]:
-    """(item, value): pass@k by right answers, by right steps too, and by chance, at the largest k of each end."""
+    """(item, value): pass@k by correct answers, by correct steps too, and by chance, at the largest k."""
     table = pass_variants(records, name, [0, last])
     for row in table.filter(pl.col("k") == pl.col("k").max().over("step", "kind")).iter_rows(named=True):
         end = BASE if row["step"] == 0 else AFTER_RL

@@ -4,7 +4,7 @@ from ..study_folder import JsonObject, StoredStage, Study, read_json
 
 
 def planned_arms(study: Study) -> list[JsonObject]:
-    """One row per (mixture, size, arm): seeds planned, seeds whose RL and every evaluation are finished, failed stages."""
+    """One row per (mixture, size, arm): seeds planned, seeds entirely finished, failed stages."""
     groups: dict[tuple[str, str, str], dict[int, list[StoredStage]]] = {}
     for node in study.nodes:
         if node.arm and node.seed is not None:
@@ -22,7 +22,7 @@ def _finished(node: StoredStage) -> bool:
 
 
 def machine_seconds(study: Study) -> float | None:
-    """Wall time in which at least one finished stage was at work: the union of all sittings; None without any."""
+    """Wall time in which at least one finished stage was running; None without any."""
     spans = sorted(span for node in study.nodes if _finished(node) for span in _sittings(study, node))
     total, until = 0.0, float("-inf")
     for start, end in spans:

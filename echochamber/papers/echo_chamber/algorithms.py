@@ -87,7 +87,8 @@ def _claim_15(tables: Tables) -> Evidence:
     none = max(start.values(), default=1.0) < ROOM
     caveats = (
         (
-            f"the base writes a second format in under {ROOM:.0%} of its completions on every seed: there is next to no share to shift, in either direction",
+            f"the base writes a second format in under {ROOM:.0%} of its completions on every "
+            "seed: there is next to no share to shift, in either direction",
         )
         if none
         else ()
@@ -158,7 +159,8 @@ CLAIMS = (
         "Expert Iteration shifts more, or ends more accurate",
         _claim_15,
         choices=(
-            "the rate is that of highest mean pass@1 on dev over the seeds that all three have, one rate for all",
+            "the rate is that of highest mean pass@1 on dev over the seeds that all three have, "
+            "one rate for all",
             f"matched samples: within {MATCHED_SAMPLES:.0%} of PPO's completions",
         ),
     ),

@@ -26,7 +26,7 @@ from .nulls import bandit_top_share
 
 MIXTURE, TWINS, EVEN_TWINS, RANDOM = "tg_omi1_omi2", "twins", "twins_even", "ppo_random"
 LEAST_BASE = 0.15
-"""Lower end of the band in which bases must lie (CLAIMS.md); a null model below it is none."""
+"""Lower end of the band in which bases must lie (docs/claims.md); a null model below it is none."""
 LAST_STEPS = 4
 """Training steps whose rollouts together stand for the share at the end of an epoch."""
 SENSITIVITY = (
@@ -37,7 +37,7 @@ SENSITIVITY = (
     "tg_omi1_omi2/ppo_lr_low",
     "tg_omi1_omi2/ppo_lr_high",
 )
-"""Loss averaged the other way; formats matched in length; omi1 graded by its box; temperature 0.7; rate x 1/3 and x 3."""
+"""Other loss average; equal lengths; omi1 graded by its box; temperature 0.7; rate x 1/3 and x 3."""
 
 
 def epoch_top_share(tables: Tables, one: Arm) -> Seeds:
@@ -65,7 +65,8 @@ def _claim_1(tables: Tables) -> Evidence:
     right = float(np.mean(list(base(tables, twins, "accuracy").values())))
     if right < LEAST_BASE:
         raise NotTestableError(
-            f"the neutral twins' base is right in {right:.3f} of its completions, under the band's {LEAST_BASE}: "
+            f"the neutral twins' base is right in {right:.3f} of its completions, under the "
+            f"band's {LEAST_BASE}: "
             "with next to no reward RL cannot show what it does between equals; train the twins longer"
         )
     context = [Context("neutral twins: top share after one epoch", twin_top, kind="null")]
@@ -93,7 +94,8 @@ def _claim_1(tables: Tables) -> Evidence:
     notes = [winners("ppo", tables, one)]
     if t_interval(list(twin_top.values()))[1] >= 1:
         notes.append(
-            "the neutral twins' interval reaches 1: no share can lie above it until more of their seeds narrow it"
+            "the neutral twins' interval reaches 1: no share can lie above it until more of "
+            "their seeds narrow it"
         )
     if (MIXTURE, one.size, RANDOM) in tables.runs:
         context.append(
@@ -120,7 +122,10 @@ def _claim_1(tables: Tables) -> Evidence:
 
 
 def interval_distance(tables: Tables, one: Arm) -> tuple[Seeds, int]:
-    """seed -> checkpoints between the interval of most share change and that of most pass@1 gain; number of intervals."""
+    """Per seed, the checkpoints between the intervals of most share change and of most pass@1 gain.
+
+    Also returns the number of intervals.
+    """
     accuracy, written = curve(tables, one, "accuracy"), shares(tables, one)
     found: dict[int, float] = {}
     count = 0
@@ -140,7 +145,8 @@ def _claim_2(tables: Tables) -> Evidence:
     chance = (3 * count - 2) / count**2
     hits = sum(d <= 1 for d in distance.values())
     remark = (
-        f"in {hits} of {len(distance)} seeds the two are the same or adjoining ones of {count} intervals; two intervals drawn blindly are so near with "
+        f"in {hits} of {len(distance)} seeds the two are the same or adjoining ones of {count} "
+        "intervals; two intervals drawn at random are as near with "
         f"probability {chance:.2f}, all seeds with {chance ** len(distance):.3f}"
     )
     return Evidence((Measurement("distance", distance),), (), (remark,))
@@ -159,12 +165,14 @@ def _claim_4(tables: Tables) -> Evidence:
     best = dev_best(tables, one, "pass@64")
     if max(best.tried) <= temperature:
         raise NotTestableError(
-            f"dev was measured at temperatures {', '.join(f'{t:g}' for t in best.tried)}, none above that of training ({temperature:g})"
+            f"dev was measured at temperatures {', '.join(f'{t:g}' for t in best.tried)}, none "
+            f"above that of training ({temperature:g})"
         )
     freed = drop_from_maximum(tables, one, 64, best.at)
     nearest = drop_from_maximum(tables, one, 64, dev_best(tables, one, "pass@64", near=temperature).at)
     remark = (
-        f"best temperatures on dev: {best.summary()}; several share the maximum in {best.ties} of {len(best.chosen)} checkpoints, where the "
+        f"best temperatures on dev: {best.summary()}; several share the maximum in {best.ties} of "
+        f"{len(best.chosen)} checkpoints, where the "
         "criterion's figure takes the lower one"
     )
     context = (
@@ -202,7 +210,8 @@ CLAIMS = (
                 "top_share/first_epoch_end",
                 "above",
                 0.90,
-                f"largest format share in the training rollouts of the last {LAST_STEPS} steps of the first epoch",
+                f"largest format share in the training rollouts of the last {LAST_STEPS} steps of "
+                "the first epoch",
             ),
             Criterion(
                 "beyond_twins",
@@ -217,8 +226,11 @@ CLAIMS = (
         nulls=("twins/ppo", "tg_omi1_omi2/ppo_random", "bandit"),
         sensitivity=SENSITIVITY,
         choices=(
-            f"within one epoch: the share at its end, over the rollouts of its last {LAST_STEPS} steps, never the largest on the way",
-            "the twins' interval is Student's 95% interval over their seeds, of the same statistic; past its upper end is above it, wholly short of its lower end is below it, and where the two intervals overlap nothing is decided",
+            f"within one epoch: the share at its end, over the rollouts of its last {LAST_STEPS} "
+            "steps, never the largest on the way",
+            "the twins' interval is Student's 95% interval of the same statistic over their "
+            "seeds; above means above its upper end, contradicted means below its lower end, and "
+            "overlap decides nothing",
             "shares are of known formats; completions in none of them are no format to collapse onto",
         ),
     ),
@@ -233,13 +245,15 @@ CLAIMS = (
                 "interval_distance/share_change,accuracy_gain",
                 "below",
                 1.5,
-                "number of intervals between that of the largest share change (total variation) and that of the largest pass@1 gain",
+                "number of intervals between that of the largest share change (total variation) "
+                "and that of the largest pass@1 gain",
             ),
         ),
         "the two intervals lie two or more apart",
         _claim_2,
         choices=(
-            "intervals are those between evaluated checkpoints, log-spaced from step 0; adjoining is a distance of 1, so the margin is 1.5",
+            "intervals are those between evaluated checkpoints, log-spaced from step 0; "
+            "adjoining is a distance of 1, so the margin is 1.5",
         ),
         next_experiment="a denser grid of checkpoints",
     ),
@@ -276,9 +290,12 @@ CLAIMS = (
         "pass@64 ends within 0.02 of its earlier maximum, or the fall vanishes at a better temperature",
         _claim_4,
         choices=(
-            "the maximum over the base and all checkpoints before the last is picked on one half of the samples and measured on the other, both ways, averaged",
+            "the maximum over the base and all checkpoints before the last is chosen on one half "
+            "of the samples and measured on the other; both ways are averaged",
             "pass@64 of one half needs 64 samples in each: 128 completions per problem",
-            "the best temperature is the one of highest pass@64 on dev, per seed and checkpoint, among those of the recipe; at least one must lie above that of training, where a policy that lost its entropy could get its pass@64 back",
+            "the best temperature is that of highest pass@64 on dev, per seed and checkpoint; "
+            "one of the recipe's must lie above that of training, where a policy of low entropy "
+            "could regain pass@64",
         ),
         next_experiment="128 samples at more checkpoints",
     ),

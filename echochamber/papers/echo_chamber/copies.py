@@ -40,7 +40,8 @@ def _claim_7(tables: Tables) -> Evidence:
     fitting = [seed for seed, share in start.items() if share > OVER_HALF]
     if len(fitting) < 3:
         raise NotTestableError(
-            f"the base writes over half {OMI1} in {len(fitting)} of {len(start)} seeds of tg_4xomi1; three are needed. More copies of {OMI1} would test it"
+            f"the base writes over half {OMI1} in {len(fitting)} of {len(start)} seeds of "
+            f"tg_4xomi1; three are needed. More copies of {OMI1} would test it"
         )
     ahead = leads(tables, one, TINYGSM)
     known = accuracies(tables, one)
@@ -54,8 +55,11 @@ def _claim_7(tables: Tables) -> Evidence:
         three = arm(tables, THREE, "ppo")
         frequent = hits(tables, three, base_shares(tables, three))
         caveats.append(
-            f"judged by the paper's example, four copies of {OMI1}, which is the more accurate format of {sum(winner(of) == OMI1 for of in known.values())} of {len(known)} bases there; "
-            f"in {THREE} the most frequent format wins in {sum(frequent.values()):.0f} of {len(frequent)} seeds"
+            f"judged by the paper's example, four copies of {OMI1}, which is the more accurate "
+            f"format of {sum(winner(of) == OMI1 for of in known.values())} of {len(known)} bases "
+            "there; "
+            f"in {THREE} the most frequent format wins in {sum(frequent.values()):.0f} of "
+            f"{len(frequent)} seeds"
         )
     return Evidence(
         (Measurement("lead", {s: ahead[s] for s in fitting if s in ahead}),),
@@ -127,10 +131,13 @@ def _claim_11(tables: Tables) -> Evidence:
             Measurement("maj@64", gain(tables, one, "maj@64"), mixture),
         ]
         room = {seed: 1 - value for seed, value in base(tables, one, "maj@64").items()}
-        context.append(Context("room that the base leaves to maj@64", room, mixture))
+        context.append(Context("1 minus the base's maj@64", room, mixture))
         if sum(room.values()) / len(room) < MAJ_MARGIN:
             tight.append(mixture)
-    caveat = f"{', '.join(tight)}: the base's maj@64 leaves less room than the margin of {MAJ_MARGIN:g}, so support is out of reach and a contradiction there is one of the ceiling"
+    caveat = (
+        f"{', '.join(tight)}: the base's maj@64 is within the margin of {MAJ_MARGIN:g} of 1, so "
+        "support is impossible and a contradiction is a ceiling effect"
+    )
     return Evidence(tuple(measured), tuple(context), (), (caveat,) if tight else ())
 
 
@@ -152,8 +159,10 @@ CLAIMS = (
         "where the base writes over half omi1, another format than tinygsm wins",
         _claim_7,
         choices=(
-            "a winner is measured by its lead over the strongest rival, which is above 0 exactly when it wins",
-            f"seeds whose base writes over {OVER_HALF:g} omi1 are the evidence; fewer than three make it not testable",
+            "a winner is measured by its lead over the strongest rival, which is above 0 exactly "
+            "when it wins",
+            f"seeds whose base writes over {OVER_HALF:g} omi1 are the evidence; fewer than three "
+            "make it not testable",
         ),
     ),
     Claim(
@@ -183,7 +192,8 @@ CLAIMS = (
         "another winner, a pass@1 no lower than with 4 copies, or no late fall",
         _claim_8,
         choices=(
-            "the maximum before the end is picked on one half of the samples and measured on the other, as in claim 4",
+            "the maximum before the end is chosen on one half of the samples and measured on the "
+            "other, as in claim 4",
         ),
     ),
     Claim(
@@ -217,7 +227,8 @@ CLAIMS = (
         "in one of the four mixtures pass@64 rises by more than 0.02 or maj@64 by less than 0.05",
         _claim_11,
         choices=(
-            "all four mixtures must meet both conditions; contradiction by one mixture is corrected by Holm over the four",
+            "all four mixtures must meet both conditions; contradiction by one mixture is "
+            "corrected by Holm over the four",
         ),
     ),
 )

@@ -68,7 +68,7 @@ def central_panels(tables: Tables) -> dict[str, Paths]:
 
 
 def training_paths(tables: Tables, one: Arm) -> Paths:
-    """Shares in the training rollouts of every finished run; a step's rollouts are the policy's before its update."""
+    """Shares in the training rollouts of every finished run; rollouts are from before a step's update."""
     found: dict[int, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
     for (mixture, size, name, quantity), by_seed in tables.training.items():
         if (mixture, size, name) == (one.mixture, one.size, one.arm) and quantity.startswith("share/"):
@@ -82,7 +82,7 @@ def training_paths(tables: Tables, one: Arm) -> Paths:
 
 
 def central(panels: Mapping[str, Paths]) -> Figure:
-    """Format shares over RL steps, one thin line per seed and a thick mean, a panel per arm and null model."""
+    """Format shares over RL steps: a thin line per seed, a thick mean, a panel per arm and null model."""
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     figure, axes = sheet(PAGE, 0.5 + 1.7 * rows, rows=rows, columns=columns, sharey=True)
@@ -126,7 +126,7 @@ def draw(axes: Axes, paths: Paths, name: str) -> None:
 
 
 def phase(corners: list[Corner]) -> Figure:
-    """The map: base share of the first format against its lead in expected reward; filled where it won, with its final share."""
+    """Base share of the first format against its lead in expected reward; filled where it won."""
     figure, (axes,) = sheet(PAGE / 2, 2.6)
     with mpl.rc_context(SETTINGS):
         for won, marker, colour, label in (

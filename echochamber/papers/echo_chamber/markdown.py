@@ -20,7 +20,7 @@ def table(columns: Sequence[str], rows: Rows) -> str:
 
 
 def mean_text(seeds: Mapping[int, float] | None, digits: int = 3) -> str:
-    """`0.412 [0.380 to 0.444]` over seeds, without brackets for a single one; a dash where nothing is known."""
+    """`0.412 [0.380 to 0.444]` over seeds, without brackets for a single one; a dash for none."""
     if not seeds:
         return "–"
     found = estimate(seeds, "above", 0.0)

@@ -20,7 +20,7 @@ def bandit_top_share(tables: Tables, one: Arm) -> Seeds:
 
 
 def bandit_paths(tables: Tables, one: Arm) -> dict[int, dict[str, np.ndarray]]:
-    """seed -> format -> the bandit's share at every step from 0 to the end of the first epoch (mean of `REPEATS` runs)."""
+    """seed -> format -> the bandit's share at every step of the first epoch (mean of `REPEATS` runs)."""
     how = settings(tables, one)
     found: dict[int, dict[str, np.ndarray]] = {}
     steps = min(round(how["steps_per_epoch"]), MOST_STEPS)

@@ -57,7 +57,8 @@ def _claim_21(tables: Tables) -> Evidence:
         effective = settings(tables, one)["kl_weight"]
         if effective is None or abs(effective - weight) > 1e-9:
             raise NotTestableError(
-                f"{one} has effective KL weight {effective}, not {weight:g}: the optimum is that of another objective"
+                f"{one} has effective KL weight {effective}, not {weight:g}: the optimum is that "
+                "of another objective"
             )
         rows = frame.filter(
             (frame["mixture"] == MIXTURE)
@@ -85,7 +86,10 @@ def _claim_21(tables: Tables) -> Evidence:
         )
         if estimate(still, "below", NEAR).verdict() == "supported":
             blind.append(where)
-    caveat = f"{', '.join(blind)}: a forecast that nothing changes would meet the margin as well, so meeting it says little there"
+    caveat = (
+        f"{', '.join(blind)}: a forecast that nothing changes would meet the margin as well, so "
+        "meeting it says little there"
+    )
     return Evidence(tuple(measured), tuple(context), (), (caveat,) if blind else ())
 
 
@@ -121,7 +125,8 @@ CLAIMS = (
         _claim_5,
         holds="somewhere",
         choices=(
-            "low KL is 0.001; high KL is any of 0.01, 0.1 and 1, one of which must meet every condition at once, with Holm over the three",
+            "low KL is 0.001; high KL is any of 0.01, 0.1 and 1, one of which must meet every "
+            "condition at once, with Holm over the three",
             "the second format is the second most written known format at the end, whichever it is",
         ),
         next_experiment="a KL weight between those tried",
@@ -166,7 +171,8 @@ CLAIMS = (
         "at an effective weight of 1 or 0.3 the final shares lie farther than 0.10 from the forecast",
         _claim_21,
         choices=(
-            "effective weight as stats.forecast.effective_kl_weight derives it: k1 in the reward of an algorithm that does not divide by each group's spread",
+            "effective weight as stats.forecast.effective_kl_weight derives it: k1 in the reward "
+            "of an algorithm that does not divide by each group's spread",
         ),
         next_experiment="longer runs, to tell slow convergence from another optimum",
     ),

@@ -33,7 +33,7 @@ class Corner:
     by_reward: tuple[str, ...]
     """Formats of highest expected reward at the base: the end of the replicator flow."""
     by_rewarded: tuple[str, ...]
-    """Most frequent format among the base's rewarded completions: the KL optimum of small weight, pooled over problems."""
+    """Most frequent formats among the base's rewarded completions: the KL optimum of small weight."""
 
     @property
     def first_wins(self) -> bool:
@@ -89,7 +89,7 @@ def _names(found: Iterable[str]) -> tuple[str, ...]:
 
 
 def phase_rows(tables: Tables) -> list[list[str]]:
-    """Text cells per run: run, seeds, share, gap, final share, winner, format of higher expected reward, of more rewarded completions."""
+    """Text cells per run; the columns are named in `results.md.j2`."""
     return [
         [
             c.run,

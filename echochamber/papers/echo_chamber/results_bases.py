@@ -11,7 +11,7 @@ from .phase import PREFIX
 from .results_findings import headline_first
 
 ACCURACY_BAND, MOST_TRUNCATED = (LEAST_BASE, 0.85), 0.01
-"""Bands of the base models (CLAIMS.md): each format's accuracy, and the share of completions that are cut off."""
+"""Bands of the base models (docs/claims.md): accuracy of each format, share of truncated completions."""
 
 
 def bases(tables: Tables) -> str:

@@ -1,4 +1,4 @@
-"""Analyses that answer no claim: a row per arm, a column per item; and the first errors of changed answers."""
+"""Analyses that answer no claim: a row per arm, a column per item; first errors of changed answers."""
 
 from collections.abc import Sequence
 

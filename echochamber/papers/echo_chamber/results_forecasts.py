@@ -22,7 +22,7 @@ SCORES = ("brier", "total_variation", "hit")
 
 
 def forecasts(tables: Tables) -> str:
-    """Scores of every forecast over PPO on the mixtures of several formats, and paired differences from the naive ones."""
+    """Scores of every forecast, and paired differences of the declared one from the naive ones."""
     scores = _scores(tables)
     rows = [
         [

@@ -28,7 +28,7 @@ SHARES = {
 
 
 def with_greedy(tables: Tables) -> Tables:
-    """The same study with greedy accuracy in the place of that of single samples on test; what was chosen on dev stays chosen."""
+    """The same study with greedy accuracy in place of sampled accuracy on test; choices on dev stay."""
     test, greedy = pl.col("split") == TEST, pl.col("quantity") == "greedy"
     scores = tables.frames["scores"].filter(~(test & (pl.col("quantity") == "accuracy")))
     renamed = scores.with_columns(
@@ -38,7 +38,7 @@ def with_greedy(tables: Tables) -> Tables:
 
 
 def greedy(lines: Sequence[ClaimResult], tables: Tables) -> str:
-    """What each criterion on pass@1 would say with greedy answers, and the claims whose verdict would change."""
+    """What each criterion on pass@1 would say with greedy answers, and which verdicts would change."""
     swapped = with_greedy(tables)
     rows: list[list[str]] = []
     turned: list[dict[str, str]] = []
@@ -77,7 +77,7 @@ def _row(line: ClaimResult, one: CriterionResult, other: CriterionResult) -> lis
 
 
 def bounded(lines: Sequence[ClaimResult]) -> str:
-    """Criteria on shares, or distances between them, that an interval bounded by 0 and 1 would decide differently."""
+    """Criteria on shares, or distances of shares, that a bounded interval would decide differently."""
     near = [
         (line, one)
         for line in lines
@@ -103,7 +103,7 @@ def bounded(lines: Sequence[ClaimResult]) -> str:
 
 
 def _near_an_end(found: Estimate) -> bool:
-    """Whether the mean lies where Student's interval under-covers; seeds without spread have no interval to compare."""
+    """Whether the mean lies where Student's interval under-covers; without spread there is no interval."""
     return (
         len(found.seeds) >= FEWEST_SEEDS and not 0.1 <= found.mean <= 0.9 and found.high - found.low > 1e-12
     )

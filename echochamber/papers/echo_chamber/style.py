@@ -18,7 +18,7 @@ FEW = 20
 
 
 def feature_moves(tables: Tables, one: Arm, feature: str) -> Seeds:
-    """seed -> total variation of a feature's words inside `FORMAT`, base against end; seeds with too few are left out."""
+    """seed -> total variation of a feature's values within `FORMAT`, base to end; few completions: left out."""
     frame = tables.frames["styles"].filter(
         (pl.col("mixture") == one.mixture)
         & (pl.col("size") == one.size)
@@ -61,7 +61,7 @@ def _claim_12(tables: Tables) -> Evidence:
 
 
 def _one_event(measured: list[Measurement]) -> tuple[str, ...]:
-    """Features that move by the same on every seed: one habit seen from two sides, which Holm counts twice."""
+    """Features that move by the same amount on every seed: one habit, which Holm counts twice."""
     moved = {
         one.condition: one.seeds
         for one in measured
@@ -73,7 +73,8 @@ def _one_event(measured: list[Measurement]) -> tuple[str, ...]:
         if set(moved[a]) == set(moved[b]) and all(abs(moved[b][s] / moved[a][s] - 1) < SAME for s in moved[a])
     ]
     return tuple(
-        f"{a} and {b} move by the same on every seed: one habit, which the correction over features counts twice"
+        f"{a} and {b} move by the same on every seed: one habit, which the correction over "
+        "features counts twice"
         for a, b in pairs
     )
 
@@ -90,7 +91,8 @@ CLAIMS = (
                 "total_variation/feature/base,end",
                 "above",
                 0.10,
-                "total variation of the feature's values inside tinygsm, base against end (for yes and no: change of the share)",
+                "total variation of the feature's values inside tinygsm, base against end (for "
+                "yes and no: change of the share)",
             ),
             Criterion(
                 "beyond_random",
@@ -105,9 +107,12 @@ CLAIMS = (
         holds="somewhere",
         nulls=("tg/ppo_random",),
         choices=(
-            f"features: {', '.join(FEATURES)}; one of them must meet both conditions, with Holm over the features",
-            "more than 0.10 beyond the random-reward arm: the difference of the two movements, the stricter reading",
-            "movement without a sign, so that seeds may move either way; random reward has the same upward bias and is subtracted",
+            f"features: {', '.join(FEATURES)}; one of them must meet both conditions, with Holm "
+            "over the features",
+            "more than 0.10 beyond the random-reward arm: the difference of the two movements, "
+            "the stricter reading",
+            "movement without a sign, so that seeds may move either way; random reward has the "
+            "same upward bias and is subtracted",
         ),
     ),
 )

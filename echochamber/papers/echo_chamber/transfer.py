@@ -64,7 +64,10 @@ def _claim_18(tables: Tables) -> Evidence:
                 )
                 if kind == "chance" and mean(moved.values()) < mean(more.values()) / 2 < 0:
                     lucky.append(mixture)
-    caveat = f"{', '.join(lucky)}: answers met by chance fall by more than half as much as pass@64 does, so much of what is lost was luck"
+    caveat = (
+        f"{', '.join(lucky)}: answers met by chance fall by more than half as much as pass@64 does, "
+        "so much of the loss is in lucky guesses"
+    )
     return Evidence(tuple(measured), tuple(context), (), (caveat,) if lucky else ())
 
 
@@ -136,7 +139,8 @@ CLAIMS = (
         "in one of the five mixtures pass@1 moves by more than 0.02 or pass@64 falls",
         _claim_18,
         choices=(
-            "every mixture must meet both conditions; contradiction by one mixture is corrected by Holm over the five",
+            "every mixture must meet both conditions; contradiction by one mixture is corrected "
+            "by Holm over the five",
         ),
     ),
     Claim(
@@ -173,7 +177,8 @@ CLAIMS = (
         "in one of the three mixtures RL on hard problems gains more",
         _claim_20,
         choices=(
-            "all three mixtures must show it; contradiction by one mixture is corrected by Holm over the three",
+            "all three mixtures must show it; contradiction by one mixture is corrected by Holm "
+            "over the three",
         ),
     ),
 )

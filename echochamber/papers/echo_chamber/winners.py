@@ -65,7 +65,8 @@ def _claim_9(tables: Tables) -> Evidence:
             "fewer than two mixtures have a base that writes at least two formats in every seed"
         )
     notes = [
-        f"{mixture}: most accurate wins in {sum(by_seed.values()):.0f} of {len(by_seed)} seeds; its base's two most accurate formats are within {CLOSE:g} of each other in "
+        f"{mixture}: most accurate wins in {sum(by_seed.values()):.0f} of {len(by_seed)} seeds; "
+        f"its base's two most accurate formats are within {CLOSE:g} of each other in "
         f"{_close(accuracies(tables, arm(tables, mixture, 'ppo')))}"
         for mixture, by_seed in accurate.items()
     ]
@@ -101,7 +102,8 @@ def _claim_13(tables: Tables) -> Evidence:
         gap = sum(apart.values()) / len(apart)
         if abs(gap) > MATCHED:
             notes.append(
-                f"{where}: base accuracies differ by {gap:+.3f}, more than {MATCHED}; choose another from_step"
+                f"{where}: base accuracies differ by {gap:+.3f}, more than {MATCHED}; choose "
+                "another from_step"
             )
             continue
         ends = end_shares(tables, first), end_shares(tables, second)
@@ -109,7 +111,8 @@ def _claim_13(tables: Tables) -> Evidence:
         measured.append(Measurement("differ", differ, where))
         context.append(Context("base accuracy, small minus large", apart, where))
         caveats.append(
-            f"{where}: matched in the mean over seeds; seed by seed the bases differ by {', '.join(f'{gap:+.3f}' for gap in apart.values())}"
+            f"{where}: matched in the mean over seeds; seed by seed the bases differ by "
+            f"{', '.join(f'{gap:+.3f}' for gap in apart.values())}"
         )
         notes += [
             f"{winners(small, tables, first)}; {winners(large, tables, second)}",
@@ -136,7 +139,8 @@ def _forecast(tables: Tables, first: Arm, second: Arm) -> str:
         shared = sorted(set(picks[0]) & set(picks[1]))
         if shared and name != OBSERVED:
             said.append(
-                f"{FORECAST_LABELS[name]} in {sum(picks[0][s] != picks[1][s] for s in shared)} of {len(shared)} seeds"
+                f"{FORECAST_LABELS[name]} in {sum(picks[0][s] != picks[1][s] for s in shared)} of "
+                f"{len(shared)} seeds"
             )
     return "different winners are forecast by " + ", ".join(said) if said else "no forecasts"
 
@@ -159,7 +163,9 @@ CLAIMS = (
         "in more than half of the mixtures another format wins",
         _claim_9,
         choices=(
-            "all mixtures: the seven of at least two formats, less any whose base writes only one of them in some seed; null models and the phase map are no mixtures of the paper, and equal-token, equal-length and planted controls would count one mixture twice",
+            "the seven mixtures of at least two formats, without any whose base writes one "
+            "format only on some seed; null models, the phase map and controls that repeat a "
+            "mixture are left out",
             f"formats with less than {WRITTEN:.0%} of the base's completions are not ranked by accuracy",
         ),
         next_experiment="more mixtures",
@@ -183,7 +189,8 @@ CLAIMS = (
         holds="somewhere",
         choices=(
             f"matched: mean base accuracies within {MATCHED:g} of each other, by from_step",
-            "winners differ: in more than half of the seeds; with several mixtures or pairs of sizes one must, with Holm",
+            "winners differ: in more than half of the seeds; with several mixtures or pairs of "
+            "sizes one must, with Holm",
         ),
         next_experiment="a size farther away, matched again",
     ),
