@@ -93,7 +93,7 @@ def training_step(config: ModelConfig, shape: list[int], runtime: Runtime) -> Ca
 
 
 def grpo(load: Load, turns: Turns) -> None:
-    """The `rl` stage itself, from the trained model, for some steps a turn; the first of them, which sets up, is not reported."""
+    """The `rl` stage itself, some steps a turn from the trained model. The first one is not reported."""
     config = RLConfig.parse(load["grpo"], "bench")
     problems = [
         Problem(f"bench-{i}", text.removesuffix(config.prompt_suffix), reference)
@@ -121,7 +121,7 @@ def peak(load: Load, turns: Turns) -> None:
 
 
 def growth(load: Load, turns: Turns) -> None:
-    """One point of how cost grows: a size, a batch, a length, on random weights that never end a completion."""
+    """One point of the growth curves: size, batch and length, on random weights that never stop early."""
     runtime = _runtime(load)
     turns.ready("torch")
     while (request := turns.request()) is not None:

@@ -1,4 +1,4 @@
-"""One peer at work in its own environment: `python peer.py WORK WORKLOAD.json`, driven line by line (see `sessions`).
+"""One peer in its own environment: `python peer.py WORK WORKLOAD.json`, driven by lines (see `sessions`).
 
 The environment needs the peer and nothing of ours, so this file imports nothing of ours; run as a
 script it needs `python -P`, or its neighbours would hide libraries of the same name. Whatever the

@@ -20,7 +20,7 @@ RESULTS = "bench.json"
 def run_bench(
     out: Path, only: Sequence[str], pythons: Sequence[str], repeats: int, quick: bool
 ) -> dict[str, Any]:
-    """Measure the works named in `only` (none: all); returns all results in `out`, older ones of other works included."""
+    """Measure the works named in `only` (none: all); returns all results in `out`, earlier ones included."""
     unknown = [name for name in only if name not in WORKS]
     if unknown:
         raise UserError(f"--only {unknown[0]!r} is not known; there are {', '.join(WORKS)}")

@@ -69,7 +69,7 @@ class WorkerError(RuntimeError):
 
 
 def _die_with_parent() -> None:
-    """Ask the kernel to end this process with the one that started it: stopped as it mostly is, it would stay for ever."""
+    """Ask the kernel to end this process with its parent: a stopped process would stay for ever."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -178,7 +178,7 @@ def compare(
     repeats: int,
     warmups: int,
 ) -> list[Measured]:
-    """Set every contender up, then let them take turns: `warmups` uncounted rounds and `repeats` counted ones."""
+    """Set up every program, then let them take turns: `warmups` uncounted rounds, `repeats` counted ones."""
     sessions: list[tuple[Session, Measured]] = []
     results = [Measured(contender.label, contender.who == OURS) for contender in contenders]
     try:

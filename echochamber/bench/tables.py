@@ -26,9 +26,11 @@ def markdown(results: dict[str, Any]) -> str:
 
 def _about(model: dict[str, Any]) -> str:
     return (
-        f"Model: Llama shape, {model['num_hidden_layers']} layers of width {model['hidden_size']}, {model['num_attention_heads']} heads, "
-        f"{model['num_key_value_heads']} key-value heads, feed-forward {model['intermediate_size']}, vocabulary {model['vocab_size']}, "
-        f"trained by recipe `bench`. {model['threads']} threads each, {model['dtype']}. Ratio: how many times as fast we are."
+        f"Model: Llama shape, {model['num_hidden_layers']} layers of width {model['hidden_size']}, "
+        f"{model['num_attention_heads']} heads, {model['num_key_value_heads']} key-value heads, "
+        f"feed-forward {model['intermediate_size']}, vocabulary {model['vocab_size']}, "
+        f"trained by recipe `bench`. {model['threads']} threads each, {model['dtype']}. "
+        "Ratio: how many times as fast we are."
     )
 
 
@@ -52,11 +54,17 @@ def _what(title: str, found: dict[str, Any], model: dict[str, Any]) -> str:
     prompts = model["grpo_prompts"] if title == _TITLES["grpo"] else model["prompts"]
     ours = found["rows"][0]
     mean = sum(ours["tokens"]) / len(ours["tokens"]) / (prompts * model["samples"])
-    return f"{prompts} prompts x {model['samples']} samples, {mean:.0f} tokens a completion, at most {model['new_tokens']}"
+    return (
+        f"{prompts} prompts x {model['samples']} samples, {mean:.0f} tokens a completion, "
+        f"at most {model['new_tokens']}"
+    )
 
 
 def _circumstances(found: dict[str, Any]) -> str:
-    return f"{found['date']}, {found['cores']} cores, medians of {found['repeats']}, load of the machine {found['load']:.1f} at the end."
+    return (
+        f"{found['date']}, {found['cores']} cores, medians of {found['repeats']}, "
+        f"load of the machine {found['load']:.1f} at the end."
+    )
 
 
 def _row(row: dict[str, Any], in_steps: bool) -> str:
@@ -69,7 +77,8 @@ def _row(row: dict[str, Any], in_steps: bool) -> str:
     show = "{:.2f}" if in_steps else "{:,.0f}"
     middle = row["median_seconds"] if in_steps else row["tokens_per_second"]
     ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
-    return f"| {row['label']} | {show.format(middle)} | {show.format(min(values))} to {show.format(max(values))} | {ratio} | {versions} |"
+    spread = f"{show.format(min(values))} to {show.format(max(values))}"
+    return f"| {row['label']} | {show.format(middle)} | {spread} | {ratio} | {versions} |"
 
 
 def _growth(found: dict[str, Any]) -> str:
@@ -86,26 +95,29 @@ def _growth(found: dict[str, Any]) -> str:
         "|---|---|---|---|---|",
     ]
     lines += [
-        f"| {r['size']} | {r['parameters']:,} | {r['batch']:,} | {r['length']:,} | {r['tokens_per_second']:,.0f} |"
+        f"| {r['size']} | {r['parameters']:,} | {r['batch']:,} | {r['length']:,} "
+        f"| {r['tokens_per_second']:,.0f} |"
         for r in sampling
     ]
     peak = found["peak_flops_per_second"] / 1e9
     lines += [
         "",
-        f"Training, one optimizer step of AdamW on 32 x 256 tokens; matrix peak of this machine {peak:,.0f} GFLOP/s:",
+        "Training, one optimizer step of AdamW on 32 x 256 tokens; "
+        f"matrix peak of this machine {peak:,.0f} GFLOP/s:",
         "",
         "| size | parameters | tokens/s | GFLOP/s | share of peak |",
         "|---|---|---|---|---|",
     ]
     lines += [
-        f"| {r['size']} | {r['parameters']:,} | {r['tokens_per_second']:,.0f} | {r['flops_per_second'] / 1e9:,.0f} | {100 * r['peak_share']:.0f}% |"
+        f"| {r['size']} | {r['parameters']:,} | {r['tokens_per_second']:,.0f} "
+        f"| {r['flops_per_second'] / 1e9:,.0f} | {100 * r['peak_share']:.0f}% |"
         for r in training
     ]
     return "\n".join(lines)
 
 
 def fill_page(page: Path, text: str) -> None:
-    """Put `text` between the page's marks; a page without them is refused, so that nothing written by hand is lost."""
+    """Put `text` between the page's marks. A page without them is refused."""
     old = page.read_text(encoding="utf-8") if page.is_file() else f"{BEGIN}\n{END}\n"
     before, begin, rest = old.partition(BEGIN)
     _, end, after = rest.partition(END)

@@ -1,4 +1,4 @@
-"""What all contenders work on: one trained model, its prompts and problems, in a file that other environments read."""
+"""What all programs work on: one trained model, its prompts and problems, in a file for every environment."""
 
 import json
 from pathlib import Path

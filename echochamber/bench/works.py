@@ -48,7 +48,7 @@ def _row(one: Measured, ours: Measured) -> dict[str, Any]:
         return row | {"missing": one.missing}
     rate, our_rate = one.rate(), ours.rate()
     seconds, our_seconds = statistics.median(one.seconds), statistics.median(ours.seconds)
-    # Tokens per second where both count tokens, since completions differ in length; else seconds for the same work.
+    # Tokens per second where both count tokens, since lengths differ; else seconds for the same work.
     ratio = our_rate / rate if rate and our_rate else seconds / our_seconds
     return row | {
         "load_seconds": one.load_seconds,
@@ -100,7 +100,7 @@ def growth(workload: Path, logs: Path, quick: bool) -> dict[str, Any]:
 
 
 def growth_points(quick: bool) -> list[dict[str, Any]]:
-    """One factor at a time around the comparison's own point: 0.8 M parameters, 512 completions of 100 tokens."""
+    """One factor at a time around the comparison's point: 0.8 M parameters, 512 completions of 100 tokens."""
     if quick:
         return [
             {"work": work, "size": "nano-0.2m", "batch": 4, "length": 16} for work in ("sampling", "training")

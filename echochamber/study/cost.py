@@ -126,7 +126,7 @@ def wall_seconds(graph: StageGraph, costs: Mapping[str, float], workers: int) ->
             if not left & set(node.parents)
         ]
         worker = min(range(workers), key=lambda number: free[number])
-        # The first in order that can start by the time the worker is free, else the one that can start soonest.
+        # The first in order that can start once the worker is free, else the one that can start soonest.
         start, index = next((pair for pair in ready if pair[0] <= free[worker]), min(ready))
         node = waiting.pop(index)
         if node.spec.name not in artifacts:
@@ -159,7 +159,7 @@ def alike(node: StageNode, recipe: Recipe) -> list[Likeness]:
 
 
 def machine_factors(graph: StageGraph, rates: Rates) -> tuple[Cost, str]:
-    """(factors on the reference machine's seconds, where they come from); 1 where finished stages say more."""
+    """(factors on the reference machine's seconds, where they come from); 1 with finished stages."""
     if rates.count:
         stages = "stage" if rates.count == 1 else "stages"
         return Cost(), f"by the times of {rates.count} finished {stages} here"

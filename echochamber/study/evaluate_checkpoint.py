@@ -1,4 +1,4 @@
-"""One checkpoint on one problem set, outside a study, with the same records."""
+"""Score one checkpoint on one problem set, outside a study; the records are those of a study."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ class CheckpointEvaluation(NamedTuple):
     folder: Path
     """The artifact."""
     rows: list[dict[str, Any]]
-    """Of its summary."""
+    """Rows of its summary, one per problem set."""
     left_out: int
     """Problems that are too long for the model."""
     shortcuts: str
@@ -43,7 +43,7 @@ def evaluate_checkpoint(
     seed: int,
     on_bad_row: OnBadRow = "error",
 ) -> CheckpointEvaluation:
-    """Score one checkpoint; what was done before is read, not done again."""
+    """Score one checkpoint. A finished evaluation of the same settings is read, not repeated."""
     config = evaluating.EvaluateConfig.parse(settings, "evaluate")
     folder = find_checkpoint(checkpoint)
     name = short_name(problems)
@@ -51,7 +51,8 @@ def evaluate_checkpoint(
     kept = that_fit(folder, chosen, config.prompt_suffix, config.max_new_tokens)
     if not kept:
         raise UserError(
-            f"{problems}: none of {len(chosen)} problems fits the model's positions with max_new_tokens {config.max_new_tokens}"
+            f"{problems}: none of {len(chosen)} problems fits the model's positions "
+            f"with max_new_tokens {config.max_new_tokens}"
         )
     store = Store(make_folder(out or Path("runs") / f"evaluate-{name}"))
     world = WorldConfig() if problems in WORLD_SETS else None

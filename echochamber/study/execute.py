@@ -1,4 +1,4 @@
-"""Run the stages that are missing: in order, several at once in an executor, or with several ranks per training stage."""
+"""Run the stages that are missing: in order, several at once, or with several ranks per training stage."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +22,10 @@ ExecutorName = Literal["local", "ray"]
 
 
 def open_study(recipe: Recipe, out: Path, command: str = "") -> tuple[StageGraph, StudyStatus]:
-    """The graph over the artifacts in `out` and what is done of it; creates the folder. `command` is kept in `study.json`."""
+    """The stage graph over the artifacts in `out`, and its status; creates the folder.
+
+    `command` is kept in `study.json`.
+    """
     make_folder(out / "artifacts" / ".partial")
     graph = build_graph(recipe, Store(out / "artifacts"))
     return graph, StudyStatus(out, graph, command)
@@ -45,7 +48,8 @@ def run_study(
     if ranks.world_size > 1 and (workers > 1 or executor != "local"):
         asked = f"--workers {workers}" if workers > 1 else f"--executor {executor}"
         raise UserError(
-            f"{asked} under torchrun: {ranks.world_size} ranks work on one stage at a time; use one or the other"
+            f"{asked} under torchrun: {ranks.world_size} ranks work on one stage at a time; "
+            "use one or the other"
         )
     if not ranks.is_main:
         _follow(graph, ranks)
@@ -66,7 +70,7 @@ def run_study(
 
 
 def _needed(graph: StageGraph, kinds: set[str] | None) -> set[str]:
-    """Ids of the nodes of these kinds and of all that they rest on."""
+    """Ids of the stages of these kinds and of all their ancestors."""
     needed = {name for name, node in graph.nodes.items() if kinds is None or node.kind in kinds}
     for name in reversed(list(graph.nodes)):
         if name in needed:

@@ -1,7 +1,7 @@
 """Where stages run when several run at once: processes of this machine, or Ray tasks on a cluster.
 
-A pool takes a stage's name and says later how it ended; the order of stages is the study's business,
-the placing of tasks the pool's. All that travels is the recipe, the folder and the name.
+An executor takes stages and reports how each ended. The study decides their order, the executor where
+they run. A task is plain data: the resolved recipe, the study's folder and the stage's id.
 """
 
 import multiprocessing
@@ -26,11 +26,11 @@ from .run_node import run_node
 from .stage_graph import StageGraph, StageNode
 
 RETRIES = 3
-"""How often a stage is started anew whose node or process was lost; it goes on from its resume state."""
+"""How often a stage is restarted after its process or machine was lost. It resumes."""
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "POLARS_MAX_THREADS")
-"""Set to `runtime.threads` in every process of a local pool where the user has not set them."""
+"""Set to `runtime.threads` in every local worker process, unless the user has set them."""
 LOST_LOCK_SECONDS = 120.0
-"""How long a restarted stage waits for what is left of its lost predecessor to let go of the artifact."""
+"""How long a restarted stage waits for the lock of its lost predecessor."""
 
 
 class Ended(NamedTuple):
@@ -52,11 +52,11 @@ class StageExecutor(Protocol):
 
     @property
     def slots(self) -> int:
-        """How many stages may be handed over at once."""
+        """How many stages may run at once."""
         ...
 
     def submit(self, node: StageNode) -> Any:
-        """Hand a stage over; returns a handle."""
+        """Start a stage; returns a handle."""
         ...
 
     def wait(self, handles: Iterable[Any]) -> list[Ended]:
@@ -66,7 +66,7 @@ class StageExecutor(Protocol):
 
 @dataclass(eq=False)
 class _LocalTask:
-    """A stage in the local pool."""
+    """A stage in a local worker process."""
 
     node: StageNode
     future: Future[float | None]
@@ -109,7 +109,7 @@ class LocalExecutor:
         return _LocalTask(node, self._pool.submit(run_named, *self._task, node.id, LOST_LOCK_SECONDS))
 
     def wait(self, handles: Iterable[_LocalTask]) -> list[Ended]:
-        """Stages that are done; an error in one is its failure, with the traceback where it is no bad input."""
+        """Stages that have ended. An error fails its stage, with a traceback unless it is bad input."""
         jobs = list(handles)
         while True:
             wait([job.future for job in jobs], return_when=FIRST_COMPLETED)
@@ -123,7 +123,7 @@ class LocalExecutor:
             return [_ended(job) for job in jobs if job.future.done()]
 
     def _start_anew(self, jobs: list[_LocalTask]) -> list[Ended]:
-        """A new pool for every stage that the broken one held; returns those that were lost too often."""
+        """Restart every stage of the broken pool in a new one; returns those that were lost too often."""
         self._pool.shutdown()
         self._open()
         lost = []
@@ -139,7 +139,7 @@ class LocalExecutor:
 
 
 def _end_with(parent: int) -> None:
-    """End this process when the study that started it is gone: it would go on holding its artifact's lock."""
+    """End this process when the study that started it is gone; else it would keep its artifact's lock."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -44,7 +44,7 @@ def _add_arms(graph: StageGraph, point: GridPoint, base: str, tests: dict[str, s
 
 
 def _add_arm(graph: StageGraph, point: GridPoint, base: str, tests: dict[str, str]) -> None:
-    """One RL arm, with every evaluation and probe that the recipe asks for it and for the base it starts from."""
+    """One RL arm, with the evaluations and probes of it and of the base it starts from."""
     recipe = graph.recipe
     assert point.arm is not None
     coordinates: dict[str, str | int] = {

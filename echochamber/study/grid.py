@@ -33,7 +33,7 @@ class StartRule(Config):
 
     where: Rule
     step: int = Field(gt=0)
-    """A step that pretraining keeps: one of `pretrain.keep_steps` where there are any, else of the `checkpoints` on its log grid."""
+    """A step that pretraining keeps: of `pretrain.keep_steps`, else of its log-spaced checkpoints."""
 
 
 class GridConfig(Config):
@@ -44,7 +44,7 @@ class GridConfig(Config):
     from_step: tuple[StartRule, ...] = ()
 
     def skips(self, **point: str | int) -> bool:
-        """True when the point is not run. A base (no `rl` in the point) is run where some arm of it may be."""
+        """True when the point is not run. A base (no `rl` in the point) is run if one of its arms may be."""
         if any(matches(rule, point) for rule in self.exclude):
             return True
         return bool(self.include) and not any(matches(rule, point, partial=True) for rule in self.include)

@@ -1,4 +1,4 @@
-"""One checkpoint probed outside a study, alone or beside a reference."""
+"""Probe one checkpoint outside a study, alone or compared with a reference."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def probe_checkpoint(
     seed: int,
     on_bad_row: OnBadRow = "error",
 ) -> tuple[Path, list[dict[str, Any]]]:
-    """Returns (artifact folder, summary rows); what was done before is read, not done again."""
+    """(artifact folder, summary rows). A finished probe of the same settings is read, not repeated."""
     config = probing.ProbeConfig.parse(settings, "probe")
     openings = config.forced()
     places = [find_checkpoint(place) for place in (checkpoint, reference) if place is not None]

@@ -20,13 +20,13 @@ from .status import StudyStatus
 
 
 def progress_path(node: StageNode, graph: StageGraph) -> Path:
-    """Where a stage that is being built says how far it is: beside its partial artifact, never in it."""
+    """File of a running stage's progress: beside its partial artifact, never in it."""
     partial = graph.store.partial(node.spec)
     return partial.with_name(f"{partial.name}.progress")
 
 
 class ProgressDisplay:
-    """What is shown while a pool works; on a terminal it is drawn anew twice a second, else it is one line per event."""
+    """Progress of all stages: redrawn twice a second on a terminal, elsewhere one line per event."""
 
     def __init__(self, missing: Sequence[StageNode], status: StudyStatus) -> None:
         self.missing, self.status = list(missing), status
@@ -36,7 +36,7 @@ class ProgressDisplay:
         self._cost = {node.id: estimate_seconds(node, status.graph.recipe) for node in missing}
 
     def start(self, node: StageNode) -> None:
-        """A stage was handed over."""
+        """A stage has started."""
         self.running[node.id] = time.monotonic()
         self._say(f"start {node.id}")
 
@@ -67,7 +67,10 @@ class ProgressDisplay:
         )
 
     def seconds_left(self) -> float | None:
-        """By the estimates of `--dry-run`, at the pace since the start, running stages by what they say; None before anything is done."""
+        """Estimated seconds left, at the pace since the start; None before anything is done.
+
+        Stages count by their estimated cost, running ones by their own progress.
+        """
         share = {"done": 1.0, "pending": 0.0}
         known = [
             (self._cost[n.id], share.get(state, self._progress(n.id)))
@@ -116,7 +119,7 @@ class ProgressDisplay:
 
 @contextmanager
 def shown(display: ProgressDisplay) -> Iterator[ProgressDisplay]:
-    """The display on the terminal while the block runs; nothing but its lines elsewhere."""
+    """Show the display on a terminal while the block runs; elsewhere only its lines."""
     with (
         Live(display, console=console, refresh_per_second=2, transient=True)
         if console.is_terminal

@@ -56,7 +56,7 @@ class EvaluateRecipe(Config):
 
 
 class AlsoEvaluate(EvaluateRecipe):
-    """A further evaluation of some arms and of the bases they start from: other sets, split, temperature or samples."""
+    """A further evaluation of some arms and their bases, with other sets, split, temperature or samples."""
 
     where: Rule = {}
     """Which arms; empty: all."""
@@ -106,7 +106,7 @@ class Recipe(Config):
     scope: str | None = None
     """Which of the recipe's `scopes` this is."""
     probe: ProbeArms | None = None
-    """Forced formats, temperatures and likelihoods of last checkpoints; None: no such stages, `{}`: of all, with all defaults."""
+    """Forced formats, temperatures and likelihoods of last checkpoints. None: no probes."""
     claims: tuple[int | str, ...] = ()
     """Claims to judge: numbers of the paper, or `SET/NAME` for claims that a module registers."""
     runtime: RuntimeConfig = RuntimeConfig()
@@ -145,9 +145,10 @@ class Recipe(Config):
             wrong = [str(value) for rule in rules for value in named(rule, key) if value not in known]
             if wrong:
                 raise ValueError(
-                    f"a rule of grid, also_evaluate or probe names {key} {wrong[0]!r}; there are {', '.join(known)}"
+                    f"a rule of grid, also_evaluate or probe names {key} {wrong[0]!r}; "
+                    f"there are {', '.join(known)}"
                 )
-        # Without keep_steps the kept ones follow from the mixture's tokens, which nobody knows before it is prepared.
+        # Without keep_steps the kept steps follow from the mixture's tokens, unknown before it is prepared.
         dropped = [
             rule.step
             for rule in self.grid.from_step
@@ -155,7 +156,8 @@ class Recipe(Config):
         ]
         if dropped:
             raise ValueError(
-                f"grid.from_step starts at step {dropped[0]}; pretrain.keep_steps has {', '.join(map(str, self.pretrain.keep_steps))}"
+                f"grid.from_step starts at step {dropped[0]}; "
+                f"pretrain.keep_steps has {', '.join(map(str, self.pretrain.keep_steps))}"
             )
         taken = [name for name in self.behaviours if name in FORMAT_NAMES]
         if taken:
@@ -164,7 +166,8 @@ class Recipe(Config):
             lost = [pattern for pattern in twin.only if not fnmatch.filter(self.mixtures, pattern)]
             if lost:
                 raise ValueError(
-                    f"behaviours.{name}.only names {lost[0]!r}, which is no mixture; there are {', '.join(self.mixtures)}"
+                    f"behaviours.{name}.only names {lost[0]!r}, which is no mixture; "
+                    f"there are {', '.join(self.mixtures)}"
                 )
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds {list(self.seeds)} repeat")
@@ -199,7 +202,8 @@ def find_recipe(name_or_path: str) -> Path:
     shipped = shipped_recipes()
     if name_or_path not in shipped:
         raise UserError(
-            f"recipe {name_or_path!r} is not known; there are {', '.join(shipped)}, or give a path ending in .yaml"
+            f"recipe {name_or_path!r} is not known; there are {', '.join(shipped)}, "
+            "or give a path ending in .yaml"
         )
     return shipped[name_or_path]
 

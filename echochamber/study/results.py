@@ -13,7 +13,7 @@ from ..papers.page_ledger import page_ledger
 def finish_study(folder: Path, rebuild: bool = False) -> dict[str, Any]:
     """Write report and summary unless both are of the stages as they stand; returns the summary."""
     if rebuild or not is_finished(folder):
-        # The summary last: it says what both were built from, so a kill on the way leaves neither called current.
+        # The summary comes last: it says what both were built from, so an interrupted report is built again.
         write_report(folder)
         write_json(folder / "summary.json", study_summary(folder) | {"built_from": _stages(folder)})
     return _summary(folder)

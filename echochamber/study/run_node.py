@@ -11,7 +11,7 @@ from .stage_graph import StageGraph, StageNode
 from .status import read_seconds, sitting
 
 TRAINING = ("pretrain", "rl")
-"""Stages that all ranks work on; the others are rank 0's, while the rest wait."""
+"""Stages that all ranks work on. Rank 0 runs the others alone while the rest wait."""
 
 
 def run_node(node: StageNode, graph: StageGraph, patience: float = 0.0) -> float | None:

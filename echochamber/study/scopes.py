@@ -32,7 +32,8 @@ def lay_scope(data: dict[str, Any], chosen: str | None, source: str) -> dict[str
         return rest
     if not isinstance(scopes, dict) or not all(isinstance(value, dict) for value in scopes.values()):
         raise UserError(
-            f"{source}: 'scopes' must map names to mappings of keys, for example scopes: {{smoke: {{seeds: [0]}}}}"
+            f"{source}: 'scopes' must map names to mappings of keys, "
+            "for example scopes: {smoke: {seeds: [0]}}"
         )
     name = chosen if chosen is not None else rest.get("scope")
     if name is None:

@@ -1,4 +1,4 @@
-"""What problem sets and RL arms of a recipe are made from: the parts of their fingerprints, in a study and outside one."""
+"""What problem sets and RL arms are made from: the parts of their fingerprints."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -86,7 +86,11 @@ def _hub_problems(recipe: Recipe, name: str, split: hub.Split, count: int) -> Pr
 def arm_source(
     recipe: Recipe, config: RLConfig, seed: int, modules: dict[str, str], mixture: str | None
 ) -> ArmSource:
-    """`modules`: content of the user's modules, which may hold the arm's reward; `mixture`: None where the base is no mixture's."""
+    """The parts of an RL arm's fingerprint.
+
+    `modules`: content hashes of the user's modules, which may hold the arm's reward.
+    `mixture`: the mixture of its base, None for a base from outside.
+    """
     config = config.model_copy(update={"prompt_suffix": recipe.prompt_suffix})
     settings = {"rl": config.identity(), "seed": seed, "runtime": recipe.runtime.identity()} | tracked(
         recipe, mixture
@@ -96,7 +100,7 @@ def arm_source(
 
 
 def tracked(recipe: Recipe, mixture: str | None) -> dict[str, Any]:
-    """The behaviours that are the study's own, as runs of a mixture know them; in a fingerprint only where there are some."""
+    """The study's own formats as runs of a mixture track them; {} without any, so that fingerprints stay."""
     twins = {
         name: {"of": twin.of, "contains": twin.contains} for name, twin in recipe.twins_of(mixture).items()
     }

@@ -33,7 +33,8 @@ SCORE_COLUMNS = ("problem_set", "split", "step", "num_problems", "accuracy", "gr
 class StudyTables(Mapping[str, pl.DataFrame]):
     """The tables of a study by name; each is read when it is asked for.
 
-    - `scores`: one row per checkpoint and problem set: accuracy, pass@k, maj@k, share and accuracy per format.
+    - `scores`: one row per checkpoint and problem set: accuracy, pass@k, maj@k, and per format its share
+      and accuracy.
     - `records`: one row per evaluated completion; `problems`: one row per evaluated problem.
     - `rollouts`: a sample of the completions of RL; `training`: RL metrics, one row per step.
     - `pretraining`: pretraining metrics. `forced`, `sweep`, `likelihood`: what probes measured.
@@ -73,7 +74,7 @@ class StudyTables(Mapping[str, pl.DataFrame]):
         return pl.concat(parts, how="diagonal_relaxed")
 
     def _stages(self, kind: str, file: str) -> list[tuple[StoredStage, Path]]:
-        """Stages of a kind that have this file, with their folders; artifacts that stages share count once."""
+        """Stages of a kind that have this file, with their folders. A shared artifact counts once."""
         found: dict[Path, StoredStage] = {}
         for stage in self._stored.of_kind(kind):
             if stage.folder is not None and not stage.partial and (stage.folder / file).is_file():
@@ -107,7 +108,7 @@ def _labelled(frame: pl.DataFrame, stage: StoredStage) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Study:
-    """A study's folder, finished or still running; every property is read from its files when it is asked for."""
+    """A study's folder, finished or still running. Properties are read from its files at each use."""
 
     folder: Path
 
@@ -122,9 +123,9 @@ class Study:
 
     @property
     def arms(self) -> pl.DataFrame:
-        """One row per trained model: mixture, size, arm (`base` where no RL starts from it), seed, status, checkpoint.
+        """One row per trained model: mixture, size, arm (`base` before RL), seed, status, checkpoint.
 
-        `checkpoint` is a folder that `load_checkpoint`, `sample` and `evaluate` take; null while there is none.
+        `checkpoint` is a folder for `load_checkpoint`, `sample` and `evaluate`; null while there is none.
         """
         rows = []
         for stage in (*self._stored.of_kind("pretrain"), *self._stored.of_kind("rl")):
@@ -156,7 +157,7 @@ class Study:
         return list(self._figures)
 
     def plot(self, name: str = "dynamics") -> Figure:
-        """A matplotlib figure by its name, or the first whose name begins with `name`; `UserError` without one."""
+        """A matplotlib figure by its name, or the first whose name begins so; `UserError` without one."""
         found = [known for known in self._figures if known == name or known.startswith(name)]
         if not found:
             raise UserError(

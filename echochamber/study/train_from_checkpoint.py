@@ -1,4 +1,4 @@
-"""The RL arms of a recipe on a given checkpoint, outside a study: what the recipe says of pretraining is not used."""
+"""The RL arms of a recipe from a given checkpoint, without the recipe's pretraining."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,10 +46,10 @@ class TrainedArm(NamedTuple):
 
 
 def train_from_checkpoint(recipe: Recipe, base: str | Path, out: Path | None) -> list[TrainedArm] | None:
-    """Train the recipe's arms for its seeds from the checkpoint `base`; what was done before is read, not done again.
+    """Train the recipe's arms for its seeds from the checkpoint `base`. Finished arms are read.
 
-    `base`: a folder or hub name, as for `find_checkpoint`. Of several ranks, rank 0 owns the folder and returns
-    what was trained; the others take part in training and return None.
+    `base`: a folder or hub name, as for `find_checkpoint`. With several ranks, rank 0 owns the folder and
+    returns what was trained; the others take part in training and return None.
     """
     ranks = join_ranks()
     if not ranks.is_main:
@@ -59,7 +59,8 @@ def train_from_checkpoint(recipe: Recipe, base: str | Path, out: Path | None) ->
     jobs = list(_jobs(recipe, hash_checkpoint(checkpoint)))
     if not jobs:
         raise UserError(
-            f"recipe {recipe.name}: no RL arm to run: 'rl' names {', '.join(recipe.rl) or 'none'}, and grid may leave arms out"
+            f"recipe {recipe.name}: no RL arm to run: 'rl' names {', '.join(recipe.rl) or 'none'}, "
+            "and grid may leave arms out"
         )
     if recipe.grid.from_step:
         say(f"grid.from_step is not used: every arm starts from {base}")
@@ -71,7 +72,7 @@ def train_from_checkpoint(recipe: Recipe, base: str | Path, out: Path | None) ->
 
 
 def _jobs(recipe: Recipe, checkpoint: str) -> Iterator[ArmRun]:
-    """Every arm and seed that the grid does not skip; rules that name a mixture or a size say nothing here."""
+    """Every arm and seed that the grid does not skip. Rules that name a mixture or a size do not apply."""
     modules = load_user_modules(recipe.modules)
     for arm, settings in recipe.rl.items():
         for seed in recipe.seeds:

@@ -1,4 +1,4 @@
-"""A user's own Python modules, named in the recipe: they register formats and rewards when imported.
+"""A user's own Python modules, named in the recipe: importing one registers what it adds.
 
 Importing runs the module's code, as `python module.py` would. A recipe that names modules is
 therefore a program: run only those that you trust.
