@@ -41,7 +41,7 @@ WALKS = (
             "rl.loop:rl",
             "rl.learner:start_learner",
             "rl.algorithms:algorithm_row",
-            "rl.sampling:gatherer",
+            "rl.sampling:step_sampler",
             "rollout.collect:collect",
             "rl.targets:estimate",
             "formulas.advantages:group_normalised",

@@ -1,4 +1,8 @@
-"""Which problems a step takes, and its completions: sampled once, until enough groups carry signal, or demonstrations."""
+"""The rollouts of a step: its problems, and their completions, graded.
+
+Completions are sampled from the policy, in one round or until enough groups carry signal, or they are
+demonstrations from a file.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,11 +20,11 @@ from ..verify.grade import Grader
 from .config import RLConfig
 from .targets import has_signal, shaped_rewards
 
-Gather = Callable[[int], Collection]
+StepSampler = Callable[[int], Collection]
 """Step (from 1) -> its graded rollouts."""
 
 
-def gatherer(
+def step_sampler(
     config: RLConfig,
     seed: int,
     problems: list[Problem],
@@ -28,8 +32,8 @@ def gatherer(
     engine: Engine,
     grader: Grader,
     ranks: Ranks,
-) -> Gather:
-    """How this arm comes by its completions. Each rank does its part; all get the whole."""
+) -> StepSampler:
+    """The function that samples and grades a step. Each rank does its part; all get the whole."""
     if demonstrations:
         return partial(_from_demonstrations, config, seed, demonstrations, engine, grader, ranks)
     return partial(_sampled, config, seed, problems, engine, grader, ranks)
@@ -44,27 +48,27 @@ def _sampled(
     ranks: Ranks,
     step: int,
 ) -> Collection:
-    """Sample from the policy as it is now.
+    """Sample from the policy as it is now, and grade.
 
-    With several sampling rounds a step has that many places in the order of problems, used or not,
-    so that what a step samples depends on the step and the weights alone.
+    A step owns `sampling_rounds` consecutive draws of problems, used or not. So what it samples depends
+    on the step and the weights alone.
     """
-    reward, gathered = reward_row(config.reward), None
+    reward, sampled = reward_row(config.reward), None
     for sampling_round in range(config.sampling_rounds):
-        place = (step - 1) * config.sampling_rounds + sampling_round + 1
-        chosen = problems_of_step(problems, config.prompts_per_step, place, seed)
+        draw = (step - 1) * config.sampling_rounds + sampling_round + 1
+        chosen = problems_of_step(problems, config.prompts_per_step, draw, seed)
 
-        def of(mine: list[Problem], before: int, place: int = place) -> Collection:
+        def collect_part(mine: list[Problem], before: int, draw: int = draw) -> Collection:
             described = max(0, config.rollouts_kept - before * config.samples_per_prompt)
-            return collect(engine, grader, reward, mine, config.samples_per_prompt, seed, place, described)
+            return collect(engine, grader, reward, mine, config.samples_per_prompt, seed, draw, described)
 
-        part = collect_over_ranks(ranks, chosen, chosen, of)
-        gathered = part if gathered is None else gathered.joined(part)
-        signal = has_signal(shaped_rewards(gathered.rollouts, config), config.samples_per_prompt)
+        part = collect_over_ranks(ranks, chosen, chosen, collect_part)
+        sampled = part if sampled is None else sampled.joined(part)
+        signal = has_signal(shaped_rewards(sampled.rollouts, config), config.samples_per_prompt)
         if signal.sum() >= config.prompts_per_step:
             break
-    assert gathered is not None
-    return gathered
+    assert sampled is not None
+    return sampled
 
 
 def _from_demonstrations(
@@ -80,10 +84,10 @@ def _from_demonstrations(
     chosen = {
         problem.id: problem
         for problem in problems_of_step(
-            [g.problem for g in demonstrations], config.prompts_per_step, step, seed
+            [row.problem for row in demonstrations], config.prompts_per_step, step, seed
         )
     }
-    rows = [g for g in demonstrations if g.problem.id in chosen]
+    rows = [row for row in demonstrations if row.problem.id in chosen]
     return collect_over_ranks(
         ranks,
         rows,
@@ -98,8 +102,8 @@ def problems_of_step(problems: list[Problem], prompts_per_step: int, step: int, 
     chosen: list[Problem] = []
     order: np.ndarray | None = None
     for position in range(first, first + prompts_per_step):
-        epoch, place = divmod(position, count)
-        if order is None or place == 0:
+        epoch, index = divmod(position, count)
+        if order is None or index == 0:
             order = generator("rl order", seed, epoch).permutation(count)
-        chosen.append(problems[int(order[place])])
+        chosen.append(problems[int(order[index])])
     return chosen
