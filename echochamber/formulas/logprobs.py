@@ -55,7 +55,10 @@ def kl_k3(
 def kl_exact(
     logits: Float[Tensor, "*batch V"], ref_logits: Float[Tensor, "*batch V"], temperature: float = 1.0
 ) -> Float[Tensor, "*batch"]:
-    """KL(pi || ref) of the next token's whole distribution at the sampling temperature: sum of pi·(log pi - log ref)."""
+    """KL(pi || ref) of the next token's distribution at the sampling temperature, in nats.
+
+    Sum over the vocabulary of pi·(log pi - log ref).
+    """
     logp = torch.log_softmax(logits.float() / temperature, dim=-1)
     ref_logp = torch.log_softmax(ref_logits.float() / temperature, dim=-1)
     return (logp.exp() * (logp - ref_logp)).sum(-1)

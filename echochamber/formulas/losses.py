@@ -16,7 +16,7 @@ def token_ratio(
 def sequence_ratio(
     logprobs: Float[Tensor, "B T"], old_logprobs: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]
 ) -> Float[Tensor, "B T"]:
-    """(pi / pi_old of the sequence)^(1 / length), the same at each of its tokens: GSPO (Zheng et al. 2025, eq. 7)."""
+    """(pi / pi_old of the sequence)^(1 / length), the same at each token: GSPO (Zheng et al. 2025, eq. 7)."""
     difference = ((logprobs - old_logprobs) * mask).sum(dim=1, keepdim=True)
     lengths = mask.sum(dim=1, keepdim=True).clamp(min=1)
     return (difference / lengths).exp().expand(mask.shape)

@@ -16,5 +16,5 @@ def overlong_penalty(lengths: Int[Tensor, "*batch"], limit: int, buffer: int) ->
 
 
 def adapted_coefficient(coef: float, kl: float, target: float, gain: float) -> float:
-    """coef·(1 + gain·clip(kl / target - 1, ±0.2)): the proportional controller of Ziegler et al. 2019, section 2.2."""
+    """coef·(1 + gain·clip(kl / target - 1, ±0.2)): the controller of Ziegler et al. 2019, section 2.2."""
     return coef * (1 + gain * min(max(kl / target - 1, -0.2), 0.2))

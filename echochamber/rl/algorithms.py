@@ -48,7 +48,7 @@ GroupScale = Literal["none", "std", "mean"]
 
 @dataclass(frozen=True)
 class LossInputs:
-    """What an extra loss term may use: the completions of one forward pass, B rollouts of at most T tokens."""
+    """What an extra loss term may use of one forward pass: B rollouts of at most T tokens."""
 
     logprobs: Float[Tensor, "B T"]
     """log pi of each sampled token, with its gradient; 0 on padding."""
@@ -60,7 +60,7 @@ class LossInputs:
     temperature: float
     """The sampling temperature; log-probabilities are taken at it."""
     from_logits: Callable[[Callable[[Tensor], Tensor]], Tensor]
-    """A function of the logits (N, V) of all N tokens, giving one number per token (N,): its values as (B, T)."""
+    """Takes a function from the logits (N, V) of all N tokens to (N,); returns its values as (B, T)."""
 
 
 LossTerm = Callable[[LossInputs], Tensor]
@@ -73,7 +73,7 @@ class Algorithm:
 
     name: str
     advantages: Callable[[Tensor], Tensor] | None
-    """Rewards (P, G) -> advantages or weights (P, G); None: generalised advantages from the critic's values."""
+    """Rewards (P, G) -> advantages or weights (P, G); None: generalised advantages by a critic."""
     loss: Callable[[Tensor, Tensor, Tensor, float, float], Tensor] = clipped_surrogate
     """(logprobs, ratio, advantages, clip_low, clip_high), each (B, T) -> loss per token (B, T)."""
     ratio: Callable[[Tensor, Tensor, Tensor], Tensor] | None = token_ratio

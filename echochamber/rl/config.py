@@ -32,7 +32,7 @@ class CheckpointConfig(Config):
 
 
 class CriticConfig(Config):
-    """The critic and its advantages; unused by algorithms without a critic."""
+    """The critic and its advantages; unused by algorithms without one."""
 
     trunk: Literal["own", "shared"] = "own"
     """`own`: a copy of the base with its own optimizer; `shared`: a head on the policy's states."""
@@ -75,7 +75,7 @@ class RLConfig(Config):
     prompts_per_step: int = Field(default=32, gt=0)
     samples_per_prompt: int = Field(default=8, gt=0)
     sampling_rounds: int = Field(default=1, gt=0)
-    """Most rounds of sampling in a step; above 1 a step ends once `prompts_per_step` groups carry signal (DAPO)."""
+    """Most rounds of sampling in a step. A step ends once `prompts_per_step` groups carry signal (DAPO)."""
     passes: int = Field(default=1, gt=0)
     """Passes over the completions of each step."""
     minibatch_samples: int | None = Field(default=None, gt=0)

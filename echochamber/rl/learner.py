@@ -1,4 +1,4 @@
-"""What RL trains and what it compares with: policy, reference, critic, their optimizers, the KL coefficient."""
+"""The learner: policy, reference, critic, their optimizers and the KL coefficient."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,12 @@ from .config import RLConfig
 
 @dataclass
 class Learner:
-    """Everything with weights or a state that a step may change."""
+    """Everything that a step may change."""
 
     algorithm: Algorithm
     policy: Transformer
     reference: Transformer
-    """The base: never renewed, so that KL always means distance from pretraining."""
+    """The base, never renewed: KL always measures the distance from pretraining."""
     critic: Critic | None
     optimizer: Optimizer
     critic_optimizer: Optimizer | None
@@ -52,7 +52,7 @@ class Learner:
         save_state(path, step, self._parts(), {"kl_coef": self.kl_coef})
 
     def load(self, path: Path) -> int:
-        """Put a saved state back; the last finished step, 0 where nothing was saved."""
+        """Load a saved state; returns the last finished step, 0 where nothing was saved."""
         state = load_state(path, self._parts())
         if state is None:
             return 0

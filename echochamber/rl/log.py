@@ -1,4 +1,4 @@
-"""What an RL step leaves behind: figures of all rollouts, a capped sample of their text."""
+"""Metrics of an RL step over all its rollouts, and a capped sample of their text."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,7 +50,10 @@ def rollout_metrics(collection: Collection, targets: Targets) -> dict[str, Any]:
 def compare(
     learner: Learner, rollouts: list[Rollout], config: RLConfig, runtime: Runtime
 ) -> dict[str, float]:
-    """Per completion token, of the policy that sampled: |trainer - sampler| log-probability, KL to the base (k3), entropy."""
+    """Means per completion token, before the update, over the first `MONITORED` rollouts.
+
+    |trainer - sampler| log-probability, KL to the base by k3 (nats) and entropy (nats).
+    """
     watched = rollouts[:MONITORED]
     tokens = sum(len(r.prompt_ids) + len(r.completion.token_ids) for r in watched)
     columns = {"old_logprobs": [torch.tensor(r.completion.logprobs) for r in watched]}

@@ -83,7 +83,7 @@ def shaped_rewards(rollouts: Sequence[Rollout], config: RLConfig) -> np.ndarray:
 
 
 def signal_groups(rewards: np.ndarray, group: int, config: RLConfig) -> np.ndarray:
-    """(B,) bool: with several sampling rounds, members of the first `prompts_per_step` groups with signal; else all."""
+    """(B,) bool: members of the first `prompts_per_step` groups with signal; with one sampling round all."""
     if config.sampling_rounds == 1:
         return np.ones(len(rewards), dtype=bool)
     spread = has_signal(rewards, group)

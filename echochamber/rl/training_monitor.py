@@ -20,7 +20,7 @@ UNGRADED_ALARM = 0.05
 
 
 class TrainingMonitor:
-    """Checks the metrics of each step; gives each kind of warning once, and again only after it had stopped."""
+    """Checks the metrics of each step; warns once of each kind, and again only after it had stopped."""
 
     def __init__(self, config: RLConfig) -> None:
         self.config = config

@@ -31,7 +31,7 @@ from ..stats.counts import Counts, count_completions, join_counts
 from ..stats.summary import summarise_counts
 from ..verify.grade import Grader, GraderConfig
 from ..verify.legacy import LegacyGrader
-from .parquet_chunks import Pieces, join_pieces
+from .parquet_chunks import ParquetChunks, join_chunks
 
 VERSION = 3
 GREEDY = -1
@@ -39,7 +39,7 @@ GREEDY = -1
 
 
 class EvaluateConfig(Config):
-    """How checkpoints are scored."""
+    """Settings of an evaluation."""
 
     samples: int = Field(default=16, gt=0)
     """Completions per problem at `temperature`, besides the greedy one."""
@@ -51,12 +51,12 @@ class EvaluateConfig(Config):
     max_new_tokens: int = Field(default=160, gt=0)
     max_rows: int = Field(default=1024, gt=0)
     chunk_completions: int = Field(default=4096, gt=0)
-    """Completions between two saves: what a kill can lose, and what memory holds."""
+    """Completions between two saves; a kill loses at most these, and memory holds no more."""
     prompt_suffix: str = "\n\n"
     grader: GraderConfig = GraderConfig()
 
     def sampling(self, temperature: float) -> SamplingConfig:
-        """How completions are drawn at a temperature; 0 is greedy."""
+        """Sampling settings at a temperature; 0 is greedy."""
         names = ("top_p", "top_k", "stop", "max_new_tokens", "max_rows")
         return SamplingConfig.parse(
             {name: getattr(self, name) for name in names} | {"temperature": temperature}, "evaluate"
@@ -80,7 +80,7 @@ class _Part:
     name: str
     problems: list[Problem]
     at_once: int
-    pieces: Pieces
+    chunks: ParquetChunks
 
     def chunk(self, index: int) -> list[Problem]:
         return self.problems[index * self.at_once : (index + 1) * self.at_once]
@@ -97,7 +97,7 @@ def evaluate(
     runtime: Runtime,
     labels: Labels,
 ) -> None:
-    """Score each checkpoint on each problem set; goes on after a kill with the first missing chunk.
+    """Score each checkpoint on each problem set. After a kill it continues with the first missing chunk.
 
     Writes `records.parquet`, `problems.parquet` and `summary.json` into `folder`. Memory holds one
     chunk of completions and counts per problem, however many samples there are.
@@ -107,8 +107,8 @@ def evaluate(
         name: [replace(problem, problem_set=name) for problem in problems] for name, problems in sets.items()
     }
     parts = _parts(config, targets, sets, ResumePoint(folder).folder)
-    total = sum(part.completions(range(part.pieces.count)) for part in parts)
-    to_do = sum(part.completions(part.pieces.missing) for part in parts)
+    total = sum(part.completions(range(part.chunks.count)) for part in parts)
+    to_do = sum(part.completions(part.chunks.missing) for part in parts)
     with (
         Grader(config.grader) as ours,
         LegacyGrader(tier2=config.grader.tier2, beside=ours.runner) as legacy,
@@ -116,7 +116,7 @@ def evaluate(
     ):
         for target in targets:
             missing = [
-                (part, index) for part in parts if part.target is target for index in part.pieces.missing
+                (part, index) for part in parts if part.target is target for index in part.chunks.missing
             ]
             waiting = [problem for part, index in missing for problem in part.chunk(index)]
             engines = _engines(config, target, waiting, folder, runtime) if missing else []
@@ -129,7 +129,7 @@ def evaluate(
                     bar.advance(
                         len(part.chunk(index)) * len(samples), note=f"step {target.step}, {part.name}"
                     )
-                part.pieces.write(index, records_frame(rows))
+                part.chunks.write(index, records_frame(rows))
     _finish(config, parts, folder)
 
 
@@ -143,26 +143,33 @@ def _parts(
             check_problems(name, problems)
             count = -(-len(problems) // at_once)
             parts.append(
-                _Part(target, name, problems, at_once, Pieces(resume, f"part_{target.step}_{index}", count))
+                _Part(
+                    target,
+                    name,
+                    problems,
+                    at_once,
+                    ParquetChunks(resume, f"part_{target.step}_{index}", count),
+                )
             )
     return parts
 
 
 def check_problems(name: str, problems: Sequence[Problem]) -> None:
-    """`UserError` where a set is empty or two of its problems share an id (their counts would run together)."""
+    """`UserError` where a set is empty or two of its problems share an id."""
     if not problems:
         raise UserError(f"{name}: holds no problems to evaluate on")
     repeated = [id for id, number in Counter(problem.id for problem in problems).items() if number > 1]
     if repeated:
         raise UserError(
-            f"{name}: {len(repeated)} problem ids occur more than once, the first is {repeated[0]!r}; ids must be unique"
+            f"{name}: {len(repeated)} problem ids occur more than once, the first is {repeated[0]!r}; "
+            "ids must be unique"
         )
 
 
 def _engines(
     config: EvaluateConfig, target: Target, problems: Sequence[Problem], folder: Path, runtime: Runtime
 ) -> list[tuple[Engine, list[int]]]:
-    """The greedy and the sampling engine of one checkpoint, each with its sample numbers, and rows that fit beside these problems."""
+    """(engine, sample numbers) of one checkpoint: greedy, then sampling. The rows of a batch fit into memory."""
     model, tokenizer = load_checkpoint(target.folder, runtime.device)
     prompts = tokenizer.encode_batch([problem.question + config.prompt_suffix for problem in problems])
     max_rows = sampling_that_fits(config.sampling(0), model.config, prompts, folder, runtime).max_rows
@@ -175,10 +182,10 @@ def _engines(
 
 
 def _finish(config: EvaluateConfig, parts: Sequence[_Part], folder: Path) -> None:
-    """Summaries and the two tables, from the pieces on disk."""
+    """Summaries and the two tables, from the chunks on disk."""
     summaries, tables = [], []
     for part in parts:
-        row, columns = summarise_part(part.pieces.paths)
+        row, columns = summarise_part(part.chunks.paths)
         split = part.problems[0].split if part.problems else ""
         head = {
             "problem_set": part.name,
@@ -192,7 +199,7 @@ def _finish(config: EvaluateConfig, parts: Sequence[_Part], folder: Path) -> Non
         )
     write_json(folder / "summary.json", summaries)
     pl.concat(tables, how="diagonal_relaxed").write_parquet(folder / "problems.parquet")
-    join_pieces([path for part in parts for path in part.pieces.paths], folder / "records.parquet")
+    join_chunks([path for part in parts for path in part.chunks.paths], folder / "records.parquet")
 
 
 def summarise_part(paths: Sequence[Path]) -> tuple[dict[str, Any], dict[str, list[Any]]]:

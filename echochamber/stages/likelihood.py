@@ -1,4 +1,4 @@
-"""How likely two checkpoints find the same completions, token by token."""
+"""Log-probabilities of the same completions under two checkpoints, token by token."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from ..rollout.score import all_logprobs
 from ..verify.grade import Grader
 
 TOKENS_AT_ONCE = 8192
-"""Packed tokens of one forward pass; memory only."""
+"""Packed tokens of one forward pass; affects memory only."""
 OWN, REFERENCE, GIVEN = "checkpoint", "reference", "given"
 SCHEMA: dict[str, Any] = {
     "problem_set": pl.String,
@@ -44,7 +44,7 @@ SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Scoring:
-    """Who scores, and at which temperature."""
+    """The checkpoint and its reference, and how they score completions."""
 
     model: Transformer
     reference: Transformer | None
@@ -67,7 +67,7 @@ class Scoring:
         runtime: Runtime,
         grader: Grader,
     ) -> "Scoring":
-        """Load the reference too; `UserError` where it cuts text into other tokens."""
+        """Also load the reference; `UserError` where its tokenizer differs from the checkpoint's."""
         other = None
         if reference is not None:
             other, its_tokenizer = load_checkpoint(reference, runtime.device)
@@ -77,7 +77,8 @@ class Scoring:
                 or its_tokenizer.vocab_size != tokenizer.vocab_size
             ):
                 raise UserError(
-                    f"{reference}: has another tokenizer than the checkpoint, so no token has two log-probabilities to compare"
+                    f"{reference}: its tokenizer differs from the checkpoint's, so their log-probabilities "
+                    "cannot be compared token by token"
                 )
         return cls(model, other, tokenizer, runtime, grader, temperature, prompt_suffix, max_new_tokens)
 
@@ -117,7 +118,8 @@ class Scoring:
             length = len(rollout.prompt_ids) + len(rollout.completion.token_ids)
             if length > self.model.config.max_positions:
                 raise UserError(
-                    f"{rollout.problem.problem_set}, {rollout.problem.id}: {length} tokens, the model has {self.model.config.max_positions} positions"
+                    f"{rollout.problem.problem_set}, {rollout.problem.id}: {length} tokens, "
+                    f"the model has {self.model.config.max_positions} positions"
                 )
         return {GIVEN: rollouts}
 

@@ -1,4 +1,4 @@
-"""Tables written piece by piece: a kill loses at most one piece, and memory holds one."""
+"""Tables written in chunks: a kill loses at most one chunk, and memory holds one at a time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,39 +12,39 @@ ROW_GROUP = 4096
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """The pieces of one table in a resume folder, each there whole or not at all."""
+class ParquetChunks:
+    """The chunks of one table in a resume folder. A chunk is there whole or not at all."""
 
     folder: Path
     name: str
     count: int
 
     def path(self, index: int) -> Path:
-        """Where piece `index` is, once it is there."""
+        """The file of chunk `index`."""
         return self.folder / f"{self.name}_{index:06d}.parquet"
 
     @property
     def paths(self) -> list[Path]:
-        """All pieces in order."""
+        """The files of all chunks, in order."""
         return [self.path(index) for index in range(self.count)]
 
     @property
     def missing(self) -> list[int]:
-        """Pieces that are not there yet."""
+        """Indices of the chunks that are not written yet."""
         return [index for index in range(self.count) if not self.path(index).is_file()]
 
     def write(self, index: int, table: pl.DataFrame) -> None:
-        """Write one piece under another name, then rename."""
+        """Write one chunk, under another name until it is complete."""
         temporary = self.path(index).with_suffix(".tmp")
         table.write_parquet(temporary)
         temporary.replace(self.path(index))
 
 
-def join_pieces(paths: Sequence[Path], target: Path, last: str = "style_") -> None:
-    """One Parquet file of all pieces in order, streamed in row groups.
+def join_chunks(paths: Sequence[Path], target: Path, last: str = "style_") -> None:
+    """Join all chunks in order into one Parquet file, streamed in row groups.
 
-    Columns are those of any piece, null where a piece lacks one; columns that start with `last`
-    are sorted and put behind the others.
+    The table has the columns of every chunk, null where a chunk lacks one. Columns that start with `last`
+    are sorted and come last.
     """
     schema: dict[str, Any] = {}
     for path in paths:

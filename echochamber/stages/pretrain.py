@@ -39,26 +39,26 @@ class PretrainRecipe(Config):
 
     sequence_length: int = Field(default=256, gt=0)
     max_positions: int = Field(default=1024, gt=0)
-    """Longest prompt and completion that the model can ever read."""
+    """Most tokens, prompt and completion together, that the model can read."""
     batch_tokens: Count = Field(default=8192, gt=0)
     """Tokens of one optimizer step over all ranks."""
     microbatch_tokens: Count | None = Field(default=None, gt=0)
-    """Tokens of one forward pass of a rank; fewer take less memory, the gradient is the same. None: as many as fit."""
+    """Tokens of one forward pass of a rank; affects memory, not the gradient. None: as many as fit."""
     tokens: Count | None = Field(default=None, gt=0)
     """Tokens to train on; None: one pass."""
     optimizer: OptimizerConfig = OptimizerConfig(name="muon", lr=3e-3)
     warmup_share: float = Field(default=0.02, ge=0, lt=1)
-    """Share of the steps with rising step size."""
+    """Share of the steps over which the learning rate rises."""
     lr_floor: float = Field(default=0.1, ge=0, le=1)
-    """Last step size as a share of the peak."""
+    """Last learning rate as a share of the peak."""
     mask_documents: bool = False
     """Keep attention inside each document and count positions from its start."""
     shard: bool = False
     """Split weights and optimizer state over the ranks (FSDP2), for models that one rank cannot hold."""
     checkpoints: int = Field(default=1, ge=1)
-    """Log-spaced checkpoints besides the last; 1 keeps the last alone."""
+    """Number of log-spaced checkpoints; 1 keeps the last alone."""
     keep_steps: tuple[int, ...] = ()
-    """Further steps to keep, for RL from the middle of pretraining; those beyond the last step are not reached."""
+    """Further steps to keep, for RL from the middle of pretraining. Steps beyond the last are ignored."""
 
 
 class PretrainConfig(PretrainRecipe):
@@ -76,7 +76,7 @@ def pretrain(
     folder: Path,
     runtime: Runtime,
 ) -> None:
-    """Train from nothing on the shards; writes `checkpoints/step_N`, `metrics.jsonl`, `timing.jsonl`."""
+    """Train from random weights on the shards; writes `checkpoints/step_N`, `metrics.jsonl`, `timing.jsonl`."""
     ranks, shards, tokenizer = runtime.ranks, TokenShards(shards_folder), load_tokenizer(tokenizer_folder)
     total, sequences = _steps(config, shards)
     model = new_model(config, tokenizer.vocab_size, seed).to(runtime.device)
@@ -122,7 +122,8 @@ def pretrain(
             value = float(ranks.sum(torch.tensor(value, dtype=torch.float64))) / parts
             if value != value or grad_norm != grad_norm:
                 raise UserError(
-                    f"pretrain: loss {value}, gradient norm {grad_norm} at step {step}; lower pretrain.optimizer.lr or muon_lr"
+                    f"pretrain: loss {value}, gradient norm {grad_norm} at step {step}; "
+                    "lower pretrain.optimizer.lr or muon_lr"
                 )
             tokens = (step + 1) * sequences * config.sequence_length
             log.write(
@@ -151,7 +152,7 @@ def pretrain(
 def _load(
     config: PretrainConfig, resume: ResumePoint, model: Transformer, optimizer: Optimizer, ranks: Ranks
 ) -> int | None:
-    """Put saved state back; the last finished step, None where nothing was saved."""
+    """Load the saved state; returns the last finished step, None where nothing was saved."""
     if config.shard:
         from ..model.shard import load_sharded
 
@@ -177,7 +178,7 @@ def _save(
 
 
 def new_model(config: PretrainConfig, vocab_size: int, seed: int) -> Transformer:
-    """Random weights: a function of config and seed alone."""
+    """A model with random weights, a function of config and seed alone."""
     model = Transformer(preset(config.size, vocab_size, config.max_positions))
     generator = torch.Generator().manual_seed(key("weights", seed) >> 1)
     model.init_weights(generator)
@@ -188,12 +189,14 @@ def _steps(config: PretrainConfig, shards: TokenShards) -> tuple[int, int]:
     """(optimizer steps, sequences per step)."""
     if config.batch_tokens % config.sequence_length:
         raise UserError(
-            f"pretrain.batch_tokens is {config.batch_tokens}, not a multiple of pretrain.sequence_length {config.sequence_length}"
+            f"pretrain.batch_tokens is {config.batch_tokens}, "
+            f"not a multiple of pretrain.sequence_length {config.sequence_length}"
         )
     total = (config.tokens or shards.num_tokens) // config.batch_tokens
     if total < 1:
         raise UserError(
-            f"the mixture has {shards.num_tokens} tokens, less than one batch of {config.batch_tokens} (pretrain.batch_tokens)"
+            f"the mixture has {shards.num_tokens} tokens, "
+            f"less than one batch of {config.batch_tokens} (pretrain.batch_tokens)"
         )
     return total, config.batch_tokens // config.sequence_length
 
@@ -201,7 +204,7 @@ def _steps(config: PretrainConfig, shards: TokenShards) -> tuple[int, int]:
 def _batch(
     shards: TokenShards, step: int, sequences: int, config: PretrainConfig, seed: int, runtime: Runtime
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Inputs and targets (B, T) of a step, and which document each input is of, where that matters."""
+    """Inputs and targets (B, T) of a step; with `mask_documents` also the document of each input."""
     where = (
         step,
         sequences,
@@ -222,7 +225,7 @@ def backward(
 ) -> float:
     """Add the gradient of this rank's part of the batch; returns its part of the batch's mean loss.
 
-    `sequences` counts the batch over all ranks, so the parts of all ranks and microbatches add up to the mean.
+    `sequences`: the batch's size over all ranks; so all parts add up to the mean over the batch.
     """
     inputs, targets, documents = batch
     total = 0.0

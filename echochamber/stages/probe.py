@@ -1,7 +1,7 @@
-"""Probe: what a checkpoint can do when it is not left to choose, and how likely it finds given text.
+"""Probe: accuracy under forced formats and other temperatures, and likelihoods of completions.
 
-Forced decoding gives each format's opening text and lets the model go on; the temperature sweep samples
-without forcing; the likelihood part (stages/likelihood.py) scores completions under two checkpoints.
+Forced decoding starts every completion with a format's opening text. The temperature sweep samples
+without forcing. The likelihood part (stages/likelihood.py) scores completions under two checkpoints.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ from ..verify.grade import Grader, GraderConfig
 from ..verify.legacy import LegacyGrader
 from .evaluate import GREEDY, check_problems
 from .likelihood import Scoring, likelihood_frame
-from .parquet_chunks import Pieces, join_pieces
+from .parquet_chunks import ParquetChunks, join_chunks
 from .probe_summary import forced_rows, likelihood_rows, sweep_rows
 
 VERSION = 2
@@ -43,7 +43,7 @@ class ProbeRecipe(Config):
     """What a study's probe measures; the keys of `probe:` in a recipe."""
 
     count: Count | None = Field(default=None, gt=0)
-    """Only the first so many problems of each set; None: all."""
+    """Number of problems of each set, the first ones; None: all."""
     samples: int = Field(default=4, gt=0)
     """Completions per problem, for each forced format and each temperature."""
     temperature: float = Field(default=1.0, gt=0)
@@ -53,7 +53,7 @@ class ProbeRecipe(Config):
     formats: tuple[str, ...] | None = None
     """Formats to force; None: every registered one that has an opening text. Empty: no forcing."""
     openings: dict[str, str] = {}
-    """Opening texts laid over the registered ones, for data that opens otherwise."""
+    """Opening texts that replace the registered ones."""
     likelihood_samples: int = Field(default=2, ge=0)
     """Completions per problem of the checkpoint and of its reference that both score; 0: none."""
 
@@ -79,7 +79,8 @@ class ProbeConfig(ProbeRecipe):
         silent = [name for name in self.formats or () if not known[name]]
         if silent:
             raise UserError(
-                f"format {silent[0]!r} has no opening text that commits a completion to it; give one as openings.{silent[0]}"
+                f"format {silent[0]!r} has no opening text that commits a completion to it; "
+                f"give one as openings.{silent[0]}"
             )
         # Without whitespace at the end (see `Format.opening`).
         return {
@@ -99,7 +100,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class _Job:
-    """One table's share of one problem set: what is done to every chunk of problems."""
+    """One measurement on one problem set, in chunks of problems."""
 
     table: str
     label: str
@@ -107,7 +108,7 @@ class _Job:
     problems: list[Problem]
     samples: list[int]
     at_once: int
-    pieces: Pieces
+    chunks: ParquetChunks
     temperature: float
     opening: str = ""
 
@@ -120,7 +121,7 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """What a running probe holds."""
+    """The loaded checkpoint and everything that a probe runs with."""
 
     config: ProbeConfig
     runtime: Runtime
@@ -142,22 +143,22 @@ def probe(
     runtime: Runtime,
     labels: Labels,
 ) -> None:
-    """Probe one checkpoint; goes on after a kill with the first missing chunk, to the same bytes.
+    """Probe one checkpoint. After a kill it continues with the first missing chunk, to the same bytes.
 
     Writes `forced.parquet` and `sweep.parquet` (records, docs/evaluation.md), `likelihood.parquet`
     where there is a `reference` or there are `demonstrations`, and `summary.json`.
     """
     resume = ResumePoint(folder).folder
     jobs = list(_jobs(config, sets, resume, reference is not None))
-    total = sum(job.work(range(job.pieces.count)) for job in jobs)
-    to_do = sum(job.work(job.pieces.missing) for job in jobs)
-    given_piece = Pieces(resume, "given", 1 if demonstrations else 0)
+    total = sum(job.work(range(job.chunks.count)) for job in jobs)
+    to_do = sum(job.work(job.chunks.missing) for job in jobs)
+    demonstration_chunk = ParquetChunks(resume, "given", 1 if demonstrations else 0)
     with (
         Grader(config.grader) as ours,
         LegacyGrader(tier2=config.grader.tier2, beside=ours.runner) as legacy,
         progress_bar("probe", total, done=total - to_do, unit="completions") as bar,
     ):
-        if to_do or given_piece.missing:
+        if to_do or demonstration_chunk.missing:
             model, tokenizer = load_checkpoint(checkpoint.folder, runtime.device)
             scoring = _scoring(config, model, tokenizer, reference, runtime, ours)
             loaded = _Loaded(
@@ -165,9 +166,9 @@ def probe(
             )
             for job in jobs:
                 _run(job, loaded, bar)
-            if given_piece.missing:
-                given_piece.write(0, likelihood_frame(scoring.demonstrated(demonstrations), scoring))
-    _finish(jobs, given_piece, checkpoint, folder)
+            if demonstration_chunk.missing:
+                demonstration_chunk.write(0, likelihood_frame(scoring.demonstrated(demonstrations), scoring))
+    _finish(jobs, demonstration_chunk, checkpoint, folder)
 
 
 def _scoring(
@@ -178,11 +179,11 @@ def _scoring(
     runtime: Runtime,
     grader: Grader,
 ) -> Scoring:
-    place = reference.folder if reference else None
+    folder = reference.folder if reference else None
     return Scoring.load(
         model,
         tokenizer,
-        place,
+        folder,
         config.temperature,
         config.prompt_suffix,
         config.max_new_tokens,
@@ -201,31 +202,33 @@ def _jobs(
 
         def job(table: str, label: str, samples: list[int], temperature: float, opening: str = "") -> _Job:
             at_once = max(1, config.chunk_completions // len(samples))
-            pieces = Pieces(resume, f"{table}_{label}_{index}", -(-len(problems) // at_once))  # noqa: B023
-            return _Job(table, label, name, problems, samples, at_once, pieces, temperature, opening)  # noqa: B023
+            chunks = ParquetChunks(resume, f"{table}_{label}_{index}", -(-len(problems) // at_once))  # noqa: B023
+            return _Job(table, label, name, problems, samples, at_once, chunks, temperature, opening)  # noqa: B023
 
-        for form, opening in config.forced().items():
-            yield job(FORCED, form, several, config.temperature, opening)
-        for place, temperature in enumerate(config.temperatures):
-            yield job(SWEEP, str(place), several if temperature else [GREEDY], temperature)
+        for format_name, opening in config.forced().items():
+            yield job(FORCED, format_name, several, config.temperature, opening)
+        for position, temperature in enumerate(config.temperatures):
+            yield job(SWEEP, str(position), several if temperature else [GREEDY], temperature)
         if compared and config.likelihood_samples:
             yield job(LIKELIHOOD, "own", list(range(config.likelihood_samples)), config.temperature)
 
 
 def _run(job: _Job, loaded: _Loaded, bar: Bar) -> None:
     config = loaded.config
-    room = (
+    tokens_left = (
         config.max_new_tokens - len(loaded.tokenizer.encode(job.opening))
         if job.opening
         else config.max_new_tokens
     )
-    if room < 1:
+    if tokens_left < 1:
         raise UserError(
-            f"the opening of {job.label} leaves no room within max_new_tokens {config.max_new_tokens}"
+            f"the opening of {job.label} leaves no token within max_new_tokens {config.max_new_tokens}"
         )
-    sampling = SamplingConfig(temperature=job.temperature, max_new_tokens=room, max_rows=config.max_rows)
+    sampling = SamplingConfig(
+        temperature=job.temperature, max_new_tokens=tokens_left, max_rows=config.max_rows
+    )
     engine = start_engine(loaded.model, loaded.tokenizer, sampling, loaded.runtime, config.prompt_suffix)
-    for index in job.pieces.missing:
+    for index in job.chunks.missing:
         problems = job.chunk(index)
         if job.table == LIKELIHOOD:
             table = likelihood_frame(
@@ -237,18 +240,18 @@ def _run(job: _Job, loaded: _Loaded, bar: Bar) -> None:
             )
             table = records_frame(rows)
             table = table.with_columns(forced_format=pl.lit(job.label)) if job.table == FORCED else table
-        job.pieces.write(index, table)
+        job.chunks.write(index, table)
         bar.advance(len(problems) * len(job.samples), note=f"{job.table} {job.label}, {job.name}")
 
 
-def _finish(jobs: Sequence[_Job], given: Pieces, checkpoint: Checkpoint, folder: Path) -> None:
+def _finish(jobs: Sequence[_Job], given: ParquetChunks, checkpoint: Checkpoint, folder: Path) -> None:
     summary: list[dict[str, Any]] = []
     summaries = {FORCED: forced_rows, SWEEP: sweep_rows, LIKELIHOOD: likelihood_rows}
     for table, summarised in summaries.items():
-        paths = [path for job in jobs if job.table == table for path in job.pieces.paths]
+        paths = [path for job in jobs if job.table == table for path in job.chunks.paths]
         paths += given.paths if table == LIKELIHOOD else []
         if paths:
-            join_pieces(paths, folder / f"{table}.parquet")
+            join_chunks(paths, folder / f"{table}.parquet")
             summary += [
                 {"kind": table, "step": checkpoint.step} | row
                 for row in summarised(pl.scan_parquet(folder / f"{table}.parquet"))

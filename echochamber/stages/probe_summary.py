@@ -14,14 +14,14 @@ MOVED = 1.0
 
 
 def forced_rows(records: pl.LazyFrame) -> Iterator[dict[str, Any]]:
-    """Per set and forced format: accuracy of all its completions, the share that kept to the format, accuracy of those."""
+    """Per set and forced format: accuracy, share of completions that kept to the format, accuracy of those."""
     kept = pl.col("format") == pl.col("forced_format")
     right = pl.col("correct")
     wanted = records.filter(pl.col("outcome") != "infrastructure")
     counted = wanted.group_by("problem_set", "forced_format", "problem_id", maintain_order=True).agg(
         num=pl.len(), right=right.sum(), kept=kept.sum(), kept_right=(kept & right).sum()
     )
-    for (name, form), part in counted.collect().group_by(
+    for (name, format_name), part in counted.collect().group_by(
         ["problem_set", "forced_format"], maintain_order=True
     ):
         num, is_right, stayed, stayed_right = (
@@ -30,7 +30,7 @@ def forced_rows(records: pl.LazyFrame) -> Iterator[dict[str, Any]]:
         weights = problem_weights(len(part), 0)
         row = {
             "problem_set": name,
-            "format": form,
+            "format": format_name,
             "num_problems": len(part),
             "num_completions": int(num.sum()),
         }
@@ -70,7 +70,7 @@ def sweep_rows(records: pl.LazyFrame) -> Iterator[dict[str, Any]]:
 
 
 def likelihood_rows(table: pl.LazyFrame) -> Iterator[dict[str, Any]]:
-    """Per set and writer: nats per completion and per token under both, and the share of positions that moved.
+    """Per set and writer: nats per completion and token under both, and the share of positions that moved.
 
     `difference` is checkpoint minus reference, per completion; positions move where one token's
     log-probabilities differ by more than `MOVED` nats. Means over problems of means over completions.

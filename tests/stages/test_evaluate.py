@@ -13,7 +13,7 @@ from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.rollout import sample_and_grade as graded
 from echochamber.rollout.sample_and_grade import Labels
 from echochamber.stages.evaluate import EvaluateConfig, Target, evaluate
-from echochamber.stages.parquet_chunks import Pieces, join_pieces
+from echochamber.stages.parquet_chunks import ParquetChunks, join_chunks
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
 
 PROBLEMS = [
@@ -118,12 +118,12 @@ def test_two_problems_of_one_id_are_refused(target, tmp_path):
         )
 
 
-def test_pieces_with_other_style_columns_join_into_one_table(tmp_path):
-    pieces = Pieces(tmp_path, "part", 2)
-    pieces.write(0, pl.DataFrame({"a": [1, 2], "style_z": ["y", "n"]}))
-    assert pieces.missing == [1]
-    pieces.write(1, pl.DataFrame({"a": [3], "style_b": ["q"]}))
-    join_pieces(pieces.paths, tmp_path / "all.parquet")
+def test_chunks_with_other_style_columns_join_into_one_table(tmp_path):
+    chunks = ParquetChunks(tmp_path, "part", 2)
+    chunks.write(0, pl.DataFrame({"a": [1, 2], "style_z": ["y", "n"]}))
+    assert chunks.missing == [1]
+    chunks.write(1, pl.DataFrame({"a": [3], "style_b": ["q"]}))
+    join_chunks(chunks.paths, tmp_path / "all.parquet")
     joined = pl.read_parquet(tmp_path / "all.parquet")
     assert joined.columns == ["a", "style_b", "style_z"]
     assert joined.rows() == [(1, None, "y"), (2, None, "n"), (3, "q", None)]
