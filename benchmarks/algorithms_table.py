@@ -24,6 +24,7 @@ from echochamber.model.checkpoint import load_checkpoint
 from echochamber.model.presets import flops_per_token, preset
 from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.model.sampling import SamplingConfig
+from echochamber.rl.algorithms import algorithm_row
 from echochamber.rollout.collect import Rollout
 from echochamber.rollout.demonstrations import Demonstration
 from echochamber.rollout.engines import start_engine
@@ -114,7 +115,9 @@ def rows_of(folder: Path) -> pl.DataFrame:
     flops = flops_per_token(model, 128)
     extra = [
         {
-            "tflop": floating_point(row, flops, rl_config(study, row["arm"]).get("algorithm") == "ppo")
+            "tflop": floating_point(
+                row, flops, algorithm_row(rl_config(study, row["arm"])["algorithm"]).critic
+            )
             / 1e12,
             "quiet_seconds": quiet_seconds(found[row["arm"], row["seed"]].rl.folder),
             "lr": rl_config(study, row["arm"])["optimizer"]["lr"],

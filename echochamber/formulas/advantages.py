@@ -38,12 +38,12 @@ def group_normalised(rewards: Float[Tensor, "P G"]) -> Float[Tensor, "P G"]:
 
 
 def rewards_as_weights(rewards: Float[Tensor, "P G"]) -> Float[Tensor, "P G"]:
-    """The reward where it is positive, else 0: rejection sampling keeps what was rewarded (Expert Iteration)."""
+    """The reward where it is positive, else 0: the weights of rejection sampling (Expert Iteration)."""
     return rewards.clamp(min=0)
 
 
 def best_of_group(rewards: Float[Tensor, "P G"]) -> Float[Tensor, "P G"]:
-    """1 for the first of the group's best samples where it was rewarded at all, else 0: best-of-n distillation."""
+    """1 for the first of a group's best samples if its reward is positive, else 0: best-of-n distillation."""
     first = torch.zeros_like(rewards).scatter_(1, rewards.argmax(dim=1, keepdim=True), 1.0)
     return first * (rewards > 0)
 

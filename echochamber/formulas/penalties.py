@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def overlong_penalty(lengths: Int[Tensor, "*batch"], limit: int, buffer: int) -> Float[Tensor, "*batch"]:
-    """0 up to limit - buffer tokens, then falling in a line to -1 at the limit (DAPO: Yu et al. 2025, eq. 13).
+    """0 up to limit - buffer tokens, then linear to -1 at the limit (DAPO: Yu et al. 2025, eq. 13).
 
     `buffer` 0 means no penalty at any length.
     """

@@ -1,17 +1,17 @@
 """Algorithms: each is one object, a row of this table, and the loop runs any of them.
 
-| row              | advantages                     | loss              | ratio    | averaged over          | critic |
-|------------------|--------------------------------|-------------------|----------|------------------------|--------|
-| ppo              | GAE, whitened                  | clipped surrogate | token    | tokens                 | yes    |
-| grpo             | (r - group mean) / group std   | clipped surrogate | token    | each completion        |        |
-| dr_grpo          | r - group mean                 | clipped surrogate | token    | constant               |        |
-| dapo             | as grpo, clip-higher           | clipped surrogate | token    | tokens                 |        |
-| gspo             | as grpo                        | clipped surrogate | sequence | each completion        |        |
-| rloo             | r - mean of the others         | ratio x advantage | token    | sum / completions      |        |
-| reinforce        | r - group mean                 | ratio x advantage | token    | sum / completions      |        |
-| expert_iteration | r where positive, duplicates dropped | NLL         | none     | tokens                 |        |
-| best_of_n        | 1 for the group's first best   | NLL               | none     | tokens                 |        |
-| sft              | 1 for every demonstration      | NLL               | none     | tokens                 |        |
+| row              | advantages or weights        | loss              | ratio    | averaged over   | critic |
+|------------------|------------------------------|-------------------|----------|-----------------|--------|
+| ppo              | GAE, whitened                | clipped surrogate | token    | tokens          | yes    |
+| grpo             | (r - group mean) / group std | clipped surrogate | token    | each completion |        |
+| dr_grpo          | r - group mean               | clipped surrogate | token    | constant        |        |
+| dapo             | as grpo, clip-higher         | clipped surrogate | token    | tokens          |        |
+| gspo             | as grpo                      | clipped surrogate | sequence | each completion |        |
+| rloo             | r - mean of the others       | ratio x advantage | token    | sum / rollouts  |        |
+| reinforce        | r - group mean               | ratio x advantage | token    | sum / rollouts  |        |
+| expert_iteration | r if positive, no duplicates | NLL               | none     | tokens          |        |
+| best_of_n        | 1 for a group's first best   | NLL               | none     | tokens          |        |
+| sft              | 1 for every demonstration    | NLL               | none     | tokens          |        |
 
 A user adds a row with `register_algorithm`, in a module that the recipe names under `modules:`
 (examples/own-algorithm). Sources and differences from what was published: docs/algorithms.md.

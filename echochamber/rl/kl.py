@@ -3,15 +3,15 @@
 The expected gradient of each combination, over samples of the policy (proved by enumeration in
 tests/rl/test_enumeration.py):
 
-| estimator | place  | expected gradient                                                                      |
-|-----------|--------|----------------------------------------------------------------------------------------|
-| k1        | reward | that of KL(pi || ref) over whole completions: exact                                    |
-| exact     | both   | the same with less noise: each token's KL in the loss, the later tokens' in the reward |
-| k2, exact | loss   | that of each token's KL at the states visited; its effect on later states is left out  |
-| k3        | loss   | that of KL(ref || pi) at the states visited: the other direction                       |
-| k1        | loss   | zero: noise, and no penalty                                                            |
-| k2, k3    | reward | of neither direction: the estimator's own dependence on pi is left out                 |
-| exact     | reward | the effect on later states alone                                                       |
+| estimator | place  | expected gradient                                                             |
+|-----------|--------|-------------------------------------------------------------------------------|
+| k1        | reward | that of KL(pi || ref) over whole completions: exact                           |
+| exact     | both   | the same with less noise: tokens' KL in the loss, later tokens' in the reward |
+| k2, exact | loss   | that of each token's KL at the states visited; later states are left out      |
+| k3        | loss   | that of KL(ref || pi) at the states visited: the other direction              |
+| k1        | loss   | zero: noise, and no penalty                                                   |
+| k2, k3    | reward | of neither direction: the estimator's own dependence on pi is left out        |
+| exact     | reward | the effect on later states alone                                              |
 """
 
 from typing import Literal

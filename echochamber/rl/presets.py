@@ -12,11 +12,18 @@ from typing import Any
 from ..core.errors import UserError
 
 _PAPER: dict[str, Any] = {
-    "prompts_per_step": 64, "samples_per_prompt": 8, "minibatch_samples": 64, "steps": 1160, "temperature": 0.7, "max_new_tokens": 1024,
+    "prompts_per_step": 64,
+    "samples_per_prompt": 8,
+    "minibatch_samples": 64,
+    "steps": 1160,
+    "temperature": 0.7,
+    "max_new_tokens": 1024,
     "optimizer": {"name": "adamw", "lr": 1e-6, "betas": [0.9, 0.95], "weight_decay": 0.0, "clip_norm": 1.0},
     # Ten passes over GSM8K in whole batches: 116 steps each; warm-up 3% of them.
-    "warmup_steps": 35, "lr_floor": 0.1, "checkpoints": {"grid": "paper", "count": 15},
-}  # fmt: skip
+    "warmup_steps": 35,
+    "lr_floor": 0.1,
+    "checkpoints": {"grid": "paper", "count": 15},
+}
 _PAPER_PPO = _PAPER | {
     "algorithm": "ppo",
     "kl": {"coef": 1e-3, "estimator": "k1", "place": "reward"},
@@ -33,26 +40,53 @@ _PAPER_GRPO = _PAPER | {
     "kl": {"coef": 1e-3, "estimator": "k3", "place": "loss", "allow_biased": True},
 }
 _NANO: dict[str, Any] = {
-    "prompts_per_step": 32, "samples_per_prompt": 8, "minibatch_samples": 128, "temperature": 1.0, "max_new_tokens": 128, "steps": 60,
-    "optimizer": {"name": "adamw", "lr": 4e-4, "betas": [0.9, 0.99], "weight_decay": 0.0}, "warmup_steps": 4, "lr_floor": 0.5,
-}  # fmt: skip
+    "prompts_per_step": 32,
+    "samples_per_prompt": 8,
+    "minibatch_samples": 128,
+    "temperature": 1.0,
+    "max_new_tokens": 128,
+    "steps": 60,
+    "optimizer": {"name": "adamw", "lr": 4e-4, "betas": [0.9, 0.99], "weight_decay": 0.0},
+    "warmup_steps": 4,
+    "lr_floor": 0.5,
+}
 _NANO_EI = _NANO | {
     # As many samples as 60 steps of 32 x 8, in three rounds.
-    "prompts_per_step": 640, "steps": 3, "passes": 2, "schedule": "step", "restart": True, "lr_floor": 0.1,
-}  # fmt: skip
+    "prompts_per_step": 640,
+    "steps": 3,
+    "passes": 2,
+    "schedule": "step",
+    "restart": True,
+    "lr_floor": 0.1,
+}
 
 RL_PRESETS: dict[str, dict[str, Any]] = {
     "paper-ppo": _PAPER_PPO,
-    "paper-ppo-released": _PAPER_PPO | {"critic": _PAPER_PPO["critic"] | {"optimizer": {"lr": 1e-6, "weight_decay": 0.0}}},
+    "paper-ppo-released": _PAPER_PPO
+    | {"critic": _PAPER_PPO["critic"] | {"optimizer": {"lr": 1e-6, "weight_decay": 0.0}}},
     "paper-grpo": _PAPER_GRPO,
     "paper-grpo-released": _PAPER_GRPO | {"kl": {"coef": 0.0}},
     "paper-reinforce": _PAPER_PPO | {"algorithm": "reinforce", "loss": {"whiten": True, "average": "tokens"}},
     "paper-ei": {
-        "algorithm": "expert_iteration", "prompts_per_step": 7473, "samples_per_prompt": 64, "steps": 3, "restart": True, "passes": 2,
-        "minibatch_samples": 256, "temperature": 1.0, "top_p": 0.95, "max_new_tokens": 1024, "schedule": "step",
-        "optimizer": {"name": "adamw", "lr": 1e-4, "betas": [0.9, 0.95], "weight_decay": 0.0}, "lr_floor": 0.1,
+        "algorithm": "expert_iteration",
+        "prompts_per_step": 7473,
+        "samples_per_prompt": 64,
+        "steps": 3,
+        "restart": True,
+        "passes": 2,
+        "minibatch_samples": 256,
+        "temperature": 1.0,
+        "top_p": 0.95,
+        "max_new_tokens": 1024,
+        "schedule": "step",
+        "optimizer": {"name": "adamw", "lr": 1e-4, "betas": [0.9, 0.95], "weight_decay": 0.0},
+        "lr_floor": 0.1,
     },
-    "nano-ppo": _NANO | {"algorithm": "ppo", "critic": {"optimizer": {"name": "muon", "lr": 3e-3, "muon_lr": 0.01, "weight_decay": 0.0}}},
+    "nano-ppo": _NANO
+    | {
+        "algorithm": "ppo",
+        "critic": {"optimizer": {"name": "muon", "lr": 3e-3, "muon_lr": 0.01, "weight_decay": 0.0}},
+    },
     "nano-grpo": _NANO | {"algorithm": "grpo"},
     "nano-dr-grpo": _NANO | {"algorithm": "dr_grpo"},
     "nano-dapo": _NANO | {"algorithm": "dapo", "sampling_rounds": 2, "overlong_buffer": 32},
@@ -61,7 +95,7 @@ RL_PRESETS: dict[str, dict[str, Any]] = {
     "nano-reinforce": _NANO | {"algorithm": "reinforce"},
     "nano-ei": _NANO_EI | {"algorithm": "expert_iteration"},
     "nano-best-of-n": _NANO_EI | {"algorithm": "best_of_n", "prompts_per_step": 1920, "steps": 1},
-}  # fmt: skip
+}
 
 
 def rl_preset(name: str, where: str) -> dict[str, Any]:

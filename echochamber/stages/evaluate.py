@@ -169,7 +169,7 @@ def check_problems(name: str, problems: Sequence[Problem]) -> None:
 def _engines(
     config: EvaluateConfig, target: Target, problems: Sequence[Problem], folder: Path, runtime: Runtime
 ) -> list[tuple[Engine, list[int]]]:
-    """(engine, sample numbers) of one checkpoint: greedy, then sampling. The rows of a batch fit into memory."""
+    """(engine, sample numbers) of one checkpoint: greedy, then sampling, in batches that fit into memory."""
     model, tokenizer = load_checkpoint(target.folder, runtime.device)
     prompts = tokenizer.encode_batch([problem.question + config.prompt_suffix for problem in problems])
     max_rows = sampling_that_fits(config.sampling(0), model.config, prompts, folder, runtime).max_rows

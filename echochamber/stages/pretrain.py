@@ -76,7 +76,7 @@ def pretrain(
     folder: Path,
     runtime: Runtime,
 ) -> None:
-    """Train from random weights on the shards; writes `checkpoints/step_N`, `metrics.jsonl`, `timing.jsonl`."""
+    """Train from random weights; writes `checkpoints/step_N`, `metrics.jsonl` and `timing.jsonl`."""
     ranks, shards, tokenizer = runtime.ranks, TokenShards(shards_folder), load_tokenizer(tokenizer_folder)
     total, sequences = _steps(config, shards)
     model = new_model(config, tokenizer.vocab_size, seed).to(runtime.device)

@@ -14,7 +14,7 @@ MOVED = 1.0
 
 
 def forced_rows(records: pl.LazyFrame) -> Iterator[dict[str, Any]]:
-    """Per set and forced format: accuracy, share of completions that kept to the format, accuracy of those."""
+    """Per set and forced format: accuracy, share that kept to the format, accuracy of those that did."""
     kept = pl.col("format") == pl.col("forced_format")
     right = pl.col("correct")
     wanted = records.filter(pl.col("outcome") != "infrastructure")

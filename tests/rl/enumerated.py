@@ -33,8 +33,15 @@ REWARDS = {(2, EOS): 1.0, (1, 1): 0.4, (2, 1): 1.0, (EOS,): 0.2}
 def small_model(seed: int) -> Transformer:
     """One layer over three tokens."""
     config = ModelConfig(
-        vocab_size=3, hidden_size=8, intermediate_size=8, num_layers=1, num_heads=2, num_kv_heads=1, max_positions=8, init_std=0.7,
-    )  # fmt: skip
+        vocab_size=3,
+        hidden_size=8,
+        intermediate_size=8,
+        num_layers=1,
+        num_heads=2,
+        num_kv_heads=1,
+        max_positions=8,
+        init_std=0.7,
+    )
     model = Transformer(config)
     model.init_weights(torch.Generator().manual_seed(seed))
     return model
@@ -145,7 +152,7 @@ def kl_gradient(model: Transformer, reference: Transformer) -> Tensor:
 
 
 def visited_kl_gradient(model: Transformer, reference: Transformer, forward: bool = False) -> Tensor:
-    """Gradient of the KL of each next-token distribution, summed over the states that the policy visits now, those held fixed."""
+    """Gradient of the KL of each next-token distribution, summed over the states visited, which are held fixed."""
     weights = sequence_logps(model).detach().exp()
     total = torch.zeros(())
     for weight, rows, ref_rows in zip(weights, all_steps(model), all_steps(reference), strict=True):

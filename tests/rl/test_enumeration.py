@@ -60,7 +60,7 @@ def test_unbiased_rows_push_along_the_exact_policy_gradient(algorithm, factor, s
 
 
 def _by_hand(advantage, per_sequence):
-    """-E[mean over a group of advantage x log-probability], with log-probabilities weighed by `per_sequence`."""
+    """-E[mean over a group of advantage x log-probability], each weighed by `per_sequence`."""
     policy = learner_for(_config("grpo")).policy
     logps = sequence_logps(policy)
     p, total = logps.detach().exp(), torch.zeros(())

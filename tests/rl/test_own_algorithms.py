@@ -40,7 +40,7 @@ def _config(algorithm, group):
 
 
 def _truncated_likelihood_gradient(model, order):
-    """Gradient of -sum_{k=1}^order (1 - p)^k / k, which is log p for order to infinity (the paper's expansion)."""
+    """Gradient of -sum_{k=1}^order (1 - p)^k / k, the paper's expansion of log p."""
     rewarded = torch.tensor([s in SUCCESSES for s in SEQUENCES])
     failure = 1 - sequence_logps(model).exp()[rewarded].sum()
     return gradient(model, -sum(failure**k / k for k in range(1, order + 1)))

@@ -30,9 +30,17 @@ PROBLEMS = [
     for i in range(6)
 ]
 CONFIG = RLConfig(
-    reward="random", steps=5, prompts_per_step=3, samples_per_prompt=4, max_new_tokens=10, rollouts_kept=4,
-    kl={"coef": 0.01, "estimator": "k2", "place": "loss"}, minibatch_samples=6, checkpoints={"count": 3}, optimizer={"lr": 1e-2},
-)  # fmt: skip
+    reward="random",
+    steps=5,
+    prompts_per_step=3,
+    samples_per_prompt=4,
+    max_new_tokens=10,
+    rollouts_kept=4,
+    kl={"coef": 0.01, "estimator": "k2", "place": "loss"},
+    minibatch_samples=6,
+    checkpoints={"count": 3},
+    optimizer={"lr": 1e-2},
+)
 
 
 @pytest.fixture
@@ -98,7 +106,7 @@ ARMS = {
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_every_kind_of_arm_continues_to_the_same_bytes(base, tmp_path, monkeypatch, arm):
-    """Critic and its optimizer, the adapted coefficient, several passes and fresh starts survive a cut by Ctrl-C."""
+    """Critic, its optimizer, the adapted coefficient, several passes and fresh starts survive Ctrl-C."""
     config = RLConfig.model_validate(CONFIG.model_dump() | {"algorithm": arm, "kl": {}} | ARMS[arm])
     whole = _run(base, tmp_path / "whole", config=config)
     # A process that was started in the background ignores the signal until told otherwise.
@@ -139,9 +147,16 @@ def test_fine_tuning_on_given_completions_makes_them_likely(base, tmp_path):
     path = tmp_path / "given.jsonl"
     write_jsonl(path, rows)
     config = RLConfig(
-        algorithm="sft", completions=str(path), steps=20, prompts_per_step=6, samples_per_prompt=1, max_new_tokens=60,
-        optimizer={"lr": 1e-2}, checkpoints={"count": 1}, rollouts_kept=2,
-    )  # fmt: skip
+        algorithm="sft",
+        completions=str(path),
+        steps=20,
+        prompts_per_step=6,
+        samples_per_prompt=1,
+        max_new_tokens=60,
+        optimizer={"lr": 1e-2},
+        checkpoints={"count": 1},
+        rollouts_kept=2,
+    )
     (tmp_path / "sft").mkdir()
     rl_stage.rl(config, 0, base, [], tmp_path / "sft", start_runtime(RuntimeConfig(threads=1, compile="off")))
     metrics = read_metrics(tmp_path / "sft" / "metrics.jsonl")

@@ -8,9 +8,14 @@ from echochamber.rl.config import RLConfig
 from echochamber.rl.training_monitor import PATIENCE, TrainingMonitor
 
 WELL = {
-    "reward/mean": 0.5, "accuracy": 0.5, "policy/kl": 0.1, "completion/truncated": 0.0, "completion/length_mean": 50.0,
-    "grader/infrastructure": 0, "num_completions": 256,
-}  # fmt: skip
+    "reward/mean": 0.5,
+    "accuracy": 0.5,
+    "policy/kl": 0.1,
+    "completion/truncated": 0.0,
+    "completion/length_mean": 50.0,
+    "grader/infrastructure": 0,
+    "num_completions": 256,
+}
 
 
 @pytest.mark.parametrize(

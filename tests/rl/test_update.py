@@ -1,4 +1,4 @@
-"""The update itself: splits change nothing, a policy that stood still has ratio 1, odd completions do no harm."""
+"""The update: splits change nothing, an unchanged policy has ratio 1, odd completions do no harm."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def _config(algorithm, **settings):
 
 
 def _rollouts(num_problems=8, group=8, seed=0, rewards=(0.0, 1.0)):
-    """Random completions over {EOS, a, b} of 1 to 5 tokens, with the log-probabilities of nobody in particular."""
+    """Random completions over {EOS, a, b} of 1 to 5 tokens, with random log-probabilities."""
     stream = np.random.default_rng(seed)
     made = []
     for number in range(num_problems):
@@ -139,8 +139,11 @@ def test_without_an_update_every_ratio_is_one(tokenizer, temperature, algorithm)
     problems = [Problem(str(i), f"Mia has {i} boxes of 3 pens.", "1") for i in range(4)]
     prompts = engine.encode([p.question for p in problems])
     groups = list(engine.sample(prompts, stream_keys(problems, range(4), 0, 1)))
-    rollouts = [Rollout(p, g, tuple(ids), c, Verdict("other", None, "wrong"), 0.0)
-                for p, ids, group in zip(problems, prompts, groups, strict=True) for g, c in enumerate(group)]  # fmt: skip
+    rollouts = [
+        Rollout(p, g, tuple(ids), c, Verdict("other", None, "wrong"), 0.0)
+        for p, ids, group in zip(problems, prompts, groups, strict=True)
+        for g, c in enumerate(group)
+    ]
     now = all_logprobs(model, rollouts, temperature, 4096, quiet)
     ratio = algorithm_row(algorithm).ratio
     for rollout, logprobs in zip(rollouts, now, strict=True):
@@ -239,19 +242,31 @@ def test_overlong_completions_are_paid_less():
 
 @pytest.mark.parametrize("trunk", ["own", "shared"])
 def test_the_critic_learns_the_value_of_each_state(trunk, tmp_path, tokenizer):  # noqa: F811
-    """Reward 1 for one prompt, 0 for another: values part, and only a shared trunk moves the policy's with them."""
+    """Reward 1 for one prompt, 0 for another: values diverge, and only a shared trunk moves the policy."""
     from echochamber.model.checkpoint import save_checkpoint
     from echochamber.rl.learner import start_learner
 
     save_checkpoint(tmp_path / "base", tiny_model("llama"), tokenizer)
     config = RLConfig(
-        algorithm="ppo", samples_per_prompt=1, max_new_tokens=4, optimizer={"lr": 1e-2 if trunk == "shared" else 0.0},
+        algorithm="ppo",
+        samples_per_prompt=1,
+        max_new_tokens=4,
+        optimizer={"lr": 1e-2 if trunk == "shared" else 0.0},
         critic={"trunk": trunk, "optimizer": {"lr": 1e-2}, "value_clip": None, "coef": 1.0, "lam": 1.0},
-    )  # fmt: skip
+    )
     quiet = start_runtime(RuntimeConfig(dtype="float32", compile="off", threads=1))
     learner, _ = start_learner(config, tmp_path / "base", quiet)
-    rollouts = [Rollout(Problem(str(i), "", "1"), 0, (40 + i, 50), Completion("", (60, 61, 0), (-5.0,) * 3, False),
-                        Verdict("other", None, "wrong"), float(i)) for i in range(2)]  # fmt: skip
+    rollouts = [
+        Rollout(
+            Problem(str(i), "", "1"),
+            0,
+            (40 + i, 50),
+            Completion("", (60, 61, 0), (-5.0,) * 3, False),
+            Verdict("other", None, "wrong"),
+            float(i),
+        )
+        for i in range(2)
+    ]
     collection = Collection(rollouts, 1)
     losses = []
     for step in range(30):

@@ -1,4 +1,4 @@
-"""The probe: openings are given, log-probabilities are the model's own, a cut probe ends in the same bytes."""
+"""The probe: openings are forced, log-probabilities are the model's, a cut probe ends in the same bytes."""
 
 import json
 
@@ -141,9 +141,15 @@ def test_summary_has_each_kind_with_intervals(out):
 
 def test_summaries_by_hand():
     forced = pl.LazyFrame(
-        {"problem_set": ["a"] * 4, "problem_id": ["p", "p", "q", "q"], "forced_format": ["omi1"] * 4, "outcome": ["wrong"] * 4,
-         "format": ["omi1", "omi1", "omi1", "other"], "correct": [True, False, True, True]}
-    )  # fmt: skip
+        {
+            "problem_set": ["a"] * 4,
+            "problem_id": ["p", "p", "q", "q"],
+            "forced_format": ["omi1"] * 4,
+            "outcome": ["wrong"] * 4,
+            "format": ["omi1", "omi1", "omi1", "other"],
+            "correct": [True, False, True, True],
+        }
+    )
     (row,) = forced_rows(forced)
     assert (row["accuracy"], row["kept"], row["accuracy_kept"]) == pytest.approx((3 / 4, 3 / 4, 2 / 3))
     assert row["intervals"]["accuracy"][0] <= 0.75 <= row["intervals"]["accuracy"][1]
@@ -159,9 +165,17 @@ def test_summaries_by_hand():
     (row,) = sweep_rows(swept)
     assert (row["temperature"], row["accuracy"]) == (0.3, 0.75)
     likely = pl.LazyFrame(
-        {"problem_set": ["a"] * 2, "writer": ["checkpoint"] * 2, "problem_id": ["p", "q"], "num_tokens": [2, 4], "logprob": [-1.0, -2.0],
-         "logprob_reference": [-5.0, -2.0], "logprobs": [[-0.5, -0.5], [-0.5] * 4], "logprobs_reference": [[-4.5, -0.5], [-0.5] * 4]}
-    )  # fmt: skip
+        {
+            "problem_set": ["a"] * 2,
+            "writer": ["checkpoint"] * 2,
+            "problem_id": ["p", "q"],
+            "num_tokens": [2, 4],
+            "logprob": [-1.0, -2.0],
+            "logprob_reference": [-5.0, -2.0],
+            "logprobs": [[-0.5, -0.5], [-0.5] * 4],
+            "logprobs_reference": [[-4.5, -0.5], [-0.5] * 4],
+        }
+    )
     (row,) = likelihood_rows(likely)
     assert (row["logprob"], row["difference"], row["moved"]) == pytest.approx((-1.5, 2.0, 0.25))
     assert row["logprob_per_token"] == pytest.approx(-0.5)

@@ -1,4 +1,4 @@
-"""Split weights (FSDP2) on two gloo ranks: the same training, state for any number of ranks, one HF folder."""
+"""Split weights (FSDP2) on two gloo ranks: the same training, state for any number of ranks, one folder."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,8 @@ def test_the_loss_curve_is_that_of_one_process(runs):
 
 
 def test_muon_sees_whole_matrices(runs):
-    # Two steps: the second loss is that of weights which Muon has changed. Rows orthogonalised apart would be far off.
+    # Two steps: the second loss is that of weights which Muon has changed. Rows that were orthogonalised
+    # apart would be far off.
     np.testing.assert_allclose(_losses(runs / "sharded-muon"), _losses(runs / "one-muon"), atol=1e-3, rtol=0)
 
 
