@@ -152,7 +152,7 @@ def kl_gradient(model: Transformer, reference: Transformer) -> Tensor:
 
 
 def visited_kl_gradient(model: Transformer, reference: Transformer, forward: bool = False) -> Tensor:
-    """Gradient of the KL of each next-token distribution, summed over the states visited, which are held fixed."""
+    """Gradient of the KL of each next-token distribution, summed over the states visited; these are fixed."""
     weights = sequence_logps(model).detach().exp()
     total = torch.zeros(())
     for weight, rows, ref_rows in zip(weights, all_steps(model), all_steps(reference), strict=True):
