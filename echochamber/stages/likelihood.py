@@ -77,7 +77,7 @@ class Scoring:
                 or its_tokenizer.vocab_size != tokenizer.vocab_size
             ):
                 raise UserError(
-                    f"{reference}: its tokenizer differs from the checkpoint's, so their log-probabilities "
+                    f"{reference}: has another tokenizer than the checkpoint, so their log-probabilities "
                     "cannot be compared token by token"
                 )
         return cls(model, other, tokenizer, runtime, grader, temperature, prompt_suffix, max_new_tokens)
