@@ -137,7 +137,8 @@ def certainty_sentences(known: Certainty, formats: Formats) -> str:
         if len(set(known.winners)) == 1
         else f"The winning formats differ: {seed_winners(known.winners)}."
     )
-    spread = f"The winner’s share after RL ranges from {percent(min(known.shares))} to {percent(max(known.shares))}."
+    least, most = percent(min(known.shares)), percent(max(known.shares))
+    spread = f"The winner’s share after RL is {least if least == most else f'{least} to {most}'}."
     few = " With so few seeds the intervals are wide and rare outcomes go unseen."
     text = f"There are {len(known.winners)} pretraining seeds. {agreed} {spread}"
     return text + few if len(known.winners) < FEW_SEEDS else text

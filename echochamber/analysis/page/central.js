@@ -215,7 +215,7 @@ class Central {
 
   drawPass(svg, panel) {
     const k = this.k();
-    const y = this.frame(svg, panel, "Accuracy of the model: pass@1, pass@k and maj@k");
+    const y = this.frame(svg, panel, this.box.narrow ? "pass@1, pass@k and maj@k" : "Accuracy of the model: pass@1, pass@k and maj@k");
     const labels = [];
     if (!this.checkpointSteps().length) svg.append(node("text", { class: "tick", x: (this.box.left + this.box.right) / 2, y: (panel.top + panel.bottom) / 2 - 8, "text-anchor": "middle" }, "no checkpoint is evaluated yet"));
     for (const line of Number(k) > 1 ? PASS_LINES : PASS_LINES.slice(0, 1)) {

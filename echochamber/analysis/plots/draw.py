@@ -30,7 +30,9 @@ def draw_null(
         )
 
 
-def draw_bands(axes: Axes, rows: Sequence[JsonObject], formats: Sequence[str]) -> None:
+def draw_bands(
+    axes: Axes, rows: Sequence[JsonObject], formats: Sequence[str], own: Sequence[str] = ()
+) -> None:
     """Stacked shares with hatches and names on the bands."""
     steps = [row["step"] for row in rows]
     below = [0.0] * len(rows)
@@ -41,8 +43,8 @@ def draw_bands(axes: Axes, rows: Sequence[JsonObject], formats: Sequence[str]) -
             steps,
             below,
             above,
-            facecolor=pen(name).colour,
-            hatch=pen(name).hatch,
+            facecolor=pen(name, own).colour,
+            hatch=pen(name, own).hatch,
             edgecolor="white",
             linewidth=0.4,
         )

@@ -32,15 +32,16 @@ def dynamics(
     formats: Sequence[str],
     k: str,
     null: tuple[Sequence[int], Mapping[str, Sequence[float]]] | None = None,
+    own: Sequence[str] = (),
 ) -> Figure:
     """The paper's Figures 2, 4 and 7: shares, accuracy per format, pass rates over RL steps, one arm.
 
-    `null`: steps and shares per format of the bandit, drawn over the bands.
+    `null`: steps and shares per format of the bandit, drawn over the bands. `own`: the study’s own formats.
     """
     rows = checkpoints(runs, chosen)
     figure, (shares, accuracy, passed) = sheet(COLUMN, 4.6, rows=3, sharex=True)
     with mpl.rc_context(SETTINGS):
-        draw_bands(shares, rows, formats)
+        draw_bands(shares, rows, formats, own)
         if null is not None:
             draw_null(shares, *null, base=rows[0] if rows and rows[0]["step"] == 0 else None)
         for name in formats:
@@ -49,9 +50,9 @@ def dynamics(
                 accuracy,
                 often,
                 ("formats", name, "accuracy"),
-                pen(name).colour,
-                pen(name).dash,
-                pen(name).marker,
+                pen(name, own).colour,
+                pen(name, own).dash,
+                pen(name, own).marker,
                 name,
             )
         draw_pass(passed, rows, k)
@@ -72,7 +73,11 @@ def dynamics(
 
 
 def arms(
-    groups: Mapping[str, Sequence[Run]], chosen: tuple[str, str], formats: Sequence[str], k: str
+    groups: Mapping[str, Sequence[Run]],
+    chosen: tuple[str, str],
+    formats: Sequence[str],
+    k: str,
+    own: Sequence[str] = (),
 ) -> Figure:
     """The paper's Figures 3, 4, 7, 14 and 20: arms side by side (KL weights, copies, sizes, algorithms)."""
     figure, cells = sheet(
@@ -82,7 +87,7 @@ def arms(
         for i, (label, runs) in enumerate(groups.items()):
             rows = checkpoints(runs, chosen)
             top, bottom = cells[i], cells[len(groups) + i]
-            draw_bands(top, rows, formats)
+            draw_bands(top, rows, formats, own)
             draw_pass(bottom, rows, k)
             top.set_title(label)
             for axes, name in ((top, "share"), (bottom, "right")):

@@ -30,7 +30,7 @@ class Pen:
     hatch: str
 
 
-# Lightness rises along the list, so that greyscale keeps the order.
+# Lightness rises along the shipped six, so that greyscale keeps their order.
 PENS = (
     Pen("#1f4e89", "-", "o", ""),
     Pen("#d9822b", "--", "s", "//"),
@@ -38,13 +38,21 @@ PENS = (
     Pen("#8e4585", ":", "D", "xx"),
     Pen("#8d7b2b", "-", "v", "\\\\"),
     Pen("#b0aca6", "--", "x", "++"),
+    Pen("#6a5fc1", "-.", "P", "oo"),
+    Pen("#b5483c", ":", "X", "**"),
+    Pen("#2f8596", "-", "<", "||"),
+    Pen("#7f9a3f", "--", ">", "--"),
+    Pen("#b07a4a", "-.", "*", "OO"),
+    Pen("#a56fc4", ":", "p", "//.."),
 )
 
 
-def pen(name: str) -> Pen:
-    """The shipped formats have fixed pens; other names take the next by their letters."""
-    place = FORMAT_NAMES.index(name) if name in FORMAT_NAMES else sum(map(ord, name))
-    return PENS[place % len(PENS)]
+def pen(name: str, own: Sequence[str] = ()) -> Pen:
+    """The shipped formats have the first pens; `own` formats have the rest, in order of registration."""
+    if name in FORMAT_NAMES:
+        return PENS[FORMAT_NAMES.index(name)]
+    place = own.index(name) if name in own else 0
+    return PENS[len(FORMAT_NAMES) + place % (len(PENS) - len(FORMAT_NAMES))]
 
 
 def sheet(

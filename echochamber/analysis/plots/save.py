@@ -62,6 +62,7 @@ def study_figures(study: Study) -> Iterator[Named]:
     if not sets:
         return
     formats, k = written_formats(runs), shared_k([row for run in runs for row in ends(run, sets[0]) if row])
+    own = list(study.own_formats)
     groups = load_groups(study, runs, sets[0])
     complete: list[Run] = []
     for group in groups:
@@ -69,15 +70,17 @@ def study_figures(study: Study) -> Iterator[Named]:
         complete += members
         label = "-".join(part for part in group.parts if part)
         null = null_of(study, members, formats)
-        yield f"dynamics-{label}", figures.dynamics(members, sets[0], formats, k, null)
+        yield f"dynamics-{label}", figures.dynamics(members, sets[0], formats, k, null, own)
         for name, figure in _group_figures(group, members, sets[0]):
             yield f"{name}-{label}", figure
     if len(groups) > 1:
         yield from dose_figures(study, runs, sets[0], k)
-        yield from side_by_side(complete, sets[0], formats, k)
+        yield from side_by_side(complete, sets[0], formats, k, own)
 
 
-def side_by_side(runs: list[Run], chosen: tuple[str, str], formats: list[str], k: str) -> Iterator[Named]:
+def side_by_side(
+    runs: list[Run], chosen: tuple[str, str], formats: list[str], k: str, own: Sequence[str]
+) -> Iterator[Named]:
     """What differs in one thing alone: the arms of one base, the mixtures of one arm, the sizes of one mixture."""
     parts = ("mixture", "size", "arm")
     for i, varied in enumerate(("mixtures", "sizes", "arms")):
@@ -89,7 +92,7 @@ def side_by_side(runs: list[Run], chosen: tuple[str, str], formats: list[str], k
             found = list(members.items())
             for start in range(0, len(found) if len(found) > 1 else 0, MOST_ARMS):
                 name = f"{varied}-{rest}" + (f"-{start // MOST_ARMS + 1}" if len(found) > MOST_ARMS else "")
-                yield name, figures.arms(dict(found[start : start + MOST_ARMS]), chosen, formats, k)
+                yield name, figures.arms(dict(found[start : start + MOST_ARMS]), chosen, formats, k, own)
 
 
 def _group_figures(group: RunGroup, runs: Sequence[Run], chosen: tuple[str, str]) -> Iterator[Named]:
