@@ -75,7 +75,7 @@ def packing_rates(tokens: int, workers: int) -> None:
         start = time.perf_counter()
         plan = plan_mixture(mixture, world, 0, tokenizer.encode_batch, executor=executor)
         planned = time.perf_counter()
-        write_shards(plan, tokenizer.encode_batch, tokenizer.eos_id, tokenizer.vocab_size, Path(folder))
+        write_shards(plan, tokenizer.eos_id, tokenizer.vocab_size, Path(folder))
         written = time.perf_counter()
         shards = TokenShards(Path(folder))
         for step in range(200):
@@ -97,7 +97,7 @@ def real_rows_rate(path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         plan = plan_mixture(mixture, WorldConfig(), 0, tokenizer.encode_batch)
-        write_shards(plan, tokenizer.encode_batch, tokenizer.eos_id, tokenizer.vocab_size, Path(folder))
+        write_shards(plan, tokenizer.eos_id, tokenizer.vocab_size, Path(folder))
     print(
         f"{path.name}: {plan.num_tokens:,} tokens at {plan.num_tokens / (time.perf_counter() - start) / 1e6:.2f} M tokens/s, reading included"
     )

@@ -104,9 +104,11 @@ class Store:
         seeds: Mapping[str, int] | None = None,
         patience: float = 0.0,
     ) -> Path:
-        """The artifact's folder; where there is none yet, `write(partial)` fills one under a lock and a rename publishes it.
+        """The artifact's folder, built first where there is none.
 
-        `patience` is how many seconds to wait for another process that holds the lock; what that process published is taken.
+        `write(partial)` fills a folder under a lock, and one rename publishes it.
+
+        `patience`: seconds to wait for another process that holds the lock; what it publishes is taken.
         On an error or a kill the partial folder stays, with its resume state, for the next run.
         """
         if self.has(spec):
@@ -193,7 +195,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file that somebody else may have written and that must hold a mapping; `UserError` names what is wrong."""
+    """The mapping in a JSON file that somebody else may have written; `UserError` names what is wrong."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -99,7 +99,7 @@ def say(message: str) -> None:
 
 @contextmanager
 def reported_to(path: Path) -> Iterator[None]:
-    """Bars of this process write how far they are to `path` (label, done, total, rate, note) and show nothing."""
+    """Bars of this process show nothing; they write label, done, total, rate and note to `path`."""
     before, _Report.path = _Report.path, path
     try:
         yield

@@ -1,12 +1,10 @@
 """The columns of `records.parquet` and `rollouts.parquet`: one row per completion, graded."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from .errors import UserError
 from .types import Problem, Verdict
 
 SCHEMA_VERSION = 1
@@ -69,15 +67,3 @@ def records_frame(rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
     rows = list(rows)
     styles = sorted({name for row in rows for name in row if name.startswith("style_")})
     return pl.DataFrame(rows, schema=RECORD_SCHEMA | dict.fromkeys(styles, pl.String), orient="row")
-
-
-def read_records(path: Path) -> pl.DataFrame:
-    """A records file; `UserError` that names the file when it is missing, torn or lacks a column."""
-    try:
-        frame = pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise UserError(f"{path}: is not a readable Parquet file ({str(error).splitlines()[0]})") from None
-    missing = [name for name in RECORD_SCHEMA if name not in frame.columns]
-    if missing:
-        raise UserError(f"{path}: column {missing[0]!r} is missing; found {', '.join(frame.columns)}")
-    return frame

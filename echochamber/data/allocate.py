@@ -6,7 +6,7 @@ import numpy as np
 
 from ..core.errors import UserError
 from ..core.random import generator
-from .pool import Pool
+from .document_pool import DocumentPool
 from .source_config import MixtureConfig, SourceConfig
 
 DEFAULT_DOCUMENTS = 20_000
@@ -15,7 +15,7 @@ _SAMPLE = 1024
 """Documents by which mean lengths are estimated."""
 
 
-def own_size(config: SourceConfig, pool: Pool) -> int | None:
+def own_size(config: SourceConfig, pool: DocumentPool) -> int | None:
     """Documents of one copy where the source says it itself."""
     if config.documents is not None:
         found = pool.grow_to(config.documents)
@@ -30,19 +30,19 @@ def own_size(config: SourceConfig, pool: Pool) -> int | None:
     return None
 
 
-def copy_sizes(configs: list[SourceConfig], pools: list[Pool], mixture: MixtureConfig) -> list[int]:
+def copy_sizes(configs: list[SourceConfig], pools: list[DocumentPool], mixture: MixtureConfig) -> list[int]:
     """Documents in one copy of each source with `copies`; 0 for the others."""
     sizes = [
         own_size(config, pool) if config.share is None else 0
         for config, pool in zip(configs, pools, strict=True)
     ]
-    open_places = [place for place, size in enumerate(sizes) if size is None]
-    if not open_places:
+    open_indices = [index for index, size in enumerate(sizes) if size is None]
+    if not open_indices:
         return [size or 0 for size in sizes]
     if mixture.budget_tokens is None:
         common = DEFAULT_DOCUMENTS
-        for place in open_places:
-            pools[place].grow_to(common)
+        for index in open_indices:
+            pools[index].grow_to(common)
     else:
         free = 1.0 - sum(config.share or 0.0 for config in configs)
         fixed = sum(
@@ -51,12 +51,12 @@ def copy_sizes(configs: list[SourceConfig], pools: list[Pool], mixture: MixtureC
             if size
         )
         common = _common_size(
-            [(configs[p].wanted_copies, pools[p]) for p in open_places], free * mixture.budget_tokens - fixed
+            [(configs[p].wanted_copies, pools[p]) for p in open_indices], free * mixture.budget_tokens - fixed
         )
     return [common if size is None else size for size in sizes]
 
 
-def _common_size(sources: list[tuple[float, Pool]], tokens: float) -> int:
+def _common_size(sources: list[tuple[float, DocumentPool]], tokens: float) -> int:
     """The largest number of documents per copy whose copies together fit into `tokens`."""
     for _, pool in sources:
         pool.grow_to(_SAMPLE)
@@ -64,7 +64,8 @@ def _common_size(sources: list[tuple[float, Pool]], tokens: float) -> int:
     guess = int(1.03 * tokens / per_document) + 64
     if tokens < per_document:
         raise UserError(
-            f"mixture: budget_tokens leaves {max(0, int(tokens)):,} tokens for sources that need {int(per_document):,} for one document each; raise it"
+            f"mixture: budget_tokens leaves {max(0, int(tokens)):,} tokens for sources that need "
+            f"{int(per_document):,} for one document each; raise it"
         )
     for _, pool in sources:
         pool.grow_to(guess)
@@ -86,31 +87,31 @@ def sum_lengths(lengths: Any, picks: np.ndarray) -> int:
 
 
 def share_targets(
-    configs: list[SourceConfig], pools: list[Pool], chosen: list[np.ndarray], mixture: MixtureConfig
+    configs: list[SourceConfig], pools: list[DocumentPool], chosen: list[np.ndarray], mixture: MixtureConfig
 ) -> list[int]:
     """What each source with a share is asked for in its unit; tokens of the others."""
     asked = [sum_lengths(pool.lengths, picks) for pool, picks in zip(pools, chosen, strict=True)]
-    places = [place for place, config in enumerate(configs) if config.share is not None]
-    if not places:
+    indices = [index for index, config in enumerate(configs) if config.share is not None]
+    if not indices:
         return asked
-    shares = sum(configs[place].share or 0.0 for place in places)
-    if configs[places[0]].unit == "documents":
-        total = _total_documents(configs, pools, chosen, mixture, places, shares)
+    shares = sum(configs[index].share or 0.0 for index in indices)
+    if configs[indices[0]].unit == "documents":
+        total = _total_documents(configs, pools, chosen, mixture, indices, shares)
     elif mixture.budget_tokens is not None:
         total = float(mixture.budget_tokens)
     else:
         total = sum(asked) / (1.0 - shares)
-    for place in places:
-        asked[place] = round((configs[place].share or 0.0) * total)
+    for index in indices:
+        asked[index] = round((configs[index].share or 0.0) * total)
     return asked
 
 
 def _total_documents(
     configs: list[SourceConfig],
-    pools: list[Pool],
+    pools: list[DocumentPool],
     chosen: list[np.ndarray],
     mixture: MixtureConfig,
-    places: list[int],
+    indices: list[int],
     shares: float,
 ) -> float:
     """Documents of the whole mixture: from the copies, else from the budget and mean lengths."""
@@ -119,13 +120,15 @@ def _total_documents(
         return copied / (1.0 - shares)
     assert mixture.budget_tokens is not None
     mean = 0.0
-    for place in places:
-        pools[place].grow_to(_SAMPLE)
-        mean += (configs[place].share or 0.0) * pools[place].cumulative()[-1] / len(pools[place])
+    for index in indices:
+        pools[index].grow_to(_SAMPLE)
+        mean += (configs[index].share or 0.0) * pools[index].cumulative()[-1] / len(pools[index])
     return mixture.budget_tokens / mean
 
 
-def fill(config: SourceConfig, pool: Pool, asked: int, seed: int, name: str) -> tuple[np.ndarray, str]:
+def fill(
+    config: SourceConfig, pool: DocumentPool, asked: int, seed: int, name: str
+) -> tuple[np.ndarray, str]:
     """Documents until `asked` tokens or documents are reached, repeating a limited source up to its cap."""
     in_tokens = config.unit == "tokens"
     size = own_size(config, pool)

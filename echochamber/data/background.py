@@ -25,7 +25,8 @@ def _sums(source: Stream, most: int) -> list[str]:
     second = between(source, 2, most // 2)
     return [
         f"The sum of {first} and {second} is {first + second}.",
-        f"Adding {second} and {first} in the other order gives {first + second} again, because the order of a sum is free.",
+        f"Adding {second} and {first} in the other order gives {first + second} again, "
+        "because the order of a sum is free.",
         f"So {first + second} - {second} = {first}: subtraction undoes addition.",
     ]
 
@@ -151,7 +152,7 @@ def _overlap_problem(world: WorldConfig, index: int) -> Problem:
 
 
 def _exercise(problem: Problem) -> str:
-    """A problem with bare calculations, in none of the tracked formats; numbers as its question writes them."""
+    """A problem with bare calculations, in no tracked format; numbers as its question writes them."""
     graph = problem.graph
     assert graph is not None
     shown = [

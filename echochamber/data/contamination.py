@@ -58,7 +58,7 @@ class Overlap:
         return len(self.hit) / self.problems if self.problems else 0.0
 
 
-class Watch:
+class ContaminationChecker:
     """Looks at a source's documents as they pass and keeps count of overlaps."""
 
     def __init__(self, against: Mapping[str, Sequence[Problem]]) -> None:
@@ -83,7 +83,7 @@ class Watch:
         for gram in grams(words, size):
             table.setdefault(gram, []).append((name, problem.id))
 
-    def see(self, document: Document) -> None:
+    def add(self, document: Document) -> None:
         """Count one document."""
         number = self.seen
         self.seen += 1
@@ -109,9 +109,9 @@ class Watch:
                 overlap.documents, overlap.last_document = overlap.documents + 1, number
 
 
-def refuse_contaminated(source_name: str, watch: Watch, threshold: float) -> None:
+def refuse_contaminated(source_name: str, checker: ContaminationChecker, threshold: float) -> None:
     """`UserError` when a source holds a larger share of a problem set than allowed."""
-    for overlap in watch.overlaps.values():
+    for overlap in checker.overlaps.values():
         if overlap.share > threshold:
             raise UserError(
                 f"source {source_name!r} holds {len(overlap.hit)} of the {overlap.problems} problems of "

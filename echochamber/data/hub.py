@@ -27,7 +27,7 @@ class HubSet:
     test: str | None = None
     """Pattern of the files to evaluate on; None: it is there to be trained on."""
     revision: str | None = None
-    """The commit that public code reads it at (docs/data.md says how it was found); None: the user must name one."""
+    """The commit that public code reads (docs/data.md says how it was found); None: the user names one."""
 
 
 HUB_SETS: dict[str, HubSet] = {
@@ -97,7 +97,7 @@ class HubPlace:
 
 
 def hub_place(name: str, revision: str | None = None) -> HubPlace:
-    """Where a known data set, or any `owner/name`, lies at a commit; `UserError` without one, since a branch moves."""
+    """Where a known data set, or any `owner/name`, lies at a commit; `UserError` without a commit."""
     known = HUB_SETS.get(name) or (HubSet(name) if "/" in name and _NAME.fullmatch(name) else None)
     if known is None:
         raise UserError(
@@ -106,11 +106,13 @@ def hub_place(name: str, revision: str | None = None) -> HubPlace:
     commit = revision or known.revision
     if commit is None:
         raise UserError(
-            f"hub: {name!r} has no pinned revision; set revision to a commit of {known.repository}, so that a rerun reads the same rows"
+            f"hub: {name!r} has no pinned revision; set revision to a commit of {known.repository}, "
+            "so that a rerun reads the same rows"
         )
     if not _COMMIT.fullmatch(commit):
         raise UserError(
-            f"hub: revision of {name!r} is {commit!r}, expected a commit (40 hexadecimal digits); branches and tags can move"
+            f"hub: revision of {name!r} is {commit!r}, expected a commit (40 hexadecimal digits); "
+            "branches and tags can move"
         )
     return HubPlace(name, known, commit)
 
@@ -122,7 +124,10 @@ def parse_hub_name(text: str) -> HubPlace:
 
 
 def hub_rows(place: HubPlace, split: Split) -> Iterator[Placed]:
-    """Stream the rows of one split; a split that the set does not have is refused, so a test set is never trained on."""
+    """Stream the rows of one split; a split that the set does not have is refused.
+
+    So a test set is never trained on.
+    """
     known = place.known
     pattern = known.train if split == "train" else known.test
     if known in HUB_SETS.values() and pattern is None:
@@ -148,12 +153,12 @@ def _streamed(place: HubPlace, pattern: str | None, split: Split) -> Iterator[di
         if pattern is None:
             rows = datasets.load_dataset(repository, split=split, revision=commit, streaming=True)
         else:
-            # Files by pattern, not the repository by name: proof-pile-2 has a loading script, which is never
-            # run (and which the library refuses since its version 4), and OpenMathInstruct-2 has parts of itself.
+            # Files by pattern, not the repository by name: proof-pile-2 has a loading script, which is
+            # never run, and OpenMathInstruct-2 holds parts of itself beside the whole.
             files = {split: f"hf://datasets/{repository}@{commit}/{pattern}"}
             rows = datasets.load_dataset(_builder(pattern), data_files=files, split=split, streaming=True)
         yield from rows
-    except Exception as error:  # noqa: BLE001  (errors of HTTP clients, Arrow and file systems share no base class)
+    except Exception as error:  # noqa: BLE001  (HTTP clients, Arrow, file systems: no common base)
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}".rstrip(": ")
         what = f"{repository} at {commit}" + (f", files {pattern}" if pattern else "")
         raise UserError(

@@ -13,7 +13,7 @@ from .sources import Document
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ColumnLayout:
     """The columns of one data set."""
 
     question: str
@@ -25,16 +25,16 @@ class Layout:
     """Further columns by which the layout is told from others."""
 
 
-LAYOUTS: dict[str, Layout] = {
-    "tinygsm": Layout("question", "code"),
-    "openmathinstruct1": Layout(
+LAYOUTS: dict[str, ColumnLayout] = {
+    "tinygsm": ColumnLayout("question", "code"),
+    "openmathinstruct1": ColumnLayout(
         "question", "generated_solution", keep=lambda row: row.get("is_correct") in (True, "True", "true")
     ),
-    "openmathinstruct2": Layout("problem", "generated_solution"),
-    "metamathqa": Layout("query", "response"),
-    "gsm8k": Layout("question", "answer"),
-    "math": Layout("problem", "solution"),
-    "text": Layout("", "text"),
+    "openmathinstruct2": ColumnLayout("problem", "generated_solution"),
+    "metamathqa": ColumnLayout("query", "response"),
+    "gsm8k": ColumnLayout("question", "answer"),
+    "math": ColumnLayout("problem", "solution"),
+    "text": ColumnLayout("", "text"),
 }
 """Layout name -> columns; `text` serves FineMath-3+ and Algebraic-Stack."""
 
@@ -54,7 +54,8 @@ class RowSource:
         self.bad.policy = self.config.on_bad_row
         if self.config.columns is not None and self.config.columns not in LAYOUTS:
             raise UserError(
-                f"source {self.name!r}: columns {self.config.columns!r} is unknown; there are {', '.join(LAYOUTS)}"
+                f"source {self.name!r}: columns {self.config.columns!r} is unknown; "
+                f"there are {', '.join(LAYOUTS)}"
             )
 
     @property
@@ -66,13 +67,13 @@ class RowSource:
     def documents(self) -> Iterator[Document]:
         """All rows in order; bad ones are errors or skipped, as the recipe says."""
         layout = LAYOUTS[self.config.columns] if self.config.columns else None
-        for place, row in self._rows():
-            layout = layout or self._layout(row, place)
+        for where, row in self._rows():
+            layout = layout or self._layout(row, where)
             if layout.keep and not layout.keep(row):
                 self.filtered += 1
                 continue
-            question = text_of(row, (layout.question,), place, self.bad) if layout.question else ""
-            solution = text_of(row, (layout.solution,), place, self.bad) if question is not None else None
+            question = text_of(row, (layout.question,), where, self.bad) if layout.question else ""
+            solution = text_of(row, (layout.solution,), where, self.bad) if question is not None else None
             if question is not None and solution is not None:
                 yield Document(question.strip(), solution.strip("\n"))
 
@@ -85,7 +86,7 @@ class RowSource:
             for placed in read_rows(file, self.bad)
         )
 
-    def _layout(self, row: dict[str, Any], place: str) -> Layout:
+    def _layout(self, row: dict[str, Any], where: str) -> ColumnLayout:
         for layout in LAYOUTS.values():
             if layout.solution in row and (not layout.question or layout.question in row):
                 return layout
@@ -94,7 +95,8 @@ class RowSource:
             for name, item in LAYOUTS.items()
         )
         raise UserError(
-            f"source {self.name!r}, {place}: columns {', '.join(map(str, row))} fit no known layout ({known}); set columns"
+            f"source {self.name!r}, {where}: columns {', '.join(map(str, row))} fit no known layout "
+            f"({known}); set columns"
         )
 
 
@@ -114,7 +116,7 @@ def training_files(path: Path) -> list[Path]:
 
 
 def refuse_test_split(path: Path) -> None:
-    """Test splits are for scores; pretraining or RL on a folder called `test`, or a file called like one, is an error."""
+    """`UserError` for a folder or file that is named like a test split: those are never trained on."""
     stem = path.name.lower().split(".")[0]
     like_one = stem.startswith(("test-", "test_")) or stem.endswith(("_test", "-test"))
     if stem == "test" or (like_one and not path.is_dir()):

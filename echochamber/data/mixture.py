@@ -10,10 +10,10 @@ import numpy as np
 from ..core.random import key
 from ..core.types import Problem
 from .allocate import DEFAULT_DOCUMENTS, copies_of, copy_sizes, fill, share_targets, sum_lengths
-from .contamination import Watch, refuse_contaminated
+from .contamination import ContaminationChecker, refuse_contaminated
+from .document_pool import DocumentPool, EncodeBatch
 from .local_sources import RowSource
 from .plan import MixturePlan, SourcePlan, plan_table
-from .pool import EncodeBatch, Pool
 from .registered_sources import is_registered, open_registered
 from .source_config import CoverageConfig, MixtureConfig, NoiseConfig, SourceConfig, mixture_from_name
 from .sources import Document, Source, WorldSource, open_generated
@@ -39,7 +39,7 @@ def open_sources(mixture: MixtureConfig, world: WorldConfig, seed: int) -> list[
 
 
 def drawn_questions(mixture: MixtureConfig, world: WorldConfig, seed: int) -> list[Problem]:
-    """A sample of the questions of a mixture's generated sources: the first documents of each, as many of one as of another."""
+    """A sample of the questions of a mixture's generated sources: equally many first documents of each."""
     found: list[Document] = []
     sources = [source for source in open_sources(mixture, world, seed) if isinstance(source, WorldSource)]
     for source in sources:
@@ -72,11 +72,11 @@ def plan_mixture(
     """
     names, configs = list(mixture.sources), list(mixture.sources.values())
     pools = [
-        Pool(
+        DocumentPool(
             source,
             encode_batch,
             prompt_suffix,
-            watch=Watch(against or {}),
+            checker=ContaminationChecker(against or {}),
             reservoir=Reservoir(seed=seed) if against else None,
             executor=executor,
             spool_folder=spool_folder,
@@ -90,11 +90,11 @@ def plan_mixture(
     ]
     asked = share_targets(configs, pools, chosen, mixture)
     notes = [""] * len(names)
-    for place, config in enumerate(configs):
+    for index, config in enumerate(configs):
         if config.share is not None:
-            chosen[place], notes[place] = fill(config, pools[place], asked[place], seed, names[place])
+            chosen[index], notes[index] = fill(config, pools[index], asked[index], seed, names[index])
     for name, pool in zip(names, pools, strict=True):
-        refuse_contaminated(name, pool.watch, mixture.max_contamination)
+        refuse_contaminated(name, pool.checker, mixture.max_contamination)
     total = sum(sum_lengths(pool.lengths, picks) for pool, picks in zip(pools, chosen, strict=True))
     lines = [
         _line(name, config, pool, size, picks, ask, total, note)
@@ -108,7 +108,7 @@ def plan_mixture(
 def _line(
     name: str,
     config: SourceConfig,
-    pool: Pool,
+    pool: DocumentPool,
     size: int,
     picks: np.ndarray,
     asked: int,
@@ -137,7 +137,7 @@ def _line(
         share_of_tokens=tokens / total if total else 0.0,
         fingerprint=pool.fingerprint(size),
         note=", ".join(part for part in (note, pool.source.note) if part),
-        contamination=[overlap.to_json() for overlap in pool.watch.overlaps.values()],
+        contamination=[overlap.to_json() for overlap in pool.checker.overlaps.values()],
     )
 
 

@@ -32,10 +32,10 @@ def _recompute(
     values: list[Number] = [quantity.value for quantity in quantities]
     whole = all(quantity.value.denominator == 1 for quantity in quantities)
     done = []
-    for place, step in enumerate(steps):
+    for position, step in enumerate(steps):
         if step.op == "/" and values[step.right] == 0:
             return None
-        value = apply(step.op, values[step.left], values[step.right]) + (slip if place == slip_at else 0)
+        value = apply(step.op, values[step.left], values[step.right]) + (slip if position == slip_at else 0)
         if value <= 0 or (whole and value != int(value)):
             return None
         values.append(value)
@@ -45,34 +45,34 @@ def _recompute(
 
 def wrong_operation(graph: SolutionGraph, source: Stream) -> SolutionGraph | None:
     """One step adds where it should subtract, and the like."""
-    place = below(source, len(graph.steps))
+    position = below(source, len(graph.steps))
     steps = list(graph.steps)
-    steps[place] = replace(steps[place], op=_OTHER[steps[place].op])
+    steps[position] = replace(steps[position], op=_OTHER[steps[position].op])
     return _recompute(graph.quantities, steps)
 
 
 def wrong_operand(graph: SolutionGraph, source: Stream) -> SolutionGraph | None:
     """One step takes another number of the story."""
-    place = below(source, len(graph.steps))
-    step = graph.steps[place]
-    others = [i for i in range(len(graph.quantities) + place) if i not in (step.left, step.right)]
+    position = below(source, len(graph.steps))
+    step = graph.steps[position]
+    others = [i for i in range(len(graph.quantities) + position) if i not in (step.left, step.right)]
     if not others:
         return None
     other = pick(source, others)
     steps = list(graph.steps)
-    steps[place] = replace(step, right=other) if chance(source, 0.5) else replace(step, left=other)
+    steps[position] = replace(step, right=other) if chance(source, 0.5) else replace(step, left=other)
     return _recompute(graph.quantities, steps)
 
 
 def misread_number(graph: SolutionGraph, source: Stream) -> SolutionGraph | None:
     """A number of the question is read wrong: digits swapped, or one off."""
     givens = [i for i, quantity in enumerate(graph.quantities) if not quantity.constant]
-    place = pick(source, givens)
-    value = graph.quantities[place].value
+    position = pick(source, givens)
+    value = graph.quantities[position].value
     swapped = int(str(int(value))[::-1]) if value.denominator == 1 and value > 9 else 0
     wrong = swapped if swapped not in (0, value) else value + (1 if chance(source, 0.5) else -1)
     quantities = list(graph.quantities)
-    quantities[place] = replace(quantities[place], value=value * 0 + wrong)
+    quantities[position] = replace(quantities[position], value=value * 0 + wrong)
     return _recompute(tuple(quantities), list(graph.steps)) if wrong > 0 else None
 
 
@@ -84,8 +84,8 @@ def stop_early(graph: SolutionGraph, source: Stream) -> SolutionGraph | None:
 
 def arithmetic_slip(graph: SolutionGraph, source: Stream) -> SolutionGraph | None:
     """One result is off by a little, and the rest is computed from it."""
-    place = below(source, len(graph.steps))
-    return _recompute(graph.quantities, list(graph.steps), place, pick(source, _SLIPS))
+    position = below(source, len(graph.steps))
+    return _recompute(graph.quantities, list(graph.steps), position, pick(source, _SLIPS))
 
 
 MISTAKES: dict[str, Mistake] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .pool import Pool
+from .document_pool import DocumentPool
 from .source_config import MixtureConfig
 
 
@@ -40,7 +40,7 @@ class MixturePlan:
     seed: int
     prompt_suffix: str
     sources: list[SourcePlan]
-    pools: list[Pool] = field(repr=False)
+    pools: list[DocumentPool] = field(repr=False)
     chosen: list[np.ndarray] = field(repr=False)
     """Per source, the document numbers that are written, with repeats."""
 
@@ -119,7 +119,8 @@ def contamination_lines(plan: Mapping[str, Any]) -> list[str]:
     lines = [f"contamination: every source compared with {', '.join(sets)}"]
     found = [(name, overlap) for name, overlap in checked if overlap["problems_found"]]
     lines += [
-        f"  {name} holds {overlap['problems_found']:,} of {overlap['problem_set']} ({overlap['share_found']:.2%}), in "
+        f"  {name} holds {overlap['problems_found']:,} of {overlap['problem_set']} "
+        f"({overlap['share_found']:.2%}), in "
         f"{overlap['documents']:,} documents; first: {overlap['examples'][0]}"
         for name, overlap in found
     ]

@@ -23,7 +23,9 @@ _BOXED = re.compile(r"\\boxed\s*\{")
 def load_problems(
     name_or_path: str, limit: int | None = None, on_bad_row: OnBadRow = "error", split: Split = "test"
 ) -> list[Problem]:
-    """Problems of a file or folder, or of the hub (`hub:NAME[@COMMIT]`): GSM8K, SVAMP, MATH, MATH-500, AIME, or plain question and answer.
+    """Problems of a file or folder, or of the hub (`hub:NAME[@COMMIT]`).
+
+    Columns may be those of GSM8K, SVAMP, MATH, MATH-500 or AIME, or plain question and answer.
 
     The columns say which set it is. References are normalised: the text after `####` without
     thousands commas (GSM8K), whole numbers without `.0` (SVAMP), the last box of a solution (MATH).
@@ -57,9 +59,9 @@ def set_label(name_or_path: str) -> str:
 
 
 def _problem(placed: Placed, set_name: str, number: int, bad: BadRows) -> Problem | None:
-    place, row = placed
-    question = _question(row, place, bad)
-    reference = _reference(row, place, bad) if question is not None else None
+    where, row = placed
+    question = _question(row, where, bad)
+    reference = _reference(row, where, bad) if question is not None else None
     if question is None or reference is None:
         return None
     name = next(
@@ -69,18 +71,19 @@ def _problem(placed: Placed, set_name: str, number: int, bad: BadRows) -> Proble
     return Problem(id=name, question=question.strip(), reference=reference, problem_set=set_name)
 
 
-def _question(row: dict[str, Any], place: str, bad: BadRows) -> str | None:
+def _question(row: dict[str, Any], where: str, bad: BadRows) -> str | None:
     if "Body" in row and "Question" in row:  # SVAMP: the story and what is asked about it
-        body, ask = text_of(row, ("Body",), place, bad), text_of(row, ("Question",), place, bad)
+        body, ask = text_of(row, ("Body",), where, bad), text_of(row, ("Question",), where, bad)
         return None if body is None or ask is None else f"{body.strip()} {ask.strip()}"
-    return text_of(row, _QUESTIONS, place, bad)
+    return text_of(row, _QUESTIONS, where, bad)
 
 
-def _reference(row: dict[str, Any], place: str, bad: BadRows) -> str | None:
+def _reference(row: dict[str, Any], where: str, bad: BadRows) -> str | None:
     column = next((name for name in _ANSWERS if name in row), None)
     if column is None and "solution" not in row:
         bad.refuse(
-            f"{place}: column 'answer' or 'reference' or 'solution' is missing; columns found: {', '.join(map(str, row))}"
+            f"{where}: column 'answer' or 'reference' or 'solution' is missing; "
+            f"columns found: {', '.join(map(str, row))}"
         )
         return None
     value = row["solution"] if column is None else row[column]
@@ -88,7 +91,7 @@ def _reference(row: dict[str, Any], place: str, bad: BadRows) -> str | None:
         value = last_boxed(str(row["solution"]))
     text = normalise_reference(value)
     if not text:
-        bad.refuse(f"{place}: column {column or 'solution'!r} gives no answer (value {str(value)[:60]!r})")
+        bad.refuse(f"{where}: column {column or 'solution'!r} gives no answer (value {str(value)[:60]!r})")
         return None
     return text
 
@@ -116,17 +119,18 @@ def last_boxed(text: str) -> str:
     if not starts:
         return ""
     depth, start = 1, starts[-1]
-    for place in range(start, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[place], 0)
+    for end in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[end], 0)
         if depth == 0:
-            return text[start:place].strip()
+            return text[start:end].strip()
     return ""
 
 
 def reference_corpus(
     world: WorldConfig, seed: int, count: int, styles: tuple[str, ...] = tuple(STYLES)
 ) -> Iterator[str]:
-    """`count` texts on which the one tokenizer of a study is trained: all styles in turn, train split only."""
+    """`count` texts to train a study's one tokenizer on: all styles in turn, train split only."""
     for index in range(count):
         problem = draw_problem(world, seed, "train", index)
-        yield f"{problem.question}\n\n{render(problem, styles[index % len(styles)], stream('corpus', seed, index))}"
+        solution = render(problem, styles[index % len(styles)], stream("corpus", seed, index))
+        yield f"{problem.question}\n\n{solution}"

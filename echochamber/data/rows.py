@@ -1,6 +1,6 @@
 """Rows of local files: JSON Lines (also gzipped), JSON arrays, CSV and Parquet, one dict each.
 
-Every row comes with a place (`file, line 7`) for error messages. A bad row is an error that names
+Every row comes with its place (`file, line 7`) for error messages. A bad row is an error that names
 the place, or is skipped and counted, as the caller wants.
 """
 
@@ -38,7 +38,8 @@ class BadRows:
         """Raise, or count the row as skipped."""
         if self.policy == "error":
             raise UserError(
-                f"{reason}; set on_bad_row: skip (evaluate and probe: --on-bad-row skip) to leave such rows out"
+                f"{reason}; set on_bad_row: skip (evaluate and probe: --on-bad-row skip) "
+                "to leave such rows out"
             )
         self.skipped += 1
         if len(self.reasons) < 5:
@@ -76,20 +77,20 @@ def _reader(file: Path) -> Any:
 def _json_lines(file: Path, bad: BadRows) -> Iterator[Placed]:
     with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as stream:
         for number, raw in enumerate(stream, start=1):
-            place = f"{file}, line {number}"
+            where = f"{file}, line {number}"
             if not raw.strip():
                 continue
             try:
-                yield place, parse_row(raw.decode("utf-8-sig" if number == 1 else "utf-8"), place)
+                yield where, parse_row(raw.decode("utf-8-sig" if number == 1 else "utf-8"), where)
             except UnicodeDecodeError as error:
-                bad.refuse(f"{place}, byte {error.start + 1}: is not UTF-8 ({error.reason})")
+                bad.refuse(f"{where}, byte {error.start + 1}: is not UTF-8 ({error.reason})")
             except UserError as error:
                 bad.refuse(str(error))
 
 
 def _json(file: Path, bad: BadRows) -> Iterator[Placed]:
     try:
-        # Bytes that are not UTF-8 come through as lone surrogates, for `text_of` to refuse with row and column.
+        # Bytes that are not UTF-8 become lone surrogates, which `text_of` refuses with row and column.
         data = json.loads(file.read_text(encoding="utf-8-sig", errors="surrogateescape"))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{file}: is not JSON ({error})") from None
@@ -107,13 +108,14 @@ def _csv(file: Path, bad: BadRows) -> Iterator[Placed]:
         reader = csv.DictReader(stream)
         try:
             for row in reader:
-                place = f"{file}, line {reader.line_num}"
+                where = f"{file}, line {reader.line_num}"
                 if None in row or None in row.values():
                     bad.refuse(
-                        f"{place}: has another number of columns than the header ({len(reader.fieldnames or ())})"
+                        f"{where}: has another number of columns than the header "
+                        f"({len(reader.fieldnames or ())})"
                     )
                 else:
-                    yield place, row
+                    yield where, row
         except csv.Error as error:
             raise UserError(f"{file}, near line {reader.line_num}: is not readable CSV ({error})") from None
 
@@ -141,26 +143,26 @@ _READERS = {
 }
 
 
-def text_of(row: dict[str, Any], names: Iterable[str], place: str, bad: BadRows) -> str | None:
+def text_of(row: dict[str, Any], names: Iterable[str], where: str, bad: BadRows) -> str | None:
     """The first of the columns that is there, as non-empty text; None when the row is refused."""
     for name in names:
         if name in row:
             value = row[name]
             if not isinstance(value, str):
-                bad.refuse(f"{place}: column {name!r} is {type(value).__name__}, expected text")
+                bad.refuse(f"{where}: column {name!r} is {type(value).__name__}, expected text")
                 return None
             if not value.strip():
-                bad.refuse(f"{place}: column {name!r} is empty")
+                bad.refuse(f"{where}: column {name!r} is empty")
                 return None
             if not _is_unicode(value):
                 bad.refuse(
-                    f"{place}: column {name!r} is not UTF-8 (half a surrogate pair, or a byte that is none)"
+                    f"{where}: column {name!r} is not UTF-8 (half a surrogate pair, or a byte that is none)"
                 )
                 return None
             return value
     found = ", ".join(map(str, row)) or "none"
     bad.refuse(
-        f"{place}: column {' or '.join(repr(name) for name in names)} is missing; columns found: {found}"
+        f"{where}: column {' or '.join(repr(name) for name in names)} is missing; columns found: {found}"
     )
     return None
 

@@ -18,7 +18,6 @@ from ..core.artifacts import write_json
 from ..core.errors import UserError
 from ..core.random import generator, key
 from .plan import MixturePlan
-from .pool import EncodeBatch
 
 _BLOCK = 1 << 13
 """Documents that are gathered in memory before they are written."""
@@ -26,7 +25,6 @@ _BLOCK = 1 << 13
 
 def write_shards(
     plan: MixturePlan,
-    encode_batch: EncodeBatch,
     eos_id: int,
     vocab_size: int,
     folder: Path,
@@ -34,14 +32,12 @@ def write_shards(
 ) -> None:
     """Write a plan's documents in a seeded order; each ends with `eos_id`.
 
-    The ids come from the plan's spool, so nothing is encoded twice; `encode_batch` stays in the
-    signature for plans whose pools still have to grow. `on_progress` gets the number of documents
-    written since it was last called.
+    The ids come from the plan's spool, so nothing is encoded twice. `on_progress` gets the number of
+    documents written since it was last called.
     """
-    del encode_batch
     dtype = np.dtype(np.uint16 if vocab_size <= 1 << 16 else np.uint32)
     sources = np.concatenate(
-        [np.full(len(picks), place, np.uint8) for place, picks in enumerate(plan.chosen)]
+        [np.full(len(picks), index, np.uint8) for index, picks in enumerate(plan.chosen)]
     )
     documents = np.concatenate(plan.chosen)
     order = generator("shards", plan.seed).permutation(len(documents))
@@ -54,13 +50,13 @@ def write_shards(
         for start in range(0, len(documents), _BLOCK):
             block = slice(start, start + _BLOCK)
             pieces: list[np.ndarray] = []
-            for place, (source, document) in enumerate(
+            for index, (source, document) in enumerate(
                 zip(sources[block].tolist(), documents[block].tolist(), strict=True), start
             ):
                 ids = tokens[source][starts[source][document] : starts[source][document + 1]]
                 pieces += (ids, end)
-                lengths[place + 1] = len(ids) + 1
-                prompts[place] = plan.pools[source].prompt_lengths[document]
+                lengths[index + 1] = len(ids) + 1
+                prompts[index] = plan.pools[source].prompt_lengths[document]
             np.concatenate(pieces).astype(dtype).tofile(stream)
             if on_progress:
                 on_progress(len(documents[block]))
@@ -105,7 +101,8 @@ class TokenShards:
         count = (self.num_tokens - 1) // sequence_length
         if count < 1:
             raise UserError(
-                f"the mixture has {self.num_tokens:,} tokens, too few for one sequence of {sequence_length}; raise its size or shorten the sequences"
+                f"the mixture has {self.num_tokens:,} tokens, too few for one sequence of "
+                f"{sequence_length}; raise its size or shorten the sequences"
             )
         return count
 
@@ -139,7 +136,8 @@ class TokenShards:
         """Where the sequences of a step start, (B,)."""
         if batch_sequences % world_size:
             raise UserError(
-                f"batch of {batch_sequences} sequences cannot be split over {world_size} ranks; make it a multiple"
+                f"batch of {batch_sequences} sequences cannot be split over {world_size} ranks; "
+                "make it a multiple"
             )
         part = batch_sequences // world_size
         count = self.num_sequences(sequence_length)
@@ -153,9 +151,9 @@ class TokenShards:
         return result
 
     def document_ids(self, positions: np.ndarray, sequence_length: int) -> np.ndarray:
-        """Which document each input token of these sequences is from, (B, T): for masking across documents."""
-        places = positions[:, None] + np.arange(sequence_length)
-        return np.searchsorted(self.starts, places, side="right") - 1
+        """Document of each input token, (B, T): for masking across documents."""
+        indices = positions[:, None] + np.arange(sequence_length)
+        return np.searchsorted(self.starts, indices, side="right") - 1
 
 
 @lru_cache(maxsize=4)
@@ -168,6 +166,7 @@ def _map(path: Path, dtype: str, count: int) -> np.ndarray:
     size = path.stat().st_size if path.is_file() else -1
     if size != count * np.dtype(dtype).itemsize:
         raise UserError(
-            f"{path}: is {'missing' if size < 0 else f'{size} bytes long'}, expected {count * np.dtype(dtype).itemsize} bytes; prepare the mixture again"
+            f"{path}: is {'missing' if size < 0 else f'{size} bytes long'}, expected "
+            f"{count * np.dtype(dtype).itemsize} bytes; prepare the mixture again"
         )
     return np.memmap(path, dtype=dtype, mode="r") if count else np.zeros(0, dtype)

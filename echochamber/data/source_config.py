@@ -88,7 +88,7 @@ class SourceConfig(Config):
 
 
 class MixtureConfig(Config):
-    """Sources and, optionally, the tokens that they fill; or one of the paper's names (`named: tg_4xomi1`)."""
+    """Sources and the tokens that they fill; or one of the paper's names (`named: tg_4xomi1`)."""
 
     budget_tokens: Annotated[Count, Field(ge=1000)] | None = None
     sources: dict[str, SourceConfig] = Field(min_length=1)
@@ -98,7 +98,7 @@ class MixtureConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _by_the_papers_name(cls, data: Any) -> Any:
-        """`tg_4xomi1` alone, or `{named: tg_4xomi1, ...}`: further keys of a source are laid over the name's."""
+        """`tg_4xomi1` alone, or `{named: tg_4xomi1, ...}`, whose further keys override the name's."""
         if isinstance(data, str):
             data = {"named": data}
         if not isinstance(data, dict) or "named" not in data:
@@ -116,7 +116,8 @@ class MixtureConfig(Config):
             raise ValueError(f"the shares add up to {total:g}; at most 1")
         if len(shares) == len(self.sources) and total < 1 - 1e-6:
             raise ValueError(
-                f"every source has a share and they add up to {total:g}; they must add up to 1, or leave one as copies"
+                f"every source has a share and they add up to {total:g}; "
+                "they must add up to 1, or leave one as copies"
             )
         if len(shares) == len(self.sources) and self.budget_tokens is None:
             raise ValueError("every source has a share, so budget_tokens is needed")
@@ -138,7 +139,8 @@ def sources_from_name(name: str) -> dict[str, dict[str, float]]:
         match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)x)?([a-z]+\d?)", piece)
         if not match or match[2] not in PAPER_PARTS:
             raise UserError(
-                f"mixture {name!r}: part {piece!r} is unknown; parts are {', '.join(PAPER_PARTS)}, each with an optional 4x before it"
+                f"mixture {name!r}: part {piece!r} is unknown; parts are {', '.join(PAPER_PARTS)}, "
+                "each with an optional 4x before it"
             )
         if PAPER_PARTS[match[2]] in sources:
             raise UserError(f"mixture {name!r}: part {match[2]!r} occurs twice")

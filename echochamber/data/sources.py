@@ -25,7 +25,7 @@ class Document(NamedTuple):
     structure: str = ""
     """World documents: the problem's structure hash."""
     answer: str = ""
-    """World documents: what the solution comes to, right or wrong; real rows say it in words or not at all."""
+    """World documents: the solution's answer, right or wrong. Empty for real rows."""
 
 
 @runtime_checkable
@@ -146,6 +146,7 @@ def open_generated(name: str, config: SourceConfig, world: WorldConfig, seed: in
     if kind in KINDS:
         return BackgroundSource(name, config, world, seed)
     raise UserError(
-        f"source {name!r}: {kind!r} is no style ({', '.join(STYLES)}) and no background ({', '.join(KINDS)}), "
+        f"source {name!r}: {kind!r} is no style ({', '.join(STYLES)}) "
+        f"and no background ({', '.join(KINDS)}), "
         "and no module registered it; give path, hub or format"
     )

@@ -53,7 +53,7 @@ class Reservoir:
 
 
 def answered(documents: Iterable[Document]) -> list[Problem]:
-    """Documents with a question and a known answer, as problems; programs of real rows write none and are left out."""
+    """Documents with a question and a known answer, as problems; programs of real rows write no answer."""
     found = []
     for number, document in enumerate(documents):
         reference = (document.answer or written_answer(document.solution)) if document.question else ""
@@ -72,8 +72,8 @@ def mixed_questions(documents: Sequence[Document], seed: int) -> list[Problem]:
 def written_answer(solution: str) -> str:
     r"""What a solution gives as its answer: after the last `####` or `The answer is`, or in the last box.
 
-    >>> written_answer("2 + 3 = 5\n#### 1,005"), written_answer(r"So \boxed{7}."), written_answer("return result")
-    ('1005', '7', '')
+    >>> [written_answer(text) for text in ("2 + 3 = 5\n#### 1,005", r"So \boxed{7}.", "return result")]
+    ['1005', '7', '']
     """
     marked = _WRITTEN.findall(solution)
     return normalise_reference(marked[-1]) if marked else normalise_reference(last_boxed(solution))

@@ -115,7 +115,6 @@ def prepare_shards(
     with progress_bar("tokenize and pack", total, unit="documents") as bar:
         write_shards(
             plan,
-            tokenizer.encode_batch,
             tokenizer.eos_id,
             tokenizer.vocab_size,
             folder,

@@ -40,7 +40,7 @@ def grade_lines(
     on_progress: Callable[[int], None] | None = None,
     on_bad_line: Callable[[str], None] | None = None,
 ) -> GradeCounts:
-    """Grade rows {"id", "completion", "reference"} into {"id", "format", "answer", "outcome", "correct", "detail"}.
+    """Grade rows of `COLUMNS` into {"id", "format", "answer", "outcome", "correct", "detail"}.
 
     A bad line is reported through `on_bad_line` and skipped, or ends the run with `UserError` when
     `strict`. The target appears complete or not at all.

@@ -33,7 +33,7 @@ def handle(payload: bytes) -> bytes:
     gold, _, answer = payload.decode("utf-8", "replace").partition("\0")
     try:
         return _means_same(gold, answer)
-    except (Exception, RecursionError):  # noqa: BLE001  (library on untrusted text; any failure is "cannot say")
+    except (Exception, RecursionError):  # noqa: BLE001  (untrusted text; any failure is "cannot say")
         return b"?"
 
 

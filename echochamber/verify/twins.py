@@ -40,7 +40,7 @@ class _Marked:
 
 
 def twin_formats(twins: Mapping[str, TwinConfig]) -> list[Format]:
-    """Rows to register while a study runs; asked before the shipped ones, so that the rest stays the plain format."""
+    """Rows to register while a study runs. They are asked before the shipped formats."""
     rows = []
     for name, twin in twins.items():
         if not name.isidentifier():

@@ -23,7 +23,8 @@ _FRAC = re.compile(
 )
 _MIXED = re.compile(r"([+-]?)([0-9]+)[ ~]+([0-9]+)/([0-9]+)")
 _MARKUP = re.compile(
-    r"(?<!\\)\\(?:left|right|displaystyle|mathrm|,|!|;|:| |quad)(?![A-Za-z])|\$|\\\(|\\\)|\\\[|\\\]|[€£¥₹]"
+    r"(?<!\\)\\(?:left|right|displaystyle|mathrm|,|!|;|:| |quad)(?![A-Za-z])"
+    r"|\$|\\\(|\\\)|\\\[|\\\]|[€£¥₹]"
 )
 _TEXT_UNIT = re.compile(r"\\(?:text|textbf|mathrm|mbox|rm|operatorname)\s*\{[^{}]*\}(?:\^\{?[23]\}?)?")
 _TRAILING_UNIT = re.compile(
@@ -71,7 +72,8 @@ def parse_value(text: str) -> Fraction | None:
 
 def strip_markup(text: str) -> str:
     """Text without dollar signs, spacing commands, unit texts, percent and degree signs, `x =`."""
-    text = text.replace("−", "-").replace("–", "-").replace("\u00a0", " ").replace("\\%", "").replace("%", "")
+    text = text.replace("−", "-").replace("–", "-").replace("\u00a0", " ")
+    text = text.replace("\\%", "").replace("%", "")
     text = (
         text.replace("\\$", "")
         .replace("\\dfrac", "\\frac")

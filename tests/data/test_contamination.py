@@ -7,7 +7,7 @@ import pytest
 
 from echochamber.core.errors import UserError
 from echochamber.core.types import Problem
-from echochamber.data.contamination import GRAM, Watch, grams, refuse_contaminated, words_of
+from echochamber.data.contamination import GRAM, ContaminationChecker, grams, refuse_contaminated, words_of
 from echochamber.data.mixture import MixtureConfig, plan_mixture
 from echochamber.data.problem_sets import load_problems
 from echochamber.data.sources import Document
@@ -18,8 +18,8 @@ from .encoding import encode_bytes
 LONG = "A farmer has 12 cows and 7 sheep, and he sells 5 of the cows before the winter. How many animals are left?"
 
 
-def watch(*questions: str, structure: str = "") -> Watch:
-    return Watch(
+def checker(*questions: str, structure: str = "") -> ContaminationChecker:
+    return ContaminationChecker(
         {
             "set": [
                 Problem(id=f"p{i}", question=q, reference="1", structure=structure)
@@ -38,15 +38,15 @@ def test_words_and_grams() -> None:
 def test_thirteen_words_in_a_row_are_an_overlap_and_twelve_are_not() -> None:
     words = words_of(LONG)
     for size, found in ((GRAM, 1), (GRAM - 1, 0)):
-        looking = watch(LONG)
-        looking.see(Document("x " + " ".join(words[3 : 3 + size]) + " y", "solution"))
+        looking = checker(LONG)
+        looking.add(Document("x " + " ".join(words[3 : 3 + size]) + " y", "solution"))
         assert len(looking.overlaps["set"].hit) == found
 
 
 def test_solutions_are_searched_too_and_documents_counted_once() -> None:
-    looking = watch(LONG)
+    looking = checker(LONG)
     for text in ("clean text of no interest", f"It says: {LONG.upper()}", LONG):
-        looking.see(Document("", text))
+        looking.add(Document("", text))
     overlap = looking.overlaps["set"]
     assert (overlap.documents, overlap.share) == (2, 1.0)
     assert overlap.examples[0].startswith("document 1 and problem p0: a farmer has 12 cows")
@@ -54,26 +54,26 @@ def test_solutions_are_searched_too_and_documents_counted_once() -> None:
 
 def test_short_questions_count_whole_and_very_short_ones_cannot_be_checked() -> None:
     short = "Tom has 5 red pens. How many pens?"
-    looking = watch(short, "What is 2 + 3?")
-    looking.see(Document("", f"Intro. {short} Outro."))
+    looking = checker(short, "What is 2 + 3?")
+    looking.add(Document("", f"Intro. {short} Outro."))
     overlap = looking.overlaps["set"]
     assert overlap.hit == {"p0"}
     assert overlap.to_json()["too_short_to_check"] == 1
 
 
 def test_world_documents_are_compared_by_structure() -> None:
-    looking = watch(LONG, structure="00ff")
-    looking.see(Document(LONG, "s", "0000"))
+    looking = checker(LONG, structure="00ff")
+    looking.add(Document(LONG, "s", "0000"))
     assert not looking.overlaps["set"].hit
-    looking.see(Document("other words", "s", "00ff"))
+    looking.add(Document("other words", "s", "00ff"))
     assert looking.overlaps["set"].hit == {"p0"}
 
 
 def test_a_source_over_the_threshold_is_refused() -> None:
-    looking = watch(
+    looking = checker(
         LONG, "Another question about something else that is quite long and never occurs anywhere here at all"
     )
-    looking.see(Document(LONG, "s"))
+    looking.add(Document(LONG, "s"))
     refuse_contaminated("web", looking, 0.5)
     with pytest.raises(
         UserError,

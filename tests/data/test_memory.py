@@ -29,7 +29,7 @@ def peak(folder: Path, rows: int) -> tuple[int, int]:
     mixture = MixtureConfig.parse({"sources": {"web": {"path": str(path), "copies": 2}}}, "mixture")
     tracemalloc.start()
     plan = plan_mixture(mixture, WorldConfig(), 0, encode_as_arrays, spool_folder=folder)
-    write_shards(plan, encode_as_arrays, 256, 300, folder)
+    write_shards(plan, 256, 300, folder)
     _, largest = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     shards = TokenShards(folder)

@@ -22,7 +22,7 @@ def make(folder: Path, vocab_size: int = 300, seed: int = 0) -> tuple[MixturePla
         {"sources": {"omi2": {"documents": 60}, "tinygsm": {"documents": 40, "copies": 1.5}}}, "mixture"
     )
     plan = plan_mixture(mixture, WORLD, seed, encode_bytes, "\n\n")
-    write_shards(plan, encode_bytes, EOS, vocab_size, folder)
+    write_shards(plan, EOS, vocab_size, folder)
     return plan, TokenShards(folder)
 
 
@@ -74,7 +74,7 @@ def test_wide_vocabularies_take_four_bytes(tmp_path: Path, written: tuple[Mixtur
 
 def test_progress_adds_up_to_the_documents(tmp_path: Path, written: tuple[MixturePlan, TokenShards]) -> None:
     steps: list[int] = []
-    write_shards(written[0], encode_bytes, EOS, 300, tmp_path, on_progress=steps.append)
+    write_shards(written[0], EOS, 300, tmp_path, on_progress=steps.append)
     assert sum(steps) == 120
 
 

@@ -10,13 +10,13 @@ import os
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from echochamber.cli.app import app
 from echochamber.core.metrics import read_metrics
-from echochamber.core.records import read_records
 from echochamber.data.problem_sets import load_problems
 from echochamber.model.checkpoint import load_checkpoint
 from echochamber.model.runtime import RuntimeConfig, start_runtime
@@ -89,7 +89,7 @@ def test_it_is_evaluated_by_the_command(smollm2, shared_data, tmp_path):
     (folder,) = tmp_path.glob("evaluate-*")
     (summary,) = json.loads((folder / "summary.json").read_text())
     assert summary["num_problems"] == limit
-    assert len(read_records(folder / "records.parquet")) == 2 * limit
+    assert len(pl.read_parquet(folder / "records.parquet")) == 2 * limit
     assert 0 <= summary["greedy_accuracy"] < 0.5
 
 

@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 
 from echochamber.core.errors import UserError
-from echochamber.core.records import read_records
 from echochamber.core.types import Problem
 from echochamber.model.checkpoint import save_checkpoint
 from echochamber.model.runtime import RuntimeConfig, start_runtime
@@ -76,7 +75,7 @@ def test_cut_anywhere_it_ends_in_the_same_bytes_and_samples_no_finished_chunk_ag
 
 
 def test_chunks_of_two_problems_hold_every_completion_once(whole):
-    frame = read_records(whole / "records.parquet")
+    frame = pl.read_parquet(whole / "records.parquet")
     found = frame.group_by("problem_id").agg(pl.col("sample").sort())
     assert dict(found.rows()) == {p.id: [-1, 0, 1, 2, 3] for p in PROBLEMS}
     assert frame["problem_id"].unique(maintain_order=True).to_list() == [p.id for p in PROBLEMS]
@@ -88,7 +87,7 @@ def test_chunk_size_does_not_change_which_numbers_come_out(target, whole, tmp_pa
     """One chunk or four: the same streams, so the same texts."""
     _run(target, tmp_path / "one", CONFIG.model_copy(update={"chunk_completions": 1000}))
     texts = [
-        read_records(folder / "records.parquet").sort("problem_id", "sample")["text"].to_list()
+        pl.read_parquet(folder / "records.parquet").sort("problem_id", "sample")["text"].to_list()
         for folder in (whole, tmp_path / "one")
     ]
     assert texts[0] == texts[1]

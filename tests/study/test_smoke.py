@@ -14,7 +14,7 @@ from echochamber.analysis.study_tables.collect import collect
 from echochamber.core.artifacts import read_manifest
 from echochamber.core.formats import registered_formats
 from echochamber.core.metrics import read_metrics
-from echochamber.core.records import RECORD_SCHEMA, read_records
+from echochamber.core.records import RECORD_SCHEMA
 from echochamber.study.checkpoints import find_checkpoint
 from echochamber.study.evaluate_checkpoint import evaluate_checkpoint
 from echochamber.study.execute import open_study, run_study
@@ -67,7 +67,7 @@ def test_summary_keeps_its_contract(smoke):
 
 def test_records_have_every_column_and_one_row_per_completion(smoke):
     folders = sorted((smoke / "artifacts").glob("evaluate-*"))
-    frame = pl.concat([read_records(folder / "records.parquet") for folder in folders], how="diagonal")
+    frame = pl.concat([pl.read_parquet(folder / "records.parquet") for folder in folders], how="diagonal")
     assert list(frame.columns[: len(RECORD_SCHEMA)]) == list(RECORD_SCHEMA)
     assert sorted(frame["step"].unique()) == [0, 1, 2, 3]
     assert len(frame) == 4 * 8 * (4 + 1)
@@ -92,7 +92,7 @@ def test_rl_metrics_are_named_as_agreed(smoke):
         assert sum(row[f"format/{name}/share"] for name in registered_formats()) == pytest.approx(1)
         assert row["sampler/logprob_diff"] < 2e-2
     assert rows[0]["policy/kl"] == pytest.approx(0, abs=1e-5)
-    rollouts = read_records(_one(smoke, "rl") / "rollouts.parquet")
+    rollouts = pl.read_parquet(_one(smoke, "rl") / "rollouts.parquet")
     assert rollouts.group_by("step").len()["len"].to_list() == [8, 8, 8]
 
 
@@ -163,7 +163,7 @@ def test_a_checkpoint_is_scored_on_real_questions(smoke, shared_data, tmp_path):
     assert shortcuts.startswith("shortcut baselines, test: fixed expression")
     assert json.loads((folder / "surface.json").read_text())["train_questions"] == 2000
     assert rows[0]["num_problems"] + left_out == 6
-    frame = read_records(folder / "records.parquet")
+    frame = pl.read_parquet(folder / "records.parquet")
     assert len(frame) == rows[0]["num_problems"] * 3
     assert set(frame["problem_set"]) == {rows[0]["problem_set"]}
     assert frame["reference"].str.contains(r"^-?\d+$").all()

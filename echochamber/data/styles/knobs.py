@@ -42,7 +42,10 @@ class StyleKnobs(Config):
     phrasings: Literal["all"] | Annotated[int, Field(ge=1)] = "all"
     """How many phrasings of each sentence are used."""
     docstring_form: Literal["block", "line"] = "block"
-    """tinygsm: triple quotes on lines of their own, or one string on one line, whose two kinds of quotes are equally many tokens."""
+    """tinygsm: triple quotes on lines of their own, or one string on one line.
+
+    On one line both kinds of quotes have equally many tokens.
+    """
 
     added: ClassVar[frozenset[str]] = frozenset({"docstring_form"})
 
@@ -81,9 +84,18 @@ class Choices:
 
 
 _TOSSED = (
-    "docstring", "full_docstring", "double_quotes", "type_hints", "comments", "named_givens", "stepwise", "lead_in",
-    "restate", "latex", "spaced",
-)  # fmt: skip
+    "docstring",
+    "full_docstring",
+    "double_quotes",
+    "type_hints",
+    "comments",
+    "named_givens",
+    "stepwise",
+    "lead_in",
+    "restate",
+    "latex",
+    "spaced",
+)
 
 
 def toss(knobs: StyleKnobs, stream: Stream) -> Choices:

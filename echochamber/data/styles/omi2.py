@@ -28,14 +28,14 @@ def render(problem: Problem, graph: SolutionGraph, choices: Choices) -> str:
     if choices.restate:
         lines.append(f"The question is: {last_sentence(problem.question)}")
     mark, times, divide = ("$", "\\times", "\\div") if choices.latex else ("", "*", "/")
-    for place, step in enumerate(graph.steps):
+    for position, step in enumerate(graph.steps):
         formula, value = calculation(graph, step, times, divide)
         name = label(step.name, step.owner)
         lines.append(
             choices.phrase(_STEPS).format(
                 Label=capital(name),
                 label=name,
-                Ordinal=ORDINALS[min(place, 3)],
+                Ordinal=ORDINALS[min(position, 3)],
                 maths=f"{mark}{formula} = {value}{mark}",
             )
         )

@@ -77,8 +77,8 @@ def code_lines(graph: SolutionGraph, choices: Choices) -> tuple[list[str], str]:
             texts.append(names[index])
             if index in used:
                 lines.append(f"{names[index]} = {number}")
-    for place, step in enumerate(graph.steps):
-        index = len(graph.quantities) + place
+    for position, step in enumerate(graph.steps):
+        index = len(graph.quantities) + position
         formula = f"{texts[step.left]} {code_sign(step)} {texts[step.right]}"
         if not choices.stepwise:
             texts.append(f"({formula})")

@@ -47,7 +47,10 @@ def _relations(kind: str, operations: int) -> int:
 def _relate(
     draft: Draft, texts: Comparisons, names: list[str], kind: str, limits: QuantityLimits, source: Stream
 ) -> list[int] | None:
-    """The first person's number and one comparison each, with the one before or, for `everyone`, anyone before."""
+    """The first person's number, then one comparison each with the person before.
+
+    For `everyone` it is any person before.
+    """
     value = between(source, 3, limits.value // 2)
     first = f"{names[0].lower()}_{texts.measure}"
     draft.tell(texts.first, "fact", n=value, a=names[0])

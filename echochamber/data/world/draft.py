@@ -21,7 +21,7 @@ class Told:
     wordings: tuple[str, ...]
     slots: dict[str, int | Fraction | str]
     role: str
-    """`opening`, `fact` (may change places), `event` (its positions in time matters), `distractor` or `closing`."""
+    """`opening`, `fact` (may change places), `event` (its time matters), `distractor` or `closing`."""
     late: tuple[str, ...] = ()
     """Openings: wordings for telling it after the events."""
 

@@ -41,7 +41,8 @@ def draw_problem(config: WorldConfig, seed: int, split: str, index: int, problem
             name = f"{problem_set}-{split}-{keyed}-{index}"
             return _problem(draft, name, structure, family, config, split, problem_set, source)
     raise UserError(
-        f"world: no problem for set {problem_set!r}, split {split!r} in {_ATTEMPTS} draws; allow more families, operations or values"
+        f"world: no problem for set {problem_set!r}, split {split!r} in {_ATTEMPTS} draws; "
+        "allow more families, operations or values"
     )
 
 
@@ -73,7 +74,8 @@ def problem_set(config: WorldConfig, name: str, split: str, count: int, seed: in
             last_new = index
     if len(found) < count:
         raise UserError(
-            f"problem set {name!r}, split {split!r}: only {len(found)} distinct structures found, {count} asked; allow more values or operations"
+            f"problem set {name!r}, split {split!r}: only {len(found)} distinct structures found, "
+            f"{count} asked; allow more values or operations"
         )
     return list(found.values())
 

@@ -69,7 +69,7 @@ class Family:
     most: int = 0
     """Largest value that makes sense in this story, where that is less than the world's."""
     version: int = 1
-    """Raised with any change of its texts or rows; it is part of the fingerprints of what holds the family."""
+    """Raised with any change of its texts or rows; part of the fingerprint of all that holds the family."""
 
 
 def row(pattern: str, names: str, *wordings: str, late: tuple[str, ...] = ()) -> StoryRow:

@@ -7,20 +7,68 @@ from .rows import Family
 from .stream import Stream, pick
 
 PEOPLE = (
-    ("Mia", "she"), ("Ben", "he"), ("Ana", "she"), ("Tom", "he"), ("Eva", "she"), ("Sam", "he"), ("Lily", "she"),
-    ("Max", "he"), ("Zoe", "she"), ("Omar", "he"), ("Nina", "she"), ("Leo", "he"), ("Rosa", "she"), ("Ivan", "he"),
-    ("Kate", "she"), ("Hugo", "he"), ("Priya", "she"), ("Jack", "he"), ("Wen", "she"), ("Paul", "he"),
-)  # fmt: skip
+    ("Mia", "she"),
+    ("Ben", "he"),
+    ("Ana", "she"),
+    ("Tom", "he"),
+    ("Eva", "she"),
+    ("Sam", "he"),
+    ("Lily", "she"),
+    ("Max", "he"),
+    ("Zoe", "she"),
+    ("Omar", "he"),
+    ("Nina", "she"),
+    ("Leo", "he"),
+    ("Rosa", "she"),
+    ("Ivan", "he"),
+    ("Kate", "she"),
+    ("Hugo", "he"),
+    ("Priya", "she"),
+    ("Jack", "he"),
+    ("Wen", "she"),
+    ("Paul", "he"),
+)
 _POSSESSIVE = {"she": "her", "he": "his"}
 _OBJECT = {"she": "her", "he": "him"}
 _IRREGULAR = {
-    "loaves": "loaf", "knives": "knife", "shelves": "shelf", "brushes": "brush", "boxes": "box", "peaches": "peach",
-    "dishes": "dish", "sandwiches": "sandwich", "benches": "bench", "watches": "watch", "tomatoes": "tomato",
-    "potatoes": "potato", "cherries": "cherry", "puppies": "puppy", "berries": "berry", "strawberries": "strawberry",
-    "people": "person", "children": "child", "geese": "goose", "mice": "mouse", "glasses": "glass", "torches": "torch",
-    "radishes": "radish", "chess": "chess", "tennis": "tennis", "ferries": "ferry", "roses": "rose", "daisies": "daisy", "lilies": "lily", "pansies": "pansy", "buses": "bus", "dresses": "dress",
-    "butterflies": "butterfly", "diaries": "diary", "canaries": "canary", "scarves": "scarf", "classes": "class",
-}  # fmt: skip
+    "loaves": "loaf",
+    "knives": "knife",
+    "shelves": "shelf",
+    "brushes": "brush",
+    "boxes": "box",
+    "peaches": "peach",
+    "dishes": "dish",
+    "sandwiches": "sandwich",
+    "benches": "bench",
+    "watches": "watch",
+    "tomatoes": "tomato",
+    "potatoes": "potato",
+    "cherries": "cherry",
+    "puppies": "puppy",
+    "berries": "berry",
+    "strawberries": "strawberry",
+    "people": "person",
+    "children": "child",
+    "geese": "goose",
+    "mice": "mouse",
+    "glasses": "glass",
+    "torches": "torch",
+    "radishes": "radish",
+    "chess": "chess",
+    "tennis": "tennis",
+    "ferries": "ferry",
+    "roses": "rose",
+    "daisies": "daisy",
+    "lilies": "lily",
+    "pansies": "pansy",
+    "buses": "bus",
+    "dresses": "dress",
+    "butterflies": "butterfly",
+    "diaries": "diary",
+    "canaries": "canary",
+    "scarves": "scarf",
+    "classes": "class",
+}
 
 
 def singular(plural: str) -> str:
@@ -50,9 +98,14 @@ def _others(crowd: tuple[tuple[str, str], ...], pronoun: str) -> tuple[str, ...]
 @lru_cache(maxsize=1024)
 def _person(name: str, pronoun: str) -> dict[str, str]:
     return {
-        "who": name, "she": pronoun, "She": pronoun.capitalize(), "her": _POSSESSIVE[pronoun],
-        "Her": _POSSESSIVE[pronoun].capitalize(), "herself": _OBJECT[pronoun] + "self", "them": _OBJECT[pronoun],
-    }  # fmt: skip
+        "who": name,
+        "she": pronoun,
+        "She": pronoun.capitalize(),
+        "her": _POSSESSIVE[pronoun],
+        "Her": _POSSESSIVE[pronoun].capitalize(),
+        "herself": _OBJECT[pronoun] + "self",
+        "them": _OBJECT[pronoun],
+    }
 
 
 def draw(family: Family, config: WorldConfig, source: Stream) -> dict[str, str]:

@@ -14,7 +14,8 @@ _ONES = (
 )  # fmt: skip
 _TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _REFERS_BACK = re.compile(
-    r"^(\{n\} (liters|people)|It|A second|Then|After|Later|At noon|Another|As a bonus)|\b(then|them|they|that|this|it|more|again|another|too|also|on top)\b"
+    r"^(\{n\} (liters|people)|It|A second|Then|After|Later|At noon|Another|As a bonus)"
+    r"|\b(then|them|they|that|this|it|more|again|another|too|also|on top)\b"
 )
 _PERSON = re.compile(r"\{(who|she|her)\}", re.IGNORECASE)
 _NUMBER = re.compile(r"(\$?)(?<![\d.])(\d+)(?!\d|\.\d)(%?)")

@@ -33,15 +33,16 @@ _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 _CLONE_NEWUSER, _CLONE_NEWNET, _CLONE_NEWIPC = 0x10000000, 0x40000000, 0x08000000
 
 _ALLOWED = (
-    0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 21, 23, 24, 25, 28, 35, 39, 60, 63, 72, 79,
-    89, 96, 98, 99, 100, 102, 104, 107, 108, 131, 186, 201, 202, 204, 217, 228, 229, 230, 231, 262, 267, 273, 318, 332, 334,
+    0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 21, 23, 24, 25, 28, 35, 39, 60, 63,
+    72, 79, 89, 96, 98, 99, 100, 102, 104, 107, 108, 131, 186, 201, 202, 204, 217, 228, 229, 230, 231, 262,
+    267, 273, 318, 332, 334,
 )  # fmt: skip
 """read write close stat fstat lstat poll lseek mmap mprotect munmap brk, signals of its own, ioctl pread
 readv writev access select yield mremap madvise sleep getpid exit uname fcntl getcwd readlink, clocks,
 user ids, altstack gettid time futex affinity getdents exit_group newfstatat readlinkat getrandom statx."""
 _FATAL = (
-    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 53, 56, 57, 58, 59, 62, 101, 135, 165, 200, 234, 250, 272, 288, 308, 310, 311,
-    321, 322, 425, 426, 427, 435,
+    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 53, 56, 57, 58, 59, 62, 101, 135, 165, 200, 234, 250, 272, 288,
+    308, 310, 311, 321, 322, 425, 426, 427, 435,
 )  # fmt: skip
 """Sockets, clone, fork, vfork, execve, kill, ptrace, personality, mount, keyctl, unshare, setns,
 process_vm_*, bpf, execveat, io_uring, clone3: the process ends at once."""

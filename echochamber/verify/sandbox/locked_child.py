@@ -44,7 +44,7 @@ def run_program(payload: bytes, output_limit: int) -> bytes:
         warnings.simplefilter("ignore")
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
             report = _report(_value_of(entry, blocks), unwrap=not entry)
-    except BaseException as error:  # noqa: BLE001  (whatever a program raises, SystemExit too, is its own error)
+    except BaseException as error:  # noqa: BLE001  (a program's own error, SystemExit too)
         report = f"error {type(error).__name__}: {_one_line(error)}"
     if report == "none":
         lines = [line for line in printed.getvalue().split("\n") if line.strip()]

@@ -59,7 +59,7 @@ class MontyPool:
     """Warm Monty workers; `run` may be called from any thread."""
 
     def __init__(self, limits: SandboxLimits, workers: int, processor_time: bool = False) -> None:
-        """`processor_time`: a program's `seconds` are processor time, and `PATIENCE` times that is the wall limit.
+        """`processor_time`: a program's `seconds` are processor time; the wall limit is `PATIENCE` times it.
 
         A wall-clock limit is cheaper, but a busy machine can use it up before the program has run.
         """

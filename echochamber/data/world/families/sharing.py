@@ -53,7 +53,8 @@ SHARING = Family(
             "/n",
             "children share",
             "{n} children share the {items} equally. How many does each child get?",
-            "{She} gives the {items} to {n} children, the same number to each. How many {items} does a child get?",
+            "{She} gives the {items} to {n} children, the same number to each. "
+            "How many {items} does a child get?",
         ),
         row(
             "-ab",

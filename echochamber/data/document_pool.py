@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .contamination import Watch
+from .contamination import ContaminationChecker
 from .sources import BackgroundSource, Document, Source, WorldSource
 from .training_questions import Reservoir
 
@@ -45,7 +45,7 @@ def _drawn_ahead(source: Any, executor: Executor) -> Iterator[Document]:
             future.cancel()
 
 
-class Pool:
+class DocumentPool:
     """The first documents of a source, grown on demand; lengths count the end-of-text token."""
 
     def __init__(
@@ -54,13 +54,13 @@ class Pool:
         encode_batch: EncodeBatch,
         prompt_suffix: str,
         *,
-        watch: Watch | None = None,
+        checker: ContaminationChecker | None = None,
         reservoir: Reservoir | None = None,
         executor: Executor | None = None,
         spool_folder: Path | None = None,
     ) -> None:
         self.source, self.encode_batch, self.prompt_suffix = source, encode_batch, prompt_suffix
-        self.watch, self.reservoir = watch or Watch({}), reservoir
+        self.checker, self.reservoir = checker or ContaminationChecker({}), reservoir
         self.exhausted = False
         self.lengths, self.prompt_lengths = array("I"), array("I")
         self._documents = (
@@ -92,7 +92,7 @@ class Pool:
         found = list(islice(self._documents, documents))
         self.exhausted = len(found) < documents
         for document in found:
-            self.watch.see(document)
+            self.checker.add(document)
             if self.reservoir is not None:
                 self.reservoir.add(document)
         prompts = self.encode_batch(
