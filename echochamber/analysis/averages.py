@@ -13,8 +13,9 @@ CURVES = ("pass@k", "maj@k")
 def average_rows(rows: Sequence[JsonObject]) -> JsonObject:
     """One summary row for several seeds' rows of one checkpoint.
 
-    One row keeps its own intervals (bootstrap by problem); more get Student's t over seeds. A figure that some seed lacks (a format that died out there) is None: its mean over
-    the remaining seeds would answer another question.
+    One row keeps its own intervals (bootstrap by problem); more get Student's t over seeds. A number that
+    some seed lacks (a format that died out there) is None: its mean over the remaining seeds would answer
+    another question.
     """
     if len(rows) == 1:
         return _headline_parts(rows[0])

@@ -23,7 +23,10 @@ def counts(records: pl.LazyFrame, problem_set: str, steps: Sequence[int]) -> pl.
 
 
 def forced_counts(forced: pl.LazyFrame, problem_set: str) -> pl.DataFrame:
-    """Forced completions that kept to their format, in the columns of `counts`: step, problem_id, format, num, right."""
+    """Forced completions that kept to their format, in the columns of `counts`.
+
+    Columns: step, problem_id, format, num, right.
+    """
     kept = (pl.col("problem_set") == problem_set) & (pl.col("format") == pl.col("forced_format"))
     grouped = forced.filter(kept & (pl.col("outcome") != "infrastructure")).group_by(
         "step", "problem_id", "format"

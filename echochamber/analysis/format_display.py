@@ -19,7 +19,10 @@ class FormatDisplay:
     title: str
     """`Python function`; empty where nobody gave one."""
     color: int
-    """Index into a palette: the shipped formats in their order, then the own ones in order of registration."""
+    """Index into a palette.
+
+    The shipped formats in their order, then the own ones in order of registration.
+    """
 
     @property
     def label(self) -> str:

@@ -27,8 +27,10 @@ def percent(value: float | None) -> str:
 def bounds(interval: Sequence[float] | None) -> str:
     """`54–60%`, with decimals where both ends would read alike; words where there is no interval.
 
-    >>> bounds((0.54, 0.601)), bounds((0.0, 0.0021)), bounds((0.9981, 1.0)), bounds((0.99999, 1.0)), bounds(None)
-    ('54–60%', '0–0.2%', '99.8–100%', '>99.9–100%', 'no interval')
+    >>> bounds((0.54, 0.601)), bounds((0.0, 0.0021)), bounds((0.9981, 1.0))
+    ('54–60%', '0–0.2%', '99.8–100%')
+    >>> bounds((0.99999, 1.0)), bounds(None)
+    ('>99.9–100%', 'no interval')
     """
     if not interval:
         return "no interval"

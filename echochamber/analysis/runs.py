@@ -149,7 +149,10 @@ def ends(run: Run, chosen: tuple[str, str]) -> tuple[JsonObject | None, JsonObje
 
 
 def complete_runs(group: Sequence[Run], chosen: tuple[str, str]) -> list[Run]:
-    """The seeds of a group that have both ends; before and after must be of the same seeds. All of them where none has."""
+    """The seeds of a group that have both ends; before and after must be of the same seeds.
+
+    All seeds where none has both.
+    """
     return [run for run in group if all(ends(run, chosen))] or list(group)
 
 

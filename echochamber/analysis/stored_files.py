@@ -196,7 +196,10 @@ class ShortcutScores(StoredFile):
 
 
 class MixtureShortcuts(StoredFile):
-    """`surface.json` of a mixture: the same per problem set; None where no training question has an answer."""
+    """`surface.json` of a mixture: the same per problem set.
+
+    None where no training question has an answer.
+    """
 
     sets: dict[str, ShortcutScores | None]
 

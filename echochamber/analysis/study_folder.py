@@ -235,7 +235,8 @@ def scan_table(
     ]
     if wrong:
         study.trouble(
-            f"{node.id}: {name} has column {wrong[0]!r} as {columns[wrong[0]]}, expected {RECORD_SCHEMA[wrong[0]]}"
+            f"{node.id}: {name} has column {wrong[0]!r} as {columns[wrong[0]]}, "
+            f"expected {RECORD_SCHEMA[wrong[0]]}"
         )
         return None
     if required == RECORD_COLUMNS and not _this_version(study, node, name, frame):
@@ -244,7 +245,10 @@ def scan_table(
 
 
 def _this_version(study: Study, node: StoredStage, name: str, frame: pl.LazyFrame) -> bool:
-    """False, with a note, for records of another schema version: equal columns may mean other things there."""
+    """False, with a note, for records of another schema version.
+
+    Equal columns may mean other things there.
+    """
     try:
         found = frame.select(pl.col("schema_version").unique().sort()).collect()["schema_version"].to_list()
     except pl.exceptions.PolarsError as error:
@@ -254,6 +258,7 @@ def _this_version(study: Study, node: StoredStage, name: str, frame: pl.LazyFram
         return True
     versions = " and ".join(str(version) for version in found)
     study.trouble(
-        f"{node.id}: {name} is of schema version {versions}, this program reads {SCHEMA_VERSION}; it is left out"
+        f"{node.id}: {name} is of schema version {versions}, this program reads {SCHEMA_VERSION}; "
+        "it is left out"
     )
     return False

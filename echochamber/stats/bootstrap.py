@@ -79,7 +79,10 @@ def paired_interval(
 
 
 def resampled_interval(drawn: ArrayLike, units: int, level: float = 0.95) -> Interval:
-    """Percentiles, widened as in `ratio_interval`, of a statistic computed on every resample: drawn (R,), of `units` problems."""
+    """Percentiles, widened as in `ratio_interval`, of a statistic computed on every resample.
+
+    Shapes: drawn (R,). `units` is the number of problems.
+    """
     values = np.asarray(drawn, dtype=float)
     if units < 2 or not np.all(np.isfinite(values)):
         return UNKNOWN

@@ -1,7 +1,7 @@
 """A study folder with a known answer: shares and accuracies follow closed formulas, then are sampled.
 
-Three formats start from `START` and follow the replicator flow on fixed accuracies, so `omi1`, the most accurate,
-wins. Texts are tiny; one completion tries to break out of the page's data block.
+Three formats start from `START` and follow the replicator flow on fixed accuracies, so `omi1`, the most
+accurate, wins. Texts are tiny; one completion tries to break out of the page's data block.
 """
 
 import hashlib

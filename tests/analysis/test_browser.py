@@ -159,7 +159,10 @@ def test_theme_button_cycles(page: Chromium) -> None:
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_labels_stay_inside_the_figure_and_apart(grid: Path, tmp_path: Path, width: int) -> None:
-    """At the width of a phone and of a desk: nothing scrolls sideways, no label is cut, none hides another."""
+    """At the width of a phone and of a desk.
+
+    Nothing scrolls sideways, no label is cut, none hides another.
+    """
     with Chromium() as browser:
         browser.show_as(width, 900)
         browser.open(build_report(grid, tmp_path / "report.html"))

@@ -1,4 +1,4 @@
-"""The KL weight that a forecast may use follows from what the study says of its algorithms, never from a name."""
+"""The KL weight of a forecast follows from what the study says of its algorithms, never from a name."""
 
 from pathlib import Path
 

@@ -44,7 +44,10 @@ def lazy(rows: list[dict[str, object]]) -> pl.LazyFrame:
 
 @pytest.fixture
 def free() -> pl.LazyFrame:
-    """tinygsm (2 of 8 right) and omi1 (6 of 8), then all omi1 (12 of 16): selection alone, tinygsm dies out."""
+    """tinygsm (2 of 8 right) and omi1 (6 of 8), then all omi1 (12 of 16).
+
+    Selection alone, tinygsm dies out.
+    """
     rows = []
     for p in "abcd":
         rows += written(0, p, "tinygsm", 8, 2) + written(0, p, "omi1", 8, 6) + written(5, p, "omi1", 16, 12)
@@ -52,7 +55,10 @@ def free() -> pl.LazyFrame:
 
 
 def test_forced_decoding_closes_the_range_of_a_format_that_died_out(free: pl.LazyFrame) -> None:
-    """Forced after RL, tinygsm is right half of the time: selection is 0.5 x (0.75 - (0.25 + 0.5) / 2) = 0.1875."""
+    """Forced after RL, tinygsm is right half of the time.
+
+    Selection is 0.5 x (0.75 - (0.25 + 0.5) / 2) = 0.1875.
+    """
     probed = forced_counts(lazy([row for p in "abcd" for row in forced(5, p, "tinygsm", 4, 2)]), "easy")
     table = selection_or_skill(counts(free, "easy", [0, 5]), 5, FORMATS, probed)
     parts = {row["part"]: row for row in table.to_dicts()}

@@ -257,7 +257,10 @@ def test_without_evaluations_the_headline_says_how_far_training_is(copied: Path,
 
 
 def test_seeds_that_are_not_finished_do_not_hide_those_that_are(grid: Path, tmp_path: Path) -> None:
-    """One seed of three is done: the page is that of its run, before and after of the same seed, and says who is missing."""
+    """One seed of three is done.
+
+    The page is that of its run, before and after of the same seed, and says who is missing.
+    """
     folder = Path(shutil.copytree(grid, tmp_path / "going"))
     content = json.loads((folder / "study.json").read_text())
     for node in content["nodes"]:

@@ -49,7 +49,10 @@ def written(step: int, problem: str, name: str, num: int, right: int) -> list[di
 
 @pytest.fixture
 def pure_selection() -> pl.LazyFrame:
-    """Four problems; 8 of 16 completions tinygsm (2 of 8 right), 8 omi1 (6 of 8); then all omi1 (12 of 16)."""
+    """Four problems; 8 of 16 completions tinygsm (2 of 8 right), 8 omi1 (6 of 8).
+
+    Then all omi1 (12 of 16).
+    """
     rows = []
     for p in "abcd":
         rows += written(0, p, "tinygsm", 8, 2) + written(0, p, "omi1", 8, 6) + written(5, p, "omi1", 16, 12)
@@ -231,7 +234,10 @@ def test_support_kinds_add_up() -> None:
 
 @pytest.mark.parametrize("common", [True, False])
 def test_support_is_unbiased_under_common_random_numbers(common: bool) -> None:
-    """A policy that RL did not change: gained is E[(1 - s) s], s = 1 - (1 - p)^k, whether or not both draw the same numbers."""
+    """A policy that RL did not change.
+
+    Gained is E[(1 - s) s], s = 1 - (1 - p)^k, whether or not both draw the same numbers.
+    """
     stream, rows, k = np.random.default_rng(0), [], 2
     chances = stream.beta(0.5, 1.0, 3000)
     draws = stream.random((2, 3000, 8))

@@ -31,7 +31,10 @@ def test_pure_cases() -> None:
 
 
 def test_an_extinct_format_is_bounded_or_forced() -> None:
-    """One format of share 1/2 and accuracy 0.2 dies out; with accuracy x, selection is 0.4 - (0.2 + x) / 4."""
+    """One format of share 1/2 and accuracy 0.2 dies out.
+
+    With accuracy x, selection is 0.4 - (0.2 + x) / 4.
+    """
     before, after = ([[0.5, 0.5]], [[0.2, 0.8]]), ([[0.0, 1.0]], [[NAN, 0.8]])
     split = split_gain(*before, *after)
     assert split.selection[0] == pytest.approx(0.5 * 0.8 - 0.5 * 0.2)

@@ -35,7 +35,8 @@ def test_row_by_hand() -> None:
     assert (row["num_problems"], row["num_samples"]) == (2, 4)
     assert (row["accuracy"], row["greedy_accuracy"]) == (0.25, 0.5)
     assert row["pass@k"] == pytest.approx({"1": 0.25, "2": (1 - 1 / 6) / 2, "4": 0.5})
-    # Problem a: two right votes of either spelling, one wrong; it wins unless the right pair is split by a tie.
+    # Problem a: two right votes of either spelling, one wrong; it wins unless the right pair is split by a
+    # tie.
     assert row["maj@k"]["4"] == pytest.approx(0.5)
     assert row["formats"]["tinygsm"] == pytest.approx({"share": 5 / 8, "accuracy": 1 / 5})
     assert row["formats"]["other"] == {"share": 0.0, "accuracy": None}

@@ -13,7 +13,10 @@ from .draw import draw_bands, draw_line, draw_null, draw_pass
 from .look import COLUMN, PAGE, SETTINGS, legend, pen, share_axis, sheet, step_axis
 
 RARE = 0.02
-"""Share under which a format's accuracy is not drawn: a handful of completions gives intervals from 0 to 1."""
+"""Share under which a format's accuracy is not drawn.
+
+A handful of completions gives intervals from 0 to 1.
+"""
 
 
 def checkpoints(runs: Sequence[Run], chosen: tuple[str, str]) -> list[JsonObject]:
@@ -207,7 +210,10 @@ def support(table: pl.DataFrame) -> Figure:
 
 
 def floors(table: pl.DataFrame) -> Figure:
-    """pass@k by answers, by whole solutions and by chance, before and after RL: columns last, kind, k, value, low, high."""
+    """pass@k by answers, by whole solutions and by chance, before and after RL.
+
+    Columns last, kind, k, value, low, high.
+    """
     figure, cells = sheet(PAGE, 2.2, columns=2, sharey=True)
     looks = {
         "answer": ("right answer", "-", "o", "0.0"),
@@ -241,7 +247,10 @@ def estimates(
     shares: bool = False,
     scale: float = 100,
 ) -> Figure:
-    """One row of dots with 95% intervals per label: columns value, low, high, times `scale`; a value of None says so."""
+    """One row of dots with 95% intervals per label: columns value, low, high, times `scale`.
+
+    A value of None says so.
+    """
     figure, (axes,) = sheet(COLUMN, 0.7 + 0.2 * len(rows))
     with mpl.rc_context(SETTINGS):
         for i, row in enumerate(rows):

@@ -81,7 +81,10 @@ def study_figures(study: Study) -> Iterator[Named]:
 def side_by_side(
     runs: list[Run], chosen: tuple[str, str], formats: list[str], k: str, own: Sequence[str]
 ) -> Iterator[Named]:
-    """What differs in one thing alone: the arms of one base, the mixtures of one arm, the sizes of one mixture."""
+    """What differs in one thing alone.
+
+    The arms of one base, the mixtures of one arm, the sizes of one mixture.
+    """
     parts = ("mixture", "size", "arm")
     for i, varied in enumerate(("mixtures", "sizes", "arms")):
         sheets: dict[str, dict[str, list[Run]]] = {}
@@ -199,8 +202,6 @@ def record_figures(inputs: Sequence[RunInputs], problem_set: str) -> Iterator[Na
     likely = likelihood_over_seeds(inputs, problem_set)
     if likely is not None:
         rows = likely.filter(pl.col("quantity").is_in(["token_logprob_base", "token_logprob_rl"])).to_dicts()
-        labels = [
-            f"written {'by the base' if row['writer'] == 'base' else 'after RL'}, {QUANTITIES[row['quantity']]}"
-            for row in rows
-        ]
+        writers = {"base": "written by the base", "rl": "written after RL"}
+        labels = [f"{writers[row['writer']]}, {QUANTITIES[row['quantity']]}" for row in rows]
         yield "likelihood", figures.estimates(rows, labels, "log-probability (nats per token)", scale=1)

@@ -120,8 +120,8 @@ def coverage_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable |
         for name, label in names.items()
     ]
     note = (
-        f"Coverage is the share of problems that at least one of {k} tries solves. Accuracy is coverage times "
-        "precision. The last column splits the accuracy gain exactly between the two."
+        f"Coverage is the share of problems that at least one of {k} tries solves. Accuracy is coverage "
+        "times precision. The last column splits the accuracy gain exactly between the two."
     )
     columns = ["Part", "Before", "After", "Part of the accuracy gain"]
     question = "Does RL solve more problems, or the same problems more often?"

@@ -50,7 +50,7 @@ class BaseFormats:
     def pooled(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(F,) each; accuracy is NaN for a format that nobody wrote."""
         shares = weighted_mean(self.shares, weights)
-        # Self-chosen accuracies weigh a problem by how often the format was written there, forced ones do not.
+        # Chosen accuracies weigh a problem by how often the format was written there, forced ones do not.
         weight = self.shares if self.forced is None else (~np.isnan(self.accuracies)).astype(float)
         weight = weight * weights[:, None]
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -1,4 +1,7 @@
-"""Could the winner be predicted from the base? Forecasts of the final shares, scored beside naive baselines."""
+"""Could the winner be predicted from the base?
+
+Forecasts of the final shares, scored beside naive baselines.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -183,9 +186,9 @@ def forecasts_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable 
     weight, reason = kl_weight(inputs[0].rl_settings)
     rows = [_cells(name, found, inputs[0]) for name, found in forecasts.items()]
     note = (
-        f"Effective KL weight: {f'{weight:g}' if weight is not None else 'none'}, because {reason}. The bandit "
-        "knows only the base’s shares and accuracies (learning rate 1), so what it reaches needs no language "
-        "model. “When forced”: accuracies with the format’s opening given."
+        f"Effective KL weight: {'none' if weight is None else f'{weight:g}'}, because {reason}. "
+        "The bandit knows only the base’s shares and accuracies (learning rate 1), so what it reaches needs "
+        "no language model. “When forced”: accuracies with the format’s opening given."
     )
     columns = ["Forecast from the base", "Winner", "Its share", "Total variation", "Brier", "Correct winner"]
     question = "Could the winner be predicted from the base?"

@@ -91,8 +91,8 @@ def dynamics_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable |
     ]
     columns = ["Format", "Share of base", "Share after RL", "Peak at step", *FIRST_STEPS.values()]
     note = (
-        "Shares: checkpoints on held-out problems. Steps: training rollouts. They are the first step at which "
-        "a format leads, at which it passes the first leader, and at which it has over 90%. "
+        "Shares: checkpoints on held-out problems. Steps: training rollouts. They are the first step at "
+        "which a format leads, at which it passes the first leader, and at which it has over 90%. "
         + ("Over seeds: median and range." if len(inputs) > 1 else "A step of one run has no interval.")
     )
     return PageTable("format_dynamics", "Which format led when?", columns, rows, note)

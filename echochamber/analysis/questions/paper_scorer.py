@@ -121,8 +121,8 @@ def scorers_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable | 
     ]
     columns = ["Scorer", "Quantity", "Before", "After"]
     note = (
-        "The paper’s scorer assigns a format by the letters “def” or by a tag. Where a program fails, it reads "
-        "the number from the text."
+        "The paper’s scorer assigns a format by the letters “def” or by a tag. Where a program fails, it "
+        "reads the number from the text."
     )
     question = "What are the results under the paper’s own scorer?"
     return PageTable("paper_scorer", question, columns, rows, note)

@@ -195,8 +195,8 @@ def baselines_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable 
     note = ""
     if not any(one.probed for one in inputs):
         note = (
-            "Forced formats and lower temperatures are measured by the probe stage, which this study does not "
-            "have. `probe: {}` in the recipe adds it."
+            "Forced formats and lower temperatures are measured by the probe stage, which this study does "
+            "not have. `probe: {}` in the recipe adds it."
         )
     elif any("forced" in one.probed for one in inputs):
         note = (
