@@ -6,7 +6,7 @@ A walk is a list of named functions or classes, `module:name`. Each must exist, 
 referenced by the module of an earlier step: imported by name, or used as an attribute of an imported
 module. A step that starts with `@` begins a new chain: such a function is not imported by the earlier
 ones but found by name at run time (a registered row) or reads the files that they wrote.
-What counts is the number of distinct files. `--check` ends with status 1 where a walk is longer than its goal.
+What counts is the number of distinct files. `--check`: status 1 where a walk is longer than its goal.
 """
 
 import argparse
@@ -105,7 +105,7 @@ def defined(tree: ast.Module) -> set[str]:
 
 
 def references(module: str, tree: ast.Module) -> set[str]:
-    """`module:name` of everything of the package that a module imports by name or uses of an imported module."""
+    """`module:name` of all that a module imports from the package by name, or uses of an imported module."""
     found, modules = set(), {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .data.registered_sources import register_source
     from .data.sources import Document
     from .rl.algorithms import Algorithm, register_algorithm
+    from .rollout.engines import register_engine
     from .rollout.rewards import register_reward
     from .study.recipe import load_recipe
 
@@ -37,6 +38,7 @@ _MODULES = {
     "load_recipe": "study.recipe",
     "register_algorithm": "rl.algorithms",
     "register_claim": "claims.registry",
+    "register_engine": "rollout.engines",
     "register_format": "core.formats",
     "register_reward": "rollout.rewards",
     "register_source": "data.registered_sources",
@@ -59,6 +61,7 @@ __all__ = [
     "load_recipe",
     "register_algorithm",
     "register_claim",
+    "register_engine",
     "register_format",
     "register_reward",
     "register_source",

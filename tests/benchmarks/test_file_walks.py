@@ -32,7 +32,7 @@ def test_a_missing_function_and_a_step_without_a_reference_are_named():
 
 
 def test_references_are_imports_by_name_and_attributes_of_imported_modules():
-    text = "from ..core.jsonl import read_jsonl as r\nfrom . import prepare\nimport os\nprepare.read_problems(1)\n"
+    text = "from ..core.jsonl import read_jsonl as r\nfrom . import prepare\nprepare.read_problems(1)\n"
     found = file_walks.references("stages.evaluate", ast.parse(text))
     assert found == {"core.jsonl:read_jsonl", "stages.prepare:read_problems"}
 
