@@ -65,18 +65,18 @@ def _read_config(folder: Path) -> dict[str, Any]:
 
 
 def _check_tokenizer(folder: Path, config: dict[str, Any], tokenizer: Tokenizer) -> None:
-    """A model may have more rows than its tokenizer has tokens (padding), never fewer, and both agree on EOS."""
+    """Refuse a tokenizer with more tokens than the model has rows, or with another end-of-text token."""
     if tokenizer.vocab_size > config["vocab_size"]:
         raise UserError(
-            f"{folder}: tokenizer.json has {tokenizer.vocab_size} tokens, config.json says vocab_size {config['vocab_size']}; "
-            "this tokenizer is not the model's"
+            f"{folder}: tokenizer.json has {tokenizer.vocab_size} tokens, "
+            f"config.json says vocab_size {config['vocab_size']}; this tokenizer is not the model's"
         )
     told = config.get("eos_token_id")
     expected = [told] if isinstance(told, int) else told
     if expected and tokenizer.eos_id not in expected:
         raise UserError(
-            f"{folder}: the end-of-text token of tokenizer.json has id {tokenizer.eos_id}, config.json says eos_token_id {told}; "
-            "this tokenizer is not the model's"
+            f"{folder}: the end-of-text token of tokenizer.json has id {tokenizer.eos_id}, "
+            f"config.json says eos_token_id {told}; this tokenizer is not the model's"
         )
 
 
@@ -84,10 +84,12 @@ def _weight_files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
         return [folder / "model.safetensors"]
-    places = read_json(index).get("weight_map")
-    if not isinstance(places, dict) or not places:
-        raise UserError(f"{index}: expected weight_map with the file of every weight, found {places!s:.40}")
-    return [folder / Path(str(name)).name for name in sorted(set(places.values()))]
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise UserError(
+            f"{index}: expected weight_map with the file of every weight, found {weight_map!s:.40}"
+        )
+    return [folder / Path(str(name)).name for name in sorted(set(weight_map.values()))]
 
 
 def _read_tensors(folder: Path, expected: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
@@ -105,19 +107,22 @@ def _read_tensors(folder: Path, expected: dict[str, tuple[int, ...]]) -> dict[st
                     state[name] = stored.get_tensor(name).float()
         except (SafetensorError, OSError) as error:
             raise UserError(
-                f"{path}: expected safetensors, found a damaged or other file of {path.stat().st_size:,} bytes ({error})"
+                f"{path}: expected safetensors, found a damaged or other file of "
+                f"{path.stat().st_size:,} bytes ({error})"
             ) from None
     # Tied heads and tables of angles that older files carry along are computed here.
     if extra := sorted(
         name for name in unexpected if name != TIED_NAME and not name.endswith("rotary_emb.inv_freq")
     ):
         raise UserError(
-            f"{files[0]}: expected {len(expected)} weights, as config.json means, found {len(extra)} more, such as {extra[0]!r}"
+            f"{files[0]}: expected {len(expected)} weights, as config.json means, "
+            f"found {len(extra)} more, such as {extra[0]!r}"
         )
     for name, shape in expected.items():
         if name not in state:
             raise UserError(
-                f"{files[0]}: weight {name!r} of shape {shape}, which config.json means, is in none of {len(files)} weight files"
+                f"{files[0]}: weight {name!r} of shape {shape}, which config.json means, "
+                f"is in none of {len(files)} weight files"
             )
         if tuple(state[name].shape) != shape:
             raise UserError(

@@ -11,7 +11,7 @@ from .transformer import Transformer
 
 
 class Critic(nn.Module):
-    """A linear head on hidden states. With `trunk` it has a model of its own; without, it reads the policy's."""
+    """A linear head on hidden states, of its own model (`trunk`) or of the policy (None)."""
 
     def __init__(self, width: int, trunk: Transformer | None) -> None:
         super().__init__()

@@ -32,7 +32,10 @@ def sampling_that_fits(
     folder: Path,
     runtime: Runtime,
 ) -> SamplingConfig:
-    """`sampling` with as many rows at once as fit beside the longest prompt; a fallback is recorded in `folder`."""
+    """`sampling` with as many rows at once as fit beside the longest prompt.
+
+    A size smaller than asked is recorded in `folder`.
+    """
     longest = max((len(ids) for ids in prompts), default=0)
 
     def fits() -> float:
@@ -77,7 +80,9 @@ def _cgroup_left(folder: Path) -> float | None:
 
 
 def row_bytes(config: ModelConfig, prompt_tokens: int, new_tokens: int) -> int:
-    """Sampling memory of one completion: 2·L·D_kv·(S + N) of cache, 8·V of distribution, 3·H·(S + N) of attention.
+    """Bytes that sampling needs for one completion.
+
+    2·L·D_kv·(S + N) of cache, 8·V of distribution and 3·H·(S + N) of attention, in float32.
 
     A prompt's cache is shared by its samples, but packing may leave a copy with every completion.
     The prompt's own pass is counted as eight states and two feed-forward widths per token.
@@ -95,10 +100,12 @@ def row_bytes(config: ModelConfig, prompt_tokens: int, new_tokens: int) -> int:
 
 
 def token_bytes(config: ModelConfig, native: bool = False) -> int:
-    """Training memory of one token: L·(16·D + 6·F) of activations and 4·V of logits, their loss and gradient.
+    """Bytes that training needs for one token.
 
-    The engine in C keeps (2·L + 1)·D of states and L·H of log-sums in float32, L·(W + D + 2·F) in bf16, W = D + 2·D_kv, and no
-    logits; hidden states and their gradients are counted as 4·D.
+    L·(16·D + 6·F) of activations and 4·V of logits, their loss and gradient, in float32.
+
+    The engine in C keeps no logits. It keeps (2·L + 1)·D of states and L·H of log-sums in float32,
+    and L·(W + D + 2·F) in bf16, W = D + 2·D_kv. Hidden states and their gradients count as 4·D.
     """
     if native:
         width = config.hidden_size + 2 * config.num_kv_heads * config.head_size
@@ -120,7 +127,8 @@ def fitting_rows(config: ModelConfig, prompt_tokens: int, new_tokens: int, free:
 def fitting_tokens(config: ModelConfig, free: float, native_threads: int = 0) -> float:
     """Tokens of one forward and backward pass, once gradients, optimizer state and working copies are there.
 
-    `native_threads`: of the engine in C, 0 without it; each has gradients of its own, and the weights are kept twice more, packed and compared.
+    `native_threads`: of the engine in C, 0 without it. Each has gradients of its own, and the weights
+    are kept twice more, packed and to compare with.
     """
     copies = 4 + (native_threads + 3 if native_threads else 0)
     return max(0.0, free * SHARE - copies * _FLOAT * num_parameters(config)) / token_bytes(

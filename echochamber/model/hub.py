@@ -25,14 +25,16 @@ def fetch_checkpoint(name: str) -> Path:
         hub = importlib.import_module("huggingface_hub")
     except ImportError:
         raise UserError(
-            f"{name}: the package huggingface_hub is not installed; pip install 'echochamber[hub]', or give a folder"
+            f"{name}: the package huggingface_hub is not installed; "
+            "pip install 'echochamber[hub]', or give a folder"
         ) from None
     try:
         folder = Path(hub.snapshot_download(repository, revision=revision, allow_patterns=list(READ)))
-    except Exception as error:  # noqa: BLE001  (its errors share no base class over its versions and HTTP clients)
+    except Exception as error:  # noqa: BLE001  (its errors share no base class)
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise UserError(
-            f"{name}: cannot be fetched ({reason}); is there a network, and is the name right? A local folder needs neither"
+            f"{name}: cannot be fetched ({reason}); is there a network, and is the name right? "
+            "A local folder needs neither"
         ) from None
     if not any(folder.glob("*.safetensors")):
         raise UserError(

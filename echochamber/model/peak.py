@@ -11,7 +11,10 @@ def matrix_peak(
     sizes: tuple[int, ...] = (512, 1024, 2048),
     seconds: float = 1.0,
 ) -> float:
-    """Floating-point operations per second of the best square matrix product, 2·n³ each, within about `seconds`."""
+    """Floating-point operations per second of the fastest square matrix product (2·n³ operations each).
+
+    Takes about `seconds`.
+    """
     best = 0.0
     for size in sizes:
         left, right = (torch.randn(size, size).to(device, dtype) for _ in range(2))

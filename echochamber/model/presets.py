@@ -1,4 +1,7 @@
-"""Named sizes: a nano ladder for CPUs, and the paper's four OLMo shapes (configs RL-150M to RL-1B of its code)."""
+"""Named sizes: a nano ladder for CPUs, and the paper's four OLMo shapes.
+
+The latter are the configs RL-150M to RL-1B of its code.
+"""
 
 from ..core.errors import UserError
 from .config import ModelConfig
@@ -34,7 +37,8 @@ def preset(name: str, vocab_size: int, max_positions: int = 512) -> ModelConfig:
         width, layers, heads, tied = _PAPER[name]
         return ModelConfig(
             architecture="olmo", vocab_size=vocab_size, hidden_size=width, intermediate_size=4 * width,
-            num_layers=layers, num_heads=heads, num_kv_heads=heads, max_positions=max_positions, tie_embeddings=tied,
+            num_layers=layers, num_heads=heads, num_kv_heads=heads, max_positions=max_positions,
+            tie_embeddings=tied,
         )  # fmt: skip
     raise UserError(f"size {name!r} is not known; there are {', '.join(SIZES)}")
 

@@ -18,7 +18,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 _BUCKET = 2**24
-"""Gradient entries that travel together: few messages for small models, little extra memory for large ones."""
+"""Gradient entries sent together: few messages for small models, little memory for large ones."""
 _PATIENCE = timedelta(days=7)
 """How long a rank waits for the others, which may be preparing data; torchrun ends all when one dies."""
 

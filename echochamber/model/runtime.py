@@ -35,7 +35,7 @@ class RuntimeConfig(Config):
     threads: int = 2
     """CPU threads of one stage; a setting and not the machine's core count, so that results repeat."""
     native: Literal["auto", "on", "off"] = "auto"
-    """The engine in C (`model.native`) for bf16 on CPUs that multiply it; plain PyTorch gives the same up to rounding."""
+    """The engine in C (`model.native`), for bf16 on CPUs that have it; PyTorch agrees up to rounding."""
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile; with `auto` only where the engine in C does not run."""
     engine: str = AUTO_ENGINE
@@ -98,7 +98,7 @@ def keep_freed_memory() -> None:
 
 
 def speed_up(model: Transformer, runtime: Runtime, compiled: bool = True) -> None:
-    """Have a model run on the fastest engine that the runtime has for it: C, compiled (unless said not to) or plain."""
+    """Have a model run in C where the runtime allows it, else compiled (unless said not to), else plain."""
     if runtime.native and fits(model.config):
         model.use_native(runtime.threads)
     elif runtime.compile and compiled:

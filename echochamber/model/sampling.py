@@ -48,7 +48,9 @@ class SamplingConfig(Config):
 
 
 def choose(logits: Tensor, draws: Tensor, sampling: SamplingConfig) -> tuple[Tensor, Tensor]:
-    """Tokens (B,) of logits (B, V) by inversion: the first whose cumulative share passes the draw (B,) in [0, 1).
+    """Tokens (B,) of logits (B, V) by inversion of the cumulative distribution, and their log-probabilities.
+
+    A token is the first whose cumulative share passes the draw (B,), which lies in [0, 1).
 
     Their log-probabilities are those of the whole tempered distribution, also where top-p or top-k cut it.
     """

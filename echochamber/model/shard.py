@@ -75,7 +75,8 @@ def load_sharded(folder: Path, model: Transformer, optimizer: Optimizer, ranks: 
             dcp.load(parts, checkpoint_id=folder / f"sharded-{step}", no_dist=ranks.world_size == 1)
     except (OSError, RuntimeError, dcp.api.CheckpointException) as error:
         raise UserError(
-            f"{folder}: resume state is damaged ({str(error).splitlines()[0]}); remove the folder to start again"
+            f"{folder}: resume state is damaged ({str(error).splitlines()[0]}); "
+            "remove the folder to start again"
         ) from None
     set_state_dict(
         model, optimizer.torch_parts, model_state_dict=parts["model"], optim_state_dict=parts["optimizer"]

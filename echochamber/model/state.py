@@ -38,7 +38,8 @@ def load_state(path: Path, parts: dict[str, Stateful]) -> dict[str, Any] | None:
         state = torch.load(path, weights_only=True)
     except (RuntimeError, EOFError, OSError) as error:
         raise UserError(
-            f"{path}: resume state is damaged ({str(error).splitlines()[0]}); remove its folder to start again"
+            f"{path}: resume state is damaged ({str(error).splitlines()[0]}); "
+            "remove its folder to start again"
         ) from None
     for name, part in parts.items():
         part.load_state_dict(state[name])

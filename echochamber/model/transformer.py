@@ -249,7 +249,10 @@ class Transformer(nn.Module):
         ranges: AttentionRanges | None = None,
         targets: Int[Tensor, "B T"] | None = None,
     ) -> Tensor:
-        """Logits (B, T, V) for the token after each position, or log-probabilities (B, T) of `targets` there; else as `hidden`."""
+        """Logits (B, T, V) of the token after each position; with `targets` their log-probabilities (B, T).
+
+        `ranges` as in `hidden`.
+        """
         states = self.hidden(token_ids, ranges)
         if targets is None:
             return self.lm_head(states)
@@ -262,7 +265,10 @@ class Transformer(nn.Module):
         temperature: float = 1.0,
         with_entropy: bool = False,
     ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"] | None]:
-        """log softmax(logits / temperature)[target] in nats; the entropy of that distribution, without a gradient, where asked for."""
+        """log softmax(logits / temperature)[target] in nats, and the entropy of that distribution or None.
+
+        The entropy has no gradient.
+        """
         if self.native is not None and torch.is_autocast_enabled("cpu"):
             return self.native[1](
                 hidden, targets, temperature

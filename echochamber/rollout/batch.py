@@ -26,7 +26,7 @@ class Placed:
     """Where one rollout went."""
 
     index: int
-    """Its place in the list that was packed."""
+    """Its index in the list that was packed."""
     row: int
     prompt_end: int
     """Column after its prompt's last token."""
@@ -147,7 +147,10 @@ def batches(
     for rows in split_rows(plan_rows(rollouts, width), at_once):
         packed = fill_rows(rollouts, rows, width, at_once if fixed_shape else len(rows))
         yield _batch(
-            rollouts, columns, [(place, row) for row, members in enumerate(rows) for place in members], packed
+            rollouts,
+            columns,
+            [(placed, row) for row, members in enumerate(rows) for placed in members],
+            packed,
         )
 
 
@@ -158,7 +161,7 @@ def _batch(
     rows: Rows,
 ) -> Batch:
     width = rows.token_ids.shape[1]
-    members = [place.index for place, _ in placed]
+    members = [one.index for one, _ in placed]
     lengths = [len(rollouts[index].completion.token_ids) for index in members]
     mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
     padded = {
@@ -167,8 +170,8 @@ def _batch(
     }
     sources: list[int] = []
     targets: list[int] = []
-    for (place, row), length in zip(placed, lengths, strict=True):
-        first = row * width + place.start
-        sources += [row * width + place.prompt_end - 1, *range(first, first + length - 1)]
-        targets += rollouts[place.index].completion.token_ids
+    for (one, row), length in zip(placed, lengths, strict=True):
+        first = row * width + one.start
+        sources += [row * width + one.prompt_end - 1, *range(first, first + length - 1)]
+        targets += rollouts[one.index].completion.token_ids
     return Batch(rows, members, torch.tensor(sources), torch.tensor(targets), mask, padded)

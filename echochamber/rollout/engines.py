@@ -153,7 +153,10 @@ def register_engine(name: str, start: EngineFactory) -> EngineRow:
 
 
 def engine_row(name: str) -> EngineRow:
-    """The engine of that name; `auto` is `native`. An unknown name is a `UserError` that lists what there is."""
+    """The engine of that name; `auto` is `native`.
+
+    An unknown name is a `UserError` that lists what there is.
+    """
     chosen = "native" if name == AUTO_ENGINE else name
     if chosen not in _REGISTRY:
         raise UserError(

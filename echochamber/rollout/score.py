@@ -1,4 +1,7 @@
-"""Models on packed completions. Axes: B completions, T tokens, N all completion tokens, D width, V vocabulary."""
+"""Log-probabilities, logits and values of a batch of packed completions.
+
+Axes: B completions, T tokens, N all completion tokens, D width, V vocabulary.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -29,7 +32,10 @@ def batch_logits(model: Transformer, batch: Batch, runtime: Runtime) -> Tensor:
 def batch_logprobs(
     model: Transformer, batch: Batch, temperature: float, runtime: Runtime, with_entropy: bool = False
 ) -> tuple[Tensor, Tensor | None]:
-    """Log-probability of each completion token (N,) at a temperature, in nats; the entropy there (no gradient) where asked for."""
+    """Log-probability (N,) of each completion token at a temperature, in nats, and the entropy (N,) or None.
+
+    The entropy has no gradient.
+    """
     with runtime.autocast():
         return model.logprobs(
             batch_states(model, batch, runtime), batch.targets.to(runtime.device), temperature, with_entropy
@@ -58,7 +64,7 @@ def spread(batch: Batch, values: Tensor) -> Tensor:
 def per_rollout(
     rollouts: Sequence[Rollout], tokens_at_once: int, runtime: Runtime, function: Callable[[Batch], Tensor]
 ) -> list[Tensor]:
-    """`function(batch)` gives one number per token (N,); the result is one tensor (T_i,) per rollout, on the CPU.
+    """What `function(batch)` gives per token (N,), as one tensor (T_i,) per rollout on the CPU.
 
     Each rank runs its part of the rollouts; all get the whole.
     """

@@ -70,24 +70,64 @@ def _break(tmp_path, tokenizer, name, change):
         ("config.json", lambda b: b.replace(b'"llama"', b'"mamba"'), ["config.json", "mamba", "llama"]),
         ("config.json", lambda b: b[:20], ["config.json", "not JSON"]),
         ("config.json", lambda _: b"[1]", ["config.json", "list", "mapping"]),
-        ("config.json", lambda b: b.replace(b'"hidden_size": 32', b'"hidden_size": 40'), ["model.safetensors", "embed_tokens", "(300, 32)", "(300, 40)", "config.json"]),
-        ("config.json", lambda b: b.replace(b'"num_hidden_layers": 2', b'"num_hidden_layers": 3'), ["model.safetensors", "layers.2", "config.json"]),
-        ("config.json", lambda b: b.replace(b'"num_hidden_layers": 2', b'"num_hidden_layers": 1'), ["model.safetensors", "config.json", "more", "layers.1"]),
-        ("config.json", lambda b: b.replace(b'"hidden_size": 32', b'"hidden_size": "wide"'), ["config.json", "hidden_size", "wide"]),
-        ("config.json", lambda b: b.replace(b'"vocab_size": 300', b'"vocab_size": 270'), ["tokenizer.json has 283", "270"]),
-        ("config.json", lambda b: b.replace(b'"eos_token_id": 0', b'"eos_token_id": 7'), ["tokenizer.json", "id 0", "eos_token_id 7"]),
-        ("model.safetensors", lambda b: b[: len(b) // 2], ["model.safetensors", "expected safetensors", "bytes"]),
+        (
+            "config.json",
+            lambda b: b.replace(b'"hidden_size": 32', b'"hidden_size": 40'),
+            ["model.safetensors", "embed_tokens", "(300, 32)", "(300, 40)", "config.json"],
+        ),
+        (
+            "config.json",
+            lambda b: b.replace(b'"num_hidden_layers": 2', b'"num_hidden_layers": 3'),
+            ["model.safetensors", "layers.2", "config.json"],
+        ),
+        (
+            "config.json",
+            lambda b: b.replace(b'"num_hidden_layers": 2', b'"num_hidden_layers": 1'),
+            ["model.safetensors", "config.json", "more", "layers.1"],
+        ),
+        (
+            "config.json",
+            lambda b: b.replace(b'"hidden_size": 32', b'"hidden_size": "wide"'),
+            ["config.json", "hidden_size", "wide"],
+        ),
+        (
+            "config.json",
+            lambda b: b.replace(b'"vocab_size": 300', b'"vocab_size": 270'),
+            ["tokenizer.json has 283", "270"],
+        ),
+        (
+            "config.json",
+            lambda b: b.replace(b'"eos_token_id": 0', b'"eos_token_id": 7'),
+            ["tokenizer.json", "id 0", "eos_token_id 7"],
+        ),
+        (
+            "model.safetensors",
+            lambda b: b[: len(b) // 2],
+            ["model.safetensors", "expected safetensors", "bytes"],
+        ),
         ("model.safetensors", lambda _: b"", ["model.safetensors", "expected safetensors", "0 bytes"]),
         ("model.safetensors", None, ["model.safetensors", "missing", "tokenizer.json"]),
-        ("model.safetensors.index.json", lambda _: b"{}", ["model.safetensors.index.json", "expected weight_map", "None"]),
-        ("model.safetensors.index.json", lambda _: b'{"weight_map": {"a": "part-1.safetensors"}}', ["part-1.safetensors", "missing"]),
+        (
+            "model.safetensors.index.json",
+            lambda _: b"{}",
+            ["model.safetensors.index.json", "expected weight_map", "None"],
+        ),
+        (
+            "model.safetensors.index.json",
+            lambda _: b'{"weight_map": {"a": "part-1.safetensors"}}',
+            ["part-1.safetensors", "missing"],
+        ),
         ("tokenizer.json", lambda _: b"{}", ["tokenizer.json"]),
         ("tokenizer.json", lambda b: b[:100], ["tokenizer.json", "not a tokenizer file"]),
         ("tokenizer.json", None, ["no tokenizer.json"]),
         ("tokenizer_config.json", lambda b: b[:10], ["tokenizer_config.json", "not JSON"]),
-        ("tokenizer_config.json", lambda b: b.replace(b"<|endoftext|>", b"</s>"), ["tokenizer_config.json", "eos_token", "</s>", "tokenizer.json"]),
+        (
+            "tokenizer_config.json",
+            lambda b: b.replace(b"<|endoftext|>", b"</s>"),
+            ["tokenizer_config.json", "eos_token", "</s>", "tokenizer.json"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_broken_folder_is_named(tmp_path, tokenizer, name, change, words):
     _break(tmp_path, tokenizer, name, change)
     with pytest.raises(UserError) as caught:

@@ -41,7 +41,8 @@ def test_a_model_is_fetched_at_its_revision_and_loads(hub):
 def test_no_network_is_one_clear_line(hub):
     with pytest.raises(
         UserError,
-        match=r"hub:owner/other: cannot be fetched \(ConnectionError: .*name resolution\); is there a network",
+        match=r"hub:owner/other: cannot be fetched \(ConnectionError: .*name resolution\); "
+        r"is there a network",
     ):
         fetch_checkpoint("hub:owner/other")
 

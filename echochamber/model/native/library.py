@@ -1,4 +1,7 @@
-"""Build, load and declare the C library. The structures repeat those of model.h, head.h and decode.h, field by field."""
+"""Build, load and declare the C library.
+
+The structures repeat those of model.h, head.h and decode.h, field by field.
+"""
 
 import ctypes
 import hashlib
@@ -90,7 +93,10 @@ def address(tensor: torch.Tensor | None) -> int | None:
 
 @lru_cache(maxsize=1)
 def load() -> ctypes.CDLL:
-    """The library, built where the cache has none for these sources, this compiler and this CPU. Raises Unavailable."""
+    """The library, built unless the cache has one for these sources, this compiler and this CPU.
+
+    Raises Unavailable.
+    """
     if not torch.cpu._is_avx512_bf16_supported():
         raise Unavailable("this CPU has no AVX-512-BF16 units")
     compiler = next(
@@ -137,7 +143,7 @@ def _fingerprint(compiler: str) -> str:
 
 
 def _build(compiler: str, target: Path) -> None:
-    """Compile beside the target and rename: processes that start together each build, the last rename wins."""
+    """Compile beside the target and rename; of processes that build at once the last rename wins."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:

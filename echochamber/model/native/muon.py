@@ -1,4 +1,7 @@
-"""`torch.optim.Muon` with all matrices orthogonalised in one call of the C engine: a few milliseconds instead of tens."""
+"""`torch.optim.Muon` with all matrices orthogonalised in one call of the C engine.
+
+A few milliseconds instead of tens.
+"""
 
 import ctypes
 import math
@@ -11,7 +14,10 @@ from . import library as c
 
 
 class NativeMuon(torch.optim.Muon):
-    """Same state, same update (Jordan et al. 2024) up to bf16 rounding; matrices float32, sides multiples of 16."""
+    """Same state and update (Jordan et al. 2024) up to bf16 rounding.
+
+    Matrices are float32, their sides multiples of 16.
+    """
 
     threads = 1
 

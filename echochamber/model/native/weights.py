@@ -13,13 +13,19 @@ from . import library as c
 
 
 def fits(config: Any) -> bool:
-    """Whether every width is a multiple of what the kernels move at once, and a key-value head serves no more queries than they hold."""
+    """Whether the kernels can run this shape.
+
+    Every width must be a multiple of 16, and a key-value head may serve at most 64 query heads.
+    """
     wide = all(size % 16 == 0 for size in (config.hidden_size, config.intermediate_size, config.head_size))
     return wide and config.num_heads <= 64 * config.num_kv_heads
 
 
 def pack(parts: list[Tensor], transposed: bool, width: int | None = None) -> Tensor:
-    """Weights (n_i, n_in), joined along their first axis, as pairs of bf16: (n_in / 2, width), or transposed (width / 2, n_in)."""
+    """Weights (n_i, n_in), joined along their first axis, as pairs of bf16.
+
+    The result is (n_in / 2, width), or transposed (width / 2, n_in).
+    """
     total, n_in = sum(len(part) for part in parts), parts[0].shape[1]
     width = width or total
     packed = torch.zeros((width // 2, n_in) if transposed else (n_in // 2, width), dtype=torch.int32)
