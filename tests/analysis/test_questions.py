@@ -6,14 +6,14 @@ import polars as pl
 
 from echochamber.analysis.findings import QUESTIONS, findings
 from echochamber.analysis.questions.estimates import of_every_run
-from echochamber.analysis.questions.first_errors import FLIP_LABELS
-from echochamber.analysis.questions.forecasters import ForecastId
+from echochamber.analysis.questions.first_errors import FLIPS
+from echochamber.analysis.questions.forecasts import OBSERVED, forecast_id, forecast_table
 from echochamber.analysis.questions.likelihood import QUANTITIES
 from echochamber.analysis.questions.training_free import method_label
 from echochamber.analysis.run_inputs import load_groups
 from echochamber.analysis.runs import find_runs, problem_sets
 from echochamber.analysis.study_folder import load_study
-from echochamber.analysis.study_tables.collect import stored_forecast
+from echochamber.core.study_tables import FORECASTS
 
 COMMITTED = Path(__file__).parents[2] / "results" / "paper-nano"
 
@@ -50,18 +50,18 @@ def test_a_question_is_asked_of_every_run_or_of_none(grid: Path) -> None:
 
 def test_stored_names_are_those_of_the_committed_tables() -> None:
     """Words on the page may change; items of committed tables are looked up by the names they carry."""
-    forecasts = set(pl.read_parquet(COMMITTED / "forecasts.parquet")["forecast"])
-    ids = [
-        ForecastId(name) for name in ("observed", "replicator", "bandit", "most_accurate", "most_frequent")
-    ]
-    ids += [ForecastId("kl_optimum", "0.1")]
-    ids += [ForecastId("constant", name) for name in ("tinygsm", "omi1", "omi2")]
-    assert {stored_forecast(one) for one in ids} == forecasts
+    formats = ["tinygsm", "omi1"]
+    rows = {"problem_id": ["a", "b"], "format": formats, "num": [4, 4], "right": [1, 3]}
+    counted = pl.concat([pl.DataFrame(rows).with_columns(step=pl.lit(step)) for step in (0, 5)])
+    made = forecast_table(counted, 5, formats, kl_weight=None, bandit_seeds=2)
+    stored = pl.read_parquet(COMMITTED / "forecasts.parquet")["forecast"]
+    assert set(made["forecast"]) == set(stored) == set(FORECASTS)
+    assert forecast_id(made.row(0, named=True)) == OBSERVED
     items = pl.read_parquet(COMMITTED / "findings.parquet")
     baselines = set(items.filter(analysis="baselines")["item"])
     for model in ("base", "rl"):
         assert {method_label(model, "sample", ""), method_label(model, "greedy", "")} <= baselines
     errors = items.filter(analysis="errors")["item"]
-    assert {item.split(": ")[0] for item in errors} == set(FLIP_LABELS.values())
+    assert {item.split("/")[0] for item in errors} == set(FLIPS)
     written = {item.split(": ", 1)[1] for item in items.filter(analysis="likelihood")["item"]}
     assert written <= set(QUANTITIES.values())
