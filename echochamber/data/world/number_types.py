@@ -6,7 +6,7 @@ uniforms it draws, and in which order, is part of every problem: the same seed g
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ...core.numbers import Number
 from .stream import Stream, between
@@ -35,6 +35,7 @@ def divisors(value: int, most: int) -> list[int]:
     return [k for k in range(2, min(most, value // 2) + 1) if value % k == 0]
 
 
+@runtime_checkable
 class NumberType(Protocol):
     """Draws the numbers of one type; `value` is the running value."""
 
