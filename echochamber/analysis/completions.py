@@ -8,7 +8,7 @@ import polars as pl
 
 from .page_schema import CompletionData, CompletionRow, CountRow, ProblemData
 from .runs import Run
-from .study_folder import StoredStage, Study, scan_table
+from .study_folder import StoredStage, StoredStudy, scan_table
 
 MAX_COMPLETIONS = 8000
 """Completions that one page carries at most; at about 400 bytes each, 3 to 4 MB."""
@@ -20,7 +20,7 @@ _PROBLEM = ("problem_set", "split", "problem_id", "question", "reference", "fami
 _SHOWN = ("step", "sample", "format", "outcome", "answer", "detail", "num_tokens", "truncated")
 
 
-def sample_completions(study: Study, runs: Sequence[Run]) -> CompletionData:
+def sample_completions(study: StoredStudy, runs: Sequence[Run]) -> CompletionData:
     """Plain data for the page's browser: a sample of completions, and counts of *all* sampled ones.
 
     The same problems are chosen in every run, by a hash of their id.
@@ -78,7 +78,7 @@ def _spread(ids: pl.DataFrame, count: int) -> pl.DataFrame:
     return ranked.filter(pl.int_range(pl.len()).over("problem_set") < share).drop("order")
 
 
-def _rollouts(study: Study, rl: StoredStage | None, quota: int) -> pl.DataFrame | None:
+def _rollouts(study: StoredStudy, rl: StoredStage | None, quota: int) -> pl.DataFrame | None:
     """A few training completions of as many steps as the quota allows, evenly spaced."""
     scan = scan_table(study, rl, "rollouts.parquet") if rl else None
     if scan is None:

@@ -20,7 +20,7 @@ from .questions.selection_or_skill import selection_table
 from .questions.support import support_table
 from .questions.training_free import baselines_table
 from .run_inputs import RunGroup, RunInputs, note_damage
-from .study_folder import Study
+from .study_folder import StoredStudy
 
 QUESTIONS: tuple[Callable[[Sequence[RunInputs], str], PageTable | None], ...] = (
     gains_table,
@@ -48,13 +48,13 @@ class Findings(NamedTuple):
     tables: list[PageTable]
 
 
-def findings(study: Study, groups: Sequence[RunGroup], problem_set: str) -> list[Findings]:
+def findings(study: StoredStudy, groups: Sequence[RunGroup], problem_set: str) -> list[Findings]:
     """For each group of runs those tables for which the study has data."""
     found = [_findings(study, group, problem_set) for group in groups if group.inputs]
     return [block for block in found if block is not None and block.tables]
 
 
-def _findings(study: Study, group: RunGroup, problem_set: str) -> Findings | None:
+def _findings(study: StoredStudy, group: RunGroup, problem_set: str) -> Findings | None:
     """Note and tables of a group; a file that is damaged inside is named and costs the group its tables."""
     try:
         tables = [make(group.inputs, problem_set) for make in QUESTIONS]

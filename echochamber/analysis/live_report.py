@@ -37,7 +37,10 @@ class LiveReport:
         self._seen: object = None
 
     def refresh(self) -> bool:
-        """Rebuild if an input file came, went or changed; True when it did. The file on disk has no live script."""
+        """Rebuild if an input file came, went or changed; True when it did.
+
+        The file on disk has no live script.
+        """
         state = self._state()
         if state == self._seen:
             return False

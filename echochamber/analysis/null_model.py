@@ -7,14 +7,14 @@ import numpy as np
 from ..stats.forecast import bandit
 from .averages import at
 from .runs import Run, problem_sets, rl_config, rollout_size
-from .study_folder import JsonObject, Study
+from .study_folder import JsonObject, StoredStudy
 
 NULL_SEEDS, NULL_STEPS, NULL_RATES = range(5), 2000, (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 MAX_POINTS = 600
 """Points per dense curve; longer logs are thinned evenly, first and last row kept."""
 
 
-def null_path(study: Study, run: Run, names: list[str]) -> dict[str, list[float]] | None:
+def null_path(study: StoredStudy, run: Run, names: list[str]) -> dict[str, list[float]] | None:
     """Shares that a bandit on formats alone reaches at each logged step: the null model of a collapse.
 
     It knows the base's shares and accuracies on the first problem set and nothing else. Its learning

@@ -10,7 +10,7 @@ from .format_display import FormatDisplay, format_displays
 from .null_model import null_path, thin
 from .page_schema import DenseData, PageData, PretrainingData, RunData
 from .runs import Run, complete_runs, ends, problem_sets, written_formats
-from .study_folder import JsonObject, Study, read_log
+from .study_folder import JsonObject, StoredStudy, read_log
 
 DIAGNOSTICS = {
     "reward/mean": "Mean reward",
@@ -25,12 +25,12 @@ DIAGNOSTICS = {
 """RL metrics drawn as small charts, with what they are and their unit."""
 
 
-def study_formats(study: Study, runs: Sequence[Run]) -> dict[str, FormatDisplay]:
+def study_formats(study: StoredStudy, runs: Sequence[Run]) -> dict[str, FormatDisplay]:
     """How every format of the study is shown, by name, in order of display."""
     return format_displays(study.own_formats, written_formats(runs))
 
 
-def page_data(study: Study, runs: Sequence[Run], formats: Mapping[str, FormatDisplay]) -> PageData:
+def page_data(study: StoredStudy, runs: Sequence[Run], formats: Mapping[str, FormatDisplay]) -> PageData:
     """Formats that were written, runs with their curves and checkpoints, and the sample of completions."""
     written = set(written_formats(runs))
     shown = [row for name, row in formats.items() if name in written]
@@ -67,7 +67,7 @@ def _group_label(run: Run) -> str:
     return " · ".join(part for part in (run.mixture, run.size, run.arm) if part)
 
 
-def _run(study: Study, run: Run, names: list[str], sets: Sequence[tuple[str, str]]) -> RunData:
+def _run(study: StoredStudy, run: Run, names: list[str], sets: Sequence[tuple[str, str]]) -> RunData:
     node = run.rl or run.pretrain
     assert node is not None
     return {
@@ -94,7 +94,7 @@ def _dense(rows: Sequence[JsonObject], names: list[str]) -> DenseData:
     }
 
 
-def _pretraining(study: Study, run: Run) -> PretrainingData:
+def _pretraining(study: StoredStudy, run: Run) -> PretrainingData:
     rows = thin(read_log(study, run.pretrain, "metrics.jsonl")) if run.pretrain else []
     return {"tokens": [row.get("tokens") for row in rows], "loss": [row.get("loss") for row in rows]}
 

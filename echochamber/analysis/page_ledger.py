@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .study_folder import Study
+from .study_folder import StoredStudy
 
 
 @dataclass(frozen=True)
@@ -27,5 +27,5 @@ class PageLedger:
     criteria: str
 
 
-LedgerOf = Callable[[Study], PageLedger | None]
+LedgerOf = Callable[[StoredStudy], PageLedger | None]
 """Judges the claims that a study's recipe names; None where there is nothing to judge."""

@@ -23,7 +23,7 @@ from .questions.score_changes import paired_changes
 from .questions.shortcut_baselines import shortcut_table
 from .run_inputs import load_groups
 from .runs import Run, ends, find_runs, problem_sets, shared_k
-from .study_folder import KINDS, Study, load_study
+from .study_folder import KINDS, StoredStudy, load_study
 from .summary import stage_seconds, study_summary, summarise_study
 
 __all__ = ["build_report", "render_page", "study_summary"]
@@ -47,7 +47,9 @@ def build_report(study_folder: Path, output: Path | None = None, ledger: LedgerO
     return target
 
 
-def render_page(study: Study, runs: list[Run], ledger: LedgerOf | None = None, live: bool = False) -> str:
+def render_page(
+    study: StoredStudy, runs: list[Run], ledger: LedgerOf | None = None, live: bool = False
+) -> str:
     """The HTML text; everything from outside is escaped by the template or by `script_safe`.
 
     `live`: for the loopback server, with a script that asks it for newer versions.
@@ -144,7 +146,7 @@ def arm_rows(runs: Sequence[Run], chosen: tuple[str, str]) -> list[ArmRow]:
     return rows
 
 
-def libraries(study: Study) -> list[str]:
+def libraries(study: StoredStudy) -> list[str]:
     """Each set of library versions that made a stage, as one line."""
     found = (node.manifest.libraries for node in study.nodes)
     return sorted(

@@ -7,7 +7,7 @@ import polars as pl
 
 from .completion_counts import counts, forced_counts
 from .runs import Run, complete_runs, rl_config, written_formats
-from .study_folder import JsonObject, Study, scan_table
+from .study_folder import JsonObject, StoredStudy, scan_table
 
 RECORD_NEEDS = ("problem_set", "problem_id", "step", "sample", "temperature", "format", "outcome", "correct")
 LIKELIHOOD_NEEDS = (
@@ -63,7 +63,7 @@ class RunGroup:
         return " · ".join(part for part in self.parts if part)
 
 
-def load_groups(study: Study, runs: Sequence[Run], chosen: tuple[str, str]) -> list[RunGroup]:
+def load_groups(study: StoredStudy, runs: Sequence[Run], chosen: tuple[str, str]) -> list[RunGroup]:
     """The groups of a study in the order of their first run; damage is noted in `study.troubles`."""
     members: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
@@ -72,7 +72,7 @@ def load_groups(study: Study, runs: Sequence[Run], chosen: tuple[str, str]) -> l
 
 
 def _load_group(
-    study: Study, parts: tuple[str, str, str], members: list[Run], chosen: tuple[str, str]
+    study: StoredStudy, parts: tuple[str, str, str], members: list[Run], chosen: tuple[str, str]
 ) -> RunGroup:
     done = complete_runs(members, chosen)
     group = RunGroup(parts, [], [run.seed for run in members if run not in done])
@@ -83,13 +83,13 @@ def _load_group(
     return group
 
 
-def note_damage(study: Study, group: RunGroup, error: Exception) -> None:
+def note_damage(study: StoredStudy, group: RunGroup, error: Exception) -> None:
     """Name a group whose records or problems are damaged inside."""
     reason = str(error).splitlines()[0]
     study.trouble(f"{group.label}: records or problems cannot be analysed ({reason})")
 
 
-def run_inputs(study: Study, run: Run, chosen: tuple[str, str]) -> RunInputs:
+def run_inputs(study: StoredStudy, run: Run, chosen: tuple[str, str]) -> RunInputs:
     """What one run offers to the analyses, scanned and counted once."""
     last = max(run.steps(chosen), default=0)
     formats = written_formats([run])
@@ -116,7 +116,7 @@ def run_inputs(study: Study, run: Run, chosen: tuple[str, str]) -> RunInputs:
     )
 
 
-def _probed(study: Study, run: Run, name: str) -> pl.LazyFrame | None:
+def _probed(study: StoredStudy, run: Run, name: str) -> pl.LazyFrame | None:
     """One table of all probes of a run; a probe may lack it (no likelihood without a reference)."""
     nodes = [node for node in run.probes if node.folder and (node.folder / f"{name}.parquet").is_file()]
     scans = [scan_table(study, node, f"{name}.parquet", PROBE_TABLES[name]) for node in nodes]
@@ -124,7 +124,7 @@ def _probed(study: Study, run: Run, name: str) -> pl.LazyFrame | None:
     return pl.concat(known, how="diagonal") if known else None
 
 
-def _problem_table(study: Study, run: Run) -> pl.DataFrame | None:
+def _problem_table(study: StoredStudy, run: Run) -> pl.DataFrame | None:
     """`problems.parquet` of all evaluations of one run, None when none is readable."""
     scans = [scan_table(study, node, "problems.parquet", PROBLEM_COLUMNS) for node in run.evaluations]
     known = [scan.collect() for scan in scans if scan is not None]

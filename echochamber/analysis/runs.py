@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ..core.formats import FORMAT_NAMES
 from .stored_files import ScoreRow
-from .study_folder import JsonObject, StoredStage, Study, read_json, read_log
+from .study_folder import JsonObject, StoredStage, StoredStudy, read_json, read_log
 
 
 @dataclass
@@ -56,7 +56,7 @@ def set_of(row: JsonObject) -> tuple[str, str]:
     return str(row.get("problem_set") or ""), str(row.get("split") or "")
 
 
-def find_runs(study: Study) -> list[Run]:
+def find_runs(study: StoredStudy) -> list[Run]:
     """One run per RL stage, then one per base model without RL, each with what can be read of it."""
     runs = [_run(study, node, _parent(study, node, "pretrain")) for node in study.of_kind("rl")]
     used = {run.pretrain.id for run in runs if run.pretrain}
@@ -70,12 +70,12 @@ def problem_sets(runs: list[Run]) -> list[tuple[str, str]]:
     return sorted(found, key=lambda pair: pair[1] != "test")
 
 
-def _parent(study: Study, node: StoredStage, kind: str) -> StoredStage | None:
+def _parent(study: StoredStudy, node: StoredStage, kind: str) -> StoredStage | None:
     parents = [study.node(parent) for parent in node.parents]
     return next((parent for parent in parents if parent and parent.kind == kind), None)
 
 
-def _run(study: Study, rl: StoredStage | None, pretrain: StoredStage | None) -> Run:
+def _run(study: StoredStudy, rl: StoredStage | None, pretrain: StoredStage | None) -> Run:
     place = rl or pretrain
     assert place is not None
     start = rl.from_step if rl else None
@@ -104,7 +104,7 @@ def _run(study: Study, rl: StoredStage | None, pretrain: StoredStage | None) -> 
 
 
 def _of_checkpoints(
-    study: Study, node: StoredStage | None, kind: str, from_step: int | None
+    study: StoredStudy, node: StoredStage | None, kind: str, from_step: int | None
 ) -> Iterator[StoredStage]:
     """Evaluate or probe stages of `node` itself (one of an RL stage may name its pretraining as well)."""
     if node is None:
@@ -119,7 +119,7 @@ def _of_checkpoints(
             yield candidate
 
 
-def _rows(study: Study, node: StoredStage) -> Iterator[JsonObject]:
+def _rows(study: StoredStudy, node: StoredStage) -> Iterator[JsonObject]:
     for data in read_json(study, node, "summary.json") or []:
         try:
             yield ScoreRow.read(data).as_row()
@@ -127,7 +127,7 @@ def _rows(study: Study, node: StoredStage) -> Iterator[JsonObject]:
             study.trouble(f"{node.id}: summary.json has a row without step or formats; it is left out")
 
 
-def rl_config(study: Study, arm: str) -> JsonObject:
+def rl_config(study: StoredStudy, arm: str) -> JsonObject:
     """The resolved RL settings of one arm, {} where the recipe does not have them.
 
     `objective`, where the study has it: how the arm's algorithm weighs rewards.

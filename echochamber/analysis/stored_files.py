@@ -152,7 +152,7 @@ class ContaminationRow(StoredFile):
     examples: list[str] = []
 
 
-class SourcePlan(StoredFile):
+class StoredSourcePlan(StoredFile):
     """One source of a mixture's plan: what was asked for and what was obtained."""
 
     name: str = ""
@@ -170,7 +170,7 @@ class SourcePlan(StoredFile):
 class PlanFile(StoredFile):
     """`plan.json` of a mixture's shards."""
 
-    sources: list[SourcePlan] = []
+    sources: list[StoredSourcePlan] = []
 
 
 class BaselineScore(StoredFile):

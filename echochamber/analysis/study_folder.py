@@ -1,6 +1,6 @@
 """Reading a study folder as it is now: finished, still running, or damaged in places.
 
-What can be read is returned; what cannot is named in `Study.troubles`, for the page to show. Only a
+What can be read is returned; what cannot is named in `StoredStudy.troubles`, for the page to show. Only a
 folder without a readable `study.json` is an error.
 """
 
@@ -55,7 +55,7 @@ class StoredStage:
 
 
 @dataclass
-class Study:
+class StoredStudy:
     """A study's own description, its stages, and what could not be read."""
 
     folder: Path
@@ -89,7 +89,7 @@ class Study:
             self.troubles.append(message)
 
 
-def load_study(folder: Path) -> Study:
+def load_study(folder: Path) -> StoredStudy:
     """Read `study.json`; raises `UserError` when it is missing or is no study."""
     path = folder / "study.json"
     try:
@@ -104,7 +104,7 @@ def load_study(folder: Path) -> Study:
         stored = StudyFile.read(data)
     except ValueError as error:
         raise UserError(f"{path}: expected an object with a list `nodes`; {error}") from None
-    study = Study(
+    study = StoredStudy(
         folder=folder,
         name=stored.name or folder.name,
         question=stored.question,
@@ -154,7 +154,7 @@ def _manifest(path: Path) -> ManifestFile:
         return ManifestFile()
 
 
-def _note_unfinished(study: Study) -> None:
+def _note_unfinished(study: StoredStudy) -> None:
     for node in study.nodes:
         if node.status == "failed":
             study.trouble(f"{node.id} failed: {node.error or 'no reason recorded'}")
@@ -167,7 +167,7 @@ def _note_unfinished(study: Study) -> None:
         study.trouble(f"stages were made by different code versions: {', '.join(versions)}")
 
 
-def read_json(study: Study, node: StoredStage, name: str) -> Any:
+def read_json(study: StoredStudy, node: StoredStage, name: str) -> Any:
     """A JSON file of a stage, None with a note when it is not there or torn."""
     if node.folder is None:
         return None
@@ -184,7 +184,7 @@ def read_json(study: Study, node: StoredStage, name: str) -> Any:
 File = TypeVar("File", bound=StoredFile)
 
 
-def read_stored(study: Study, node: StoredStage, name: str, kind: type[File]) -> File | None:
+def read_stored(study: StoredStudy, node: StoredStage, name: str, kind: type[File]) -> File | None:
     """A JSON file of a stage as its type, None with a note when it is missing, torn or of another kind."""
     data = read_json(study, node, name)
     try:
@@ -194,7 +194,7 @@ def read_stored(study: Study, node: StoredStage, name: str, kind: type[File]) ->
         return None
 
 
-def read_log(study: Study, node: StoredStage, name: str) -> list[JsonObject]:
+def read_log(study: StoredStudy, node: StoredStage, name: str) -> list[JsonObject]:
     """Rows of a metrics or timing log; complete rows of a running stage."""
     if node.folder is None or not (node.folder / name).is_file():
         if node.folder is not None and not node.partial:
@@ -208,7 +208,7 @@ RECORD_COLUMNS = tuple(RECORD_SCHEMA)
 
 
 def scan_table(
-    study: Study, node: StoredStage, name: str, required: tuple[str, ...] = RECORD_COLUMNS
+    study: StoredStudy, node: StoredStage, name: str, required: tuple[str, ...] = RECORD_COLUMNS
 ) -> pl.LazyFrame | None:
     """A Parquet file of a stage, scanned lazily; None with a note when it is missing, torn or lacks columns.
 
@@ -244,7 +244,7 @@ def scan_table(
     return frame
 
 
-def _this_version(study: Study, node: StoredStage, name: str, frame: pl.LazyFrame) -> bool:
+def _this_version(study: StoredStudy, node: StoredStage, name: str, frame: pl.LazyFrame) -> bool:
     """False, with a note, for records of another schema version.
 
     Equal columns may mean other things there.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .averages import average_rows, top_format
 from .runs import Run, complete_runs, ends, find_runs, problem_sets
-from .study_folder import KINDS, JsonObject, Study, load_study
+from .study_folder import KINDS, JsonObject, StoredStudy, load_study
 
 
 def study_summary(study_folder: Path) -> JsonObject:
@@ -19,7 +19,7 @@ def study_summary(study_folder: Path) -> JsonObject:
     return summarise_study(study, find_runs(study))
 
 
-def summarise_study(study: Study, runs: Sequence[Run]) -> JsonObject:
+def summarise_study(study: StoredStudy, runs: Sequence[Run]) -> JsonObject:
     """`study_summary` of a study that is read already."""
     sets = problem_sets(list(runs))
     chosen = sets[0] if sets else ("", "")
@@ -36,7 +36,7 @@ def summarise_study(study: Study, runs: Sequence[Run]) -> JsonObject:
     }
 
 
-def stage_seconds(study: Study) -> dict[str, float]:
+def stage_seconds(study: StoredStudy) -> dict[str, float]:
     """Seconds of wall time per kind of stage, in the order of the flow."""
     kinds = [kind for kind in KINDS if study.of_kind(kind)]
     return {kind: round(sum(node.seconds or 0.0 for node in study.of_kind(kind)), 3) for kind in kinds}

@@ -39,7 +39,8 @@ def drop_from_maximum(
     """seed -> pass@k at its maximum before the end, minus at the end.
 
     `temperature_at` maps (seed, step) to the sampling temperature at which that checkpoint is read.
-    The step of the maximum is chosen on one half and the difference taken on the other. Both ways are averaged. So the maximum has no selection bias.
+    The step of the maximum is chosen on one half and the difference taken on the other. Both ways are
+    averaged. So the maximum has no selection bias.
     """
     last = settings(tables, one)["steps"]
     curves = half_curves(tables, one, k)

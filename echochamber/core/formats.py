@@ -1,4 +1,4 @@
-"""The registry of tracked behaviours: one row per output format.
+"""The registry of output formats, one row each.
 
 A row says how a completion of that format is recognised (by structure, whether or not the answer
 is right), how it opens (for forced decoding), by which rule its answer is read, and what a reader
@@ -15,7 +15,7 @@ from .format_rules import is_anything, is_boxed_prose, is_function, is_gsm8k, is
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One tracked behaviour."""
+    """One output format and how to recognise it."""
 
     name: str
     matches: Callable[[str], bool]
@@ -54,7 +54,7 @@ _REGISTRY: dict[str, Format] = {row.name: row for row in SHIPPED_FORMATS}
 
 
 def register_format(row: Format) -> Format:
-    """Add a behaviour; `UserError` where the name is taken by a different row."""
+    """Add a format; `UserError` where the name is taken by a different row."""
     if row.name in _REGISTRY and _REGISTRY[row.name] != row:
         raise UserError(f"format {row.name!r} is registered already; choose another name")
     _REGISTRY[row.name] = row
@@ -63,7 +63,7 @@ def register_format(row: Format) -> Format:
 
 @contextmanager
 def extra_formats(rows: Iterable[Format]) -> Iterator[None]:
-    """Track further behaviours while the block runs, and no longer: a study's own do not leak into another."""
+    """Register further formats while the block runs, so that one study's own do not leak into another."""
     added = [register_format(row) for row in rows if row.name not in _REGISTRY]
     try:
         yield

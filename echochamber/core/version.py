@@ -1,3 +1,3 @@
-"""The package's version, apart from the package itself: rooms may read it without importing the public list."""
+"""The package's version, in its own module: rooms read it without importing the public interface."""
 
 __version__ = "0.1.0"

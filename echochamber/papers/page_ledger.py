@@ -3,7 +3,7 @@
 import polars as pl
 
 from ..analysis.page_ledger import PageLedger, PageLine
-from ..analysis.study_folder import Study
+from ..analysis.study_folder import StoredStudy
 from ..analysis.study_tables.collect import collect
 from ..claims.claim_set import ClaimSet
 from ..claims.declare import Claim
@@ -13,7 +13,7 @@ from ..core.errors import UserError
 from .catalogue import find_claims
 
 
-def page_ledger(study: Study) -> PageLedger | None:
+def page_ledger(study: StoredStudy) -> PageLedger | None:
     """None where the recipe names no claims, or where none of them can be tested."""
     try:
         wanted = _named_claims(study)
@@ -41,14 +41,14 @@ def page_ledger(study: Study) -> PageLedger | None:
     return PageLedger(shown, " ".join(criteria_note(claims, recorded) for claims in sets))
 
 
-def _named_claims(study: Study) -> list[tuple[ClaimSet, Claim]]:
+def _named_claims(study: StoredStudy) -> list[tuple[ClaimSet, Claim]]:
     """The claims that the recipe of a study folder names; anything else there counts as none."""
     wanted = study.recipe.get("claims")
     named = wanted if isinstance(wanted, list) else []
     return find_claims(one for one in named if isinstance(one, int | str))
 
 
-def _has_arms(study: Study, claim: Claim) -> bool:
+def _has_arms(study: StoredStudy, claim: Claim) -> bool:
     """Whether the study has every arm of a claim; asked first, since collecting reads all records."""
     known = {f"{node.mixture}/{node.arm}" for node in study.of_kind("rl")}
     return all(name in known or name.startswith("*") for name in claim.arms)

@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 
 from ..analysis.plots.save import study_figures
 from ..analysis.runs import find_runs
-from ..analysis.study_folder import StoredStage, load_study
-from ..analysis.study_folder import Study as StoredStudy
+from ..analysis.study_folder import StoredStage, StoredStudy, load_study
 from ..core.errors import UserError
 from ..core.metrics import read_metrics
 from .results import write_report

@@ -6,7 +6,7 @@ import pytest
 
 from echochamber.analysis.kl_weight import kl_weight
 from echochamber.analysis.runs import rl_config
-from echochamber.analysis.study_folder import Study
+from echochamber.analysis.study_folder import StoredStudy
 
 KL = {"coef": 0.01, "estimator": "k1", "place": "reward"}
 PLAIN = {"policy_gradient": True, "divides_by": "none", "whiten": False, "loss_terms": 0}
@@ -16,7 +16,7 @@ def _weight(
     algorithm: str, described: dict[str, object] | None, **settings: object
 ) -> tuple[float | None, str]:
     arm = {"algorithm": algorithm, "kl": KL} | settings
-    study = Study(Path(), "s", "", [], {"rl": {"a": arm}}, "", [])
+    study = StoredStudy(Path(), "s", "", [], {"rl": {"a": arm}}, "", [])
     study.algorithms = {algorithm: described} if described else {}
     return kl_weight(rl_config(study, "a"))
 

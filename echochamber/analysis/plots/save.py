@@ -26,7 +26,7 @@ from ..questions.training_free import KEYS as METHOD_KEYS
 from ..questions.training_free import method_label, methods_over_seeds
 from ..run_inputs import RunGroup, RunInputs, load_groups
 from ..runs import Run, complete_runs, ends, find_runs, problem_sets, shared_k, written_formats
-from ..study_folder import Study, load_study
+from ..study_folder import StoredStudy, load_study
 from . import figures
 from .doses import copies_series
 from .look import SETTINGS
@@ -55,7 +55,7 @@ def save_figures(study_folder: Path, output: Path | None = None) -> list[Path]:
     return written
 
 
-def study_figures(study: Study) -> Iterator[Named]:
+def study_figures(study: StoredStudy) -> Iterator[Named]:
     """(file name without ending, figure), group by group."""
     runs = find_runs(study)
     sets = problem_sets(runs)
@@ -127,7 +127,7 @@ def curve_figures(inputs: Sequence[RunInputs], chosen: tuple[str, str]) -> Itera
         yield f"style-{name}-{feature}", figures.style(styles, name, feature)
 
 
-def dose_figures(study: Study, runs: list[Run], chosen: tuple[str, str], k: str) -> Iterator[Named]:
+def dose_figures(study: StoredStudy, runs: list[Run], chosen: tuple[str, str], k: str) -> Iterator[Named]:
     """Pass rates after RL against the copies of one source, for each size and arm that has them."""
     for source, series in copies_series(study.recipe.get("mixtures") or {}).items():
         for size, arm in dict.fromkeys((run.size, run.arm) for run in runs if run.arm):
@@ -142,7 +142,7 @@ def dose_figures(study: Study, runs: list[Run], chosen: tuple[str, str], k: str)
 
 
 def null_of(
-    study: Study, runs: list[Run], formats: list[str]
+    study: StoredStudy, runs: list[Run], formats: list[str]
 ) -> tuple[list[int], dict[str, list[float]]] | None:
     """Steps and mean shares over seeds of the bandit, None where some seed has none or other steps."""
     paths = [null_path(study, run, formats) for run in runs]

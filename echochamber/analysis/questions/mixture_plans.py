@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..number_text import count
-from ..stored_files import PlanFile, SourcePlan
-from ..study_folder import Study, read_stored
+from ..stored_files import PlanFile, StoredSourcePlan
+from ..study_folder import StoredStudy, read_stored
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ContaminatedSource:
 
 
 @dataclass(frozen=True)
-class MixturePlan:
+class MixtureRows:
     """A mixture as it was put together."""
 
     name: str
@@ -42,7 +42,7 @@ class MixturePlan:
     contamination: list[ContaminatedSource]
 
 
-def mixture_plans(study: Study) -> list[MixturePlan]:
+def mixture_plans(study: StoredStudy) -> list[MixtureRows]:
     """The plan of every mixture: one row of text per source, and each one's share of the tokens."""
     plans = []
     for node in study.of_kind("shards"):
@@ -53,11 +53,11 @@ def mixture_plans(study: Study) -> list[MixturePlan]:
                 _source_row(source, source.tokens_obtained / total if total else None)
                 for source in stored.sources
             ]
-            plans.append(MixturePlan(node.mixture or node.id, rows, total, _contamination(stored.sources)))
+            plans.append(MixtureRows(node.mixture or node.id, rows, total, _contamination(stored.sources)))
     return plans
 
 
-def _source_row(source: SourcePlan, share: float | None) -> SourceRow:
+def _source_row(source: StoredSourcePlan, share: float | None) -> SourceRow:
     numbers = (
         source.documents_available,
         source.documents_obtained,
@@ -70,7 +70,7 @@ def _source_row(source: SourcePlan, share: float | None) -> SourceRow:
     return SourceRow(source.name, asked, [count(number) for number in numbers], share)
 
 
-def _contamination(sources: Sequence[SourcePlan]) -> list[ContaminatedSource]:
+def _contamination(sources: Sequence[StoredSourcePlan]) -> list[ContaminatedSource]:
     """One row per source and problem set that were compared: what of the set is in the source."""
     return [
         ContaminatedSource(

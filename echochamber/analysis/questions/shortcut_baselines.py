@@ -6,7 +6,7 @@ from ...core.artifacts import read_json
 from ...core.errors import UserError
 from ..number_text import count
 from ..stored_files import BaselineScore, MixtureShortcuts, ShortcutScores
-from ..study_folder import StoredStage, Study, read_stored
+from ..study_folder import StoredStage, StoredStudy, read_stored
 
 FILE = "surface.json"
 """Scores of one problem set of the world."""
@@ -25,7 +25,7 @@ class ShortcutRow:
     """Training questions, problems scored, then the share that each baseline solves."""
 
 
-def shortcut_table(study: Study) -> list[ShortcutRow]:
+def shortcut_table(study: StoredStudy) -> list[ShortcutRow]:
     """One row per problem set: the share of its problems that each shortcut baseline solves.
 
     A set of the world carries its scores beside its problems. Any other set is scored per mixture, by
@@ -42,7 +42,7 @@ def shortcut_table(study: Study) -> list[ShortcutRow]:
     return rows
 
 
-def _by_mixture(study: Study) -> dict[tuple[str, str], ShortcutScores | None]:
+def _by_mixture(study: StoredStudy) -> dict[tuple[str, str], ShortcutScores | None]:
     """(Mixture, problem set) -> scores; seeds, sizes and arms of a mixture repeat the same ones."""
     files = [(node, MIXTURE_FILE) for kind in ("evaluate", "rl") for node in study.of_kind(kind)]
     files += [(node, FILE) for node in _earlier_stages(study)]
@@ -54,7 +54,7 @@ def _by_mixture(study: Study) -> dict[tuple[str, str], ShortcutScores | None]:
     return found
 
 
-def _earlier_stages(study: Study) -> list[StoredStage]:
+def _earlier_stages(study: StoredStudy) -> list[StoredStage]:
     """Earlier versions of this project scored a mixture's sets in a stage of their own, `surface`."""
     shards = {node.fingerprint: node for node in study.of_kind("shards")}
     found = []

@@ -14,7 +14,7 @@ from ..questions.forecasts import forecast_table
 from ..questions.format_costs import format_costs
 from ..questions.format_style import style_shares
 from ..runs import Run, find_runs, problem_sets, rl_config, rollout_size, written_formats
-from ..study_folder import JsonObject, StoredStage, Study, load_study, read_json, scan_table
+from ..study_folder import JsonObject, StoredStage, StoredStudy, load_study, read_json, scan_table
 from ..summary import stage_seconds
 from .findings import run_findings
 from .plan import library_versions, machine_seconds, planned_arms
@@ -57,7 +57,7 @@ def collect(folder: Path, findings: bool = True) -> Tables:
     return Tables(frames, _about(study, load_study(folder), runs, headline))
 
 
-def _headline_set(study: Study, runs: list[Run]) -> str:
+def _headline_set(study: StoredStudy, runs: list[Run]) -> str:
     settings = study.recipe.get("evaluate")
     sets = settings.get("sets") if isinstance(settings, dict) else None
     found = problem_sets(runs)
@@ -75,7 +75,7 @@ def _place(node: StoredStage) -> JsonObject:
     }
 
 
-def _scores(study: Study, node: StoredStage) -> Iterator[JsonObject]:
+def _scores(study: StoredStudy, node: StoredStage) -> Iterator[JsonObject]:
     """accuracy, greedy, pass@k, maj@k, truncated, share/FORMAT and right/FORMAT.
 
     right/FORMAT is the share of completions in that format with a correct answer.
@@ -109,7 +109,7 @@ def _scores(study: Study, node: StoredStage) -> Iterator[JsonObject]:
         )
 
 
-def _halves(study: Study, node: StoredStage) -> Iterator[JsonObject]:
+def _halves(study: StoredStudy, node: StoredStage) -> Iterator[JsonObject]:
     """pass@k over the even and over the odd samples of each problem, mean over problems."""
     scan = scan_table(study, node, "records.parquet")
     if scan is None:
@@ -135,7 +135,7 @@ def _halves(study: Study, node: StoredStage) -> Iterator[JsonObject]:
                 yield _place(node) | dict(zip(keys, key, strict=True)) | {"k": k, "value": value}
 
 
-def _run(study: Study, run: Run, chosen: tuple[str, str]) -> JsonObject:
+def _run(study: StoredStudy, run: Run, chosen: tuple[str, str]) -> JsonObject:
     assert run.rl is not None
     config = rl_config(study, run.arm)
     prompts, samples = rollout_size(config)
@@ -176,14 +176,14 @@ def _identity(run: Run) -> JsonObject:
     return {"mixture": run.mixture, "size": run.size, "arm": run.arm or BASE, "seed": run.seed}
 
 
-def _records(study: Study, run: Run) -> pl.LazyFrame | None:
+def _records(study: StoredStudy, run: Run) -> pl.LazyFrame | None:
     scans = [
         scan for node in run.evaluations if (scan := scan_table(study, node, "records.parquet")) is not None
     ]
     return pl.concat(scans, how="diagonal") if scans else None
 
 
-def _forecasts(study: Study, run: Run, headline: str) -> Iterator[JsonObject]:
+def _forecasts(study: StoredStudy, run: Run, headline: str) -> Iterator[JsonObject]:
     records, last = _records(study, run), max(run.steps(_test([run], headline)))
     if records is None:
         return
@@ -203,7 +203,7 @@ def _forecasts(study: Study, run: Run, headline: str) -> Iterator[JsonObject]:
         yield (_identity(run) | kept | {"forecast": row["forecast"]})
 
 
-def _styles(study: Study, run: Run, headline: str) -> Iterator[JsonObject]:
+def _styles(study: StoredStudy, run: Run, headline: str) -> Iterator[JsonObject]:
     """Style shares and lengths per format, at the base and at the end."""
     records, steps = _records(study, run), run.steps(_test([run], headline))
     if records is None or not steps:
@@ -232,7 +232,7 @@ def _styled(run: Run, row: JsonObject) -> JsonObject:
     return _identity(run) | {"arm": name, "from_step": run.rl.from_step if run.rl else None}
 
 
-def _about(finished: Study, study: Study, runs: list[Run], headline: str) -> JsonObject:
+def _about(finished: StoredStudy, study: StoredStudy, runs: list[Run], headline: str) -> JsonObject:
     sizes = study.recipe.get("sizes") or sorted({run.size for run in runs})
     return {
         "name": study.name,

@@ -21,7 +21,7 @@ from ..questions.training_free import (
 )
 from ..run_inputs import RunInputs, run_inputs
 from ..runs import Run, rl_config, rollout_size
-from ..study_folder import JsonObject, Study, read_json, scan_table
+from ..study_folder import JsonObject, StoredStudy, read_json, scan_table
 
 BEYOND = "beyond"
 """Problems with more operations than any of pretraining (claim 18), whose pass@k needs the floors as well."""
@@ -31,7 +31,7 @@ Found = tuple[str, str, float | None]
 """(analysis, item, value)."""
 
 
-def run_findings(study: Study, run: Run, chosen: tuple[str, str]) -> Iterator[JsonObject]:
+def run_findings(study: StoredStudy, run: Run, chosen: tuple[str, str]) -> Iterator[JsonObject]:
     """Rows of the table `findings` for one finished RL run: analysis, item, value."""
     one = run_inputs(study, run, chosen)
     if not one.last or one.records is None or one.counted is None:
@@ -46,7 +46,7 @@ def run_findings(study: Study, run: Run, chosen: tuple[str, str]) -> Iterator[Js
             yield {"analysis": analysis, "item": item, "value": float(value)}
 
 
-def _records_on(study: Study, run: Run, problem_set: str) -> pl.LazyFrame | None:
+def _records_on(study: StoredStudy, run: Run, problem_set: str) -> pl.LazyFrame | None:
     """Completions on a problem set of `also_evaluate`, of the run's base and its checkpoints."""
     nodes = [
         node

@@ -1,9 +1,9 @@
 """What a study planned, how far it is, what it ran with and how long it took."""
 
-from ..study_folder import JsonObject, StoredStage, Study, read_json
+from ..study_folder import JsonObject, StoredStage, StoredStudy, read_json
 
 
-def planned_arms(study: Study) -> list[JsonObject]:
+def planned_arms(study: StoredStudy) -> list[JsonObject]:
     """One row per (mixture, size, arm): seeds planned, seeds entirely finished, failed stages."""
     groups: dict[tuple[str, str, str], dict[int, list[StoredStage]]] = {}
     for node in study.nodes:
@@ -21,7 +21,7 @@ def _finished(node: StoredStage) -> bool:
     return node.folder is not None and not node.partial
 
 
-def machine_seconds(study: Study) -> float | None:
+def machine_seconds(study: StoredStudy) -> float | None:
     """Wall time in which at least one finished stage was running; None without any."""
     spans = sorted(span for node in study.nodes if _finished(node) for span in _sittings(study, node))
     total, until = 0.0, float("-inf")
@@ -31,13 +31,13 @@ def machine_seconds(study: Study) -> float | None:
     return round(total, 1) if spans else None
 
 
-def _sittings(study: Study, node: StoredStage) -> list[tuple[float, float]]:
+def _sittings(study: StoredStudy, node: StoredStage) -> list[tuple[float, float]]:
     data = read_json(study, node, "sittings.json")
     rows = data if isinstance(data, list) else []
     return [(row[0], row[1]) for row in rows if isinstance(row, list) and len(row) == 2 and None not in row]
 
 
-def library_versions(study: Study) -> dict[str, str]:
+def library_versions(study: StoredStudy) -> dict[str, str]:
     """Library -> versions that wrote the finished stages, several joined by commas."""
     found: dict[str, set[str]] = {}
     for node in study.nodes:

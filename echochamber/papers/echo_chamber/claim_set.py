@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from ...claims.claim_set import ClaimSet
-from . import algorithms, collapse, copies, penalty, style, transfer, winners
+from . import algorithms, collapse, collapse_cost, copies, penalty, style, transfer, winners
 
 ECHO_CHAMBER = ClaimSet(
     name="echo_chamber",
     claims=(
         *collapse.CLAIMS,
+        *collapse_cost.CLAIMS,
         *penalty.CLAIMS,
         *copies.CLAIMS,
         *winners.CLAIMS,

@@ -1,23 +1,16 @@
-"""Claims 1 to 4 and 22: the collapse onto one format in the mixture of three, and what it costs."""
-
-from itertools import pairwise
+"""Claims 1 and 22: the collapse onto one format in the mixture of three."""
 
 import numpy as np
 
-from ...claims.crossfit import dev_best, drop_from_maximum
 from ...claims.declare import Claim, Context, Criterion, Evidence, Measurement, NotTestableError, Seeds
 from ...claims.select import (
     Arm,
     arm,
     base,
     base_shares,
-    curve,
     end_shares,
-    gain,
     settings,
-    shares,
     top_share,
-    variation,
     winners,
 )
 from ...core.study_tables import Tables
@@ -121,72 +114,6 @@ def _claim_1(tables: Tables) -> Evidence:
     return Evidence(measured, tuple(context), tuple(notes))
 
 
-def interval_distance(tables: Tables, one: Arm) -> tuple[Seeds, int]:
-    """Per seed, the checkpoints between the intervals of most share change and of most pass@1 gain.
-
-    Also returns the number of intervals.
-    """
-    accuracy, written = curve(tables, one, "accuracy"), shares(tables, one)
-    found: dict[int, float] = {}
-    count = 0
-    for seed in sorted(set(accuracy) & set(written)):
-        steps = [step for step in sorted(accuracy[seed]) if step in written[seed]]
-        moved = [variation(written[seed][a], written[seed][b]) for a, b in pairwise(steps)]
-        gained = [accuracy[seed][b] - accuracy[seed][a] for a, b in pairwise(steps)]
-        if len(moved) >= 3:
-            found[seed], count = float(abs(int(np.argmax(moved)) - int(np.argmax(gained)))), len(moved)
-    if not found:
-        raise NotTestableError(f"{one} has fewer than three intervals between evaluated checkpoints")
-    return found, count
-
-
-def _claim_2(tables: Tables) -> Evidence:
-    distance, count = interval_distance(tables, arm(tables, MIXTURE, "ppo"))
-    chance = (3 * count - 2) / count**2
-    hits = sum(d <= 1 for d in distance.values())
-    remark = (
-        f"in {hits} of {len(distance)} seeds the two are the same or adjoining ones of {count} "
-        "intervals; two intervals drawn at random are as near with "
-        f"probability {chance:.2f}, all seeds with {chance ** len(distance):.3f}"
-    )
-    return Evidence((Measurement("distance", distance),), (), (remark,))
-
-
-def _claim_3(tables: Tables) -> Evidence:
-    one = arm(tables, MIXTURE, "ppo")
-    beside = (Context("pass@1", gain(tables, one, "accuracy")),)
-    return Evidence((Measurement("maj@64", gain(tables, one, "maj@64")),), beside)
-
-
-def _claim_4(tables: Tables) -> Evidence:
-    one = arm(tables, MIXTURE, "ppo")
-    temperature = settings(tables, one)["temperature"]
-    fixed = drop_from_maximum(tables, one, 64, lambda seed, step: temperature)
-    best = dev_best(tables, one, "pass@64")
-    if max(best.tried) <= temperature:
-        raise NotTestableError(
-            f"dev was measured at temperatures {', '.join(f'{t:g}' for t in best.tried)}, none "
-            f"above that of training ({temperature:g})"
-        )
-    freed = drop_from_maximum(tables, one, 64, best.at)
-    nearest = drop_from_maximum(tables, one, 64, dev_best(tables, one, "pass@64", near=temperature).at)
-    remark = (
-        f"best temperatures on dev: {best.summary()}; several share the maximum in {best.ties} of "
-        f"{len(best.chosen)} checkpoints, where the "
-        "criterion's figure takes the lower one"
-    )
-    context = (
-        Context(
-            "dev-best temperature, the one nearest to training among equals", nearest, kind="sensitivity"
-        ),
-    )
-    return Evidence(
-        (Measurement("training_temperature", fixed), Measurement("dev-best_temperature", freed)),
-        context,
-        (remark,),
-    )
-
-
 def _claim_22(tables: Tables) -> Evidence:
     arms = {"ppo": "ppo", "grpo": "grpo", "expert_iteration": "ei"}
     ends = {label: end_shares(tables, arm(tables, MIXTURE, name)) for label, name in arms.items()}
@@ -233,71 +160,6 @@ CLAIMS = (
             "overlap decides nothing",
             "shares are of known formats; completions in none of them are no format to collapse onto",
         ),
-    ),
-    Claim(
-        2,
-        "The shift of format coincides with the largest gain in pass@1",
-        "3.1, Fig. 2",
-        ("tg_omi1_omi2/ppo",),
-        (
-            Criterion(
-                "distance",
-                "interval_distance/share_change,accuracy_gain",
-                "below",
-                1.5,
-                "number of intervals between that of the largest share change (total variation) "
-                "and that of the largest pass@1 gain",
-            ),
-        ),
-        "the two intervals lie two or more apart",
-        _claim_2,
-        choices=(
-            "intervals are those between evaluated checkpoints, log-spaced from step 0; "
-            "adjoining is a distance of 1, so the margin is 1.5",
-        ),
-        next_experiment="a denser grid of checkpoints",
-    ),
-    Claim(
-        3,
-        "maj@64 rises in that run",
-        "3.1, Fig. 2",
-        ("tg_omi1_omi2/ppo",),
-        (Criterion("maj@64", "gain/maj@64", "above", 0.02, "maj@64 at the end minus at the base"),),
-        "maj@64 rises by less than 0.02, or falls",
-        _claim_3,
-    ),
-    Claim(
-        4,
-        "pass@64 falls towards the end of that run",
-        "3.1, Fig. 2",
-        ("tg_omi1_omi2/ppo",),
-        (
-            Criterion(
-                "training_temperature",
-                "fall_from_maximum/pass@64/training_temperature",
-                "above",
-                0.02,
-                "pass@64 at its earlier maximum minus at the end, at the training temperature",
-            ),
-            Criterion(
-                "dev-best_temperature",
-                "fall_from_maximum/pass@64/dev_best_temperature",
-                "above",
-                0.02,
-                "the same with every checkpoint at its own best temperature on dev",
-            ),
-        ),
-        "pass@64 ends within 0.02 of its earlier maximum, or the fall vanishes at a better temperature",
-        _claim_4,
-        choices=(
-            "the maximum over the base and all checkpoints before the last is chosen on one half "
-            "of the samples and measured on the other; both ways are averaged",
-            "pass@64 of one half needs 64 samples in each: 128 completions per problem",
-            "the best temperature is that of highest pass@64 on dev, per seed and checkpoint; "
-            "one of the recipe's must lie above that of training, where a policy of low entropy "
-            "could regain pass@64",
-        ),
-        next_experiment="128 samples at more checkpoints",
     ),
     Claim(
         22,

@@ -18,7 +18,10 @@ FEW = 20
 
 
 def feature_moves(tables: Tables, one: Arm, feature: str) -> Seeds:
-    """seed -> total variation of a feature's values within `FORMAT`, base to end; few completions: left out."""
+    """seed -> total variation of a feature's values within `FORMAT`, from base to end.
+
+    Seeds with fewer than `FEW` completions are left out.
+    """
     frame = tables.frames["styles"].filter(
         (pl.col("mixture") == one.mixture)
         & (pl.col("size") == one.size)
