@@ -1,7 +1,8 @@
 """The table of docs/algorithms.md, from a finished study of the recipe `algorithms`.
 
     echochamber study algorithms --out runs/algorithms
-    python benchmarks/algorithms_table.py runs/algorithms [--into docs/algorithms.md] [--csv results/algorithms.csv]
+    python benchmarks/algorithms_table.py runs/algorithms [--into docs/algorithms.md]
+        [--csv results/algorithms.csv]
 
 Every cell is the mean over pretraining seeds with the lowest and the highest behind it.
 """
@@ -35,8 +36,9 @@ MARKS = re.compile(r"(<!-- table: algorithms -->\n).*?(<!-- end -->)", re.DOTALL
 
 
 def floating_point(row: dict, flops: float, critic: bool) -> float:
-    """2 N per generated token and 6 N per fitted one; a critic fits as much again and is read once (2 N) before.
+    """Floating-point operations: 2 N per generated token and 6 N per fitted one.
 
+    A critic fits as much again and is read once (2 N) before.
     The monitoring forward passes of every step are left out.
     """
     forward = flops / 3
@@ -45,7 +47,10 @@ def floating_point(row: dict, flops: float, critic: bool) -> float:
 
 
 def quiet_seconds(folder: Path | None) -> float | None:
-    """Wall time of a run had every step taken as long as the fastest tenth: other work on the machine left out."""
+    """Wall time of a run, had every step taken as long as the fastest tenth: s.
+
+    This leaves out other work on the machine.
+    """
     path = folder / "timing.jsonl" if folder else None
     if path is None or not path.is_file():
         return None
@@ -131,10 +136,12 @@ def rows_of(folder: Path) -> pl.DataFrame:
 def markdown(table: pl.DataFrame) -> str:
     """One line per arm, in the order of the recipe."""
     seeds = sorted(table["seed"].unique())
+    base = cell(table.unique("seed")["base_accuracy"].to_list())
     lines = [
-        f"Seeds {', '.join(map(str, seeds))}; mean over seeds (lowest-highest). Base accuracy {cell(table.unique('seed')['base_accuracy'].to_list())}.",
+        f"Seeds {', '.join(map(str, seeds))}; mean over seeds (lowest-highest). Base accuracy {base}.",
         "",
-        "| arm | rate | accuracy | gain | pass@8 | maj@8 | winner | its share | entropy of formats | entropy per token | KL per token "
+        "| arm | rate | accuracy | gain | pass@8 | maj@8 | winner | its share "
+        "| entropy of formats | entropy per token | KL per token "
         "| steps to 90% | completions to 90% | completions | tokens generated | TFLOP | seconds |",
         "|---|" + "---:|" * 16,
     ]
@@ -142,10 +149,14 @@ def markdown(table: pl.DataFrame) -> str:
         column = {name: group[name].to_list() for name in group.columns}
         winners = ", ".join(dict.fromkeys(column["winner"]))
         lines.append(
-            f"| `{arm}` | {column['lr'][0]:g} | {cell(column['accuracy'])} | {cell(column['gain'])} | {cell(column['pass_at_k'])} | {cell(column['maj_at_k'])} "
-            f"| {winners} | {cell(column['winner_share'])} | {cell(column['format_entropy'])} | {cell(column['entropy'], 3)} | {cell(column['kl'], 3)} "
-            f"| {cell(column['steps_to_90'], 0)} | {cell(column['completions_to_90'], 0)} | {cell(column['completions'], 0)} "
-            f"| {cell(column['generated_tokens'], 2, 1e-6)} M | {cell(column['tflop'], 1)} | {cell(column['quiet_seconds'], 0)} |"
+            f"| `{arm}` | {column['lr'][0]:g} | {cell(column['accuracy'])} "
+            f"| {cell(column['gain'])} | {cell(column['pass_at_k'])} | {cell(column['maj_at_k'])} "
+            f"| {winners} | {cell(column['winner_share'])} | {cell(column['format_entropy'])} "
+            f"| {cell(column['entropy'], 3)} | {cell(column['kl'], 3)} "
+            f"| {cell(column['steps_to_90'], 0)} | {cell(column['completions_to_90'], 0)} "
+            f"| {cell(column['completions'], 0)} "
+            f"| {cell(column['generated_tokens'], 2, 1e-6)} M | {cell(column['tflop'], 1)} "
+            f"| {cell(column['quiet_seconds'], 0)} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -83,10 +83,13 @@ def packing_rates(tokens: int, workers: int) -> None:
         read = time.perf_counter()
     count = plan.num_tokens
     print(
-        f"drawn, encoded and planned with {workers} workers: {count / (planned - start) / 1e6:.2f} M tokens/s ({plan.num_documents / (planned - start):,.0f} documents/s)"
+        f"drawn, encoded and planned with {workers} workers: "
+        f"{count / (planned - start) / 1e6:.2f} M tokens/s "
+        f"({plan.num_documents / (planned - start):,.0f} documents/s)"
     )
     print(
-        f"packed into shards: {count / (written - planned) / 1e6:.1f} M tokens/s; read as batches: {200 * 32 * 256 / (read - written) / 1e6:.0f} M tokens/s"
+        f"packed into shards: {count / (written - planned) / 1e6:.1f} M tokens/s; "
+        f"read as batches: {200 * 32 * 256 / (read - written) / 1e6:.0f} M tokens/s"
     )
 
 
@@ -99,7 +102,8 @@ def real_rows_rate(path: Path) -> None:
         plan = plan_mixture(mixture, WorldConfig(), 0, tokenizer.encode_batch)
         write_shards(plan, tokenizer.eos_id, tokenizer.vocab_size, Path(folder))
     print(
-        f"{path.name}: {plan.num_tokens:,} tokens at {plan.num_tokens / (time.perf_counter() - start) / 1e6:.2f} M tokens/s, reading included"
+        f"{path.name}: {plan.num_tokens:,} tokens at "
+        f"{plan.num_tokens / (time.perf_counter() - start) / 1e6:.2f} M tokens/s, reading included"
     )
 
 

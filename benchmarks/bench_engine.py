@@ -79,11 +79,13 @@ def main() -> None:
     model = Transformer(config)
     model.init_weights(torch.Generator().manual_seed(0))
     print(
-        f"{args.size}: {num_parameters(config):,} parameters, {args.threads} threads, {runtime.dtype}, compile {args.compile}"
+        f"{args.size}: {num_parameters(config):,} parameters, "
+        f"{args.threads} threads, {runtime.dtype}, compile {args.compile}"
     )
     seconds = median_seconds(lambda: sample(model, runtime), args.repeats)
     print(
-        f"sampling  {PROMPTS * GROUP * NEW / seconds:10,.0f} tokens/s   {seconds:.2f} s for {PROMPTS} x {GROUP} x {NEW}"
+        f"sampling  {PROMPTS * GROUP * NEW / seconds:10,.0f} tokens/s   "
+        f"{seconds:.2f} s for {PROMPTS} x {GROUP} x {NEW}"
     )
     groups = sample(model, runtime)
     prompt = tuple(range(2, 2 + PROMPT))
@@ -104,7 +106,8 @@ def main() -> None:
     print(f"first fit {time.perf_counter() - started:.1f} s")
     seconds = median_seconds(lambda: fit(model, runtime, rollouts), args.repeats)
     print(
-        f"fit       {PROMPTS * GROUP * NEW / seconds:10,.0f} completion tokens/s   {seconds:.2f} s for all {PROMPTS * GROUP}"
+        f"fit       {PROMPTS * GROUP * NEW / seconds:10,.0f} completion tokens/s   "
+        f"{seconds:.2f} s for all {PROMPTS * GROUP}"
     )
 
 

@@ -6,7 +6,8 @@ prints the tables of docs/statistics.md in a few minutes.
 
 A world: every seed has its own true share, drawn around `share` (Beta, standard deviation `spread` of
 the largest possible one); every problem its own share around that (Beta, intra-problem
-correlation `CLUSTERING`); then 16 completions a problem. Within a seed the target is the seed's own share, over seeds it is `share`.
+correlation `CLUSTERING`); then 16 completions a problem. Within a seed the target is the seed's own
+share, over seeds it is `share`.
 """
 
 import numpy as np

@@ -1,9 +1,11 @@
 """One optimizer step of the paper's 150M model on 8 x 2,048 tokens: seconds and peak memory.
 
-    python benchmarks/step_150m.py [--size paper-150m] [--sequences 8] [--length 2048] [--microbatch 1] [--steps 2]
+    python benchmarks/step_150m.py [--size paper-150m] [--sequences 8] [--length 2048]
+        [--microbatch 1] [--steps 2]
 
-Runs what `pretrain` runs (float32 weights, AdamW, compute in bf16 where the CPU has it, no compiler; the engine in C where it runs), on random
-tokens. Prints the machine's load beside the figures: on a busy machine the time says nothing.
+Runs what `pretrain` runs (float32 weights, AdamW, compute in bf16 where the CPU has it, no compiler; the
+engine in C where it runs), on random tokens. Prints the machine's load beside the
+figures: on a busy machine the time says nothing.
 """
 
 import argparse
@@ -41,10 +43,13 @@ def main() -> None:
     loss_of = loss_function(model, runtime)
     shape = (chosen.sequences, chosen.length + 1)
     print(
-        f"{chosen.size}: {num_parameters(config):,} parameters, {runtime.dtype}, {chosen.sequences} x {chosen.length} tokens, {chosen.microbatch} at once"
+        f"{chosen.size}: {num_parameters(config):,} parameters, {runtime.dtype}, "
+        f"{chosen.sequences} x {chosen.length} tokens, {chosen.microbatch} at once"
     )
     print(
-        f"free at the start {free / 2**30:.1f} GiB: room for about {fitting_tokens(config, free, native):,.0f} tokens of {token_bytes(config, native > 0):,} bytes at once"
+        f"free at the start {free / 2**30:.1f} GiB: room for about "
+        f"{fitting_tokens(config, free, native):,.0f} tokens of "
+        f"{token_bytes(config, native > 0):,} bytes at once"
     )
     for step in range(chosen.steps):
         tokens = torch.randint(config.vocab_size, shape, generator=torch.Generator().manual_seed(step))
@@ -57,7 +62,8 @@ def main() -> None:
         rate = count * flops_per_token(config, chosen.length) / seconds / 1e9
         load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
         print(
-            f"step {step + 1}: {seconds:.1f} s, {count / seconds:,.0f} tokens/s, {rate:,.0f} GFLOP/s, peak {peak:.1f} GiB, loss {loss:.3f}, load {load}",
+            f"step {step + 1}: {seconds:.1f} s, {count / seconds:,.0f} tokens/s, {rate:,.0f} GFLOP/s, "
+            f"peak {peak:.1f} GiB, loss {loss:.3f}, load {load}",
             flush=True,
         )
 

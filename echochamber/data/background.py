@@ -127,8 +127,12 @@ _PROSE: tuple[Callable[[Stream, int], list[str]], ...] = (
     _order,
 )
 _PROGRAMS: tuple[Callable[[Stream, int], list[str]], ...] = (
-    _list_program, _loop_program, _c_program, _functional_program, _proof_program,
-)  # fmt: skip
+    _list_program,
+    _loop_program,
+    _c_program,
+    _functional_program,
+    _proof_program,
+)
 
 
 def background_text(kind: str, config: SourceConfig, world: WorldConfig, seed: int, index: int) -> str:

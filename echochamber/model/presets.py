@@ -30,16 +30,28 @@ def preset(name: str, vocab_size: int, max_positions: int = 512) -> ModelConfig:
     if name in _NANO:
         width, feed_forward, layers, heads, kv_heads = _NANO[name]
         return ModelConfig(
-            architecture="llama", vocab_size=vocab_size, hidden_size=width, intermediate_size=feed_forward,
-            num_layers=layers, num_heads=heads, num_kv_heads=kv_heads, max_positions=max_positions,
-        )  # fmt: skip
+            architecture="llama",
+            vocab_size=vocab_size,
+            hidden_size=width,
+            intermediate_size=feed_forward,
+            num_layers=layers,
+            num_heads=heads,
+            num_kv_heads=kv_heads,
+            max_positions=max_positions,
+        )
     if name in _PAPER:
         width, layers, heads, tied = _PAPER[name]
         return ModelConfig(
-            architecture="olmo", vocab_size=vocab_size, hidden_size=width, intermediate_size=4 * width,
-            num_layers=layers, num_heads=heads, num_kv_heads=heads, max_positions=max_positions,
+            architecture="olmo",
+            vocab_size=vocab_size,
+            hidden_size=width,
+            intermediate_size=4 * width,
+            num_layers=layers,
+            num_heads=heads,
+            num_kv_heads=heads,
+            max_positions=max_positions,
             tie_embeddings=tied,
-        )  # fmt: skip
+        )
     raise UserError(f"size {name!r} is not known; there are {', '.join(SIZES)}")
 
 

@@ -105,7 +105,10 @@ class Chromium:
 
     def choose(self, selector: str, value: str) -> None:
         self.run(
-            "const e = document.querySelector(arguments[0]); e.value = arguments[1]; e.dispatchEvent(new Event('change', {bubbles: true}))",
+            (
+                "const e = document.querySelector(arguments[0]); e.value = arguments[1]; "
+                "e.dispatchEvent(new Event('change', {bubbles: true}))"
+            ),
             selector,
             value,
         )

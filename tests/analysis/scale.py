@@ -38,15 +38,36 @@ def evaluation_table(step: int, seed: int) -> pl.DataFrame:
     texts = {(f, a): text_of(FORMATS[f], "", a % 10, 7, a) for f in range(3) for a in range(42, 51)}
     salts = stream.integers(2**40, size=rows)  # no two texts alike, so that compression does not flatter
     columns = {
-        "schema_version": pl.Series(np.ones(rows)), "problem_set": "easy", "split": "test", "family": "boxes", "difficulty": 1,
-        "problem_id": [f"test-{p}" for p in problem], "question": [f"A box holds {p} pens. How many?" for p in problem], "reference": "42",
-        "process": np.where(right, "right_steps", "wrong_steps"), "first_error": np.where(right, "", "arithmetic"),
-        "legacy_format": [("tinygsm-code", "llm-code", "text")[f] for f in form], "legacy_correct": right, "style_docstring": ["no" if f == 0 else None for f in form],
-        "arm": "grpo", "seed": seed, "step": step, "sample": np.tile(np.arange(SAMPLES), PROBLEMS), "temperature": 1.0,
-        "text": [f"{texts[f, a]} {salt:x}" for f, a, salt in zip(form.tolist(), answer.tolist(), salts.tolist(), strict=True)], "format": [FORMATS[f] for f in form],
-        "answer": [str(a) for a in answer], "outcome": np.where(right, "correct", "wrong"), "correct": right,
-        "num_tokens": 40 + form * 9, "logprob": -stream.random(rows), "truncated": False,
-    }  # fmt: skip
+        "schema_version": pl.Series(np.ones(rows)),
+        "problem_set": "easy",
+        "split": "test",
+        "family": "boxes",
+        "difficulty": 1,
+        "problem_id": [f"test-{p}" for p in problem],
+        "question": [f"A box holds {p} pens. How many?" for p in problem],
+        "reference": "42",
+        "process": np.where(right, "right_steps", "wrong_steps"),
+        "first_error": np.where(right, "", "arithmetic"),
+        "legacy_format": [("tinygsm-code", "llm-code", "text")[f] for f in form],
+        "legacy_correct": right,
+        "style_docstring": ["no" if f == 0 else None for f in form],
+        "arm": "grpo",
+        "seed": seed,
+        "step": step,
+        "sample": np.tile(np.arange(SAMPLES), PROBLEMS),
+        "temperature": 1.0,
+        "text": [
+            f"{texts[f, a]} {salt:x}"
+            for f, a, salt in zip(form.tolist(), answer.tolist(), salts.tolist(), strict=True)
+        ],
+        "format": [FORMATS[f] for f in form],
+        "answer": [str(a) for a in answer],
+        "outcome": np.where(right, "correct", "wrong"),
+        "correct": right,
+        "num_tokens": 40 + form * 9,
+        "logprob": -stream.random(rows),
+        "truncated": False,
+    }
     frame = pl.DataFrame({name: columns.get(name) for name in [*RECORD_SCHEMA, "style_docstring"]})
     return frame.with_columns(pl.col(name).cast(kind) for name, kind in RECORD_SCHEMA.items())
 
@@ -99,5 +120,7 @@ if __name__ == "__main__":
         used = resource.getrusage(resource.RUSAGE_SELF)
         peak = used.ru_maxrss / 2**20
         print(
-            f"{PROBLEMS * SAMPLES * len(STEPS) * number:,} completions: {time.perf_counter() - begin:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processor time, {peak:.2f} GB, {page.stat().st_size / 1e6:.1f} MB"
+            f"{PROBLEMS * SAMPLES * len(STEPS) * number:,} completions: {time.perf_counter() - begin:.0f} s, "
+            f"{used.ru_utime + used.ru_stime:.0f} s of processor time, "
+            f"{peak:.2f} GB, {page.stat().st_size / 1e6:.1f} MB"
         )

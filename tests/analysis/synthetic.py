@@ -40,13 +40,21 @@ def accuracies_at(step: int) -> np.ndarray:
 def text_of(name: str, question: str, a: int, b: int, answer: int) -> str:
     """A completion that looks like its format."""
     if name == "tinygsm":
-        return f"def simple_math_problem() -> int:\n    pens_per_box = {a}\n    boxes = {b}\n    result = pens_per_box * boxes\n    return result"
+        return (
+            f"def simple_math_problem() -> int:\n    pens_per_box = {a}\n    boxes = {b}\n"
+            "    result = pens_per_box * boxes\n    return result"
+        )
     if name == "omi1":
         return (
-            f"Let us compute the pens with Python.\n<llm-code>\npens_per_box = {a}\nboxes = {b}\npens_per_box * boxes\n"
-            f"</llm-code>\n<llm-code-output>\n{answer}\n</llm-code-output>\nThere are \\boxed{{{answer}}} pens."
+            "Let us compute the pens with Python.\n<llm-code>\n"
+            f"pens_per_box = {a}\nboxes = {b}\npens_per_box * boxes\n"
+            f"</llm-code>\n<llm-code-output>\n{answer}\n</llm-code-output>\n"
+            f"There are \\boxed{{{answer}}} pens."
         )
-    return f"Each box holds {a} pens, so {b} boxes hold ${a} \\cdot {b} = {answer}$ pens. The answer is \\boxed{{{answer}}}."
+    return (
+        f"Each box holds {a} pens, so {b} boxes hold ${a} \\cdot {b} = {answer}$ pens. "
+        f"The answer is \\boxed{{{answer}}}."
+    )
 
 
 def draw_rows(
@@ -99,11 +107,16 @@ def make_problems(count: int, name: str = "easy", split: str = "test") -> list[P
     """Products of two small numbers."""
     return [
         Problem(
-            id=f"{split}-{i}", question=f"A box holds {2 + i % 9} pens. Mia buys {3 + i % 7} boxes. How many pens are there?",
-            reference=str((2 + i % 9) * (3 + i % 7)), problem_set=name, split=split, family="boxes", difficulty=1,
+            id=f"{split}-{i}",
+            question=f"A box holds {2 + i % 9} pens. Mia buys {3 + i % 7} boxes. How many pens are there?",
+            reference=str((2 + i % 9) * (3 + i % 7)),
+            problem_set=name,
+            split=split,
+            family="boxes",
+            difficulty=1,
         )
         for i in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def evaluation(
@@ -173,9 +186,14 @@ def dump(path: Path, data: Any) -> None:
 
 
 def make_study(
-    root: Path, seeds: Sequence[int] = (0,), mixtures: Sequence[str] = ("tg_omi1_omi2",), problems: int = 24,
-    samples: int = 8, notes: Sequence[str] = (), checkpoints: Sequence[int] = CHECKPOINTS,
-) -> Path:  # fmt: skip
+    root: Path,
+    seeds: Sequence[int] = (0,),
+    mixtures: Sequence[str] = ("tg_omi1_omi2",),
+    problems: int = 24,
+    samples: int = 8,
+    notes: Sequence[str] = (),
+    checkpoints: Sequence[int] = CHECKPOINTS,
+) -> Path:
     """Write a finished study below `root` and return its folder."""
     folder = root / "synthetic"
     nodes: list[dict[str, Any]] = []
@@ -215,13 +233,31 @@ def make_study(
         start = np.roll(START, m)
         shards = node("shards", f"shards/{mixture}", ["tokenizer"], 8.5, mixture=mixture)
         sources = [
-            {"name": name, "asked": "copies 1", "documents_available": 20000, "documents_obtained": 20000,
-             "tokens_available": 1_800_000 + 9000 * i, "tokens_asked": 1_800_000, "tokens_obtained": 1_800_000 - 17 * i,
-             "solution_tokens_obtained": 1_100_000, "passes": 1.0, "fingerprint": f"ab{i}",
-             "contamination": [{"problem_set": "files/<b>test", "problems": 1319, "problems_found": 3 * i, "documents": 4 * i,
-                                "too_short_to_check": 2, "share_found": 0.0, "examples": ["document 7 <i>"] if i else []}]}
+            {
+                "name": name,
+                "asked": "copies 1",
+                "documents_available": 20000,
+                "documents_obtained": 20000,
+                "tokens_available": 1_800_000 + 9000 * i,
+                "tokens_asked": 1_800_000,
+                "tokens_obtained": 1_800_000 - 17 * i,
+                "solution_tokens_obtained": 1_100_000,
+                "passes": 1.0,
+                "fingerprint": f"ab{i}",
+                "contamination": [
+                    {
+                        "problem_set": "files/<b>test",
+                        "problems": 1319,
+                        "problems_found": 3 * i,
+                        "documents": 4 * i,
+                        "too_short_to_check": 2,
+                        "share_found": 0.0,
+                        "examples": ["document 7 <i>"] if i else [],
+                    }
+                ],
+            }
             for i, name in enumerate(FORMATS)
-        ]  # fmt: skip
+        ]
         dump(shards / "plan.json", {"sources": sources, "budget_tokens": 5_000_000})
         for seed in seeds:
             place = {"mixture": mixture, "size": "nano-0.8m", "seed": seed}

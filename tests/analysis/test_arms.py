@@ -12,9 +12,14 @@ SET = ("all", "test")
 
 def _summary(step, accuracy, shares, passed, voted):
     return {
-        "problem_set": "all", "split": "test", "step": step, "accuracy": accuracy, "pass@k": {"8": passed}, "maj@k": {"8": voted},
+        "problem_set": "all",
+        "split": "test",
+        "step": step,
+        "accuracy": accuracy,
+        "pass@k": {"8": passed},
+        "maj@k": {"8": voted},
         "formats": {name: {"share": share, "accuracy": None} for name, share in shares.items()},
-    }  # fmt: skip
+    }
 
 
 def _run(**changes):
@@ -24,10 +29,18 @@ def _run(**changes):
     ]
     shares = [0.5, 0.92, 0.75]
     dense = [
-        {"step": i + 1, "format/a/share": 1 - s, "format/b/share": s, "num_completions": 10, "num_tokens": 100 * (i + 1),
-         "policy/tokens": 50, "policy/kl": 0.1 * i, "policy/entropy": 0.3}
+        {
+            "step": i + 1,
+            "format/a/share": 1 - s,
+            "format/b/share": s,
+            "num_completions": 10,
+            "num_tokens": 100 * (i + 1),
+            "policy/tokens": 50,
+            "policy/kl": 0.1 * i,
+            "policy/entropy": 0.3,
+        }
         for i, s in enumerate(shares)
-    ]  # fmt: skip
+    ]
     node = object()
     return Run(
         **{

@@ -57,7 +57,8 @@ def test_figure_draws_every_format_and_checkpoint(page: Chromium) -> None:
     assert page.run("return document.querySelectorAll('#central .area').length") == 3
     assert (
         page.run(
-            "return [...new Set([...document.querySelectorAll('#central .dot')].map(e => Number(e.dataset.step)))].length"
+            "return [...new Set([...document.querySelectorAll('#central .dot')]"
+            ".map(e => Number(e.dataset.step)))].length"
         )
         == 8
     )
@@ -103,7 +104,8 @@ def test_impossible_filter_says_so(page: Chromium) -> None:
 
 def test_click_on_a_point_opens_its_completions(page: Chromium) -> None:
     page.run(
-        "document.querySelector('#central .dot[data-step=\"8\"][data-format=\"tinygsm\"]').dispatchEvent(new MouseEvent('click', {bubbles: true}))"
+        'document.querySelector(\'#central .dot[data-step="8"][data-format="tinygsm"]\')'
+        ".dispatchEvent(new MouseEvent('click', {bubbles: true}))"
     )
     assert page.run("return document.getElementById('browser-right').value") == "0:8"
     assert page.run("return document.getElementById('browser-format').value") == "tinygsm"
@@ -124,7 +126,10 @@ def test_click_on_a_number_opens_its_completions(page: Chromium) -> None:
 
 
 def test_click_on_a_finding_opens_its_completions(page: Chromium) -> None:
-    chosen = "return [document.getElementById('browser-right').value, document.getElementById('browser-format').value]"
+    chosen = (
+        "return [document.getElementById('browser-right').value, "
+        "document.getElementById('browser-format').value]"
+    )
     page.click(".row-link[data-format='tinygsm'][data-step='0']")
     assert page.run(chosen) == ["0:0", "tinygsm"]
     page.click(".row-link[data-set='easy'][data-step='48']")
@@ -136,7 +141,9 @@ def test_click_on_a_finding_opens_its_completions(page: Chromium) -> None:
 def test_every_number_of_every_finding_can_be_clicked(page: Chromium) -> None:
     """Steps, winners and yes or no aside, a cell with a digit in it is a button."""
     cells = page.run(
-        "return [...document.querySelectorAll('table.finding td')].filter(c => c.innerText.includes('[') && !c.querySelector('button')).map(c => c.innerText)"
+        "return [...document.querySelectorAll('table.finding td')]"
+        ".filter(c => c.innerText.includes('[') && "
+        "!c.querySelector('button')).map(c => c.innerText)"
     )
     assert cells == []
 
@@ -171,7 +178,9 @@ def test_labels_stay_inside_the_figure_and_apart(grid: Path, tmp_path: Path, wid
             "const r = document.querySelector('#central').getBoundingClientRect(); return [r.left, r.right]"
         )
         labels = browser.run(
-            "return [...document.querySelectorAll('#central .series-label, #central .tick')].map(e => { const r = e.getBoundingClientRect(); return [e.textContent, r.left, r.right, r.top, r.bottom]; })"
+            "return [...document.querySelectorAll('#central .series-label, #central .tick')]"
+            ".map(e => { const r = e.getBoundingClientRect(); "
+            "return [e.textContent, r.left, r.right, r.top, r.bottom]; })"
         )
         assert len(labels) > 8
         assert [text for text, left, right, *_ in labels if left < box[0] or right > box[1]] == []
@@ -188,19 +197,44 @@ def test_labels_stay_inside_the_figure_and_apart(grid: Path, tmp_path: Path, wid
 
 
 CONTRAST = """
-const light = ([r, g, b]) => { const f = (v) => ((v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * f(r) + 0.7152 * f(g) + 0.0722 * f(b); };
+const light = ([r, g, b]) => {
+  const f = (v) => ((v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * f(r) + 0.7152 * f(g) + 0.0722 * f(b);
+};
 const parse = (text) => (text.match(/[0-9.]+/g) || []).map(Number);
-const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c.length === 3 || c[3] > 0.9) return c; } return [255, 255, 255]; };
-const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
+const ground = (e) => {
+  for (; e; e = e.parentElement) {
+    const c = parse(getComputedStyle(e).backgroundColor);
+    if (c.length === 3 || c[3] > 0.9) return c;
+  }
+  return [255, 255, 255];
+};
+const ratio = (a, b) => {
+  const [x, y] = [light(a), light(b)].sort((p, q) => q - p);
+  return (x + 0.05) / (y + 0.05);
+};
 const bad = [];
-for (const e of document.querySelectorAll('h1, h2, h3, p, th, td, small, button, .label, .meaning, .interval, .outcome, .answer, footer, figcaption'))
-  if (e.offsetParent && e.innerText.trim()) { const r = ratio(parse(getComputedStyle(e).color), ground(e)); if (r < 4.5) bad.push([e.className || e.tagName, e.innerText.slice(0, 20), r]); }
+const texts = 'h1, h2, h3, p, th, td, small, button, .label, .meaning, .interval, .outcome, .answer, '
+  + 'footer, figcaption';
+for (const e of document.querySelectorAll(texts))
+  if (e.offsetParent && e.innerText.trim()) {
+    const r = ratio(parse(getComputedStyle(e).color), ground(e));
+    if (r < 4.5) bad.push([e.className || e.tagName, e.innerText.slice(0, 20), r]);
+  }
 for (const e of document.querySelectorAll('#central .on-area')) {
-  const area = [...document.querySelectorAll('#central .area')].find((a) => a.dataset.format === e.textContent);
-  const r = ratio(parse(getComputedStyle(e).fill), parse(getComputedStyle(area).fill)); if (r < 4.5) bad.push(['on-area', e.textContent, r]);
+  const areas = [...document.querySelectorAll('#central .area')];
+  const area = areas.find((a) => a.dataset.format === e.textContent);
+  const r = ratio(parse(getComputedStyle(e).fill), parse(getComputedStyle(area).fill));
+  if (r < 4.5) bad.push(['on-area', e.textContent, r]);
 }
-for (const e of document.querySelectorAll('#central .series-label, #central .tick')) { const r = ratio(parse(getComputedStyle(e).fill), ground(document.querySelector('#central'))); if (r < 4.5) bad.push(['label', e.textContent, r]); }
-for (const e of document.querySelectorAll('#central .line:not(.faint)')) { const r = ratio(parse(getComputedStyle(e).stroke), ground(document.querySelector('#central'))); if (r < 3) bad.push(['line', '', r]); }
+for (const e of document.querySelectorAll('#central .series-label, #central .tick')) {
+  const r = ratio(parse(getComputedStyle(e).fill), ground(document.querySelector('#central')));
+  if (r < 4.5) bad.push(['label', e.textContent, r]);
+}
+for (const e of document.querySelectorAll('#central .line:not(.faint)')) {
+  const r = ratio(parse(getComputedStyle(e).stroke), ground(document.querySelector('#central')));
+  if (r < 3) bad.push(['line', '', r]);
+}
 return bad;
 """
 
@@ -218,7 +252,8 @@ def test_text_and_lines_stand_out_from_their_ground(study: Path, tmp_path: Path,
 def test_focus_can_be_seen(page: Chromium) -> None:
     page.press("#central", "\ue004")
     style = page.run(
-        "const s = getComputedStyle(document.activeElement); return [s.outlineStyle, parseFloat(s.outlineWidth)]"
+        "const s = getComputedStyle(document.activeElement); "
+        "return [s.outlineStyle, parseFloat(s.outlineWidth)]"
     )
     assert style[0] == "solid"
     assert style[1] >= 2

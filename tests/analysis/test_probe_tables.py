@@ -156,10 +156,18 @@ def test_coverage_of_nothing_is_empty() -> None:
 
 def test_likelihoods_by_hand() -> None:
     rows = [
-        {"problem_set": "easy", "problem_id": p, "writer": "checkpoint", "num_tokens": 10, "logprob": -10.0, "logprob_reference": low,
-         "logprobs": [-1.0] * 10, "logprobs_reference": [-5.0] * 2 + [-1.0] * 8}
+        {
+            "problem_set": "easy",
+            "problem_id": p,
+            "writer": "checkpoint",
+            "num_tokens": 10,
+            "logprob": -10.0,
+            "logprob_reference": low,
+            "logprobs": [-1.0] * 10,
+            "logprobs_reference": [-5.0] * 2 + [-1.0] * 8,
+        }
         for p, low in (("a", -18.0), ("b", -20.0))
-    ]  # fmt: skip
+    ]
     found = {row["quantity"]: row for row in likelihood_changes(lazy(rows), "easy").to_dicts()}
     assert found["logprob_base"]["value"] == -19.0
     assert found["token_logprob_rl"]["value"] == -1.0

@@ -178,11 +178,16 @@ def test_one_lucky_completion_makes_no_most_accurate_format() -> None:
 def problem_rows(step: int, rights: list[int], num: int = 4, problem_set: str = "easy") -> pl.DataFrame:
     return pl.DataFrame(
         {
-            "problem_set": problem_set, "step": step, "problem_id": [f"p{i}" for i in range(len(rights))],
-            "num_samples": num, "num_correct": rights, "greedy_correct": [r > 2 for r in rights],
-            "pass@1": [r / num for r in rights], "pass@4": [float(r > 0) for r in rights],
+            "problem_set": problem_set,
+            "step": step,
+            "problem_id": [f"p{i}" for i in range(len(rights))],
+            "num_samples": num,
+            "num_correct": rights,
+            "greedy_correct": [r > 2 for r in rights],
+            "pass@1": [r / num for r in rights],
+            "pass@4": [float(r > 0) for r in rights],
         }
-    )  # fmt: skip
+    )
 
 
 def test_gains_pair_the_same_problems_in_every_set() -> None:
@@ -412,9 +417,13 @@ def test_votes_and_greedy_need_no_training() -> None:
     found = no_training(table, "easy")
     labels = [method_label(*(row[name] for name in KEYS)) for row in found.to_dicts()]
     assert dict(zip(labels, found["value"], strict=True)) == {
-        "base, one sample": 0.5, "base, greedy": 0.5, "base, vote of 4": 0.75,
-        "after RL, one sample": 1.0, "after RL, greedy": 1.0, "after RL, vote of 4": 0.75,
-    }  # fmt: skip
+        "base, one sample": 0.5,
+        "base, greedy": 0.5,
+        "base, vote of 4": 0.75,
+        "after RL, one sample": 1.0,
+        "after RL, greedy": 1.0,
+        "after RL, vote of 4": 0.75,
+    }
 
 
 def test_style_changes_carry_intervals_and_skip_rare_formats() -> None:

@@ -65,7 +65,8 @@ def test_a_stopped_worker_ends_with_the_process_that_started_it(tmp_path):
     command = _script(tmp_path, "worker", WORKER.format(seconds=0, tokens=1))
     starter = (
         f"import sys, time; from pathlib import Path; from echochamber.bench.sessions import Session\n"
-        f"s = Session({command!r}, Path({str(tmp_path / 'log')!r})); s.answer(); print(s.process.pid, flush=True); time.sleep(60)"
+        f"s = Session({command!r}, Path({str(tmp_path / 'log')!r})); s.answer(); "
+        "print(s.process.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE, text=True)
     pid = int(parent.stdout.readline())
@@ -95,15 +96,19 @@ def workers(tmp_path, monkeypatch):
 
 
 FAST, SLOW, GONE, ABSENT = (
-    Contender("us", OURS, "fast"), Contender("slow", "vllm", "slow"), Contender("gone", "vllm", "gone"), Contender("absent", "trl", "absent"),
-)  # fmt: skip
+    Contender("us", OURS, "fast"),
+    Contender("slow", "vllm", "slow"),
+    Contender("gone", "vllm", "gone"),
+    Contender("absent", "trl", "absent"),
+)
 
 
 def test_a_failing_and_an_absent_peer_do_not_end_the_comparison(workers, tmp_path):
     workers |= {
-        "fast": WORKER.format(seconds=0.02, tokens=100), "slow": WORKER.format(seconds=0.3, tokens=100),
+        "fast": WORKER.format(seconds=0.02, tokens=100),
+        "slow": WORKER.format(seconds=0.3, tokens=100),
         "gone": "raise SystemExit('no such instruction set')",
-    }  # fmt: skip
+    }
     pythons = {"vllm": sys.executable, "trl": sys.executable}
     found = comparison(
         (FAST, SLOW, GONE, ABSENT), pythons, tmp_path / "w.json", tmp_path, repeats=3, quick=True

@@ -49,7 +49,10 @@ def test_every_help_text_has_short_sentences_and_no_private_words(prose):
 
 
 def test_tables_code_and_headings_are_left_out(prose):
-    text = "# A title\n\nOne `x = 1` two. Three [four five](page.md) six!\n\n| a | b |\n\n```\nnot. This.\n```\n\n- seven\n"
+    text = (
+        "# A title\n\nOne `x = 1` two. Three [four five](page.md) six!\n\n"
+        "| a | b |\n\n```\nnot. This.\n```\n\n- seven\n"
+    )
     assert prose.sentences_of(text) == ["One CODE two.", "Three four five six!", "seven"]
     assert [prose.num_words(sentence) for sentence in prose.sentences_of(text)] == [3, 4, 1]
 
@@ -63,7 +66,8 @@ def test_long_sentences_and_private_words_are_found(prose):
 
 def test_docstrings_of_public_names_are_found(prose, tmp_path):
     (tmp_path / "a.py").write_text(
-        '"""Module."""\n\nX = 1\n"""Value."""\n\n\ndef f():\n    """Function."""\n\n\ndef _g():\n    """Private."""\n'
+        '"""Module."""\n\nX = 1\n"""Value."""\n\n\n'
+        'def f():\n    """Function."""\n\n\ndef _g():\n    """Private."""\n'
     )
     (file,) = prose.of_docstrings(tmp_path)
     assert file.sentences == ["Module.", "Value.", "Function."]

@@ -40,12 +40,21 @@ def effects() -> Effects:
     for mixture in ("tg_omi2", "omi2_mmqa", "tg_omi1_omi2"):
         found[f"{mixture}/ppo/{SMALL}"]["accuracy@hard"] = (0.2, 0.4)
     found[f"tg_4xomi1/ppo/{SMALL}"] |= {
-        "share/omi1": (0.6, 0.02), "share/tinygsm": (0.3, 0.96), "share/omi2": (0.1, 0.02), "right/tinygsm": (0.24, 0.8), "right/omi1": (0.2, 0.01),
-    }  # fmt: skip
+        "share/omi1": (0.6, 0.02),
+        "share/tinygsm": (0.3, 0.96),
+        "share/omi2": (0.1, 0.02),
+        "right/tinygsm": (0.24, 0.8),
+        "right/omi1": (0.2, 0.01),
+    }
     found[f"tg_8xomi1/ppo/{SMALL}"] |= {
-        "share/omi1": (0.8, 0.96), "share/tinygsm": (0.15, 0.02), "share/omi2": (0.05, 0.01), "right/omi1": (0.5, 0.6), "right/tinygsm": (0.07, 0.0),
-        "accuracy": (0.5, 0.65), "peak@1": 0.06,
-    }  # fmt: skip
+        "share/omi1": (0.8, 0.96),
+        "share/tinygsm": (0.15, 0.02),
+        "share/omi2": (0.05, 0.01),
+        "right/omi1": (0.5, 0.6),
+        "right/tinygsm": (0.07, 0.0),
+        "accuracy": (0.5, 0.65),
+        "peak@1": 0.06,
+    }
     for mixture, doublings in COPIES.items():
         arm = {
             "share/tinygsm": (0.95, 0.99),
@@ -120,8 +129,16 @@ def tables(
     for place, arm in found.items():
         for seed in seeds:
             _add_run(rows, place, arm, seed, noise, wild or {})
-    frames = {name: frame_of(name, found).unique(subset=[c for c in SCHEMAS[name] if c not in ("value", "share")], keep="first", maintain_order=True)
-              if name in ("scores", "halves", "styles") else frame_of(name, found) for name, found in rows.items()}  # fmt: skip
+    frames = {
+        name: frame_of(name, found).unique(
+            subset=[c for c in SCHEMAS[name] if c not in ("value", "share")],
+            keep="first",
+            maintain_order=True,
+        )
+        if name in ("scores", "halves", "styles")
+        else frame_of(name, found)
+        for name, found in rows.items()
+    }
     about = {
         "name": "paperlike",
         "headline_set": "easy",
@@ -149,11 +166,22 @@ def _add_run(
             return wild[f"{place}:{quantity}"] * (-1.0, 0.1, 1.0)[seed % 3]
         return _noise(seed, f"{place} {quantity}", noise)
 
-    rows["runs"].append(run | {
-        "from_step": start, "algorithm": name.split("_")[0], "reward": "correct", "problem_set": "easy", "temperature": 1.0,
-        "kl_weight": arm.get("kl_weight", 0.001), "steps": last, "steps_per_epoch": float(EPOCH), "samples": arm.get("samples", 16384),
-        "prompts_per_step": 32, "samples_per_prompt": 8,
-    })  # fmt: skip
+    rows["runs"].append(
+        run
+        | {
+            "from_step": start,
+            "algorithm": name.split("_")[0],
+            "reward": "correct",
+            "problem_set": "easy",
+            "temperature": 1.0,
+            "kl_weight": arm.get("kl_weight", 0.001),
+            "steps": last,
+            "steps_per_epoch": float(EPOCH),
+            "samples": arm.get("samples", 16384),
+            "prompts_per_step": 32,
+            "samples_per_prompt": 8,
+        }
+    )
     rows["forecasts"] += [
         run
         | {
@@ -212,10 +240,19 @@ def _add_run(
         for step, share in zip((0, last), arm["docstring"], strict=True):
             share += jitter("docstring") if step else 0.0
             for word, part in (("question", share), ("none", 1 - share)):
-                rows["styles"].append(run | {
-                    "arm": name if step else BASE, "from_step": start, "step": step, "format": "tinygsm", "feature": "docstring", "word": word,
-                    "completions": 400, "share": part,
-                })  # fmt: skip
+                rows["styles"].append(
+                    run
+                    | {
+                        "arm": name if step else BASE,
+                        "from_step": start,
+                        "step": step,
+                        "format": "tinygsm",
+                        "feature": "docstring",
+                        "word": word,
+                        "completions": 400,
+                        "share": part,
+                    }
+                )
 
 
 def _shared(mixture: str, size: str, label: str, seed: int, noise: float) -> float:

@@ -163,7 +163,10 @@ class Rows:
 
 
 def parts_of(number, rows):
-    """[(condition, seeds, rule, low bound, high bound)]; the bounds are equal but for `within` and references."""
+    """[(condition, seeds, rule, low bound, high bound)].
+
+    The bounds are equal but for `within` and references.
+    """
     s, e = rows.score, rows.each
     if number == 1:
         twins = list(e(lambda seed: rows.epoch_top("twins", seed)).values())

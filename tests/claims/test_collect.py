@@ -61,8 +61,11 @@ def test_two_halves_of_the_samples_average_to_the_whole(judged):
     key = {"mixture": "tg_omi1_omi2", "arm": "ppo", "seed": 0, "step": 48, "k": 1}
     halves = tables.frames["halves"].filter(*[pl.col(name) == value for name, value in key.items()])["value"]
     whole = tables.frames["scores"].filter(
-        (pl.col("arm") == "ppo") & (pl.col("seed") == 0) & (pl.col("step") == 48) & (pl.col("quantity") == "accuracy")
-    )["value"]  # fmt: skip
+        (pl.col("arm") == "ppo")
+        & (pl.col("seed") == 0)
+        & (pl.col("step") == 48)
+        & (pl.col("quantity") == "accuracy")
+    )["value"]
     assert len(halves) == 2
     assert halves.mean() == pytest.approx(whole[0])
     # 64 samples leave 32 a half: pass@64 of a half is not known, so claim 4 is not judged on it.

@@ -222,8 +222,8 @@ def test_the_phase_map_says_who_wins_from_where():
         .otherwise(pl.col("reward"))
     )
     found = replace(found, frames=found.frames | {"runs": runs})
-    # 0.24 of 0.3 and 0.42 of 0.7 are correct: 0.8 and 0.6. Where two thirds go unrewarded the first has a third
-    # of that. Rewarded are 0.24 against 0.42, or 0.08.
+    # 0.24 of 0.3 and 0.42 of 0.7 are correct: 0.8 and 0.6. Where two thirds go unrewarded the first has a
+    # third of that. Rewarded are 0.24 against 0.42, or 0.08.
     first, thin = phase_rows(found)
     assert first == ["phase_s30/ppo_map", "1", "0.30", "+0.20", "0.95", "tinygsm", "tinygsm", "tinygsm_tick"]
     assert thin == [
@@ -383,7 +383,7 @@ def test_agreement_is_counted_over_halves_and_three_seeds_are_wide(holding):
         ((0.5, 0.5, 0.5), "above", 0.5, "inconclusive"),
         ((0.95, 0.96), "above", 0.9, "inconclusive"),
     ],
-)  # fmt: skip
+)
 def test_a_verdict_is_where_the_interval_lies(values, rule, margin, verdict):
     found = estimate(dict(enumerate(values)), rule, margin)
     assert found.verdict() == verdict

@@ -25,8 +25,14 @@ CONTRADICTING = {
     6: {f"tg_omi1_omi2/ppo_kl_0/{SMALL}": {"accuracy": (0.5, 0.7)}},
     7: {f"tg_4xomi1/ppo/{SMALL}": {"share/omi1": (0.6, 0.96), "share/tinygsm": (0.3, 0.02)}},
     8: {f"tg_8xomi1/ppo/{SMALL}": {"accuracy": (0.5, 0.9)}},
-    9: {f"{m}/ppo/{SMALL}": {"right/omi2": (0.19, 0.2), "right/tinygsm": (0.02, 0.1)} for m in ("tg_omi1_omi2", "tg_omi2", "omi2_mmqa", "tg_omi1", "tg_2xomi1")},
-    10: {f"{m}/ppo/{SMALL}": {"accuracy": (0.4, 0.8 - 0.05 * i)} for i, m in enumerate(("tg", "2xtg", "4xtg", "8xtg"))},
+    9: {
+        f"{m}/ppo/{SMALL}": {"right/omi2": (0.19, 0.2), "right/tinygsm": (0.02, 0.1)}
+        for m in ("tg_omi1_omi2", "tg_omi2", "omi2_mmqa", "tg_omi1", "tg_2xomi1")
+    },
+    10: {
+        f"{m}/ppo/{SMALL}": {"accuracy": (0.4, 0.8 - 0.05 * i)}
+        for i, m in enumerate(("tg", "2xtg", "4xtg", "8xtg"))
+    },
     11: {f"2xtg/ppo/{SMALL}": {"pass@64": (0.8, 0.9)}},
     12: {f"tg/ppo/{SMALL}": {"docstring": (0.5, 0.52)}},
     13: {f"tg_omi1_omi2/ppo_matched/{LARGE}": {"share/tinygsm": (0.2, 0.96), "share/omi2": (0.45, 0.02)}},
@@ -39,16 +45,27 @@ CONTRADICTING = {
     20: {f"tg/ppo_hard/{SMALL}": {"accuracy@hard": (0.2, 0.5)}},
     21: {f"tg_omi1_omi2/ppo_kl_3e-1/{SMALL}": {"tv": 0.3}},
     22: {f"tg_omi1_omi2/ei/{SMALL}": {"share/tinygsm": (0.45, 0.7), "share/omi1": (0.35, 0.28)}},
-}  # fmt: skip
+}
 """Claim -> effects that turn it over."""
 NOISY = {
-    1: (HEADLINE, "training"), 3: (HEADLINE, "maj@64"), 4: (HEADLINE, "peak@64"), 6: (f"tg_omi1_omi2/ppo_kl_0/{SMALL}", "accuracy"),
-    7: (f"tg_4xomi1/ppo/{SMALL}", "share/tinygsm"), 8: (f"tg_8xomi1/ppo/{SMALL}", "accuracy"), 10: (f"8xtg/ppo/{SMALL}", "pass@64"),
-    11: (f"2xtg/ppo/{SMALL}", "maj@64"), 12: (f"tg/ppo/{SMALL}", "docstring"), 14: (f"tg_omi1_omi2/grpo/{SMALL}", "reward drop"),
-    15: (f"8xtg/ei/{SMALL}", "accuracy"), 16: (f"tg/ppo/{SMALL}", "accuracy@hard"), 18: (f"tg_omi2/ppo/{SMALL}", "pass@64@beyond"),
-    19: (f"tg_omi2_planted/ppo/{SMALL}", "accuracy@overlap"), 20: (f"tg/ppo_hard/{SMALL}", "accuracy@hard"),
-    21: (f"tg_omi1_omi2/ppo_kl_1/{SMALL}", "tv"), 22: (f"tg_omi1_omi2/ei/{SMALL}", "share/tinygsm"),
-}  # fmt: skip
+    1: (HEADLINE, "training"),
+    3: (HEADLINE, "maj@64"),
+    4: (HEADLINE, "peak@64"),
+    6: (f"tg_omi1_omi2/ppo_kl_0/{SMALL}", "accuracy"),
+    7: (f"tg_4xomi1/ppo/{SMALL}", "share/tinygsm"),
+    8: (f"tg_8xomi1/ppo/{SMALL}", "accuracy"),
+    10: (f"8xtg/ppo/{SMALL}", "pass@64"),
+    11: (f"2xtg/ppo/{SMALL}", "maj@64"),
+    12: (f"tg/ppo/{SMALL}", "docstring"),
+    14: (f"tg_omi1_omi2/grpo/{SMALL}", "reward drop"),
+    15: (f"8xtg/ei/{SMALL}", "accuracy"),
+    16: (f"tg/ppo/{SMALL}", "accuracy@hard"),
+    18: (f"tg_omi2/ppo/{SMALL}", "pass@64@beyond"),
+    19: (f"tg_omi2_planted/ppo/{SMALL}", "accuracy@overlap"),
+    20: (f"tg/ppo_hard/{SMALL}", "accuracy@hard"),
+    21: (f"tg_omi1_omi2/ppo_kl_1/{SMALL}", "tv"),
+    22: (f"tg_omi1_omi2/ei/{SMALL}", "share/tinygsm"),
+}
 """Claim -> a quantity that a wide spread over seeds leaves undecided."""
 
 

@@ -86,7 +86,9 @@ def test_grade_writes_verdicts_in_order(run, tmp_path):
     rows = [
         {
             "id": 1,
-            "completion": "def simple_math_problem() -> int:\n    a = 6 * 3\n    result = a\n    return result",
+            "completion": (
+                "def simple_math_problem() -> int:\n    a = 6 * 3\n    result = a\n    return result"
+            ),
             "reference": "18",
         },
         {"id": 2, "completion": "The total is $6 + 3 = 9$.\nThe answer is $\\boxed{9}$.", "reference": "18"},

@@ -1,4 +1,7 @@
-"""`evaluate --problems hub:...` as a user calls it, with the real `datasets` library against a loopback hub. Needs the extra [hub]."""
+"""`evaluate --problems hub:...` as a user calls it, with the real `datasets` library and a loopback hub.
+
+Needs the extra [hub].
+"""
 
 import io
 import json

@@ -1,4 +1,7 @@
-"""A loopback server with the hub's paths, so that the real client libraries can be tried without a network."""
+"""A loopback server with the hub's paths.
+
+The real client libraries can be tried with it, without a network.
+"""
 
 import json
 import threading
@@ -74,8 +77,17 @@ def _look_up(
     for name, files in repositories.items():
         api, raw = f"/api/datasets/{name}", f"/datasets/{name}/resolve/"
         if path == api or path == f"{api}/revision/{commit}":
-            return _json({"id": name, "sha": commit, "private": False, "tags": [], "downloads": 0, "likes": 0,
-                          "siblings": [{"rfilename": file} for file in files]})  # fmt: skip
+            return _json(
+                {
+                    "id": name,
+                    "sha": commit,
+                    "private": False,
+                    "tags": [],
+                    "downloads": 0,
+                    "likes": 0,
+                    "siblings": [{"rfilename": file} for file in files],
+                }
+            )
         if path.startswith(f"{api}/tree/{commit}"):
             return _json(_tree(files, path.removeprefix(f"{api}/tree/{commit}").strip("/")))
         if path == f"{api}/paths-info/{commit}":

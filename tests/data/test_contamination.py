@@ -15,7 +15,10 @@ from echochamber.data.world import WorldConfig
 
 from .encoding import encode_bytes
 
-LONG = "A farmer has 12 cows and 7 sheep, and he sells 5 of the cows before the winter. How many animals are left?"
+LONG = (
+    "A farmer has 12 cows and 7 sheep, and he sells 5 of the cows before the winter. "
+    "How many animals are left?"
+)
 
 
 def checker(*questions: str, structure: str = "") -> ContaminationChecker:

@@ -1,4 +1,7 @@
-"""The one grader agrees with the world: right renderings are right in every step, planted mistakes are found."""
+"""The one grader agrees with the world.
+
+Right renderings are right in every step, and planted mistakes are found.
+"""
 
 from echochamber.data.noise import mistake
 from echochamber.data.styles import STYLES, StyleKnobs, render

@@ -1,6 +1,7 @@
-"""The real `datasets` library against a loopback server with the hub's paths: layouts, traps, and what goes wrong.
+"""The real `datasets` library against a loopback server with the hub's paths.
 
-Needs the extra [hub]. The library reads its endpoint once, at import, so each test asks in a process of its own.
+Covers layouts, traps, and what goes wrong. Needs the extra [hub]. The library reads its endpoint once, at
+import, so each test asks in a process of its own.
 """
 
 import csv

@@ -1,4 +1,7 @@
-"""Real training rows: known layouts, rows left out with a count, test splits refused, the hub at a fixed commit."""
+"""Real training rows.
+
+Known layouts, rows left out with a count, test splits refused, the hub at a fixed commit.
+"""
 
 import json
 import sys
@@ -98,10 +101,12 @@ def test_subsets_beside_the_whole_are_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "count", "start"),
     [
-        ("tinygsm.jsonl", 3, "def simple_math_problem() -> int:"), ("openmathinstruct1.jsonl", 100, "Let's solve this problem"),
-        ("openmathinstruct2.jsonl", 100, "Start by multiplying"), ("metamathqa.jsonl", 6, ""),
+        ("tinygsm.jsonl", 3, "def simple_math_problem() -> int:"),
+        ("openmathinstruct1.jsonl", 100, "Let's solve this problem"),
+        ("openmathinstruct2.jsonl", 100, "Start by multiplying"),
+        ("metamathqa.jsonl", 6, ""),
     ],
-)  # fmt: skip
+)
 def test_real_samples(shared_data: Path, file: str, count: int, start: str) -> None:
     documents = list(source(shared_data / "samples" / file).documents())
     assert len(documents) == count

@@ -116,10 +116,16 @@ def test_workers_do_not_change_a_plan() -> None:
 
 
 def test_coverage_and_twins() -> None:
-    made = plan({
-        "left": {"format": "omi1", "documents": 40, "coverage": {"families": ["tank"], "operations": [2, 9]}},
-        "right": {"format": "omi1", "documents": 40, "style": {"lead_in": 0}},
-    })  # fmt: skip
+    made = plan(
+        {
+            "left": {
+                "format": "omi1",
+                "documents": 40,
+                "coverage": {"families": ["tank"], "operations": [2, 9]},
+            },
+            "right": {"format": "omi1", "documents": 40, "style": {"lead_in": 0}},
+        }
+    )
     left, right = (pool.source for pool in made.pools)
     for index in range(40):
         assert "liters" in left.document(index).question  # type: ignore[attr-defined]

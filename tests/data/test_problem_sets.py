@@ -17,9 +17,12 @@ from echochamber.verify.classify import classify
 @pytest.mark.parametrize(
     ("value", "reference"),
     [
-        ("She eats 3.\n#### 1,234", "1234"), ("#### -7", "-7"), ("#### $18", "18"), (51.0, "51"), (2.5, "2.5"), (18, "18"),
-        ("1,234,567", "1234567"), ("3,4", "3,4"), ("025", "25"), ("0.50", "0.50"), ("51.0", "51"), ("#### -7.00", "-7"), ("1,200.0", "1200"), ("\\frac{1}{2}", "\\frac{1}{2}"),
-        ("080 or 081 (both were accepted)", "80"), ("(3, \\pi)", "(3, \\pi)"), ("", ""), (None, ""), (True, ""),
+        ("She eats 3.\n#### 1,234", "1234"), ("#### -7", "-7"), ("#### $18", "18"), (51.0, "51"),
+        (2.5, "2.5"), (18, "18"),
+        ("1,234,567", "1234567"), ("3,4", "3,4"), ("025", "25"), ("0.50", "0.50"), ("51.0", "51"),
+        ("#### -7.00", "-7"), ("1,200.0", "1200"), ("\\frac{1}{2}", "\\frac{1}{2}"),
+        ("080 or 081 (both were accepted)", "80"), ("(3, \\pi)", "(3, \\pi)"), ("", ""), (None, ""),
+        (True, ""),
     ],
 )  # fmt: skip
 def test_references_are_normalised(value: Any, reference: str) -> None:
@@ -29,10 +32,14 @@ def test_references_are_normalised(value: Any, reference: str) -> None:
 @pytest.mark.parametrize(
     ("text", "answer"),
     [
-        ("so \\boxed{5}.", "5"), ("\\boxed{1} then \\boxed {\\frac{1}{2}}", "\\frac{1}{2}"), ("\\boxed{\\{1, 2\\}}", "\\{1, 2\\}"),
-        ("none", ""), ("cut \\boxed{3", ""), ("", ""),
+        ("so \\boxed{5}.", "5"),
+        ("\\boxed{1} then \\boxed {\\frac{1}{2}}", "\\frac{1}{2}"),
+        ("\\boxed{\\{1, 2\\}}", "\\{1, 2\\}"),
+        ("none", ""),
+        ("cut \\boxed{3", ""),
+        ("", ""),
     ],
-)  # fmt: skip
+)
 def test_last_box(text: str, answer: str) -> None:
     assert last_boxed(text) == answer
 
@@ -88,10 +95,14 @@ def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "count"),
     [
-        ("gsm8k/test.jsonl", 1319), ("gsm8k/train.jsonl.gz", 7473), ("svamp/SVAMP.json", 1000), ("math500/test.jsonl", 500),
-        ("aime/aime_1983_2024.csv", 933), ("aime/aime_2024.jsonl", 30),
+        ("gsm8k/test.jsonl", 1319),
+        ("gsm8k/train.jsonl.gz", 7473),
+        ("svamp/SVAMP.json", 1000),
+        ("math500/test.jsonl", 500),
+        ("aime/aime_1983_2024.csv", 933),
+        ("aime/aime_2024.jsonl", 30),
     ],
-)  # fmt: skip
+)
 def test_real_sets_are_read_whole(shared_data: Path, file: str, count: int) -> None:
     problems = load_problems(str(shared_data / file))
     assert len(problems) == count

@@ -17,9 +17,20 @@ from echochamber.verify.style import style_features
 
 PROBLEMS = [draw_problem(WorldConfig(), 0, "train", index) for index in range(120)]
 MIXED = StyleKnobs(
-    docstring=0.5, full_docstring=0.5, double_quotes=0.5, type_hints=0.5, comments=0.5, named_givens=0.5, short_names=0.3,
-    generic_names=0.3, stepwise=0.5, lead_in=0.5, restate=0.5, latex=0.5, spaced=0.5,
-)  # fmt: skip
+    docstring=0.5,
+    full_docstring=0.5,
+    double_quotes=0.5,
+    type_hints=0.5,
+    comments=0.5,
+    named_givens=0.5,
+    short_names=0.3,
+    generic_names=0.3,
+    stepwise=0.5,
+    lead_in=0.5,
+    restate=0.5,
+    latex=0.5,
+    spaced=0.5,
+)
 
 
 def run_function(text: str) -> float:
@@ -108,10 +119,15 @@ def share(style: str, knobs: StyleKnobs, mark: str) -> float:
 @pytest.mark.parametrize(
     ("style", "knob", "mark"),
     [
-        ("tinygsm", "docstring", "    Q"), ("tinygsm", "type_hints", "-> int"), ("tinygsm", "double_quotes", '"""'),
-        ("tinygsm", "comments", "# "), ("omi2", "latex", "$"), ("omi2", "restate", "The question is:"), ("metamath", "restate", "We are asked:"),
+        ("tinygsm", "docstring", "    Q"),
+        ("tinygsm", "type_hints", "-> int"),
+        ("tinygsm", "double_quotes", '"""'),
+        ("tinygsm", "comments", "# "),
+        ("omi2", "latex", "$"),
+        ("omi2", "restate", "The question is:"),
+        ("metamath", "restate", "We are asked:"),
     ],
-)  # fmt: skip
+)
 def test_knobs_are_shares(style: str, knob: str, mark: str) -> None:
     if knob == "docstring":
         mark = '    """'

@@ -132,5 +132,6 @@ def test_questions_of_a_mixture_come_from_each_of_its_sources_and_are_the_ones_i
 
 def test_a_set_without_anything_to_compare_says_so() -> None:
     assert shortcut_line("mine.jsonl", shortcut_scores([], [problem(1)], 0)) == (
-        "shortcut baselines, mine.jsonl: not estimable, there is no training question with a known answer to compare with"
+        "shortcut baselines, mine.jsonl: not estimable, "
+        "there is no training question with a known answer to compare with"
     )

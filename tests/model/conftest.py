@@ -28,10 +28,17 @@ def tokenizer() -> Tokenizer:
 def tiny_model(architecture: str, tie: bool = True, seed: int = 0) -> Transformer:
     """Two layers of width 32 with random weights large enough that mistakes show."""
     config = ModelConfig(
-        architecture=architecture, vocab_size=300, hidden_size=32, intermediate_size=48, num_layers=2,
+        architecture=architecture,
+        vocab_size=300,
+        hidden_size=32,
+        intermediate_size=48,
+        num_layers=2,
         num_heads=4,
-        num_kv_heads=2 if architecture == "llama" else 4, max_positions=128, tie_embeddings=tie, init_std=0.2,
-    )  # fmt: skip
+        num_kv_heads=2 if architecture == "llama" else 4,
+        max_positions=128,
+        tie_embeddings=tie,
+        init_std=0.2,
+    )
     model = Transformer(config)
     model.init_weights(torch.Generator().manual_seed(seed))
     return model

@@ -97,10 +97,15 @@ def test_it_is_evaluated_by_the_command(smollm2, shared_data, tmp_path):
 
 def test_three_steps_of_grpo(smollm2, questions, tmp_path):
     config = RLConfig(
-        steps=3, prompts_per_step=1, samples_per_prompt=4, max_new_tokens=24, reward="random",
+        steps=3,
+        prompts_per_step=1,
+        samples_per_prompt=4,
+        max_new_tokens=24,
+        reward="random",
         optimizer={"lr": 1e-5},
-        checkpoints={"count": 1}, microbatch_tokens=256,
-    )  # fmt: skip
+        checkpoints={"count": 1},
+        microbatch_tokens=256,
+    )
     rl(config, 0, smollm2, questions, tmp_path, start_runtime(RuntimeConfig(compile="off", dtype="float32")))
     rows = read_metrics(tmp_path / "metrics.jsonl")
     assert [row["step"] for row in rows] == [1, 2, 3]

@@ -58,10 +58,16 @@ SHARDED_MUON = PretrainConfig(
 )
 _ARM = {
     # Three problems for two ranks: shares are uneven.
-    "reward": "random", "steps": 3, "prompts_per_step": 3, "samples_per_prompt": 4, "max_new_tokens": 10,
+    "reward": "random",
+    "steps": 3,
+    "prompts_per_step": 3,
+    "samples_per_prompt": 4,
+    "max_new_tokens": 10,
     "rollouts_kept": 8,
-    "checkpoints": {"count": 3}, "microbatch_tokens": 300, "optimizer": {"lr": 1e-3},
-}  # fmt: skip
+    "checkpoints": {"count": 3},
+    "microbatch_tokens": 300,
+    "optimizer": {"lr": 1e-3},
+}
 RL = {
     "grpo": RLConfig(**_ARM, minibatch_samples=5, kl={"coef": 0.01, "estimator": "k2", "place": "loss"}),
     "ppo": RLConfig(**_ARM, algorithm="ppo", kl={"coef": 0.01, "estimator": "k1", "place": "reward"}),

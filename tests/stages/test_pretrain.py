@@ -22,9 +22,14 @@ WORLD = WorldConfig(
     irrelevant_facts=0,
 )
 CONFIG = stage.PretrainConfig(
-    size="nano-0.2m", sequence_length=64, max_positions=128, batch_tokens=512, tokens=6144, checkpoints=3,
+    size="nano-0.2m",
+    sequence_length=64,
+    max_positions=128,
+    batch_tokens=512,
+    tokens=6144,
+    checkpoints=3,
     optimizer={"name": "muon", "lr": 3e-3},
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")

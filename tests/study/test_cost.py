@@ -29,11 +29,17 @@ def _finish(graph, node, seconds):
 
 
 def test_the_ratio_is_that_of_the_most_similar_finished_stages():
-    rates = Rates([
-        Timed([RL, PLAIN, ("rl",), ()], estimated=100, taken=150),
-        Timed([RL, PLAIN, ("rl",), ()], estimated=300, taken=650),
-        Timed([("pretrain", "nano-3m", ""), ("pretrain", "nano-3m"), ("pretrain",), ()], estimated=100, taken=50),
-    ])  # fmt: skip
+    rates = Rates(
+        [
+            Timed([RL, PLAIN, ("rl",), ()], estimated=100, taken=150),
+            Timed([RL, PLAIN, ("rl",), ()], estimated=300, taken=650),
+            Timed(
+                [("pretrain", "nano-3m", ""), ("pretrain", "nano-3m"), ("pretrain",), ()],
+                estimated=100,
+                taken=50,
+            ),
+        ]
+    )
     assert rates.ratio([RL, PLAIN, ("rl",), ()]) == 2.0
     assert rates.ratio([("rl", "nano-3m", "grpo on hard"), ("rl", "nano-3m"), ("rl",), ()]) == 2.0
     assert rates.ratio([("pretrain", "nano-0.8m", ""), ("pretrain", "nano-0.8m"), ("pretrain",), ()]) == 0.5

@@ -77,7 +77,10 @@ def test_one_failing_arm_does_not_stop_the_others(tmp_path, monkeypatch):
 
 
 def test_stages_of_equal_content_never_run_at_once(tmp_path, monkeypatch):
-    twice = "also_evaluate={again: {sets: [all], split: dev, count: 8, samples: {ends: 4, between: 4}, max_new_tokens: 48}}"
+    twice = (
+        "also_evaluate={again: {sets: [all], split: dev, count: 8, "
+        "samples: {ends: 4, between: 4}, max_new_tokens: 48}}"
+    )
     pool = FakePool(100)
     graph, _, failed = _run(tmp_path, monkeypatch, pool, [twice])
     names = [node.spec.name for node in graph.nodes.values()]

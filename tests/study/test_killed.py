@@ -25,9 +25,21 @@ def _payload(folder):
 
 def _start(folder, workers=1):
     return subprocess.Popen(
-        [sys.executable, "-m", "echochamber", "study", "smoke", "rl.grpo.reward=random", "--out", str(folder), "--workers", str(workers)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "echochamber",
+            "study",
+            "smoke",
+            "rl.grpo.reward=random",
+            "--out",
+            str(folder),
+            "--workers",
+            str(workers),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 @pytest.mark.slow

@@ -37,9 +37,20 @@ class _Cluster:
         environment = os.environ | {"RAY_worker_niceness": "0"}
         with (self.folder / f"node{len(self.processes)}.log").open("w") as log:
             process = subprocess.Popen(
-                [str(ray_command), "start", *arguments, "--num-cpus=1", "--object-store-memory=80000000", "--disable-usage-stats", "--block"],
-                stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=environment,
-            )  # fmt: skip
+                [
+                    str(ray_command),
+                    "start",
+                    *arguments,
+                    "--num-cpus=1",
+                    "--object-store-memory=80000000",
+                    "--disable-usage-stats",
+                    "--block",
+                ],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=environment,
+            )
         self.processes.append(process)
         return process
 

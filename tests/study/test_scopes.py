@@ -19,13 +19,28 @@ from echochamber.verify.grade import Grader
 from echochamber.verify.twins import TwinConfig, twin_formats
 
 DATA = {
-    "name": "mine", "seeds": [0, 1, 2], "scope": "full",
-    "mixtures": {"a": {"sources": {"tinygsm": {"copies": 1}}}, "b": {"sources": {"omi2": {"copies": 2}}}, "c": {"sources": {"omi1": {"copies": 1}}}},
+    "name": "mine",
+    "seeds": [0, 1, 2],
+    "scope": "full",
+    "mixtures": {
+        "a": {"sources": {"tinygsm": {"copies": 1}}},
+        "b": {"sources": {"omi2": {"copies": 2}}},
+        "c": {"sources": {"omi1": {"copies": 1}}},
+    },
     "sizes": ["nano-0.2m"],
-    "rl": {"grpo": {"algorithm": "grpo"}, "cold": {"inherits": "grpo", "temperature": 0.7}, "null": {"inherits": "grpo", "reward": "random"}},
-    "grid": {"include": [{"rl": "grpo", "mixture": ["a", "b"]}, {"rl": ["cold", "null"], "mixture": "a", "seed": [0, 1]}]},
+    "rl": {
+        "grpo": {"algorithm": "grpo"},
+        "cold": {"inherits": "grpo", "temperature": 0.7},
+        "null": {"inherits": "grpo", "reward": "random"},
+    },
+    "grid": {
+        "include": [
+            {"rl": "grpo", "mixture": ["a", "b"]},
+            {"rl": ["cold", "null"], "mixture": "a", "seed": [0, 1]},
+        ]
+    },
     "scopes": {"smoke": {"seeds": [0], "rl": {"grpo": {"steps": 2}}}, "full": {"evaluate": {"count": 64}}},
-}  # fmt: skip
+}
 
 
 def _recipe(tmp_path, *overrides, **changes):
@@ -126,7 +141,10 @@ def test_an_arm_may_start_from_an_earlier_step(tmp_path):
         checkpoint_at(tmp_path / "base", 50)
 
 
-SINGLE = "def simple_math_problem() -> int:\n    '''\n    How many?\n    '''\n    result = 3 * 6\n    return result"
+SINGLE = (
+    "def simple_math_problem() -> int:\n    '''\n    How many?\n    '''\n"
+    "    result = 3 * 6\n    return result"
+)
 
 
 def test_twins_are_told_apart_while_their_study_runs_and_graded_alike():

@@ -38,9 +38,12 @@ def rows_file(path: Path, rows: list[dict[str, Any]] = ROWS) -> Path:
 
 def recipe_file(folder: Path, sources: dict[str, Any], sets: list[str], **keys: Any) -> str:
     data = {
-        "name": "mine", "world": WORLD, "tokenizer": {"documents": 200, "vocab_size": 300},
-        "mixtures": {"mix": {"sources": sources}}, "evaluate": {"sets": sets, "count": 30},
-    } | keys  # fmt: skip
+        "name": "mine",
+        "world": WORLD,
+        "tokenizer": {"documents": 200, "vocab_size": 300},
+        "mixtures": {"mix": {"sources": sources}},
+        "evaluate": {"sets": sets, "count": 30},
+    } | keys
     path = folder / "mine.yaml"
     path.write_text(yaml.safe_dump(data))
     return str(path)
@@ -203,5 +206,6 @@ def test_a_checkpoint_of_a_study_knows_its_questions_and_any_other_says_that_it_
     shutil.copytree(find_checkpoint(smoke), tmp_path / "alone")
     assert shortcuts_of(tmp_path / "alone", "mine", mine, None, 0) == (
         {},
-        "shortcut baselines, mine: not estimable, the checkpoint does not lie in a study with the questions it was trained on",
+        "shortcut baselines, mine: not estimable, "
+        "the checkpoint does not lie in a study with the questions it was trained on",
     )

@@ -131,7 +131,10 @@ def test_a_second_run_changes_nothing(smoke):
 
 
 def test_a_report_older_than_the_last_stage_is_built_anew(smoke, tmp_path):
-    """A kill after the last stage and before the page: the page of an earlier command stands there, of fewer stages."""
+    """A kill after the last stage and before the page leaves the page of an earlier command.
+
+    That page shows fewer stages.
+    """
     folder = shutil.copytree(smoke, tmp_path / "study")
     assert is_finished(folder)
     summary = json.loads((folder / "summary.json").read_text())

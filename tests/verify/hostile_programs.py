@@ -181,7 +181,10 @@ SIGNALS = [
     "raise KeyboardInterrupt",
     "quit(18)",
     "exit()",
-    "import signal\nfor s in range(1, 32):\n    try: signal.signal(s, lambda *a: None)\n    except OSError: pass\nwhile True: pass",
+    (
+        "import signal\nfor s in range(1, 32):\n"
+        "    try: signal.signal(s, lambda *a: None)\n    except OSError: pass\nwhile True: pass"
+    ),
     "import signal\nsignal.alarm(0)\nwhile True: pass",
     "import signal\nsignal.raise_signal(signal.SIGSTOP)",
     "import faulthandler\nfaulthandler._sigsegv()",
@@ -275,10 +278,19 @@ FLOODS = [
     "import warnings\nwhile True: warnings.warn('x' * 1000)",
 ]
 BODIES = {
-    "loop": LOOPS, "c_loop": C_LOOPS, "memory": MEMORY, "structure": STRUCTURES, "recursion": RECURSION,
-    "file": FILES, "process": PROCESSES, "signal": SIGNALS, "network": NETWORK, "introspection": INTROSPECTION,
-    "forgery": FORGERY, "flood": FLOODS,
-}  # fmt: skip
+    "loop": LOOPS,
+    "c_loop": C_LOOPS,
+    "memory": MEMORY,
+    "structure": STRUCTURES,
+    "recursion": RECURSION,
+    "file": FILES,
+    "process": PROCESSES,
+    "signal": SIGNALS,
+    "network": NETWORK,
+    "introspection": INTROSPECTION,
+    "forgery": FORGERY,
+    "flood": FLOODS,
+}
 
 HEADER = "def simple_math_problem() -> int:\n"
 TEXTS = [

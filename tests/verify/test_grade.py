@@ -15,7 +15,10 @@ FUNCTION = '''def simple_math_problem() -> int:
     result = pens
     return result
 '''
-BLOCK = "Let's compute.\n<llm-code>\nboxes = 3\npens = 6 * boxes\npens  # all of them\n</llm-code>\n<llm-code-output>\n18\n</llm-code-output>\nShe has \\boxed{18} pens."
+BLOCK = (
+    "Let's compute.\n<llm-code>\nboxes = 3\npens = 6 * boxes\npens  # all of them\n"
+    "</llm-code>\n<llm-code-output>\n18\n</llm-code-output>\nShe has \\boxed{18} pens."
+)
 PROSE = "Each box holds 6 pens, so she has $3 \\cdot 6 = 18$ pens.\n\nThe answer is $\\boxed{18}$."
 
 

@@ -13,12 +13,17 @@ from echochamber.verify import Grader, GraderConfig
 
 GRAPH = SolutionGraph(
     quantities=(
-        Quantity("boxes", Fraction(3)), Quantity("pens_per_box", Fraction(6)), Quantity("given_away", Fraction(4)), Quantity("factor", Fraction(2), constant=True),
+        Quantity("boxes", Fraction(3)),
+        Quantity("pens_per_box", Fraction(6)),
+        Quantity("given_away", Fraction(4)),
+        Quantity("factor", Fraction(2), constant=True),
     ),
     steps=(
-        Step("pens", "*", 0, 1, Fraction(18)), Step("left", "-", 4, 2, Fraction(14)), Step("double", "*", 5, 3, Fraction(28)),
+        Step("pens", "*", 0, 1, Fraction(18)),
+        Step("left", "-", 4, 2, Fraction(14)),
+        Step("double", "*", 5, 3, Fraction(28)),
     ),
-)  # fmt: skip
+)
 PROBLEM = Problem("p", "", "28", graph=GRAPH)
 
 
@@ -60,7 +65,7 @@ def function(*lines):
         ("garbage", "wrong_steps", "broken_format"),
         ("", "wrong_steps", "broken_format"),
     ],
-)  # fmt: skip
+)
 def test_hand_made(grader, text, process, error):
     verdict = grader.grade(PROBLEM, text)
     assert (verdict.process, verdict.first_error) == (process, error)
@@ -113,16 +118,26 @@ def test_every_style_is_itself_right_and_by_right_steps(grader, world, knobs):
 @pytest.mark.parametrize(
     ("style", "knob", "feature", "on", "off"),
     [
-        ("tinygsm", "type_hints", "type_hint", {"yes"}, {"no"}), ("tinygsm", "docstring", "docstring", {"question", "short"}, {"none"}),
-        ("tinygsm", "double_quotes", "quotes", {"double"}, {"single"}), ("tinygsm", "comments", "comments", {"yes"}, {"no"}),
-        ("tinygsm", "named_givens", "givens", {"named"}, {"inline"}), ("tinygsm", "generic_names", "names", {"generic"}, {"descriptive"}),
-        ("tinygsm", "short_names", "names", {"initials"}, {"descriptive"}), ("tinygsm", "full_docstring", "docstring", {"question", "short"}, {"short"}),
-        ("omi1", "comments", "comments", {"yes"}, {"no"}), ("omi1", "lead_in", "lead_in", {"yes"}, {"no"}), ("omi1", "named_givens", "givens", {"named"}, {"inline"}),
+        ("tinygsm", "type_hints", "type_hint", {"yes"}, {"no"}),
+        ("tinygsm", "docstring", "docstring", {"question", "short"}, {"none"}),
+        ("tinygsm", "double_quotes", "quotes", {"double"}, {"single"}),
+        ("tinygsm", "comments", "comments", {"yes"}, {"no"}),
+        ("tinygsm", "named_givens", "givens", {"named"}, {"inline"}),
+        ("tinygsm", "generic_names", "names", {"generic"}, {"descriptive"}),
+        ("tinygsm", "short_names", "names", {"initials"}, {"descriptive"}),
+        ("tinygsm", "full_docstring", "docstring", {"question", "short"}, {"short"}),
+        ("omi1", "comments", "comments", {"yes"}, {"no"}),
+        ("omi1", "lead_in", "lead_in", {"yes"}, {"no"}),
+        ("omi1", "named_givens", "givens", {"named"}, {"inline"}),
         ("omi1", "generic_names", "names", {"generic"}, {"descriptive"}),
-        ("omi2", "latex", "latex", {"yes"}, {"no"}), ("omi2", "lead_in", "lead_in", {"yes"}, {"no"}), ("omi2", "restate", "restated", {"yes"}, {"no"}),
-        ("metamath", "spaced", "spaced", {"yes"}, {"no"}), ("metamath", "restate", "restated", {"yes"}, {"no"}), ("gsm8k", "spaced", "spaced", {"yes"}, {"no"}),
+        ("omi2", "latex", "latex", {"yes"}, {"no"}),
+        ("omi2", "lead_in", "lead_in", {"yes"}, {"no"}),
+        ("omi2", "restate", "restated", {"yes"}, {"no"}),
+        ("metamath", "spaced", "spaced", {"yes"}, {"no"}),
+        ("metamath", "restate", "restated", {"yes"}, {"no"}),
+        ("gsm8k", "spaced", "spaced", {"yes"}, {"no"}),
     ],
-)  # fmt: skip
+)
 def test_style_features_are_recovered(world, style, knob, feature, on, off):
     from echochamber.verify import style_features
 
