@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,15 +27,14 @@ from ..rl.config import RLConfig
 from ..rl.loop import rl
 from ..rollout.engines import Engine, start_engine
 from ..stages.pretrain import backward, loss_function
-from .peer import Turns
+from .peer import Load, Request, Turns
 
-Load = dict[str, Any]
 NO_EOS = 1 << 20
 """An id that no model writes: completions never end early."""
 
 
 def _runtime(load: Load) -> Runtime:
-    return start_runtime(RuntimeConfig(dtype=load["dtype"], threads=load["threads"]))
+    return start_runtime(RuntimeConfig.parse({"dtype": load["dtype"], "threads": load["threads"]}, "bench"))
 
 
 def sampling(load: Load, turns: Turns) -> None:
@@ -65,7 +63,7 @@ def training(load: Load, turns: Turns) -> None:
     data = json.loads((Path(load["checkpoint"]) / "config.json").read_text(encoding="utf-8"))
     step = training_step(ModelConfig.from_hf(data, load["checkpoint"]), load["train_batch"], runtime)
 
-    def work(request: dict[str, Any]) -> int:
+    def work(request: Request) -> int:
         return sum(step() for _ in range(load["train_steps"]))
 
     turns.ready("torch")
@@ -132,9 +130,7 @@ def growth(load: Load, turns: Turns) -> None:
         turns.report(seconds=seconds, tokens=tokens, parameters=num_parameters(config), flops_per_token=flops)
 
 
-def _sampling_point(
-    config: ModelConfig, request: dict[str, Any], runtime: Runtime
-) -> tuple[list[float], int]:
+def _sampling_point(config: ModelConfig, request: Request, runtime: Runtime) -> tuple[list[float], int]:
     model = Transformer(config).to(runtime.device)
     model.init_weights(torch.Generator().manual_seed(0))
     samples = min(8, request["batch"])
@@ -146,9 +142,7 @@ def _sampling_point(
     return _timed(lambda: draw(engine, prompts, samples, 0), request["repeats"])
 
 
-def _training_point(
-    config: ModelConfig, request: dict[str, Any], runtime: Runtime
-) -> tuple[list[float], int]:
+def _training_point(config: ModelConfig, request: Request, runtime: Runtime) -> tuple[list[float], int]:
     return _timed(training_step(config, [request["batch"], request["length"]], runtime), request["repeats"])
 
 

@@ -13,7 +13,42 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
+
+
+class Load(TypedDict):
+    """What all programs work on: the content of `workload.json`."""
+
+    checkpoint: str
+    """Hugging Face folder of the trained model."""
+    scratch: str
+    dtype: str
+    threads: int
+    eos_id: int
+    vocab_size: int
+    prompts: list[list[int]]
+    samples: int
+    """Completions of each prompt."""
+    new_tokens: int
+    problems: list[tuple[str, str]]
+    """(prompt, reference)."""
+    grpo: dict[str, object]
+    """Settings of our own RL stage."""
+    grpo_prompts: int
+    train_batch: list[int]
+    """[rows, columns]."""
+    train_steps: int
+
+
+class Request(TypedDict, total=False):
+    """What a worker is asked for: a turn of a comparison, or a point of the growth curves."""
+
+    turn: int
+    work: str
+    size: str
+    batch: int
+    length: int
+    repeats: int
 
 
 class Turns:
@@ -22,23 +57,22 @@ class Turns:
     def __init__(self) -> None:
         self.out = os.fdopen(os.dup(1), "w")
         os.dup2(2, 1)
-        self.reported: dict[str, Any] = {}
 
     def ready(self, *libraries: str) -> None:
         """Set-up is over; names the versions at work."""
         self.report(versions={name: importlib.metadata.version(name) for name in libraries})
 
-    def request(self) -> dict[str, Any] | None:
+    def request(self) -> Request | None:
         """Wait for the next request; None when there will be no more."""
         line = sys.stdin.readline()
         return json.loads(line) if line.strip() else None
 
-    def report(self, **fields: Any) -> None:
+    def report(self, **fields: object) -> None:
         """Answer it."""
         self.out.write(json.dumps(fields) + "\n")
         self.out.flush()
 
-    def serve(self, work: Callable[[dict[str, Any]], int]) -> None:
+    def serve(self, work: Callable[[Request], int]) -> None:
         """Answer every request with the seconds of one `work(request)` and the tokens it returns."""
         while (request := self.request()) is not None:
             started = time.perf_counter()
@@ -46,7 +80,7 @@ class Turns:
             self.report(seconds=[time.perf_counter() - started], tokens=tokens)
 
 
-def transformers_sampling(load: dict[str, Any], turns: Turns) -> None:
+def transformers_sampling(load: Load, turns: Turns) -> None:
     """All prompts left-padded in one batch, tokens counted up to and including EOS."""
     import torch
     from transformers import AutoModelForCausalLM
@@ -57,7 +91,7 @@ def transformers_sampling(load: dict[str, Any], turns: Turns) -> None:
     ids = torch.tensor([[eos] * (width - len(p)) + p for p in prompts])
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
 
-    def work(request: dict[str, Any]) -> int:
+    def work(request: Request) -> int:
         torch.manual_seed(request["turn"])
         options = {
             "do_sample": True,
@@ -77,7 +111,7 @@ def transformers_sampling(load: dict[str, Any], turns: Turns) -> None:
     turns.serve(work)
 
 
-def vllm_sampling(load: dict[str, Any], turns: Turns) -> None:
+def vllm_sampling(load: Load, turns: Turns) -> None:
     """vLLM's CPU build; keys and values in 2 GiB."""
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
     from vllm import LLM, SamplingParams
@@ -85,7 +119,7 @@ def vllm_sampling(load: dict[str, Any], turns: Turns) -> None:
     engine = LLM(model=load["checkpoint"], dtype=load["dtype"], max_model_len=256, max_num_seqs=512)
     prompts = [{"prompt_token_ids": ids} for ids in load["prompts"]]
 
-    def work(request: dict[str, Any]) -> int:
+    def work(request: Request) -> int:
         options = SamplingParams(
             n=load["samples"], temperature=1.0, max_tokens=load["new_tokens"]
         )  # its CPU build refuses a seed
@@ -95,7 +129,7 @@ def vllm_sampling(load: dict[str, Any], turns: Turns) -> None:
     turns.serve(work)
 
 
-def transformers_training(load: dict[str, Any], turns: Turns, compiled: bool = False) -> None:
+def transformers_training(load: Load, turns: Turns, compiled: bool = False) -> None:
     """Llama on batches of random tokens: bf16 autocast where the workload says so, fused AdamW, clip 1.0."""
     import torch
     from transformers import AutoConfig, LlamaForCausalLM
@@ -107,7 +141,7 @@ def transformers_training(load: dict[str, Any], turns: Turns, compiled: bool = F
     rows, columns = load["train_batch"]
     tokens = torch.randint(model.config.vocab_size, (rows, columns))
 
-    def work(request: dict[str, Any]) -> int:
+    def work(request: Request) -> int:
         for _ in range(load["train_steps"]):
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=load["dtype"] == "bfloat16"):
                 loss = step_of(input_ids=tokens, labels=tokens).loss
@@ -121,7 +155,7 @@ def transformers_training(load: dict[str, Any], turns: Turns, compiled: bool = F
     turns.serve(work)
 
 
-def trl_grpo(load: dict[str, Any], turns: Turns) -> None:
+def trl_grpo(load: Load, turns: Turns) -> None:
     """`GRPOTrainer`, one optimizer step a turn.
 
     Its reward compares the last number of a completion with the reference and runs no program:
@@ -134,12 +168,12 @@ def trl_grpo(load: dict[str, Any], turns: Turns) -> None:
     class Driven(TrainerCallback):
         """A step begins when asked for and is reported when it ends."""
 
-        def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        def on_step_begin(self, args: object, state: object, control: object, **_: object) -> None:
             if turns.request() is None:
                 sys.exit(0)
             self.started = time.perf_counter()
 
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        def on_step_end(self, args: object, state: object, control: object, **_: object) -> None:
             turns.report(seconds=[time.perf_counter() - self.started], tokens=0)
 
     rows, group = load["grpo_prompts"] * load["samples"], load["samples"]
@@ -176,7 +210,7 @@ def trl_grpo(load: dict[str, Any], turns: Turns) -> None:
     trainer.train()
 
 
-def last_number_reward(completions: list[str], reference: list[str], **_: Any) -> list[float]:
+def last_number_reward(completions: list[str], reference: list[str], **_: object) -> list[float]:
     """1 where the last whole number of a text is the reference."""
     numbers = [re.findall(r"-?\d+", text) for text in completions]
     return [
@@ -184,7 +218,7 @@ def last_number_reward(completions: list[str], reference: list[str], **_: Any) -
     ]
 
 
-WORKS: dict[str, Callable[[dict[str, Any], Turns], None]] = {
+WORKS: dict[str, Callable[[Load, Turns], None]] = {
     "transformers-sampling": transformers_sampling,
     "vllm-sampling": vllm_sampling,
     "transformers-training": transformers_training,

@@ -20,10 +20,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self, TypedDict
 
 from ..core.errors import UserError
 from ..core.progress import say
+from .peer import Request
 
 PEER_SCRIPT = Path(__file__).with_name("peer.py")
 OURS = "echochamber"
@@ -62,6 +63,18 @@ class Measured:
         """Median tokens per second over the turns; None where tokens were not counted."""
         rates = [count / seconds for count, seconds in zip(self.tokens, self.seconds, strict=True) if count]
         return statistics.median(rates) if rates else None
+
+
+class Answer(TypedDict, total=False):
+    """What a worker says: its versions when it is ready, then what each turn took."""
+
+    versions: dict[str, str]
+    seconds: list[float]
+    """Of every repeat."""
+    tokens: int
+    """In each repeat; 0 where they are not counted."""
+    parameters: int
+    flops_per_token: float
 
 
 class WorkerError(RuntimeError):
@@ -105,7 +118,7 @@ class Session:
         self.process.wait()
         self.process.stdout.close()
 
-    def answer(self) -> dict[str, Any]:
+    def answer(self) -> Answer:
         """The next line of the worker, which is stopped afterwards."""
         assert self.process.stdout is not None
         if not select.select([self.process.stdout], [], [], _PATIENCE)[0]:
@@ -116,7 +129,7 @@ class Session:
         self._signal(signal.SIGSTOP)
         return json.loads(line)
 
-    def turn(self, request: dict[str, Any]) -> dict[str, Any]:
+    def turn(self, request: Request) -> Answer:
         """Wake it, ask, wait for the answer."""
         assert self.process.stdin is not None
         self._signal(signal.SIGCONT)
@@ -209,7 +222,7 @@ def _take_turn(session: Session, measured: Measured, turn: int, counted: bool) -
         measured.tokens += [answer["tokens"]] * len(answer["seconds"])
 
 
-def _guarded(ask: Callable[[], dict[str, Any]], measured: Measured) -> dict[str, Any]:
+def _guarded(ask: Callable[[], Answer], measured: Measured) -> Answer:
     """An answer, or {} with the reason noted where a peer fails; a failure of ours is not excused."""
     try:
         return ask()

@@ -1,17 +1,21 @@
 """Results as Markdown: printed, and laid between two marks of a page."""
 
 from pathlib import Path
-from typing import Any
 
 from ..core.artifacts import write_text
 from ..core.errors import UserError
+from .results import Comparison, ComparisonName, ContenderRow, Growth, Results, Workload
 
 BEGIN, END = "<!-- echochamber bench: begin -->", "<!-- echochamber bench: end -->"
 """What stands between these lines of a page is replaced."""
-_TITLES = {"sampling": "Sampling", "training": "Training", "grpo": "A step of GRPO"}
+_TITLES: dict[ComparisonName, str] = {
+    "sampling": "Sampling",
+    "training": "Training",
+    "grpo": "A step of GRPO",
+}
 
 
-def markdown(results: dict[str, Any]) -> str:
+def markdown(results: Results) -> str:
     """All tables that there are results for."""
     parts = [_about(results["model"])]
     parts += [
@@ -24,7 +28,7 @@ def markdown(results: dict[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _about(model: dict[str, Any]) -> str:
+def _about(model: Workload) -> str:
     return (
         f"Model: Llama shape, {model['num_hidden_layers']} layers of width {model['hidden_size']}, "
         f"{model['num_attention_heads']} heads, {model['num_key_value_heads']} key-value heads, "
@@ -34,7 +38,7 @@ def _about(model: dict[str, Any]) -> str:
     )
 
 
-def _comparison(title: str, found: dict[str, Any], model: dict[str, Any]) -> str:
+def _comparison(title: str, found: Comparison, model: Workload) -> str:
     in_steps = title == _TITLES["grpo"]
     unit = "seconds a step" if in_steps else "tokens/s"
     lines = [
@@ -48,7 +52,7 @@ def _comparison(title: str, found: dict[str, Any], model: dict[str, Any]) -> str
     return "\n".join(lines + [_row(row, in_steps) for row in found["rows"]])
 
 
-def _what(title: str, found: dict[str, Any], model: dict[str, Any]) -> str:
+def _what(title: str, found: Comparison, model: Workload) -> str:
     if title == _TITLES["training"]:
         return f"batches of {model['train_batch'][0]} x {model['train_batch'][1]} tokens"
     prompts = model["grpo_prompts"] if title == _TITLES["grpo"] else model["prompts"]
@@ -60,14 +64,14 @@ def _what(title: str, found: dict[str, Any], model: dict[str, Any]) -> str:
     )
 
 
-def _circumstances(found: dict[str, Any]) -> str:
+def _circumstances(found: Comparison | Growth) -> str:
     return (
         f"{found['date']}, {found['cores']} cores, medians of {found['repeats']}, "
         f"load of the machine {found['load']:.1f} at the end."
     )
 
 
-def _row(row: dict[str, Any], in_steps: bool) -> str:
+def _row(row: ContenderRow, in_steps: bool) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in row["versions"].items())
     if "missing" in row:
         return f"| {row['label']} | {row['missing'].replace('|', '/')} | | | {versions} |"
@@ -81,7 +85,7 @@ def _row(row: dict[str, Any], in_steps: bool) -> str:
     return f"| {row['label']} | {show.format(middle)} | {spread} | {ratio} | {versions} |"
 
 
-def _growth(found: dict[str, Any]) -> str:
+def _growth(found: Growth) -> str:
     sampling = [row for row in found["rows"] if row["work"] == "sampling"]
     training = [row for row in found["rows"] if row["work"] == "training"]
     lines = [

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from ..core.artifacts import make_folder, write_json
 from ..core.errors import UserError
@@ -12,6 +11,7 @@ from ..model.runtime import RuntimeConfig, start_runtime
 from ..study.checkpoints import last_checkpoint
 from ..study.execute import open_study, run_study
 from ..study.recipe import Recipe, load_recipe
+from .peer import Load
 
 RECIPE = "bench"
 QUICK = (
@@ -27,7 +27,7 @@ QUICK = (
 """Overrides under which everything runs in seconds and nothing means anything."""
 
 
-def build_workload(out: Path, quick: bool) -> tuple[Path, dict[str, Any]]:
+def build_workload(out: Path, quick: bool) -> tuple[Path, Load]:
     """Train the model of recipe `bench` where `out` has none yet; write and return `workload.json`."""
     recipe = load_recipe(RECIPE, list(QUICK if quick else ()))
     checkpoint = _trained(recipe, out / "model")
@@ -35,7 +35,7 @@ def build_workload(out: Path, quick: bool) -> tuple[Path, dict[str, Any]]:
     model, tokenizer = load_checkpoint(checkpoint)
     prompts = problem_set(recipe.world, "all", "test", 4 if quick else 64, 0)
     trained_on = problem_set(recipe.world, "all", "train", arm.problems.count, 0)
-    load = {
+    load: Load = {
         "checkpoint": str(checkpoint.resolve()),
         "scratch": str(make_folder(out / "scratch").resolve()),
         "dtype": str(runtime.dtype).removeprefix("torch."),
@@ -45,7 +45,7 @@ def build_workload(out: Path, quick: bool) -> tuple[Path, dict[str, Any]]:
         "prompts": tokenizer.encode_batch([problem.question + recipe.prompt_suffix for problem in prompts]),
         "samples": arm.samples_per_prompt,
         "new_tokens": arm.max_new_tokens,
-        "problems": [[problem.question + recipe.prompt_suffix, problem.reference] for problem in trained_on],
+        "problems": [(problem.question + recipe.prompt_suffix, problem.reference) for problem in trained_on],
         "grpo": arm.resolved(),
         "grpo_prompts": arm.prompts_per_step,
         "train_batch": [2, 32] if quick else [32, 256],
