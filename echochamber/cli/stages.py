@@ -1,7 +1,7 @@
 """`prepare`, `pretrain`, `rl`: one stage of a recipe, with what it rests on."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -100,11 +100,11 @@ def _run_from(base: str, recipe: str, overrides: list[str] | None, out: Path | N
         print(f"  Checkpoints: {arm.folder / 'checkpoints'}")
 
 
-def _reward(row: dict[str, Any]) -> str:
+def _reward(row: dict[str, float | None]) -> str:
     return "no reward known" if row["reward/mean"] is None else f"mean reward {row['reward/mean']:.3f}"
 
 
-def _formats(row: dict[str, Any]) -> str:
+def _formats(row: dict[str, float | None]) -> str:
     shares = {
         name.split("/")[1]: share
         for name, share in row.items()

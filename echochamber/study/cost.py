@@ -239,7 +239,7 @@ def _evaluate(node: StageNode, recipe: Recipe) -> Cost:
 def _probe(node: StageNode, recipe: Recipe) -> Cost:
     settings, evaluation = recipe.probe, recipe.evaluate
     assert settings is not None
-    variants = len(ProbeConfig(**settings.settings()).forced()) + len(settings.temperatures)
+    variants = len(ProbeConfig.parse(settings.settings(), "probe").forced()) + len(settings.temperatures)
     per_problem = settings.samples * variants + 2 * settings.likelihood_samples
     problems = len(evaluation.sets) * min(evaluation.count, settings.count or evaluation.count)
     tokens = problems * per_problem * min(TOKENS_PER_COMPLETION, evaluation.max_new_tokens)

@@ -38,7 +38,7 @@ def evaluate_checkpoint(
     checkpoint: str | Path,
     problems: str,
     out: Path | None,
-    settings: dict[str, Any],
+    settings: dict[str, object],
     limit: int | None,
     seed: int,
     on_bad_row: OnBadRow = "error",
@@ -86,7 +86,7 @@ def evaluate_checkpoint(
 
 def shortcuts_of(
     checkpoint: Path, name: str, problems: list[Problem], world: WorldConfig | None, seed: int
-) -> tuple[dict[str, Any], str]:
+) -> tuple[dict[str, object], str]:
     """Shortcut baselines of a problem set, or {}, and a line for the terminal.
 
     `world`: where the problems are a set of it, they are compared with training questions of their own

@@ -1,7 +1,7 @@
 """Run the stages that are missing: in order, several at once, or with several ranks per training stage."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ..core.artifacts import Store, make_folder
 from ..core.errors import UserError
@@ -10,7 +10,7 @@ from ..core.progress import be_quiet, say
 from ..model.ranks import Ranks, join_ranks
 from ..model.runtime import start_runtime
 from ..verify.twins import twin_formats
-from .executors import LocalExecutor, RayExecutor, StageExecutor
+from .executors import Handle, LocalExecutor, RayExecutor, StageExecutor
 from .graph import build_graph
 from .progress_display import ProgressDisplay, shown
 from .recipe import Recipe
@@ -106,7 +106,7 @@ def _follow(graph: StageGraph, ranks: Ranks) -> None:
             node.run(Path(folder), start_runtime(graph.recipe.runtime))
 
 
-def _run_in_executor(missing: list[StageNode], status: StudyStatus, executor: StageExecutor) -> None:
+def _run_in_executor(missing: list[StageNode], status: StudyStatus, executor: StageExecutor[Handle]) -> None:
     """Start every stage whose parents are done, as far as the executor has free workers.
 
     Stages with equal content share one artifact, so they never run at once.
@@ -116,9 +116,9 @@ def _run_in_executor(missing: list[StageNode], status: StudyStatus, executor: St
 
 
 def _hand_over(
-    missing: list[StageNode], status: StudyStatus, executor: StageExecutor, display: ProgressDisplay
+    missing: list[StageNode], status: StudyStatus, executor: StageExecutor[Handle], display: ProgressDisplay
 ) -> None:
-    running: dict[Any, StageNode] = {}
+    running: dict[Handle, StageNode] = {}
     waiting = list(missing)
     while waiting or running:
         for node in [node for node in waiting if _ready(node, status)]:

@@ -9,12 +9,12 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
 from ..core.artifacts import Store
 from ..core.errors import UserError
@@ -25,6 +25,9 @@ from .recipe import Recipe
 from .run_node import run_node
 from .stage_graph import StageGraph, StageNode
 
+Handle = TypeVar("Handle", bound=Hashable)
+"""What an executor gives out for a stage that it runs."""
+
 RETRIES = 3
 """How often a stage is restarted after its process or machine was lost. It resumes."""
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "POLARS_MAX_THREADS")
@@ -33,17 +36,17 @@ LOST_LOCK_SECONDS = 120.0
 """How long a restarted stage waits for the lock of its lost predecessor."""
 
 
-class Ended(NamedTuple):
+class Ended(NamedTuple, Generic[Handle]):
     """How a stage ended."""
 
-    handle: Any
+    handle: Handle
     seconds: float | None
     error: str | None
     bad_input: bool = False
 
 
 @runtime_checkable
-class StageExecutor(Protocol):
+class StageExecutor(Protocol[Handle]):
     """Runs stages somewhere."""
 
     def __enter__(self) -> Self: ...
@@ -55,11 +58,11 @@ class StageExecutor(Protocol):
         """How many stages may run at once."""
         ...
 
-    def submit(self, node: StageNode) -> Any:
+    def submit(self, node: StageNode) -> Handle:
         """Start a stage; returns a handle."""
         ...
 
-    def wait(self, handles: Iterable[Any]) -> list[Ended]:
+    def wait(self, handles: Iterable[Handle]) -> list[Ended[Handle]]:
         """Stages that have ended, at least one."""
         ...
 
@@ -108,7 +111,7 @@ class LocalExecutor:
         """A task of the process pool."""
         return _LocalTask(node, self._pool.submit(run_named, *self._task, node.id, LOST_LOCK_SECONDS))
 
-    def wait(self, handles: Iterable[_LocalTask]) -> list[Ended]:
+    def wait(self, handles: Iterable[_LocalTask]) -> list[Ended[_LocalTask]]:
         """Stages that have ended. An error fails its stage, with a traceback unless it is bad input."""
         jobs = list(handles)
         while True:
@@ -122,7 +125,7 @@ class LocalExecutor:
                 return lost
             return [_ended(job) for job in jobs if job.future.done()]
 
-    def _start_anew(self, jobs: list[_LocalTask]) -> list[Ended]:
+    def _start_anew(self, jobs: list[_LocalTask]) -> list[Ended[_LocalTask]]:
         """Restart every stage of the broken pool in a new one; returns those that were lost too often."""
         self._pool.shutdown()
         self._open()
@@ -149,7 +152,7 @@ def _end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _ended(job: _LocalTask) -> Ended:
+def _ended(job: _LocalTask) -> Ended[_LocalTask]:
     error = job.future.exception()
     if error is None:
         return Ended(job, job.future.result(), None)
@@ -192,7 +195,7 @@ class RayExecutor:
     def __exit__(self, *_: object) -> None:
         self._ray.shutdown()
 
-    def submit(self, node: StageNode) -> Any:
+    def submit(self, node: StageNode) -> object:
         """A task with the stage's threads as CPUs; stages that train or sample ask for the GPU."""
         gpus = self._gpus if node.kind in ("pretrain", "rl", "evaluate") else 0
         task = self._remote.options(
@@ -200,12 +203,12 @@ class RayExecutor:
         )
         return task.remote(*self._task, node.id, LOST_LOCK_SECONDS)
 
-    def wait(self, handles: Iterable[Any]) -> list[Ended]:
+    def wait(self, handles: Iterable[object]) -> list[Ended[object]]:
         """Tasks that have ended; an error in one, or a node lost too often, is its stage's failure."""
         done, _ = self._ray.wait(list(handles), num_returns=1)
         return [self._end(handle) for handle in done]
 
-    def _end(self, handle: Any) -> Ended:
+    def _end(self, handle: object) -> Ended[object]:
         failures = self._ray.exceptions
         try:
             return Ended(handle, self._ray.get(handle), None)
@@ -216,7 +219,7 @@ class RayExecutor:
             return Ended(handle, None, f"lost {RETRIES + 1} times ({type(error).__name__})")
 
 
-def run_named(data: dict[str, Any], root: Path, node_id: str, patience: float = 0.0) -> float | None:
+def run_named(data: dict[str, object], root: Path, node_id: str, patience: float = 0.0) -> float | None:
     """Build one stage in this process, from plain data."""
     graph = build_graph(Recipe.parse(data, "recipe"), Store(root))
     node = graph.nodes[node_id]

@@ -1,6 +1,7 @@
 """Which combinations of mixture, size, arm and seed a study runs, and where an arm starts."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import Field
 
@@ -11,10 +12,10 @@ Rule = dict[Key, str | int | tuple[str | int, ...]]
 """`{rl: ppo, seed: [0, 1]}`: a point matches when each named key has (one of) the value(s)."""
 
 
-def matches(rule: Rule, point: dict[str, Any], partial: bool = False) -> bool:
+def matches(rule: Rule, point: Mapping[str, str | int], partial: bool = False) -> bool:
     """Whether a point meets a rule; `partial`: keys that the point does not have are taken as met."""
 
-    def met(key: str, wanted: Any) -> bool:
+    def met(key: str, wanted: str | int | tuple[str | int, ...]) -> bool:
         if key not in point:
             return partial
         return point[key] in (wanted if isinstance(wanted, tuple) else (wanted,))

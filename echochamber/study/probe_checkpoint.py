@@ -22,7 +22,7 @@ def probe_checkpoint(
     problems: str,
     completions: Path | None,
     out: Path | None,
-    settings: dict[str, Any],
+    settings: dict[str, object],
     limit: int | None,
     seed: int,
     on_bad_row: OnBadRow = "error",

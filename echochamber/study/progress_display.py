@@ -5,9 +5,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -23,6 +23,16 @@ def progress_path(node: StageNode, graph: StageGraph) -> Path:
     """File of a running stage's progress: beside its partial artifact, never in it."""
     partial = graph.store.partial(node.spec)
     return partial.with_name(f"{partial.name}.progress")
+
+
+class ProgressReport(TypedDict, total=False):
+    """What a running stage says of itself; empty before its first report."""
+
+    done: float
+    total: float
+    rate: float
+    """Units of work per second."""
+    note: str
 
 
 class ProgressDisplay:
@@ -95,7 +105,7 @@ class ProgressDisplay:
         ]
         return Group(Text(f"{self.status.graph.recipe.name}: {self.summary()}"), grid, *failed)
 
-    def _row(self, node_id: str, seconds: float) -> tuple[Any, ...]:
+    def _row(self, node_id: str, seconds: float) -> tuple[RenderableType, ...]:
         found = self.read(node_id)
         if not found:
             return node_id, "", _clock(seconds), "", ""
@@ -106,10 +116,10 @@ class ProgressDisplay:
         )
         return node_id, bar, _clock(seconds), pace, Text(str(found["note"]).replace("\n", " "), style="dim")
 
-    def read(self, node_id: str) -> dict[str, Any]:
+    def read(self, node_id: str) -> ProgressReport:
         """What a running stage last said of itself; {} before its first report."""
         try:
-            found = json.loads(
+            found: ProgressReport = json.loads(
                 progress_path(self.status.graph.nodes[node_id], self.status.graph).read_text(encoding="utf-8")
             )
         except (OSError, ValueError):

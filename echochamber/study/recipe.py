@@ -1,10 +1,10 @@
 """The recipe: one YAML file that says everything about a study (grammar in docs/recipes.md)."""
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -68,7 +68,7 @@ class ProbeArms(ProbeRecipe):
     where: Rule = {}
     """Which arms; empty: all, and every base."""
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """The keys of the stage, which do not say where it stands."""
         return {name: value for name, value in dict(self).items() if name != "where"}
 
@@ -218,10 +218,10 @@ def shipped_recipes() -> dict[str, Path]:
     return {path.stem: path for path in sorted(shipped_folder().glob("*.yaml"))}
 
 
-def resolve_inheritance(arms: dict[str, Any], source: str) -> dict[str, Any]:
+def resolve_inheritance(arms: Mapping[str, object], source: str) -> dict[str, object]:
     """Lay each arm over the arm that it `inherits`, or over a named `preset`, nested keys included."""
 
-    def resolved(name: str, below: tuple[str, ...]) -> Any:
+    def resolved(name: str, below: tuple[str, ...]) -> object:
         arm = arms[name]
         if isinstance(arm, dict) and "preset" in arm:
             arm = merge(
@@ -235,6 +235,9 @@ def resolve_inheritance(arms: dict[str, Any], source: str) -> dict[str, Any]:
             allowed = ", ".join(key for key in arms if key not in below)
             raise UserError(f"{source}: rl.{name}.inherits is {parent!r}; allowed are {allowed or 'none'}")
         own = {key: value for key, value in arm.items() if key != "inherits"}
-        return merge(resolved(parent, (*below, parent)), own)
+        inherited = resolved(parent, (*below, parent))
+        if not isinstance(inherited, dict):
+            raise UserError(f"{source}: rl.{name}.inherits names rl.{parent}, which is no mapping of keys")
+        return merge(inherited, own)
 
     return {name: resolved(name, (name,)) for name in arms}

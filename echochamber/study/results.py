@@ -3,14 +3,13 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 from ..analysis.report import build_report, study_summary
 from ..core.artifacts import write_json
 from ..papers.page_ledger import page_ledger
 
 
-def finish_study(folder: Path, rebuild: bool = False) -> dict[str, Any]:
+def finish_study(folder: Path, rebuild: bool = False) -> dict[str, object]:
     """Write report and summary unless both are of the stages as they stand; returns the summary."""
     if rebuild or not is_finished(folder):
         # The summary comes last: it says what both were built from, so an interrupted report is built again.
@@ -29,7 +28,7 @@ def is_finished(folder: Path) -> bool:
     return (folder / "report.html").is_file() and _summary(folder).get("built_from") == _stages(folder)
 
 
-def _summary(folder: Path) -> dict[str, Any]:
+def _summary(folder: Path) -> dict[str, object]:
     try:
         found = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from .execute import ExecutorName, open_study, run_study
 from .recipe import Recipe
@@ -23,7 +22,7 @@ class StudyRun:
     """Stages that failed: `ID: message`."""
     exit_status: int
     """0 where no stage failed, 2 where bad input stopped all that did, else 1."""
-    summary: dict[str, Any]
+    summary: dict[str, object]
 
     @property
     def report(self) -> Path:

@@ -1,7 +1,7 @@
 """Completions of one question, for a person to read."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..core.formats import format_row
 from ..core.types import Problem, Verdict
@@ -32,7 +32,7 @@ def sample_checkpoint(
     number: int,
     format_name: str | None,
     reference: str,
-    settings: dict[str, Any],
+    settings: dict[str, object],
     seed: int,
 ) -> list[SampledCompletion]:
     """`number` completions of one question; `format_name` forces a format by its opening text."""

@@ -1,16 +1,16 @@
 """Named scopes of a recipe: `scopes: {smoke: {...}, core: {...}}`, of which one is laid over the rest."""
 
-from typing import Any
+from collections.abc import Mapping
 
 from ..core.errors import UserError
 
 
-def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def merge(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
     """`over` laid over `base`: mappings are joined key by key, everything else is replaced."""
     merged = dict(base)
     for key, value in over.items():
-        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = merge(merged[key], value) if nested else value
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return merged
 
 
@@ -20,7 +20,7 @@ def take_scope(overrides: list[str]) -> tuple[str | None, list[str]]:
     return (chosen[-1] if chosen else None), [text for text in overrides if not text.startswith("scope=")]
 
 
-def lay_scope(data: dict[str, Any], chosen: str | None, source: str) -> dict[str, Any]:
+def lay_scope(data: Mapping[str, object], chosen: str | None, source: str) -> dict[str, object]:
     """The recipe with one scope laid over it and `scopes` gone; overrides of single keys come after.
 
     Without a choice the recipe's own `scope` is taken; a recipe with neither stays as it is.

@@ -57,7 +57,7 @@ def _add_evaluation(
     recipe = graph.recipe
     sampling = {name: getattr(how, name) for name in SAMPLING_KEYS}
     config = evaluate.EvaluateConfig(**sampling, prompt_suffix=recipe.prompt_suffix)
-    settings = {
+    settings: dict[str, object] = {
         "evaluate": config.identity(),
         "samples": samples,
         "arm": point.arm,
@@ -87,12 +87,9 @@ def add_probe(
     """Probe a last checkpoint, compared with the base it came from (`reference`)."""
     recipe = graph.recipe
     assert recipe.probe is not None
-    config = probe.ProbeConfig(
-        **recipe.probe.settings(),
-        max_new_tokens=recipe.evaluate.max_new_tokens,
-        prompt_suffix=recipe.prompt_suffix,
-    )
-    settings = {
+    outer = {"max_new_tokens": recipe.evaluate.max_new_tokens, "prompt_suffix": recipe.prompt_suffix}
+    config = probe.ProbeConfig.parse(recipe.probe.settings() | outer, "probe")
+    settings: dict[str, object] = {
         "probe": config.identity(),
         "openings": config.forced(),
         "arm": point.arm,

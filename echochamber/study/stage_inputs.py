@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..core.artifacts import Spec, hash_file
 from ..core.errors import UserError
@@ -29,7 +29,7 @@ class ArmSource(NamedTuple):
 
     config: RLConfig
     """With the study's prompt suffix."""
-    settings: dict[str, Any]
+    settings: dict[str, object]
     inputs: dict[str, str]
     """Input name -> SHA-256 of its content."""
 
@@ -92,14 +92,16 @@ def arm_source(
     `mixture`: the mixture of its base, None for a base from outside.
     """
     config = config.model_copy(update={"prompt_suffix": recipe.prompt_suffix})
-    settings = {"rl": config.identity(), "seed": seed, "runtime": recipe.runtime.identity()} | tracked(
-        recipe, mixture
-    )
+    settings: dict[str, object] = {
+        "rl": config.identity(),
+        "seed": seed,
+        "runtime": recipe.runtime.identity(),
+    } | tracked(recipe, mixture)
     inputs = {"completions": hash_file(existing(config.completions))} if config.completions else {}
     return ArmSource(config, settings, inputs | modules)
 
 
-def tracked(recipe: Recipe, mixture: str | None) -> dict[str, Any]:
+def tracked(recipe: Recipe, mixture: str | None) -> dict[str, object]:
     """The study's own formats as runs of a mixture track them; {} without any, so that fingerprints stay."""
     twins = {
         name: {"of": twin.of, "contains": twin.contains} for name, twin in recipe.twins_of(mixture).items()
@@ -107,11 +109,11 @@ def tracked(recipe: Recipe, mixture: str | None) -> dict[str, Any]:
     return {"behaviours": twins} if twins else {}
 
 
-def world_settings(world: WorldConfig) -> dict[str, Any]:
+def world_settings(world: WorldConfig) -> dict[str, object]:
     """The world's settings, and the versions of those of its families whose texts were changed."""
-    return {"world": world.identity()} | (
-        {"families": world.revised_families} if world.revised_families else {}
-    )
+    revised = world.revised_families
+    families: dict[str, object] = {"families": revised} if revised else {}
+    return {"world": world.identity()} | families
 
 
 def existing(name: str) -> Path:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from ..core.artifacts import write_json
 from ..core.formats import FORMAT_NAMES, registered_formats
@@ -39,7 +38,7 @@ class StudyStatus:
         self.path, self.graph = folder / "study.json", graph
         earlier = _read_object(self.path)
         recorded, commands = earlier.get("criteria"), earlier.get("commands")
-        self.criteria: dict[str, Any] = recorded if isinstance(recorded, dict) else {}
+        self.criteria: dict[str, object] = recorded if isinstance(recorded, dict) else {}
         self.commands = list(
             dict.fromkeys(
                 [*(commands if isinstance(commands, list) else []), *([command] if command else [])]
@@ -75,7 +74,7 @@ class StudyStatus:
         """Replace `study.json`."""
         write_json(self.path, self.to_json())
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The whole study as plain data."""
         recipe = self.graph.recipe
         return {
@@ -92,7 +91,7 @@ class StudyStatus:
             "nodes": [self._node(node) for node in self.graph.nodes.values()],
         }
 
-    def _node(self, node: StageNode) -> dict[str, Any]:
+    def _node(self, node: StageNode) -> dict[str, object]:
         status = self.nodes[node.id]
         return {
             "id": node.id,
@@ -121,7 +120,7 @@ def own_formats(twins: Mapping[str, TwinConfig]) -> list[dict[str, str]]:
     return [{"name": row.name, "title": row.title} for row in (*modules, *twin_formats(twins))]
 
 
-def _algorithms(recipe: Recipe) -> dict[str, dict[str, Any]]:
+def _algorithms(recipe: Recipe) -> dict[str, dict[str, object]]:
     """What analysis must know of each algorithm of the recipe, a user's own among them."""
     rows = {arm.algorithm: algorithm_row(arm.algorithm) for arm in recipe.rl.values()}
     return {
@@ -135,7 +134,7 @@ def _algorithms(recipe: Recipe) -> dict[str, dict[str, Any]]:
     }
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def _read_object(path: Path) -> dict[str, object]:
     """What an earlier sitting wrote; {} in a new study."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -145,6 +144,8 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 
 SITTINGS = "sittings.json"
+Sitting = tuple[float, float | None]
+"""(start, end) in seconds since the epoch; an end of None: it was cut or still goes on."""
 
 
 @contextmanager
@@ -169,7 +170,7 @@ def start_sitting(partial: Path, now: float) -> None:
 def end_sittings(partial: Path, now: float) -> None:
     """Close the last sitting; the file stays in the artifact as its wall time."""
     sittings = _read_sittings(partial)
-    sittings[-1][1] = now
+    sittings[-1] = (sittings[-1][0], now)
     write_json(partial / SITTINGS, sittings)
 
 
@@ -179,6 +180,7 @@ def read_seconds(folder: Path) -> float | None:
     return round(sum(end - start for start, end in sittings if end is not None), 2) if sittings else None
 
 
-def _read_sittings(folder: Path) -> list[list[Any]]:
+def _read_sittings(folder: Path) -> list[Sitting]:
     path = folder / SITTINGS
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return [(start, end) for start, end in found]

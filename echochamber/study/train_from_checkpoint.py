@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..core.artifacts import Spec, Store, make_folder
 from ..core.errors import UserError
@@ -39,7 +39,7 @@ class TrainedArm(NamedTuple):
     seed: int
     folder: Path
     """The artifact; its `checkpoints/step_N` are Hugging Face folders."""
-    steps: list[dict[str, Any]]
+    steps: list[dict[str, float | None]]
     """Rows of its `metrics.jsonl`."""
     was_done: bool
     """It was there already and was read."""
