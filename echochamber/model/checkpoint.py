@@ -1,7 +1,6 @@
 """Checkpoints are Hugging Face folders: `config.json`, `model.safetensors`, `tokenizer.json`."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -43,7 +42,7 @@ def load_checkpoint(folder: Path, device: torch.device | None = None) -> tuple[T
     data = _read_config(folder)
     config = ModelConfig.from_hf(data, str(folder / "config.json"))
     tokenizer = load_tokenizer(folder)
-    _check_tokenizer(folder, data, tokenizer)
+    _check_tokenizer(folder, config.vocab_size, data.get("eos_token_id"), tokenizer)
     with torch.device("meta"):
         model = Transformer(config)
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
@@ -57,22 +56,21 @@ def load_checkpoint(folder: Path, device: torch.device | None = None) -> tuple[T
     return model.to(device or torch.device("cpu")), tokenizer
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def _read_config(folder: Path) -> dict[str, object]:
     path = folder / "config.json"
     if not path.is_file():
         raise UserError(f"{folder}: no config.json, so this is not a checkpoint folder")
     return read_json(path)
 
 
-def _check_tokenizer(folder: Path, config: dict[str, Any], tokenizer: Tokenizer) -> None:
+def _check_tokenizer(folder: Path, vocab_size: int, told: object, tokenizer: Tokenizer) -> None:
     """Refuse a tokenizer with more tokens than the model has rows, or with another end-of-text token."""
-    if tokenizer.vocab_size > config["vocab_size"]:
+    if tokenizer.vocab_size > vocab_size:
         raise UserError(
             f"{folder}: tokenizer.json has {tokenizer.vocab_size} tokens, "
-            f"config.json says vocab_size {config['vocab_size']}; this tokenizer is not the model's"
+            f"config.json says vocab_size {vocab_size}; this tokenizer is not the model's"
         )
-    told = config.get("eos_token_id")
-    expected = [told] if isinstance(told, int) else told
+    expected = told if isinstance(told, list) else [] if told is None else [told]
     if expected and tokenizer.eos_id not in expected:
         raise UserError(
             f"{folder}: the end-of-text token of tokenizer.json has id {tokenizer.eos_id}, "

@@ -1,6 +1,7 @@
 """Architecture of a decoder as plain settings, in both our names and Hugging Face's."""
 
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -46,9 +47,9 @@ class ModelConfig(Config):
         """Width of one attention head."""
         return self.hidden_size // self.num_heads
 
-    def to_hf(self, bos_id: int | None, eos_id: int, pad_id: int) -> dict[str, Any]:
+    def to_hf(self, bos_id: int | None, eos_id: int, pad_id: int) -> dict[str, object]:
         """The `config.json` of a Hugging Face folder."""
-        shared = {
+        shared: dict[str, object] = {
             "architectures": [_HF_CLASS[self.architecture]],
             "model_type": self.architecture,
             "vocab_size": self.vocab_size,
@@ -71,7 +72,7 @@ class ModelConfig(Config):
             "dtype": "float32",
             "use_cache": True,
         }
-        own = (
+        own: dict[str, object] = (
             {"clip_qkv": None}
             if self.architecture == "olmo"
             else {"rms_norm_eps": self.norm_eps, "mlp_bias": False}
@@ -79,7 +80,7 @@ class ModelConfig(Config):
         return shared | own
 
     @classmethod
-    def from_hf(cls, data: dict[str, Any], source: str) -> Self:
+    def from_hf(cls, data: Mapping[str, object], source: str) -> Self:
         """Read a Hugging Face `config.json`; refuses what this transformer does not compute."""
         kind = data.get("model_type")
         if kind not in _HF_CLASS:
@@ -95,7 +96,7 @@ class ModelConfig(Config):
                 found = repr(data[key])[:40] if key in data else "no such key"
                 raise UserError(f"{source}: {key}: expected a whole number, found {found}")
         _refuse_unsupported(data, source)
-        rope = data.get("rope_parameters") or {}
+        rope = _mapping(data, "rope_parameters", source)
         values = {
             "architecture": kind,
             "vocab_size": data["vocab_size"],
@@ -113,17 +114,26 @@ class ModelConfig(Config):
         return cls.parse(values, source)
 
 
-def _refuse_unsupported(data: dict[str, Any], source: str) -> None:
+def _mapping(data: Mapping[str, object], key: str, source: str) -> dict[str, object]:
+    """The mapping under a key; {} where the key is absent or empty."""
+    found = data.get(key) or {}
+    if not isinstance(found, dict):
+        raise UserError(f"{source}: {key}: expected a mapping of keys to values, found {found!r:.40}")
+    return found
+
+
+def _refuse_unsupported(data: Mapping[str, object], source: str) -> None:
     """Settings that would change the numbers and that this transformer does not have."""
-    rope = data.get("rope_parameters") or data.get("rope_scaling") or {}
+    rope = _mapping(data, "rope_parameters", source) or _mapping(data, "rope_scaling", source)
+    width, heads = data.get("hidden_size"), data.get("num_attention_heads")
+    head_size = width // max(heads, 1) if isinstance(width, int) and isinstance(heads, int) else None
     wrong = {
         "hidden_act": data.get("hidden_act", "silu") != "silu",
         "attention_bias": bool(data.get("attention_bias")),
         "mlp_bias": bool(data.get("mlp_bias")),
         "clip_qkv": data.get("clip_qkv") is not None,
         "rope_scaling": rope.get("rope_type", "default") != "default",
-        "head_dim": data.get("head_dim")
-        not in (None, data.get("hidden_size", 0) // max(data.get("num_attention_heads", 1), 1)),
+        "head_dim": data.get("head_dim") not in (None, head_size),
     }
     for key, refused in wrong.items():
         if refused:

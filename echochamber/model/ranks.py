@@ -11,12 +11,13 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+T = TypeVar("T")
 _BUCKET = 2**24
 """Gradient entries sent together: few messages for small models, little memory for large ones."""
 _PATIENCE = timedelta(days=7)
@@ -61,7 +62,7 @@ class Ranks:
         """True on every rank where it is true on one."""
         return flag if self.world_size == 1 else any(self.gather(flag))
 
-    def gather(self, data: Any) -> list[Any]:
+    def gather(self, data: T) -> list[T]:
         """What every rank gave, in their order, as JSON carries it (NaN and infinities included)."""
         if self.world_size == 1:
             return [data]
@@ -73,7 +74,7 @@ class Ranks:
         dist.all_gather(parts, torch.cat([own, own.new_zeros(longest - len(own))]))
         return [json.loads(bytes(part[: int(n)].numpy())) for part, n in zip(parts, lengths, strict=True)]
 
-    def from_main(self, data: Any) -> Any:
+    def from_main(self, data: object) -> Any:
         """What rank 0 gave; nobody goes on before it has."""
         return self.gather(data if self.is_main else None)[0]
 

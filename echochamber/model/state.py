@@ -12,10 +12,10 @@ from ..core.errors import UserError
 class Stateful(Protocol):
     """A model or an optimizer."""
 
-    def state_dict(self) -> Any:
+    def state_dict(self) -> object:
         """What must be kept."""
 
-    def load_state_dict(self, state: Any, /) -> Any:
+    def load_state_dict(self, state: Any, /) -> object:
         """Put it back."""
 
 
@@ -30,8 +30,8 @@ def save_state(
     temporary.replace(path)
 
 
-def load_state(path: Path, parts: dict[str, Stateful]) -> dict[str, Any] | None:
-    """Put the parts' state back; returns all that was saved, None where there is nothing."""
+def load_state(path: Path, parts: dict[str, Stateful]) -> dict[str, float] | None:
+    """Put the parts' state back; returns the step and the numbers beside it, None where there is nothing."""
     if not path.is_file():
         return None
     try:
@@ -43,4 +43,4 @@ def load_state(path: Path, parts: dict[str, Stateful]) -> dict[str, Any] | None:
         ) from None
     for name, part in parts.items():
         part.load_state_dict(state[name])
-    return dict(state)
+    return {name: value for name, value in state.items() if name not in parts}

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -10,7 +9,7 @@ from ..model.checkpoint import load_checkpoint
 from ..model.critic import Critic
 from ..model.optimizer import Optimizer
 from ..model.runtime import Runtime, speed_up
-from ..model.state import load_state, save_state
+from ..model.state import Stateful, load_state, save_state
 from ..model.tokenizer import Tokenizer
 from ..model.transformer import Transformer
 from .algorithms import Algorithm, algorithm_row
@@ -59,8 +58,8 @@ class Learner:
         self.kl_coef = state["kl_coef"]
         return int(state["step"])
 
-    def _parts(self) -> dict[str, Any]:
-        parts = {
+    def _parts(self) -> dict[str, Stateful]:
+        parts: dict[str, Stateful | None] = {
             "model": self.policy,
             "optimizer": self.optimizer,
             "critic": self.critic,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,16 +18,18 @@ from .config import RLConfig
 from .learner import Learner
 from .targets import Targets, has_signal
 
+Metrics = dict[str, float | None]
+"""Name -> value of one step; None: not estimable."""
 MONITORED = 32
 """Rollouts on which the policy is compared with sampler and base, before the update."""
 
 
-def rollout_metrics(collection: Collection, targets: Targets) -> dict[str, Any]:
+def rollout_metrics(collection: Collection, targets: Targets) -> Metrics:
     """Reward, lengths, outcomes and the share and accuracy of every format, over all rollouts."""
     rollouts = collection.rollouts
     rewards = np.array([np.nan if r.reward is None else r.reward for r in rollouts])
     lengths = np.array([len(r.completion.token_ids) for r in rollouts])
-    metrics: dict[str, Any] = {
+    metrics: Metrics = {
         "reward/mean": float(np.nanmean(rewards)) if not np.isnan(rewards).all() else None,
         "reward/frac_zero_std": float((~has_signal(rewards, collection.samples_per_prompt)).mean()),
         "accuracy": float(np.mean([r.verdict.correct for r in rollouts])),
@@ -75,7 +76,9 @@ def compare(
     }
 
 
-def rollout_rows(collection: Collection, config: RLConfig, seed: int, step: int) -> Iterator[dict[str, Any]]:
+def rollout_rows(
+    collection: Collection, config: RLConfig, seed: int, step: int
+) -> Iterator[dict[str, object]]:
     """Rows for `rollouts.parquet`: whole groups, as many as the cap allows."""
     whole = config.rollouts_kept // collection.samples_per_prompt * collection.samples_per_prompt
     for rollout in collection.rollouts[:whole]:

@@ -7,11 +7,9 @@ Not carried over: the released code averages GRPO's loss over the tokens of each
 `nano-*` are quick and stable at 0.2 to 3 M parameters on two cores; docs/algorithms.md has their results.
 """
 
-from typing import Any
-
 from ..core.errors import UserError
 
-_PAPER: dict[str, Any] = {
+_PAPER: dict[str, object] = {
     "prompts_per_step": 64,
     "samples_per_prompt": 8,
     "minibatch_samples": 64,
@@ -24,22 +22,23 @@ _PAPER: dict[str, Any] = {
     "lr_floor": 0.1,
     "checkpoints": {"grid": "paper", "count": 15},
 }
+_PAPER_CRITIC: dict[str, object] = {
+    "trunk": "own",
+    "value_clip": 0.2,
+    "gamma": 1.0,
+    "lam": 0.95,
+    "optimizer": {"lr": 7e-6, "weight_decay": 0.0},
+}
 _PAPER_PPO = _PAPER | {
     "algorithm": "ppo",
     "kl": {"coef": 1e-3, "estimator": "k1", "place": "reward"},
-    "critic": {
-        "trunk": "own",
-        "value_clip": 0.2,
-        "gamma": 1.0,
-        "lam": 0.95,
-        "optimizer": {"lr": 7e-6, "weight_decay": 0.0},
-    },
+    "critic": _PAPER_CRITIC,
 }
 _PAPER_GRPO = _PAPER | {
     "algorithm": "grpo",
     "kl": {"coef": 1e-3, "estimator": "k3", "place": "loss", "allow_biased": True},
 }
-_NANO: dict[str, Any] = {
+_NANO: dict[str, object] = {
     "prompts_per_step": 32,
     "samples_per_prompt": 8,
     "minibatch_samples": 128,
@@ -60,10 +59,10 @@ _NANO_EI = _NANO | {
     "lr_floor": 0.1,
 }
 
-RL_PRESETS: dict[str, dict[str, Any]] = {
+RL_PRESETS: dict[str, dict[str, object]] = {
     "paper-ppo": _PAPER_PPO,
     "paper-ppo-released": _PAPER_PPO
-    | {"critic": _PAPER_PPO["critic"] | {"optimizer": {"lr": 1e-6, "weight_decay": 0.0}}},
+    | {"critic": _PAPER_CRITIC | {"optimizer": {"lr": 1e-6, "weight_decay": 0.0}}},
     "paper-grpo": _PAPER_GRPO,
     "paper-grpo-released": _PAPER_GRPO | {"kl": {"coef": 0.0}},
     "paper-reinforce": _PAPER_PPO | {"algorithm": "reinforce", "loss": {"whiten": True, "average": "tokens"}},
@@ -98,7 +97,7 @@ RL_PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def rl_preset(name: str, where: str) -> dict[str, Any]:
+def rl_preset(name: str, where: str) -> dict[str, object]:
     """The settings behind a name; `where` says which key asked."""
     if name not in RL_PRESETS:
         raise UserError(f"{where} is {name!r}; allowed are {', '.join(RL_PRESETS)}")

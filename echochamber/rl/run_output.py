@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from types import TracebackType
 
 from ..core.artifacts import make_folder
 from ..core.metrics import MetricsLog, StepLog
@@ -14,7 +14,7 @@ from ..model.tokenizer import Tokenizer
 from ..rollout.collect import Collection
 from .config import RLConfig
 from .learner import Learner
-from .log import rollout_rows, write_rollouts
+from .log import Metrics, rollout_rows, write_rollouts
 from .training_monitor import TrainingMonitor
 
 
@@ -46,10 +46,12 @@ class RunOutput:
         self.bar = enter(progress_bar(title, self._total, done, "steps"))
         return self
 
-    def __exit__(self, *error: Any) -> bool | None:
-        return self._open.__exit__(*error)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return self._open.__exit__(kind, error, trace)
 
-    def log(self, step: int, collection: Collection, metrics: dict[str, Any]) -> None:
+    def log(self, step: int, collection: Collection, metrics: Metrics) -> None:
         """Write the step's metrics and its sample of rollouts; say what looks wrong."""
         self.metrics.write(step, metrics)
         for row in rollout_rows(collection, self.config, self.seed, step):
@@ -72,7 +74,7 @@ class RunOutput:
             learner.save(self.resume.state_path, step)
         self.resume.saved()
 
-    def end_step(self, step: int, timing: dict[str, float], metrics: dict[str, Any]) -> None:
+    def end_step(self, step: int, timing: dict[str, float], metrics: Metrics) -> None:
         """Write the step's timing and advance the progress bar."""
         self.metrics.write_timing(step, timing)
         self.bar.advance(note=_note(metrics))
@@ -83,8 +85,8 @@ class RunOutput:
             write_rollouts(self.resume.folder / "rollouts.jsonl", self.folder / "rollouts.parquet")
 
 
-def _note(metrics: dict[str, Any]) -> str:
-    shares = {name.split("/")[1]: value for name, value in metrics.items() if name.endswith("/share")}
+def _note(metrics: Metrics) -> str:
+    shares = {name.split("/")[1]: value or 0.0 for name, value in metrics.items() if name.endswith("/share")}
     best = max(shares, key=lambda name: shares[name])
     reward = "unknown" if metrics["reward/mean"] is None else f"{metrics['reward/mean']:.3f}"
     return f"reward {reward}  {best} {shares[best]:.2f}"

@@ -2,11 +2,10 @@
 
 from collections import deque
 from pathlib import Path
-from typing import Any
 
 from ..rollout.collect import Collection
 from .config import RLConfig
-from .log import rollout_metrics
+from .log import Metrics, rollout_metrics
 from .targets import Targets
 
 PATIENCE = 5
@@ -24,10 +23,10 @@ class TrainingMonitor:
 
     def __init__(self, config: RLConfig) -> None:
         self.config = config
-        self.recent: deque[dict[str, Any]] = deque(maxlen=PATIENCE)
+        self.recent: deque[Metrics] = deque(maxlen=PATIENCE)
         self.active: set[str] = set()
 
-    def warnings(self, step: int, metrics: dict[str, Any]) -> list[str]:
+    def warnings(self, step: int, metrics: Metrics) -> list[str]:
         """Take the metrics of `step`; returns the warnings that are new."""
         self.recent.append(metrics)
         found = self._found(metrics) if len(self.recent) == PATIENCE else {}
@@ -35,7 +34,7 @@ class TrainingMonitor:
         self.active = set(found)
         return new
 
-    def _found(self, now: dict[str, Any]) -> dict[str, str]:
+    def _found(self, now: Metrics) -> dict[str, str]:
         found = {}
         if all((m["reward/mean"] or 0.0) == 0.0 for m in self.recent):
             found["reward"] = (
@@ -43,18 +42,21 @@ class TrainingMonitor:
                 f"truncated {now['completion/truncated']:.0%}. The base may not solve these problems "
                 "(try easier ones), max_new_tokens may be too small, or the reward may not fit the formats"
             )
-        if all(m["policy/kl"] > KL_ALARM for m in self.recent):
+        if all((m["policy/kl"] or 0.0) > KL_ALARM for m in self.recent):
             found["kl"] = (
                 f"KL to the base is {now['policy/kl']:.2f} nats a token; "
                 "lower rl.ARM.optimizer.lr or set rl.ARM.kl.coef"
             )
-        if all(m["completion/truncated"] > TRUNCATED_ALARM for m in self.recent):
+        if all((m["completion/truncated"] or 0.0) > TRUNCATED_ALARM for m in self.recent):
             found["length"] = (
                 f"{now['completion/truncated']:.0%} of completions reach max_new_tokens "
                 f"{self.config.max_new_tokens} (mean length {now['completion/length_mean']:.0f}); "
                 "raise it or set rl.ARM.overlong_buffer"
             )
-        if all(m["grader/infrastructure"] > UNGRADED_ALARM * m["num_completions"] for m in self.recent):
+        if all(
+            (m["grader/infrastructure"] or 0.0) > UNGRADED_ALARM * (m["num_completions"] or 0.0)
+            for m in self.recent
+        ):
             found["grader"] = (
                 f"{now['grader/infrastructure']} of {now['num_completions']} completions could not be "
                 "graded; run `echochamber doctor`"

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..core.records import record
 from ..core.types import Completion, Problem
@@ -39,7 +38,7 @@ def graded_rows(
     labels: Labels,
     step: int,
     opening: str = "",
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, object]]:
     """Records of the completions numbered `samples` of each problem; `opening` is given and part of the text.
 
     `num_tokens` and `logprob` are those of the tokens that the model chose, without the opening's.

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from pydantic import Field
@@ -121,7 +120,7 @@ def evaluate(
             waiting = [problem for part, index in missing for problem in part.chunk(index)]
             engines = _engines(config, target, waiting, folder, runtime) if missing else []
             for part, index in missing:
-                rows: list[dict[str, Any]] = []
+                rows: list[dict[str, object]] = []
                 for engine, samples in engines:
                     rows += graded_rows(
                         engine, Graders(ours, legacy), part.chunk(index), samples, labels, target.step
@@ -202,7 +201,7 @@ def _finish(config: EvaluateConfig, parts: Sequence[_Part], folder: Path) -> Non
     join_chunks([path for part in parts for path in part.chunks.paths], folder / "records.parquet")
 
 
-def summarise_part(paths: Sequence[Path]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+def summarise_part(paths: Sequence[Path]) -> tuple[dict[str, object], dict[str, list[object]]]:
     """Summary row and per-problem columns of one checkpoint on one set, from files of whole problems.
 
     Completions that the grader could not decide are counted apart and left out of every score.

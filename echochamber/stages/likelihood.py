@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -24,7 +23,7 @@ from ..verify.grade import Grader
 TOKENS_AT_ONCE = 8192
 """Packed tokens of one forward pass; affects memory only."""
 OWN, REFERENCE, GIVEN = "checkpoint", "reference", "given"
-SCHEMA: dict[str, Any] = {
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "problem_set": pl.String,
     "problem_id": pl.String,
     "writer": pl.String,  # whose completion it is: checkpoint, reference or given
@@ -145,7 +144,7 @@ def _scores(model: Transformer, rollouts: list[Rollout], scoring: Scoring) -> li
 
 def _row(
     rollout: Rollout, writer: str, own: list[float], other: list[float] | None, tokenizer: Tokenizer
-) -> dict[str, Any]:
+) -> dict[str, object]:
     problem, completion = rollout.problem, rollout.completion
     ids = completion.token_ids
     texts = tokenizer.decode_batch([[token] for token in ids])

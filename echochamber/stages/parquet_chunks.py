@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -46,7 +45,7 @@ def join_chunks(paths: Sequence[Path], target: Path, last: str = "style_") -> No
     The table has the columns of every chunk, null where a chunk lacks one. Columns that start with `last`
     are sorted and come last.
     """
-    schema: dict[str, Any] = {}
+    schema: dict[str, pl.DataType] = {}
     for path in paths:
         schema |= pl.read_parquet_schema(path)
     columns = [name for name in schema if not name.startswith(last)]

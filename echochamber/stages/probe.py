@@ -7,7 +7,7 @@ without forcing. The likelihood part (stages/likelihood.py) scores completions u
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import polars as pl
 from pydantic import Field
@@ -245,7 +245,7 @@ def _run(job: _Job, loaded: _Loaded, bar: Bar) -> None:
 
 
 def _finish(jobs: Sequence[_Job], given: ParquetChunks, checkpoint: Checkpoint, folder: Path) -> None:
-    summary: list[dict[str, Any]] = []
+    summary: list[dict[str, object]] = []
     summaries = {FORCED: forced_rows, SWEEP: sweep_rows, LIKELIHOOD: likelihood_rows}
     for table, summarised in summaries.items():
         paths = [path for job in jobs if job.table == table for path in job.chunks.paths]

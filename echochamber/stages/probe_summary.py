@@ -1,7 +1,6 @@
 """The rows of a probe's `summary.json`, each number with its 95% interval (bootstrap by problem)."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,7 +12,7 @@ MOVED = 1.0
 """Nats by which a token's log-probability must differ for its position to count as moved."""
 
 
-def forced_rows(records: pl.LazyFrame) -> Iterator[dict[str, Any]]:
+def forced_rows(records: pl.LazyFrame) -> Iterator[dict[str, object]]:
     """Per set and forced format: accuracy, share that kept to the format, accuracy of those that did."""
     kept = pl.col("format") == pl.col("forced_format")
     right = pl.col("correct")
@@ -28,7 +27,7 @@ def forced_rows(records: pl.LazyFrame) -> Iterator[dict[str, Any]]:
             part[c].to_numpy().astype(float) for c in ("num", "right", "kept", "kept_right")
         )
         weights = problem_weights(len(part), 0)
-        row = {
+        row: dict[str, object] = {
             "problem_set": name,
             "format": format_name,
             "num_problems": len(part),
@@ -45,7 +44,7 @@ def forced_rows(records: pl.LazyFrame) -> Iterator[dict[str, Any]]:
         yield row | _numbers(cells)
 
 
-def sweep_rows(records: pl.LazyFrame) -> Iterator[dict[str, Any]]:
+def sweep_rows(records: pl.LazyFrame) -> Iterator[dict[str, object]]:
     """Per set and temperature: accuracy."""
     wanted = records.filter(pl.col("outcome") != "infrastructure")
     counted = wanted.group_by("problem_set", "temperature", "problem_id", maintain_order=True).agg(
@@ -61,7 +60,7 @@ def sweep_rows(records: pl.LazyFrame) -> Iterator[dict[str, Any]]:
             if single
             else mean_interval(problem_weights(len(part), 0), shares)
         )
-        row = {
+        row: dict[str, object] = {
             "problem_set": name,
             "temperature": round(float(str(temperature)), 6),
             "num_problems": len(part),
@@ -69,7 +68,7 @@ def sweep_rows(records: pl.LazyFrame) -> Iterator[dict[str, Any]]:
         yield row | _numbers({"accuracy": (shares.mean(), bounds)})
 
 
-def likelihood_rows(table: pl.LazyFrame) -> Iterator[dict[str, Any]]:
+def likelihood_rows(table: pl.LazyFrame) -> Iterator[dict[str, object]]:
     """Per set and writer: nats per completion and token under both, and the share of positions that moved.
 
     `difference` is checkpoint minus reference, per completion; positions move where one token's
@@ -93,9 +92,9 @@ def likelihood_rows(table: pl.LazyFrame) -> Iterator[dict[str, Any]]:
     for (name, writer), part in means.group_by(["problem_set", "writer"], maintain_order=True):
         weights, zeros = problem_weights(len(part), 0), np.zeros(len(part))
         cells = {
-            key: (part[key].mean(), paired_interval(weights, zeros, part[key].to_numpy())) for key in columns
+            key: (_mean(part[key]), paired_interval(weights, zeros, part[key].to_numpy())) for key in columns
         }
-        row = {
+        row: dict[str, object] = {
             "problem_set": name,
             "writer": writer,
             "num_problems": len(part),
@@ -104,7 +103,13 @@ def likelihood_rows(table: pl.LazyFrame) -> Iterator[dict[str, Any]]:
         yield row | _numbers(cells)
 
 
-def _numbers(cells: dict[str, tuple[Any, Interval]]) -> dict[str, Any]:
+def _mean(column: pl.Series) -> float | None:
+    """The mean of a column of floats, None where all are null."""
+    mean = column.mean()
+    return mean if isinstance(mean, float) else None
+
+
+def _numbers(cells: dict[str, tuple[float | None, Interval]]) -> dict[str, object]:
     values = {name: None if value is None else float(value) for name, (value, _) in cells.items()}
     intervals = {
         name: [float(b) for b in bounds] if np.all(np.isfinite(bounds)) else None

@@ -6,7 +6,6 @@ do not depend on its neighbours, so neither does its text.
 
 import ctypes
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from ...core.random import uniforms
 from ..attention_ranges import AttentionRanges
 from ..sampling import Row, SamplingConfig, choose
 from ..stop import StopStrings
+from ..transformer import Transformer
 from . import library as c
 from .head import LogprobHead
 from .trunk import Trunk, run_forward
@@ -32,7 +32,7 @@ class Decoder:
 
     def __init__(
         self,
-        model: Any,
+        model: Transformer,
         trunk: Trunk,
         head: LogprobHead,
         prompts: Sequence[Sequence[int]],
@@ -177,7 +177,7 @@ class Decoder:
         ended = np.setdiff1d(before, self.live[: self.num_live])
         return [self._release(int(row), end, stop) for row in ended]
 
-    def _structures(self) -> tuple[Any, Any, Any]:
+    def _structures(self) -> tuple[object, object, object]:
         structures = self.trunk.weights.struct, self.head.weights.struct, self.cache
         first, second, third = (ctypes.byref(structure) for structure in structures)
         return first, second, third
@@ -224,7 +224,7 @@ class Decoder:
 
 @torch.no_grad()
 def decode_as_finished(
-    model: Any,
+    model: Transformer,
     trunk: Trunk,
     head: LogprobHead,
     prompts: Sequence[Sequence[int]],

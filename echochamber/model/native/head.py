@@ -57,7 +57,7 @@ class _HeadFunction(torch.autograd.Function):
         return logprobs, entropies
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor, _: Tensor) -> Any:
+    def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         hidden, targets, lse = ctx.saved_tensors
         head, struct = ctx.head, ctx.head.weights.struct
         assert head.weights.times_packed == ctx.packed, "weights changed between forward and backward"

@@ -53,7 +53,9 @@ def layout(ranges: AttentionRanges, threads: int) -> tuple[ctypes.Structure, lis
     return c.Layout(num_tokens=rows * width, num_rows=rows, threads=threads, **pointers), kept
 
 
-def saved(model: Any, num_tokens: int, x: Tensor, keep: bool) -> tuple[ctypes.Structure, list[Tensor]]:
+def saved(
+    model: ctypes.Structure, num_tokens: int, x: Tensor, keep: bool
+) -> tuple[ctypes.Structure, list[Tensor]]:
     """Room for activations, x (N, D) in its first layer."""
     D, F, H, W, layers = model.D, model.F, model.H, (model.H + 2 * model.K) * model.C, model.L if keep else 1
     states = torch.empty(layers + 1 if keep else 1, num_tokens, D)
@@ -73,7 +75,7 @@ def saved(model: Any, num_tokens: int, x: Tensor, keep: bool) -> tuple[ctypes.St
 
 def run_forward(
     weights: TrunkWeights, x: Tensor, ranges: AttentionRanges, threads: int, keep: bool
-) -> tuple[Tensor, ctypes.Structure, list[Tensor], Any]:
+) -> tuple[Tensor, ctypes.Structure, list[Tensor], tuple[ctypes.Structure, list[Tensor]]]:
     """(hidden, saved structure, its tensors, layout)."""
     weights.renew()
     where = layout(ranges, threads)
@@ -96,7 +98,7 @@ class _TrunkFunction(torch.autograd.Function):
         return hidden
 
     @staticmethod
-    def backward(ctx: Any, dhidden: Tensor) -> Any:
+    def backward(ctx: Any, dhidden: Tensor) -> tuple[Tensor | None, ...]:
         weights, threads = ctx.trunk.weights, ctx.trunk.threads
         assert weights.times_packed == ctx.packed, "weights changed between forward and backward"
         dx = torch.zeros(dhidden.shape)
@@ -128,7 +130,7 @@ class _TrunkFunction(torch.autograd.Function):
         return None, dx, None, *views
 
 
-def _point(grads: Any, weights: TrunkWeights, flat: Tensor, thread: int) -> None:
+def _point(grads: ctypes.Array[ctypes.Structure], weights: TrunkWeights, flat: Tensor, thread: int) -> None:
     """Aim one thread's gradient structures into its flat buffer, parameters in `layer_parameters` order."""
     m, at = weights.struct, flat.data_ptr()
     sizes = {

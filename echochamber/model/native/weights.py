@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..config import ModelConfig
 from . import library as c
 
 
-def fits(config: Any) -> bool:
+def fits(config: ModelConfig) -> bool:
     """Whether the kernels can run this shape.
 
     Every width must be a multiple of 16, and a key-value head may serve at most 64 query heads.
@@ -85,7 +86,7 @@ class TrunkWeights(Packed):
             eps=config.norm_eps,
         )
         self.layers = (c.Layer * config.num_layers)()
-        self.keep: list[Any] = []
+        self.keep: list[dict[str, Tensor | None]] = []
 
     def renew(self) -> "TrunkWeights":
         """Make the C structures point to the weights as they are now."""
