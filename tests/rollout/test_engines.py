@@ -7,7 +7,6 @@ import torch
 
 from echochamber.core.errors import UserError
 from echochamber.core.metrics import read_metrics
-from echochamber.core.records import read_records
 from echochamber.core.types import Completion, Problem
 from echochamber.model.checkpoint import save_checkpoint
 from echochamber.model.runtime import RuntimeConfig, start_runtime
@@ -93,7 +92,7 @@ def test_evaluation_scores_what_the_engine_writes(base, tmp_path):
     (tmp_path / "out").mkdir()
     target = Target(1, base, 4)
     evaluate(config, [target], {"all": PROBLEMS}, tmp_path / "out", _runtime("canned"), Labels("base", 0))
-    records = read_records(tmp_path / "out" / "records.parquet")
+    records = pl.read_parquet(tmp_path / "out" / "records.parquet")
     assert set(records["answer"]) == {"0", "3"}
     assert records.filter(pl.col("correct"))["problem_id"].unique().sort().to_list() == ["0", "1"]
 
