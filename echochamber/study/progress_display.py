@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..core.progress import console, say
-from .cost import estimate_seconds
+from .stage_estimates import estimate_seconds
 from .stage_graph import StageGraph, StageNode
 from .status import StudyStatus
 

@@ -6,17 +6,17 @@ import pytest
 
 from echochamber.core.artifacts import Store
 from echochamber.rollout.speed import Speed, measure_speed
-from echochamber.study import cost
+from echochamber.study import cost, stage_estimates
 from echochamber.study.cost import (
     Rates,
     Timed,
     describe_plan,
-    estimate_seconds,
     measured_rates,
     wall_seconds,
 )
 from echochamber.study.graph import build_graph
 from echochamber.study.recipe import load_recipe
+from echochamber.study.stage_estimates import estimate_seconds
 
 RL, PLAIN = ("rl", "nano-0.8m", "ppo on easy"), ("rl", "nano-0.8m")
 
@@ -77,14 +77,17 @@ def test_an_empty_folder_is_priced_by_a_timed_step(tmp_path, monkeypatch):
         monkeypatch.setattr(cost, "measure_speed", lambda *_: speed)
         return float(describe_plan(recipe, tmp_path).splitlines()[-1].split("to go: ")[1].split()[0])
 
-    train, sample = cost.TRAIN_TOKENS_PER_S, cost.SAMPLE_TOKENS_PER_S
+    train, sample = stage_estimates.TRAIN_TOKENS_PER_S, stage_estimates.SAMPLE_TOKENS_PER_S
     plain = minutes(Speed(train, sample))
     assert minutes(None) == plain
     slow_training, slow_sampling = minutes(Speed(train / 2, sample)), minutes(Speed(train, sample / 2))
     assert plain < slow_training < 2 * plain
     assert plain < slow_sampling < 2 * plain
     fixed = (
-        sum(cost.FIXED_SECONDS[node.kind] for node in build_graph(recipe, Store(tmp_path)).nodes.values())
+        sum(
+            stage_estimates.FIXED_SECONDS[node.kind]
+            for node in build_graph(recipe, Store(tmp_path)).nodes.values()
+        )
         / 60
     )
     assert minutes(Speed(train / 2, sample / 2)) == pytest.approx(2 * plain - fixed, abs=0.21)

@@ -13,11 +13,11 @@ from rich.console import Console
 
 from echochamber.core.errors import UserError
 from echochamber.core.progress import progress_bar, reported_to
-from echochamber.study.cost import estimate_seconds
 from echochamber.study.execute import open_study, run_study
 from echochamber.study.executors import THREAD_SETTINGS, Ended, LocalExecutor
 from echochamber.study.progress_display import ProgressDisplay, progress_path
 from echochamber.study.recipe import load_recipe
+from echochamber.study.stage_estimates import estimate_seconds
 from echochamber.study.status import StageStatus
 
 
