@@ -46,7 +46,7 @@ def _keys(rows: Sequence[JsonObject], name: str) -> list[str]:
 
 def at(row: JsonObject | None, path: Sequence[str]) -> Any:
     """The value at `path` in nested blocks, None where a part of the way is missing."""
-    value: Any = row
+    value: object = row
     for part in path:
         value = value.get(part) if isinstance(value, dict) else None
     return value

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 import polars as pl
 
@@ -26,7 +25,7 @@ def sample_completions(study: StoredStudy, runs: Sequence[Run]) -> CompletionDat
     The same problems are chosen in every run, by a hash of their id.
     """
     quota = MAX_COMPLETIONS // max(len(runs), 1)
-    problems: dict[tuple[Any, ...], int] = {}
+    problems: dict[tuple[object, ...], int] = {}
     rows: list[CompletionRow] = []
     counts: list[CountRow] = []
     for index, run in enumerate(runs):
@@ -91,7 +90,7 @@ def _rollouts(study: StoredStudy, rl: StoredStage | None, quota: int) -> pl.Data
 
 
 def _rows(
-    table: pl.DataFrame | None, problems: dict[tuple[Any, ...], int], head: tuple[int, int]
+    table: pl.DataFrame | None, problems: dict[tuple[object, ...], int], head: tuple[int, int]
 ) -> list[CompletionRow]:
     """Rows for the page; problems not seen before are added to `problems`."""
     rows = []
@@ -107,7 +106,7 @@ def _rows(
     return rows
 
 
-def _counts(scan: pl.LazyFrame) -> list[tuple[Any, ...]]:
+def _counts(scan: pl.LazyFrame) -> list[tuple[object, ...]]:
     """How many sampled completions there are of each kind, text never loaded."""
     keys = ["problem_set", "split", "step", "format", "outcome"]
     return scan.filter(pl.col("sample") >= 0).group_by(keys).len().sort(keys).collect().rows()

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from .averages import average_rows
 from .completions import sample_completions
@@ -99,7 +98,7 @@ def _pretraining(study: StoredStudy, run: Run) -> PretrainingData:
     return {"tokens": [row.get("tokens") for row in rows], "loss": [row.get("loss") for row in rows]}
 
 
-def script_safe(data: Any) -> str:
+def script_safe(data: object) -> str:
     """JSON that cannot end or comment out the script element it stands in.
 
     Every `<`, `>` and `&` becomes an escape inside JSON strings (they occur nowhere else in JSON), as

@@ -16,7 +16,7 @@ class StoredFile(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_nulls(cls, data: Any) -> Any:
+    def _without_nulls(cls, data: object) -> object:
         return (
             {key: value for key, value in data.items() if value is not None} if type(data) is dict else data
         )
@@ -35,20 +35,20 @@ class StoredFile(BaseModel):
 class MixtureSettings(StoredFile):
     """A mixture in the recipe, as far as the analyses read it."""
 
-    sources: dict[str, dict[str, Any] | None] = {}
+    sources: dict[str, dict[str, object] | None] = {}
 
 
 class RecipeParts(StoredFile):
     """The parts of the resolved recipe that the analyses read."""
 
-    rl: dict[str, dict[str, Any] | None] = {}
+    rl: dict[str, dict[str, object] | None] = {}
     mixtures: dict[str, MixtureSettings | None] = {}
     claims: list[int | str] = []
-    behaviours: dict[str, Any] = {}
+    behaviours: dict[str, object] = {}
     scope: str = ""
 
 
-def _checked_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
+def _checked_recipe(recipe: dict[str, object]) -> dict[str, object]:
     RecipeParts.model_validate(recipe)
     return recipe
 
@@ -89,8 +89,8 @@ class StudyFile(StoredFile):
     notes: list[str] = []
     recipe: Annotated[dict[str, Any], AfterValidator(_checked_recipe)] = {}
     code_version: str = ""
-    criteria: dict[str, Any] = {}
-    algorithms: dict[str, dict[str, Any]] = {}
+    criteria: dict[str, object] = {}
+    algorithms: dict[str, dict[str, object]] = {}
     """Name -> how the algorithm weighs rewards; absent in studies that were written before this key."""
     commands: list[str] = []
     own_formats: list[OwnFormat] = []
@@ -205,7 +205,7 @@ class MixtureShortcuts(StoredFile):
 
     @model_validator(mode="before")
     @classmethod
-    def _by_set(cls, data: Any) -> Any:
+    def _by_set(cls, data: object) -> object:
         return (
             {"sets": {name: scores or None for name, scores in data.items()}} if type(data) is dict else data
         )

@@ -65,9 +65,9 @@ class StoredStudy:
     recipe: JsonObject
     code_version: str
     nodes: list[StoredStage]
-    criteria: JsonObject = field(default_factory=dict)
+    criteria: dict[str, object] = field(default_factory=dict)
     """Hash of the claims' criteria as it was when RL first started, with the time."""
-    algorithms: dict[str, Any] = field(default_factory=dict)
+    algorithms: dict[str, dict[str, object]] = field(default_factory=dict)
     """Name -> how the algorithm weighs rewards; empty in studies of earlier versions."""
     commands: list[str] = field(default_factory=list)
     """Commands that ran the study, without the output folder."""

@@ -36,22 +36,25 @@ class ClaimSet:
         """How a reader of several sets tells a claim: the number of a paper's, `SET/NAME` of a user's own."""
         return f"{self.name}/{claim.name}" if claim.name else str(claim.number)
 
-    def declared(self) -> dict[str, Any]:
+    def declared(self) -> dict[str, object]:
         """Everything that decides the verdicts, as plain data; no wording."""
-        claims = [claim.declared() for claim in self.by_number.values()]
-        return {"set": self.name, "rules": self.rules, "claims": claims}
+        return {"set": self.name, "rules": self.rules, "claims": self._declared_claims()}
+
+    def _declared_claims(self) -> list[dict[str, object]]:
+        return [claim.declared() for claim in self.by_number.values()]
 
     @cached_property
     def digest(self) -> str:
         """Sixteen hex digits over `declared`: a changed arm, statistic, rule or margin changes it."""
         return digest_of(self.declared())
 
-    def recorded(self, criteria: Mapping[str, Any]) -> str | None:
+    def recorded(self, criteria: Mapping[str, object]) -> str | None:
         """The digest of this set in the `criteria` of a `study.json`; None where it has none."""
         sets = criteria.get("sets")
         found = sets.get(self.name) if isinstance(sets, dict) else None
         # Before sets had names, `hash` covered the one set that there was.
-        return found or (criteria.get("hash") if self.first_declarations else None)
+        first = criteria.get("hash") if self.first_declarations else None
+        return found or (None if first is None else str(first))
 
     def is_unchanged_since(self, digest: str) -> bool:
         """Whether the criteria behind an earlier digest decide as today's do."""
@@ -60,10 +63,10 @@ class ClaimSet:
         if self.first_declarations is None:
             return False
         first = json.loads(self.first_declarations.read_text(encoding="utf-8"))
-        return digest == digest_of(first) and same_criteria(first, self.declared()["claims"])
+        return digest == digest_of(first) and same_criteria(first, self._declared_claims())
 
 
-def digest_of(data: Any) -> str:
+def digest_of(data: object) -> str:
     """First sixteen hex digits of the SHA-256 of canonical JSON."""
     return hashlib.sha256(canonical_json(data).encode()).hexdigest()[:16]
 
@@ -71,7 +74,7 @@ def digest_of(data: Any) -> str:
 def same_criteria(first: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> bool:
     """Whether earlier declarations, whose statistics were in words, have the same arms, rules and margins."""
 
-    def deciding(claim: Mapping[str, Any]) -> list[Any]:
+    def deciding(claim: Mapping[str, Any]) -> list[object]:
         # A criterion was [name, statistic, rule, margin, unit] and is [id, statistic, rule, margin].
         # An arm's name has no space; what followed one was a note to the reader.
         arms = [arm.partition(" ")[0] for arm in claim["arms"]]

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -14,7 +13,7 @@ from .claim_set import ClaimSet
 from .declare import Criterion
 from .judge import ClaimResult, CriterionResult, judge_all
 
-Row = dict[str, Any]
+Row = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Ledger:
         return criteria_note(self.claim_set, self.tables.about.get("criteria") or {})
 
 
-def criteria_note(claim_set: ClaimSet, recorded: Mapping[str, Any]) -> str:
+def criteria_note(claim_set: ClaimSet, recorded: Mapping[str, object]) -> str:
     """One or two sentences on the digest of the criteria, recorded and now."""
     earlier = claim_set.recorded(recorded)
     if not earlier:

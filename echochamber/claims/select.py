@@ -1,9 +1,9 @@
 """Picking per-seed numbers out of the tables; whatever is missing becomes a reason, never a guess."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ..core.study_tables import BASE, Tables
+from ..core.study_tables import BASE, RunRow, Tables
 from .declare import NotTestableError, Seeds
 
 TEST, DEV = "test", "dev"
@@ -40,7 +40,7 @@ def _planned(tables: Tables, one: Arm) -> str:
     return "not among the arms of this study's commands"
 
 
-def settings(tables: Tables, one: Arm) -> dict[str, Any]:
+def settings(tables: Tables, one: Arm) -> RunRow:
     """The arm's row of `runs` (any seed: they differ in nothing else)."""
     return next(iter(tables.runs[one.mixture, one.size, one.arm].values()))
 

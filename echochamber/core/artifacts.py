@@ -34,7 +34,7 @@ class Spec:
     """What an artifact is made from; equal specs have equal fingerprints."""
 
     kind: str
-    config: Mapping[str, Any]
+    config: Mapping[str, object]
     version: int
     """The stage's VERSION, raised with any change that changes its output."""
     parents: Mapping[str, str] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Spec:
         return f"{self.kind}-{self.fingerprint}"
 
 
-def canonical_json(data: Any) -> str:
+def canonical_json(data: object) -> str:
     """JSON with sorted keys and no spaces: the text that is hashed."""
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
@@ -207,6 +207,6 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
-def write_json(path: Path, data: Any) -> None:
+def write_json(path: Path, data: object) -> None:
     """`write_text` of indented JSON with sorted keys; NaN is refused."""
     write_text(path, json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n")

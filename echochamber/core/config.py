@@ -15,13 +15,14 @@ from pydantic import (
     ValidationError,
     model_serializer,
 )
+from pydantic_core import ErrorDetails
 
 from .errors import UserError
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 
 
-def parse_count(value: Any) -> Any:
+def parse_count(value: object) -> object:
     """`5M` -> 5000000; plain numbers pass; anything else is left for the schema to refuse."""
     match = (
         re.fullmatch(r"([0-9]*\.?[0-9]+)\s*([KMBT]?)", value.strip(), re.IGNORECASE)
@@ -49,7 +50,7 @@ class Config(BaseModel):
     """Keys that came after artifacts had been made: at their default they are no part of an identity."""
 
     @classmethod
-    def parse(cls, data: Mapping[str, Any], source: str) -> Self:
+    def parse(cls, data: Mapping[str, object], source: str) -> Self:
         """Validate `data`; raises `UserError` that names `source`, the key, what was got, what is allowed."""
         try:
             return cls.model_validate(data)
@@ -60,15 +61,15 @@ class Config(BaseModel):
         """Every key with its value, as plain data fit for JSON and YAML."""
         return self.model_dump(mode="json")
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """`resolved` for a fingerprint: a new key at its default leaves what was made before valid."""
         return self.model_dump(mode="json", context=_IDENTITY)
 
     @model_serializer(mode="wrap")
     def _without_new_defaults(
         self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
-    ) -> dict[str, Any]:
-        data: dict[str, Any] = handler(self)
+    ) -> dict[str, object]:
+        data: dict[str, object] = handler(self)
         if info.context is _IDENTITY:
             for name in self.added:
                 if getattr(self, name) == type(self).model_fields[name].default:
@@ -78,10 +79,10 @@ class Config(BaseModel):
 
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
     """All problems of a validation error on one line."""
-    return "; ".join(_describe_one(dict(item), model) for item in error.errors())
+    return "; ".join(_describe_one(item, model) for item in error.errors())
 
 
-def _describe_one(item: dict[str, Any], model: type[BaseModel]) -> str:
+def _describe_one(item: ErrorDetails, model: type[BaseModel]) -> str:
     key = ".".join(str(part) for part in item["loc"]) or "(the whole)"
     if item["type"] == "extra_forbidden":
         allowed = ", ".join(sorted(_known_keys(model, item["loc"][:-1])))
@@ -92,14 +93,14 @@ def _describe_one(item: dict[str, Any], model: type[BaseModel]) -> str:
     return f"key {key!r} has value {_short(item['input'])}: {message[:1].lower() + message[1:]}"
 
 
-def _known_keys(model: Any, path: tuple[int | str, ...]) -> set[str]:
+def _known_keys(model: object, path: tuple[int | str, ...]) -> set[str]:
     """Keys of the model found by walking `path` from `model`."""
     for part in path:
         model = _child(model, part)
     return set(getattr(model, "model_fields", {}))
 
 
-def _child(model: Any, part: int | str) -> Any:
+def _child(model: object, part: int | str) -> object:
     fields = getattr(model, "model_fields", {})
     annotation = fields[part].annotation if part in fields else model
     for candidate in _flatten(annotation):
@@ -108,12 +109,12 @@ def _child(model: Any, part: int | str) -> Any:
     return None
 
 
-def _flatten(annotation: Any) -> list[Any]:
+def _flatten(annotation: object) -> list[object]:
     arguments = getattr(annotation, "__args__", ())
     return [annotation] + [leaf for inner in arguments for leaf in _flatten(inner)]
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
@@ -131,7 +132,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
-def apply_overrides(data: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+def apply_overrides(data: Mapping[str, object], overrides: list[str]) -> dict[str, object]:
     """Dotted overrides (`rl.grpo.lr=1e-4`) laid over nested data; later ones win.
 
     Values are YAML, so `seeds=[0,1]` and `kl.coef=0` mean what they look like.
@@ -149,12 +150,14 @@ def apply_overrides(data: dict[str, Any], overrides: list[str]) -> dict[str, Any
     return result
 
 
-def _assign(data: dict[str, Any], path: list[str], value: Any, override: str) -> None:
+def _assign(data: dict[str, object], path: list[str], value: object, override: str) -> None:
     for depth, part in enumerate(path[:-1]):
         inner = data.get(part)
-        if inner is not None and not isinstance(inner, dict):
+        if inner is None:
+            inner = {}
+        if not isinstance(inner, dict):
             found = ".".join(path[: depth + 1])
             raise UserError(f"override {override!r}: {found!r} holds {_short(inner)}, not a mapping of keys")
-        data[part] = dict(inner or {})
-        data = data[part]
+        data[part] = nested = dict(inner)
+        data = nested
     data[path[-1]] = value

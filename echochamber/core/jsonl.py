@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,6 @@ def parse_row(line: str, where: str, required: tuple[str, ...] = ()) -> dict[str
     return row
 
 
-def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
     """A whole file or nothing; for row sets that fit in memory."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

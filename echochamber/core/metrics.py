@@ -7,6 +7,7 @@ times, so that two runs of one seed have equal metrics byte for byte.
 import json
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ class StepLog:
             _keep_through(path, resume_after)
             self.stream = path.open("a", encoding="utf-8")
 
-    def write(self, step: int, values: dict[str, Any]) -> None:
+    def write(self, step: int, values: Mapping[str, object]) -> None:
         """One row; a NaN or infinity becomes null."""
         if self.stream is None:
             return
@@ -59,7 +60,7 @@ class MetricsLog:
         self.metrics = StepLog(folder / "metrics.jsonl" if folder else None, resume_after)
         self.timing = StepLog(folder / "timing.jsonl" if folder else None, resume_after)
 
-    def write(self, step: int, values: dict[str, Any]) -> None:
+    def write(self, step: int, values: Mapping[str, object]) -> None:
         """One row of reproducible figures."""
         self.metrics.write(step, values)
 
@@ -80,7 +81,7 @@ class MetricsLog:
         self.timing.close()
 
 
-def _is_not_finite(value: Any) -> bool:
+def _is_not_finite(value: object) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 

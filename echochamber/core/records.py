@@ -1,14 +1,13 @@
 """The columns of `records.parquet` and `rollouts.parquet`: one row per completion, graded."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
 from .types import Problem, Verdict
 
 SCHEMA_VERSION = 1
-RECORD_SCHEMA: dict[str, Any] = {
+RECORD_SCHEMA: dict[str, type[pl.DataType]] = {
     "schema_version": pl.Int16,
     "problem_set": pl.String,
     "split": pl.String,
@@ -39,7 +38,7 @@ RECORD_SCHEMA: dict[str, Any] = {
 """Column -> type. Style features follow as string columns `style_NAME`, null where not measured."""
 
 
-def record(problem: Problem, verdict: Verdict, text: str, **columns: Any) -> dict[str, Any]:
+def record(problem: Problem, verdict: Verdict, text: str, **columns: object) -> dict[str, object]:
     """One row from a problem, its graded completion and the run's own columns."""
     row = dict.fromkeys(RECORD_SCHEMA) | {
         "schema_version": SCHEMA_VERSION,
@@ -62,7 +61,7 @@ def record(problem: Problem, verdict: Verdict, text: str, **columns: Any) -> dic
     return row | {f"style_{name}": value for name, value in verdict.style.items()} | columns
 
 
-def records_frame(rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
+def records_frame(rows: Iterable[Mapping[str, object]]) -> pl.DataFrame:
     """Rows as a table with every column of the schema, style columns sorted at the end."""
     rows = list(rows)
     styles = sorted({name for row in rows for name in row if name.startswith("style_")})

@@ -10,11 +10,11 @@ findings   analyses that no claim asks for: selection or skill, baselines, suppo
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -36,7 +36,12 @@ def floor_item(end: str, kind: str, k: int | str) -> str:
     return f"{end}/{kind}/pass@{k}"
 
 
-_RUN: dict[str, Any] = {"mixture": pl.String, "size": pl.String, "arm": pl.String, "seed": pl.Int64}
+_RUN: dict[str, type[pl.DataType]] = {
+    "mixture": pl.String,
+    "size": pl.String,
+    "arm": pl.String,
+    "seed": pl.Int64,
+}
 _PLACE = _RUN | {
     "from_step": pl.Int64,
     "problem_set": pl.String,
@@ -45,7 +50,7 @@ _PLACE = _RUN | {
     "evaluation": pl.String,
     "step": pl.Int64,
 }
-SCHEMAS: dict[str, dict[str, Any]] = {
+SCHEMAS: dict[str, dict[str, type[pl.DataType]]] = {
     "runs": _RUN
     | {
         "from_step": pl.Int64,
@@ -91,6 +96,19 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 """
 
 
+RunRow = dict[str, Any]
+"""A row of `runs`: column -> value."""
+RunRows = dict[tuple[str, str, str], dict[int, RunRow]]
+"""(mixture, size, arm) -> seed -> row of `runs`."""
+ScoreKey = tuple[str, str, str, int | None, str, str, float, str, str]
+"""mixture, size, arm, from_step, problem set, split, temperature, evaluation, quantity."""
+HalfKey = tuple[str, str, str, int | None, str, str, float, str, int, int]
+"""The same up to evaluation, then k and half."""
+Curves = dict[int, dict[int, float]]
+"""seed -> step -> value."""
+Key = TypeVar("Key")
+
+
 @dataclass(frozen=True)
 class Tables:
     """All tables of one study, and what it is."""
@@ -123,12 +141,15 @@ class Tables:
         )
 
     @cached_property
-    def runs(self) -> dict[tuple[str, str, str], dict[int, dict[str, Any]]]:
+    def runs(self) -> RunRows:
         """(mixture, size, arm) -> seed -> row of `runs`."""
-        return _by_run(self.frames["runs"].iter_rows(named=True))
+        found: RunRows = {}
+        for row in self.frames["runs"].iter_rows(named=True):
+            found.setdefault((row["mixture"], row["size"], row["arm"]), {})[row["seed"]] = row
+        return found
 
     @cached_property
-    def scores(self) -> dict[tuple[Any, ...], dict[int, dict[int, float]]]:
+    def scores(self) -> dict[ScoreKey, Curves]:
         """seed -> step -> value, by the columns of the key in their order."""
         keys = (
             "mixture",
@@ -144,9 +165,9 @@ class Tables:
         return _nested(self.frames["scores"], keys)
 
     @cached_property
-    def measured(self) -> dict[tuple[Any, ...], list[tuple[float, str]]]:
+    def measured(self) -> dict[tuple[str, str, str, str, str, str], list[tuple[float, str]]]:
         """(mixture, size, arm, set, split, quantity) -> (temperature, evaluation), the study's own first."""
-        found: dict[tuple[Any, ...], set[tuple[float, str]]] = {}
+        found: dict[tuple[str, str, str, str, str, str], set[tuple[float, str]]] = {}
         for mixture, size, arm, _, problem_set, split, temperature, evaluation, quantity in self.scores:
             found.setdefault((mixture, size, arm, problem_set, split, quantity), set()).add(
                 (temperature, evaluation)
@@ -163,7 +184,7 @@ class Tables:
         return {key: sorted(names) for key, names in found.items()}
 
     @cached_property
-    def halves(self) -> dict[tuple[Any, ...], dict[int, dict[int, float]]]:
+    def halves(self) -> dict[HalfKey, Curves]:
         """seed -> step -> pass@k, by the columns of the key in their order."""
         keys = (
             "mixture",
@@ -190,26 +211,20 @@ class Tables:
         return found
 
     @cached_property
-    def training(self) -> dict[tuple[Any, ...], dict[int, dict[int, float]]]:
+    def training(self) -> dict[tuple[str, str, str, str], Curves]:
         """(mixture, size, arm, quantity) -> seed -> step -> value."""
         return _nested(self.frames["training"], ("mixture", "size", "arm", "quantity"))
 
 
-def _nested(frame: pl.DataFrame, keys: tuple[str, ...]) -> dict[tuple[Any, ...], dict[int, dict[int, float]]]:
-    found: dict[tuple[Any, ...], dict[int, dict[int, float]]] = {}
-    for *key, seed, step, value in frame.select(*keys, "seed", "step", "value").iter_rows():
-        found.setdefault(tuple(key), {}).setdefault(seed, {})[step] = value
+def _nested(frame: pl.DataFrame, keys: tuple[str, ...]) -> dict[Key, Curves]:
+    found: dict[Key, Curves] = {}
+    for *parts, seed, step, value in frame.select(*keys, "seed", "step", "value").iter_rows():
+        key: Any = tuple(parts)  # its types are those of the columns, which `load_tables` has checked
+        found.setdefault(key, {}).setdefault(seed, {})[step] = value
     return found
 
 
-def _by_run(rows: Iterator[dict[str, Any]]) -> dict[tuple[str, str, str], dict[int, dict[str, Any]]]:
-    found: dict[tuple[str, str, str], dict[int, dict[str, Any]]] = {}
-    for row in rows:
-        found.setdefault((row["mixture"], row["size"], row["arm"]), {})[row["seed"]] = row
-    return found
-
-
-def frame_of(name: str, rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
+def frame_of(name: str, rows: Iterable[Mapping[str, object]]) -> pl.DataFrame:
     """Rows as the table of that name, in a fixed order."""
     schema = SCHEMAS[name]
     frame = pl.DataFrame(list(rows), schema=schema, orient="row")

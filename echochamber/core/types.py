@@ -63,7 +63,7 @@ class SolutionGraph:
         count = len(self.quantities)
         return self.quantities[index] if index < count else self.steps[index - count]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain data with exact values as text."""
         return {
             "quantities": [
@@ -100,7 +100,7 @@ class Problem:
     """Hash of the canonical structure (graph, operations, values; not wording); splits go by it."""
     graph: SolutionGraph | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """One JSON Lines row."""
         row = {name: getattr(self, name) for name in _PROBLEM_FIELDS}
         return row | {"graph": self.graph.to_json() if self.graph else None}

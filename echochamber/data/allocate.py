@@ -1,6 +1,6 @@
 """How many documents each source gives: copies, shares, budgets and the repetition cap."""
 
-from typing import Any
+from array import array
 
 import numpy as np
 
@@ -81,7 +81,7 @@ def copies_of(copies: float, size: int, seed: int, name: str) -> np.ndarray:
     return np.concatenate([np.tile(np.arange(size), whole), extra]).astype(np.int64)
 
 
-def sum_lengths(lengths: Any, picks: np.ndarray) -> int:
+def sum_lengths(lengths: "array[int]", picks: np.ndarray) -> int:
     """Tokens of the chosen documents, repeats counted."""
     return int(np.frombuffer(lengths, dtype=np.uint32)[picks].sum(dtype=np.int64)) if len(picks) else 0
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ..core.errors import UserError
 from ..core.types import Problem
@@ -40,7 +39,7 @@ class Overlap:
     last_document: int = -1
     examples: list[str] = field(default_factory=list)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain data for the plan."""
         return {
             "problem_set": self.problem_set,

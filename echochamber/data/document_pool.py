@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from itertools import count, islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,12 +24,12 @@ _AHEAD = 8
 """Pieces that are drawn before they are asked for."""
 
 
-def _draw(source: Any, numbers: range) -> list[Document]:
+def _draw(source: WorldSource | BackgroundSource, numbers: range) -> list[Document]:
     """In a worker: some documents of a generated source."""
     return [source.document(number) for number in numbers]
 
 
-def _drawn_ahead(source: Any, executor: Executor) -> Iterator[Document]:
+def _drawn_ahead(source: WorldSource | BackgroundSource, executor: Executor) -> Iterator[Document]:
     """The documents of a generated source in order, drawn by workers a few pieces ahead."""
     pending: deque[Future[list[Document]]] = deque()
     starts = count(0, _PIECE)

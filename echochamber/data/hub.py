@@ -4,7 +4,7 @@ import importlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from ..core.errors import UserError
 from .rows import Placed
@@ -140,7 +140,7 @@ def hub_rows(place: HubPlace, split: Split) -> Iterator[Placed]:
     )
 
 
-def _streamed(place: HubPlace, pattern: str | None, split: Split) -> Iterator[dict[str, Any]]:
+def _streamed(place: HubPlace, pattern: str | None, split: Split) -> Iterator[dict[str, object]]:
     """Rows as the library gives them; whatever it raises, at the start or on the way, is one line."""
     try:
         datasets = importlib.import_module("datasets")

@@ -1,9 +1,8 @@
 """Real training sets: which columns they have, what is left out and why."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..core.errors import UserError
 from .hub import hub_place, hub_rows
@@ -19,7 +18,7 @@ class ColumnLayout:
     question: str
     """Column of the question; empty for plain text."""
     solution: str
-    keep: Callable[[dict[str, Any]], bool] | None = None
+    keep: Callable[[Mapping[str, object]], bool] | None = None
     """Rows for which this is false are left out and counted."""
     needs: tuple[str, ...] = ()
     """Further columns by which the layout is told from others."""
@@ -86,7 +85,7 @@ class RowSource:
             for placed in read_rows(file, self.bad)
         )
 
-    def _layout(self, row: dict[str, Any], where: str) -> ColumnLayout:
+    def _layout(self, row: Mapping[str, object], where: str) -> ColumnLayout:
         for layout in LAYOUTS.values():
             if layout.solution in row and (not layout.question or layout.question in row):
                 return layout

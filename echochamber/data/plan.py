@@ -28,7 +28,7 @@ class SourcePlan:
     share_of_tokens: float
     fingerprint: str
     note: str = ""
-    contamination: list[dict[str, Any]] = field(default_factory=list)
+    contamination: list[dict[str, object]] = field(default_factory=list)
     """Overlap with each evaluation set that was given."""
 
 
@@ -54,7 +54,7 @@ class MixturePlan:
         """Tokens over all sources, end-of-text included."""
         return sum(source.tokens_obtained for source in self.sources)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The plan as plain data."""
         return {
             "config": self.config.identity(),

@@ -1,10 +1,9 @@
 """Problems to answer from files of the known test sets, and the corpus of the study's tokenizer."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from ..core.errors import UserError
 from ..core.progress import say
@@ -71,14 +70,14 @@ def _problem(placed: Placed, set_name: str, number: int, bad: BadRows) -> Proble
     return Problem(id=name, question=question.strip(), reference=reference, problem_set=set_name)
 
 
-def _question(row: dict[str, Any], where: str, bad: BadRows) -> str | None:
+def _question(row: Mapping[str, object], where: str, bad: BadRows) -> str | None:
     if "Body" in row and "Question" in row:  # SVAMP: the story and what is asked about it
         body, ask = text_of(row, ("Body",), where, bad), text_of(row, ("Question",), where, bad)
         return None if body is None or ask is None else f"{body.strip()} {ask.strip()}"
     return text_of(row, _QUESTIONS, where, bad)
 
 
-def _reference(row: dict[str, Any], where: str, bad: BadRows) -> str | None:
+def _reference(row: Mapping[str, object], where: str, bad: BadRows) -> str | None:
     column = next((name for name in _ANSWERS if name in row), None)
     if column is None and "solution" not in row:
         bad.refuse(
@@ -96,7 +95,7 @@ def _reference(row: dict[str, Any], where: str, bad: BadRows) -> str | None:
     return text
 
 
-def normalise_reference(value: Any) -> str:
+def normalise_reference(value: object) -> str:
     """An answer as the grader wants it: what follows the last `####`, no thousands commas, no `.0`."""
     if isinstance(value, bool) or value is None:
         return ""

@@ -7,10 +7,10 @@ the place, or is skipped and counted, as the caller wants.
 import csv
 import gzip
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
 
@@ -22,7 +22,7 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".csv", ".parquet")
 _PARQUET_BATCH = 4096
 csv.field_size_limit(1 << 26)
 
-Placed = tuple[str, dict[str, Any]]
+Placed = tuple[str, dict[str, object]]
 
 
 @dataclass
@@ -67,7 +67,7 @@ def read_rows(path: Path, bad: BadRows) -> Iterator[Placed]:
             raise UserError(f"{file}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
 
 
-def _reader(file: Path) -> Any:
+def _reader(file: Path) -> Callable[[Path, BadRows], Iterator[Placed]]:
     for suffix, reader in _READERS.items():
         if file.name.lower().endswith(suffix):
             return reader
@@ -143,7 +143,7 @@ _READERS = {
 }
 
 
-def text_of(row: dict[str, Any], names: Iterable[str], where: str, bad: BadRows) -> str | None:
+def text_of(row: Mapping[str, object], names: Iterable[str], where: str, bad: BadRows) -> str | None:
     """The first of the columns that is there, as non-empty text; None when the row is refused."""
     for name in names:
         if name in row:

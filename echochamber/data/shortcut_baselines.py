@@ -165,7 +165,7 @@ def _vectors(problems: Sequence[Problem], vocabulary: dict[str, int]) -> np.ndar
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
 
-def shortcut_scores(train: Sequence[Problem], problems: Sequence[Problem], seed: int) -> dict[str, Any]:
+def shortcut_scores(train: Sequence[Problem], problems: Sequence[Problem], seed: int) -> dict[str, object]:
     """Both baselines on at most `MOST_PROBLEMS` problems: shares, 95% Wilson intervals and counts.
 
     The intervals hold for the given training questions. A training question with the structure of a

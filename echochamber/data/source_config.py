@@ -1,7 +1,7 @@
 """Settings of mixtures and their sources, as recipes write them."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -97,7 +97,7 @@ class MixtureConfig(Config):
 
     @model_validator(mode="before")
     @classmethod
-    def _by_the_papers_name(cls, data: Any) -> Any:
+    def _by_the_papers_name(cls, data: object) -> object:
         """`tg_4xomi1` alone, or `{named: tg_4xomi1, ...}`, whose further keys override the name's."""
         if isinstance(data, str):
             data = {"named": data}

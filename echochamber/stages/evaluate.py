@@ -201,7 +201,7 @@ def _finish(config: EvaluateConfig, parts: Sequence[_Part], folder: Path) -> Non
     join_chunks([path for part in parts for path in part.chunks.paths], folder / "records.parquet")
 
 
-def summarise_part(paths: Sequence[Path]) -> tuple[dict[str, object], dict[str, list[object]]]:
+def summarise_part(paths: Sequence[Path]) -> tuple[dict[str, object], dict[str, Sequence[object]]]:
     """Summary row and per-problem columns of one checkpoint on one set, from files of whole problems.
 
     Completions that the grader could not decide are counted apart and left out of every score.

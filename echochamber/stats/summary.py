@@ -1,7 +1,7 @@
 """One checkpoint on one problem set: every headline number with its 95% interval."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,8 @@ from .pass_at_k import pass_at_k, powers_up_to
 class Summary(NamedTuple):
     """A row for `summary.json` and columns for `problems.parquet`."""
 
-    row: dict[str, Any]
-    problems: dict[str, list[Any]]
+    row: dict[str, object]
+    problems: dict[str, Sequence[object]]
     """Column -> one value per problem, in order of first appearance."""
 
 
@@ -34,12 +34,13 @@ def summarise_counts(
     ks = list(ks) if ks is not None else powers_up_to(fewest)
     curves = _curves(counts, ks)
     weights = problem_weights(max(len(problems), 1), seed)
-    row: dict[str, Any] = {"num_problems": len(problems), "num_samples": fewest, "intervals": {}}
-    _add_greedy(row, [value for value in counts.greedy if value is not None])
-    _add_accuracy(row, counts, weights)
+    intervals: dict[str, object] = {}
+    row: dict[str, object] = {"num_problems": len(problems), "num_samples": fewest, "intervals": intervals}
+    _add_greedy(row, intervals, [value for value in counts.greedy if value is not None])
+    _add_accuracy(row, intervals, counts, weights)
     for name, curve in curves.items():
-        _add_curve(row, name, curve, weights)
-    _add_formats(row, counts, list(format_names), weights)
+        row[name], intervals[name] = _curve_scores(curve, weights)
+    row["formats"], intervals["formats"] = _format_scores(counts, list(format_names), weights)
     return Summary(row, _problem_columns(counts, curves))
 
 
@@ -57,48 +58,59 @@ def _curves(counts: Counts, ks: list[int]) -> dict[str, dict[int, np.ndarray]]:
     }
 
 
-def _add_greedy(row: dict[str, Any], greedy: list[bool]) -> None:
+def _add_greedy(row: dict[str, object], intervals: dict[str, object], greedy: list[bool]) -> None:
     row["greedy_accuracy"] = sum(greedy) / len(greedy) if greedy else None
-    row["intervals"]["greedy_accuracy"] = _pair(wilson(sum(greedy), len(greedy)))
+    intervals["greedy_accuracy"] = _pair(wilson(sum(greedy), len(greedy)))
 
 
-def _add_accuracy(row: dict[str, Any], counts: Counts, weights: np.ndarray) -> None:
+def _add_accuracy(
+    row: dict[str, object], intervals: dict[str, object], counts: Counts, weights: np.ndarray
+) -> None:
     """Mean over problems of the share of right samples, which is pass@1."""
     if not row["num_samples"]:
-        row["accuracy"] = row["intervals"]["accuracy"] = None
+        row["accuracy"] = intervals["accuracy"] = None
         return
     single = bool(np.all(counts.samples == 1))
     per_problem = counts.right / counts.samples
     bounds = wilson(per_problem.sum(), per_problem.size) if single else mean_interval(weights, per_problem)
     row["accuracy"] = float(per_problem.mean())
-    row["intervals"]["accuracy"] = _pair(bounds)
+    intervals["accuracy"] = _pair(bounds)
 
 
-def _add_curve(row: dict[str, Any], name: str, curve: dict[int, np.ndarray], weights: np.ndarray) -> None:
-    row[name], row["intervals"][name] = {}, {}
+def _curve_scores(
+    curve: dict[int, np.ndarray], weights: np.ndarray
+) -> tuple[dict[str, float | None], dict[str, list[float] | None]]:
+    """k -> mean over problems, and k -> its interval; None where a problem has too few samples."""
+    means: dict[str, float | None] = {}
+    bounds: dict[str, list[float] | None] = {}
     for k, values in curve.items():
         known = bool(np.all(np.isfinite(values))) and values.size > 0
-        row[name][str(k)] = float(values.mean()) if known else None
-        row["intervals"][name][str(k)] = _pair(mean_interval(weights, values)) if known else None
+        means[str(k)] = float(values.mean()) if known else None
+        bounds[str(k)] = _pair(mean_interval(weights, values)) if known else None
+    return means, bounds
 
 
-def _add_formats(row: dict[str, Any], counts: Counts, names: list[str], weights: np.ndarray) -> None:
-    """Share of completions and accuracy within, per format; shares add up to 1."""
-    row["formats"], row["intervals"]["formats"] = {}, {}
+def _format_scores(
+    counts: Counts, names: list[str], weights: np.ndarray
+) -> tuple[dict[str, dict[str, float | None]], dict[str, dict[str, list[float] | None]]]:
+    """Share of completions and accuracy within, per format, and their intervals; shares add up to 1."""
+    values: dict[str, dict[str, float | None]] = {}
+    bounds: dict[str, dict[str, list[float] | None]] = {}
     total = counts.samples.sum()
     for i, name in enumerate(names):
         written, right = counts.written[:, i], counts.written_right[:, i]
         share = float(written.sum() / total) if total else None
         accuracy = float(right.sum() / written.sum()) if written.sum() else None
-        row["formats"][name] = {"share": share, "accuracy": accuracy}
-        row["intervals"]["formats"][name] = {
+        values[name] = {"share": share, "accuracy": accuracy}
+        bounds[name] = {
             "share": _pair(ratio_interval(weights, written, counts.samples)) if total else None,
             "accuracy": _pair(ratio_interval(weights, right, written)),
         }
+    return values, bounds
 
 
-def _problem_columns(counts: Counts, curves: dict[str, dict[int, np.ndarray]]) -> dict[str, list[Any]]:
-    columns: dict[str, list[Any]] = {
+def _problem_columns(counts: Counts, curves: dict[str, dict[int, np.ndarray]]) -> dict[str, Sequence[object]]:
+    columns: dict[str, Sequence[object]] = {
         "problem_id": counts.problems,
         "num_samples": counts.samples.astype(int).tolist(),
         "num_correct": counts.right.astype(int).tolist(),

@@ -187,8 +187,9 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
     path = find_recipe(name_or_path)
     scope, rest = take_scope(list(overrides))
     data = apply_overrides(lay_scope(read_yaml(path), scope, str(path)), rest)
-    if isinstance(data.get("rl"), dict):
-        data["rl"] = resolve_inheritance(data["rl"], str(path))
+    arms = data.get("rl")
+    if isinstance(arms, dict):
+        data["rl"] = resolve_inheritance(arms, str(path))
     return Recipe.parse(data, str(path) if path.parent != shipped_folder() else f"recipe {name_or_path}")
 
 

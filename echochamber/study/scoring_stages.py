@@ -1,6 +1,6 @@
 """Stages that score checkpoints: evaluations and probes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..core.artifacts import Spec
@@ -52,7 +52,7 @@ def _add_evaluation(
     how: EvaluateRecipe,
     tests: dict[str, str],
     targets: Targets,
-    samples: dict[str, int],
+    samples: Mapping[str, object],
 ) -> None:
     recipe = graph.recipe
     sampling = {name: getattr(how, name) for name in SAMPLING_KEYS}

@@ -3,11 +3,10 @@
 import gzip
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from ..core.artifacts import make_folder
 from ..core.errors import UserError
@@ -64,9 +63,9 @@ def grade_lines(
 
 
 def _grade_batch(
-    grader: Grader, batch: list[dict[str, Any]], counts: GradeCounts, write: Callable[[str], object]
+    grader: Grader, batch: list[dict[str, object]], counts: GradeCounts, write: Callable[[str], object]
 ) -> None:
-    items = [(Problem(str(row["id"]), "", str(row["reference"])), row["completion"]) for row in batch]
+    items = [(Problem(str(row["id"]), "", str(row["reference"])), str(row["completion"])) for row in batch]
     for row, verdict in zip(batch, grader.grade_batch(items), strict=True):
         write(json.dumps(_out_row(row["id"], verdict)) + "\n")
         counts.rows += 1
@@ -87,7 +86,7 @@ def _out_row(row_id: object, verdict: Verdict) -> dict[str, object]:
 
 def _rows(
     source: Path, strict: bool, counts: GradeCounts, on_bad_line: Callable[[str], None] | None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, object]]:
     """Good rows of the file; bad lines are counted and reported with their number."""
     for number, line in _lines(source):
         try:
@@ -104,7 +103,7 @@ def _rows(
         yield row
 
 
-def _check_types(row: dict[str, Any], where: str) -> None:
+def _check_types(row: Mapping[str, object], where: str) -> None:
     if not isinstance(row["completion"], str):
         raise UserError(f"{where}: completion is {type(row['completion']).__name__}, expected text")
     if isinstance(row["reference"], bool) or not isinstance(row["reference"], str | int | float):

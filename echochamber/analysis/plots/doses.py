@@ -1,10 +1,11 @@
 """Which mixtures of a study differ in the copies of one source alone: the paper's Figures 4 and 5."""
 
 from collections.abc import Mapping
-from typing import Any
+
+from ..study_folder import JsonObject
 
 
-def copies_series(mixtures: Mapping[str, Any]) -> dict[str, dict[float, str]]:
+def copies_series(mixtures: Mapping[str, JsonObject | None]) -> dict[str, dict[float, str]]:
     """Source -> copies -> mixture, for sources of which some mixtures hold other copies and all else alike.
 
     `mixtures` are those of the resolved recipe. Where a source has several such series, the longest is kept.

@@ -74,7 +74,7 @@ def step_axis(axes: Axes, last: int) -> None:
     axes.set_xlim(0, max(last, 1))
 
 
-def legend(axes: Axes, **options: Any) -> None:
+def legend(axes: Axes, **options: object) -> None:
     """A legend, where something is drawn."""
     if axes.get_legend_handles_labels()[0]:
         axes.legend(**options)

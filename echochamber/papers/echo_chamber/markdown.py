@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 import jinja2
 
@@ -33,7 +32,7 @@ def seeds_text(count: int) -> str:
     return f"{count} {'seed' if count == 1 else 'seeds'}"
 
 
-def render(section: str, **values: Any) -> str:
+def render(section: str, **values: object) -> str:
     """One section of the page: the macro of that name in the template, without blank lines around it."""
     return str(getattr(_template().module, section)(**values)).strip()
 

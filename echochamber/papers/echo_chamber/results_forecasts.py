@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from statistics import mean
-from typing import Any
 
 import polars as pl
 
@@ -81,7 +80,7 @@ def _scores(tables: Tables) -> dict[str, dict[str, dict[int, float]]]:
     return dict(sorted(scores.items(), key=lambda item: mean(item[1]["brier"].values())))
 
 
-def _against(scores: Mapping[str, Mapping[str, Mapping[int, float]]]) -> list[dict[str, Any]]:
+def _against(scores: Mapping[str, Mapping[str, Mapping[int, float]]]) -> list[dict[str, object]]:
     """Per naive baseline: paired differences over seeds, and whether their intervals exclude 0."""
     if DECLARED not in scores:
         return []

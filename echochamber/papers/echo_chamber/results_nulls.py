@@ -1,7 +1,5 @@
 """The collapse with its null models and sensitivity arms: the statistic of claim 1 for each."""
 
-from typing import Any
-
 from ...claims.declare import NotTestableError, Seeds
 from ...claims.select import Arm, arm, base, winner_counts
 from ...core.study_tables import Tables
@@ -23,7 +21,7 @@ ARMS = (
 def nulls(tables: Tables) -> str:
     """The share that claim 1 judges, for every finished algorithm, null model and sensitivity arm."""
     rows: list[list[str]] = []
-    waiting: list[dict[str, Any]] = []
+    waiting: list[dict[str, object]] = []
     for label, kind, mixture, name in ARMS:
         try:
             one = arm(tables, mixture, name)

@@ -4,7 +4,6 @@ The sentences are in `results.md.j2`; this file and the other `results_*` files 
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from ...analysis.study_tables.findings import BEYOND
 from ...claims.declare import Context
@@ -72,7 +71,7 @@ def _ledger_row(line: ClaimResult) -> list[str]:
     return [line.claim.label, line.claim.statement, f"**{line.verdict}**", results, line.comment]
 
 
-def _claim(line: ClaimResult) -> dict[str, Any]:
+def _claim(line: ClaimResult) -> dict[str, object]:
     return {
         "claim": line.claim,
         "verdict": line.verdict,

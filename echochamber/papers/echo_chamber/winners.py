@@ -165,7 +165,7 @@ CLAIMS = (
         choices=(
             "the seven mixtures of at least two formats, without any whose base writes one "
             "format only on some seed; null models, the phase map and controls that repeat a "
-            "mixture are left out",
+            "mixture do not count",
             f"formats with less than {WRITTEN:.0%} of the base's completions are not ranked by accuracy",
         ),
         next_experiment="more mixtures",

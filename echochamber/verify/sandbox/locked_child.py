@@ -9,8 +9,9 @@ import io
 import sys
 import types
 import warnings
+from collections.abc import Collection
 from fractions import Fraction
-from typing import Any
+from typing import TypeGuard
 
 from ..programs import last_expression
 
@@ -59,10 +60,10 @@ def _one_line(error: BaseException) -> str:
         return ""
 
 
-def _value_of(entry: str, blocks: list[str]) -> Any:
+def _value_of(entry: str, blocks: list[str]) -> object:
     """Run all blocks in one namespace; errors in earlier blocks do not end the program."""
     sys.modules["__main__"] = module = types.ModuleType("__main__")
-    space: dict[str, Any] = module.__dict__
+    space = module.__dict__
     for block in blocks[:-1]:
         with contextlib.suppress(Exception):
             exec(compile(block, "program", "exec"), space)
@@ -77,7 +78,7 @@ def _value_of(entry: str, blocks: list[str]) -> Any:
     return eval(compile(f"(\n{split[1]}\n)", "program", "eval"), space)
 
 
-def _report(value: Any, unwrap: bool = False) -> str:
+def _report(value: object, unwrap: bool = False) -> str:
     """Tag and text of a value, by exact type; algebra becomes LaTeX."""
     import sympy
 
@@ -85,9 +86,9 @@ def _report(value: Any, unwrap: bool = False) -> str:
     kind = type(value)
     if value is None:
         return "none"
-    if kind is int or isinstance(value, sympy.Integer):
+    if type(value) is int or isinstance(value, sympy.Integer):
         return f"int {int(value)}"
-    if kind is float or isinstance(value, sympy.Float):
+    if type(value) is float or isinstance(value, sympy.Float):
         return f"float {float(value)!r}"
     if kind in (Fraction, str) or isinstance(value, sympy.Rational):
         return f"text {' '.join(str(value)[:_MAX_TEXT].split())}"
@@ -95,12 +96,12 @@ def _report(value: Any, unwrap: bool = False) -> str:
         value, sympy.logic.boolalg.BooleanAtom
     ):
         return f"text {sympy.latex(value)[:_MAX_TEXT]}"
-    if kind in (list, tuple, set) and 0 < len(value) <= _MAX_ELEMENTS:
+    if _is_collection(value) and 0 < len(value) <= _MAX_ELEMENTS:
         return _report_elements(value)
     return f"type {kind.__name__[:60]}"
 
 
-def _report_elements(value: Any) -> str:
+def _report_elements(value: Collection[object]) -> str:
     """A short flat collection of numbers or algebra, in the brackets of its kind."""
     parts = [_report(element).partition(" ") for element in value]
     if any(tag not in ("int", "float", "text") for tag, _, _ in parts):
@@ -109,17 +110,21 @@ def _report_elements(value: Any) -> str:
     return f"text {brackets[0]}{', '.join(text for _, _, text in parts)}{brackets[1]}"[: _MAX_TEXT + 5]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """numpy scalars as Python numbers."""
-    is_scalar = (
-        type(value).__module__ == "numpy" and hasattr(value, "item") and getattr(value, "size", 1) == 1
-    )
-    return value.item() if is_scalar else value
+    if type(value).__module__ == "numpy" and hasattr(value, "item") and getattr(value, "size", 1) == 1:
+        return value.item()
+    return value
 
 
-def _unwrap(value: Any) -> Any:
+def _is_collection(value: object) -> TypeGuard[Collection[object]]:
+    """A list, tuple or set by exact type: a program's own subclass could lie about its elements."""
+    return type(value) in (list, tuple, set)
+
+
+def _unwrap(value: object) -> object:
     """A solver's list or mapping of one solution as that solution."""
-    if type(value) in (list, tuple, set) and len(value) == 1:
+    if _is_collection(value) and len(value) == 1:
         return _unwrap(next(iter(value)))
     if type(value) is dict and len(value) == 1:
         return _unwrap(next(iter(value.values())))
