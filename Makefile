@@ -22,8 +22,8 @@ test-all: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m "not gpu"
 
 lint: $(VENV)/.installed-dev
-	$(BIN)/ruff check echochamber tests benchmarks
-	$(BIN)/ruff format --check echochamber tests benchmarks
+	$(BIN)/ruff check echochamber tests benchmarks examples
+	$(BIN)/ruff format --check echochamber tests benchmarks examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
