@@ -154,7 +154,7 @@ def test_the_command_says_where_the_checkpoints_are_and_what_came_out(
     assert "grpo, seed 0: 3 steps\n" in out
     assert f"Checkpoints: {folder / 'checkpoints'}" in out
     assert out.count("16 completions: mean reward 0.") == 2
-    assert out.count("formats other 100.0%") == 2
+    assert out.count("formats no known format 100.0%") == 2
     status, again, _ = _command(monkeypatch, capsys, *arguments)
     assert (status, again) == (0, out.replace("3 steps\n", "3 steps, done already\n"))
 
