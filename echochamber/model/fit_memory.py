@@ -12,6 +12,7 @@ import torch
 from ..core.artifacts import read_json, write_json
 from ..core.progress import say
 from .config import ModelConfig
+from .native.library import cells_per_word
 from .native.weights import fits as kernels_fit
 from .presets import num_parameters
 from .ranks import Ranks
@@ -105,14 +106,15 @@ def token_bytes(config: ModelConfig, native: bool = False) -> int:
     L·(16·D + 6·F) of activations and 4·V of logits, their loss and gradient, in float32.
 
     The engine in C keeps no logits. It keeps (2·L + 1)·D of states and L·H of log-sums in float32,
-    and L·(W + D + 2·F) in bf16, W = D + 2·D_kv. Hidden states and their gradients count as 4·D.
+    and L·(W + D + 2·F) cells in bf16 or float32, W = D + 2·D_kv. Hidden states and their gradients
+    count as 4·D.
     """
     if native:
         width = config.hidden_size + 2 * config.num_kv_heads * config.head_size
-        halves = config.num_layers * (width + config.hidden_size + 2 * config.intermediate_size)
+        cells = config.num_layers * (width + config.hidden_size + 2 * config.intermediate_size)
         return (
             _FLOAT * ((2 * config.num_layers + 5) * config.hidden_size + config.num_layers * config.num_heads)
-            + _FLOAT // 2 * halves
+            + _FLOAT // cells_per_word() * cells
         )
     return _FLOAT * (
         config.num_layers * (16 * config.hidden_size + 6 * config.intermediate_size) + 4 * config.vocab_size

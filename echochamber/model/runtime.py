@@ -12,7 +12,7 @@ import torch
 
 from ..core.config import Config
 from ..core.errors import UserError
-from .native.library import why_not
+from .native.library import cell_dtype, why_not
 from .native.weights import fits
 from .ranks import Ranks, join_ranks
 from .transformer import Transformer
@@ -35,7 +35,10 @@ class RuntimeConfig(Config):
     threads: int = 2
     """CPU threads of one stage; a setting and not the machine's core count, so that results repeat."""
     native: Literal["auto", "on", "off"] = "auto"
-    """The engine in C (`model.native`), for bf16 on CPUs that have it; PyTorch agrees up to rounding."""
+    """The engine in C (`model.native`); PyTorch agrees up to rounding.
+
+    `auto`: for bf16 on CPUs that have it. `on`: also for float32 on other x86 CPUs with AVX2.
+    """
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile; with `auto` only where the engine in C does not run."""
     engine: str = AUTO_ENGINE
@@ -106,14 +109,12 @@ def speed_up(model: Transformer, runtime: Runtime, compiled: bool = True) -> Non
 
 
 def _native(choice: str, device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether the engine in C is to run."""
+    """Whether the engine in C is to run: with `auto` in bf16 only, with `on` in either of its precisions."""
     if choice == "off" or (choice == "auto" and (device.type != "cpu" or dtype != torch.bfloat16)):
         return False
-    reason = (
-        why_not()
-        if device.type == "cpu" and dtype == torch.bfloat16
-        else f"it computes in bfloat16 on the CPU, and this is {dtype} on {device.type}"
-    )
+    reason = why_not()
+    if reason is None and (device.type != "cpu" or dtype != cell_dtype()):
+        reason = f"on this CPU it computes in {cell_dtype()}, and this is {dtype} on {device.type}"
     if choice == "on" and reason:
         raise UserError(
             f"runtime.native is 'on', but the engine in C does not run here: {reason}; use 'auto' or 'off'"

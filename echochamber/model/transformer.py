@@ -16,6 +16,7 @@ from .attention_ranges import AttentionRanges
 from .config import ModelConfig
 from .kv_cache import KVCache, LayerCache, PaddedPrompts
 from .native.head import LogprobHead
+from .native.library import cell_dtype
 from .native.trunk import Trunk
 
 
@@ -207,8 +208,8 @@ class Transformer(nn.Module):
             f"{length} tokens, at most {self.config.max_positions} positions"
         )
         x = self.model.embed_tokens(token_ids)
-        if self.native is not None and torch.is_autocast_enabled("cpu"):
-            return self.native[0](x, ranges or AttentionRanges.causal(*token_ids.shape))
+        if (native := self.running_native) is not None:
+            return native[0](x, ranges or AttentionRanges.causal(*token_ids.shape))
         cos, sin, mask = self.cos[:length], self.sin[:length], None
         if ranges is not None:
             positions = ranges.positions.to(x.device)
@@ -269,14 +270,21 @@ class Transformer(nn.Module):
 
         The entropy has no gradient.
         """
-        if self.native is not None and torch.is_autocast_enabled("cpu"):
-            return self.native[1](
+        if (native := self.running_native) is not None:
+            return native[1](
                 hidden, targets, temperature
             )  # its entropy comes with the sum that it needs anyway
         logits = self.lm_head(hidden)
         return token_logprobs(logits, targets, temperature), token_entropy(
             logits.detach(), temperature
         ) if with_entropy else None
+
+    @property
+    def running_native(self) -> tuple[Trunk, LogprobHead] | None:
+        """The C engine where it is on; in bf16 only under autocast, as float32 is meant elsewhere."""
+        if cell_dtype() == torch.float32 or torch.is_autocast_enabled("cpu"):
+            return self.native
+        return None
 
     def use_native(self, threads: int) -> None:
         """Run blocks and head in the C engine under bf16 autocast on the CPU; see `native`."""

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..core.errors import UserError
 from ..core.types import Completion
 from ..model.native.decode import decode_as_finished
+from ..model.native.library import cell_dtype
 from ..model.runtime import AUTO_ENGINE, Runtime, speed_up
 from ..model.sampling import Row, SamplingConfig, check_lengths
 from ..model.stop import StopStrings
@@ -110,7 +111,7 @@ class NativeEngine:
     ) -> Iterator[list[tuple[int, list[Row]]]]:
         """(prompt, its rows) of prompts that have just ended, from the C engine where the model has one."""
         model, end = self.model, self.tokenizer.eos_id
-        if model.native is not None and self.dtype == torch.bfloat16 and prompts:
+        if model.native is not None and self.dtype == cell_dtype() and prompts:
             return decode_as_finished(model, *model.native, prompts, stream_keys, self.sampling, end, stop)
         return sample_rows(model, prompts, stream_keys, self.sampling, self.tokenizer, stop, self.dtype)
 

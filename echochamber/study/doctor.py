@@ -7,7 +7,7 @@ import platform
 import torch
 
 from ..core.artifacts import library_versions
-from ..model.native.library import why_not
+from ..model.native.library import cell_dtype, why_not
 from ..model.runtime import has_bf16, has_compiler
 from ..verify.report import sandbox_report
 
@@ -66,6 +66,8 @@ def _compiler() -> tuple[str, str, str]:
 
 def _engine() -> tuple[str, str, str]:
     reason = why_not()
+    if reason is None and cell_dtype() == torch.float32:
+        return ("engine in C", "ok", "built and loaded; float32 runs in it with runtime.native=on")
     if reason is None:
         return ("engine in C", "ok", "built and loaded; bf16 training and sampling run in it")
     return (

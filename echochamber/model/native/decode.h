@@ -6,12 +6,12 @@
 #define ECHO_DECODE_H
 #include "head.h"
 
-/* Keys are paired along C: (.., C / 2, capacity); values along tokens: (.., capacity / 2, C). Capacities are
+/* Keys are paired along C: (.., C / PER, capacity); values along tokens: (.., capacity / PER, C). Capacities are
  * multiples of 16. A row's first own token is its prompt's last, so a prompt slot holds one token less. */
 typedef struct {
     long prompt_slots, prompt_capacity, row_slots, row_capacity, limit;
-    pair *prompt_keys, *prompt_values; /* (L, prompt_slots, K, ..) */
-    pair *row_keys, *row_values;       /* (L, row_slots, K, ..) */
+    word *prompt_keys, *prompt_values; /* (L, prompt_slots, K, ..) */
+    word *row_keys, *row_values;       /* (L, row_slots, K, ..) */
     int32_t *prompt_length;            /* (prompt_slots) */
     int32_t *row_prompt, *row_length;  /* (row_slots): prompt slot; own tokens in the cache */
     int64_t *row_token;                /* (row_slots) the token to read next */
@@ -28,11 +28,11 @@ void echo_store_prompts(const Model *m, const Layout *at, const Saved *saved, Ca
     for (long l = 0; l < m->L; l++)
         for (long row = 0; row < at->num_rows; row++) {
             long T = at->lengths[row];
-            const bf16 *qkv = saved->qkv + (l * at->num_tokens + at->starts[row]) * W;
+            const cell *qkv = saved->qkv + (l * at->num_tokens + at->starts[row]) * W;
             for (long kv = 0; kv < m->K; kv++) {
-                long place = ((l * c->prompt_slots + slots[row]) * m->K + kv) * (C / 2) * P;
-                pair_columns(qkv + (m->H + kv) * C, W, T, C / 2, c->prompt_keys + place, P);
-                pair_rows(qkv + (m->H + m->K + kv) * C, W, T, C, c->prompt_values + place, C);
+                long place = ((l * c->prompt_slots + slots[row]) * m->K + kv) * (C / PER) * P;
+                words_of_columns(qkv + (m->H + kv) * C, W, T, C / PER, c->prompt_keys + place, P);
+                words_of_rows(qkv + (m->H + m->K + kv) * C, W, T, C, c->prompt_values + place, C);
             }
         }
 }
@@ -40,7 +40,7 @@ void echo_store_prompts(const Model *m, const Layout *at, const Saved *saved, Ca
 typedef struct {
     Scratch s;
     float *x, *x1, *scores, *tile, *logits;
-    bf16 *qkv, *o, *gu, *shares, *hidden;
+    cell *qkv, *o, *gu, *shares, *hidden;
 } DecodeScratch;
 
 static void decode_scratch(DecodeScratch *d, const Model *m, const Head *h, const Cache *c) {
@@ -49,12 +49,12 @@ static void decode_scratch(DecodeScratch *d, const Model *m, const Head *h, cons
     d->x = scratch(BLOCK * m->D * 4);
     d->x1 = scratch(BLOCK * m->D * 4);
     d->scores = scratch(R * columns * 4);
-    d->shares = scratch(R * columns * 2);
+    d->shares = scratch(R * columns * CELL);
     d->tile = scratch(R * m->C * 4);
-    d->qkv = scratch(BLOCK * width_qkv(m) * 2);
-    d->o = scratch(BLOCK * m->D * 2);
-    d->gu = scratch(BLOCK * 2 * m->F * 2);
-    d->hidden = scratch(BLOCK * m->D * 2);
+    d->qkv = scratch(BLOCK * width_qkv(m) * CELL);
+    d->o = scratch(BLOCK * m->D * CELL);
+    d->gu = scratch(BLOCK * 2 * m->F * CELL);
+    d->hidden = scratch(BLOCK * m->D * CELL);
     d->logits = scratch(BLOCK * h->Vp * 4);
 }
 
@@ -63,33 +63,33 @@ static void free_decode(DecodeScratch *d) {
     free(d->x); free(d->x1); free(d->scores); free(d->shares); free(d->tile); free(d->qkv); free(d->o); free(d->gu); free(d->hidden); free(d->logits);
 }
 
-/* Append this step's key and value (C each) to a slot; token t shares its word with token t ± 1. */
-static void store_own(const bf16 *key, const bf16 *value, pair *keys, pair *values, long t, long capacity, long C) {
-    for (long c = 0; c < C / 2; c++) memcpy(keys + c * capacity + t, key + 2 * c, 4);
-    bf16 *words = (bf16 *)(values + t / 2 * C) + t % 2;
-    for (long c = 0; c < C; c++) words[2 * c] = value[c];
+/* Append this step's key and value (C each) to a slot; token t shares its word with token t ± 1 where a word has two cells. */
+static void store_own(const cell *key, const cell *value, word *keys, word *values, long t, long capacity, long C) {
+    for (long c = 0; c < C / PER; c++) memcpy(keys + c * capacity + t, key + PER * c, 4);
+    cell *own = (cell *)(values + t / PER * C) + t % PER;
+    for (long c = 0; c < C; c++) own[PER * c] = value[c];
 }
 
 /* Attention of one row's R queries per key-value head over its prompt and its own tokens, the newest included. */
-static void attend_one(const Model *m, const Cache *c, long l, long row, const bf16 *qkv, bf16 *o, DecodeScratch *d) {
+static void attend_one(const Model *m, const Cache *c, long l, long row, const cell *qkv, cell *o, DecodeScratch *d) {
     long C = m->C, R = m->H / m->K, P = c->prompt_capacity, O = c->row_capacity, slot = c->row_prompt[row];
     long prompt = c->prompt_length[slot], own = c->row_length[row] + 1, start = up16(prompt), ld = P + O;
     float scale = 1.f / sqrtf((float)C), lse;
     Range ranges[1] = {{0, start + up16(own)}};
     int32_t see[3] = {0, (int32_t)prompt, (int32_t)start};
     for (long kv = 0; kv < m->K; kv++) {
-        const pair *q = (const pair *)(qkv + kv * R * C);
-        long at_prompt = ((l * c->prompt_slots + slot) * m->K + kv) * (C / 2) * P, at_row = ((l * c->row_slots + row) * m->K + kv) * (C / 2) * O;
+        const word *q = (const word *)(qkv + kv * R * C);
+        long at_prompt = ((l * c->prompt_slots + slot) * m->K + kv) * (C / PER) * P, at_row = ((l * c->row_slots + row) * m->K + kv) * (C / PER) * O;
         store_own(qkv + (m->H + kv) * C, qkv + (m->H + m->K + kv) * C, c->row_keys + at_row, c->row_values + at_row, own - 1, O, C);
-        gemm(R, start, C / 2, q, C / 2, 1, c->prompt_keys + at_prompt, P, d->scores, ld, 0);
-        gemm(R, up16(own), C / 2, q, C / 2, 1, c->row_keys + at_row, O, d->scores + start, ld, 0);
+        gemm(R, start, C / PER, q, C / PER, 1, c->prompt_keys + at_prompt, P, d->scores, ld, 0);
+        gemm(R, up16(own), C / PER, q, C / PER, 1, c->row_keys + at_row, O, d->scores + start, ld, 0);
         float inverse[64];
         for (long r = 0; r < R; r++) inverse[r] = share_row(d->scores + r * ld, d->shares + r * ld, ranges, 1, start + own - 1, see, scale, &lse);
-        gemm(R, C, (prompt + 1) / 2, (const pair *)d->shares, ld / 2, 1, c->prompt_values + at_prompt, C, d->tile, C, 0);
-        gemm(R, C, (own + 1) / 2, (const pair *)(d->shares + start), ld / 2, 1, c->row_values + at_row, C, d->tile, C, 1);
+        gemm(R, C, words(prompt), (const word *)d->shares, ld / PER, 1, c->prompt_values + at_prompt, C, d->tile, C, 0);
+        gemm(R, C, words(own), (const word *)(d->shares + start), ld / PER, 1, c->row_values + at_row, C, d->tile, C, 1);
         for (long r = 0; r < R; r++)
             for (long i = 0; i < C; i += 16)
-                to_bf16(o + (kv * R + r) * C + i, _mm512_mul_ps(_mm512_loadu_ps(d->tile + r * C + i), _mm512_set1_ps(inverse[r])));
+                write_cells(o + (kv * R + r) * C + i, v_mul(v_load(d->tile + r * C + i), v_all(inverse[r])));
     }
 }
 
@@ -104,7 +104,7 @@ static void step_rows(const Model *m, const Head *h, Cache *c, const int32_t *ro
     for (long l = 0; l < m->L; l++) {
         const Layer *w = m->layers + l;
         for (long i = 0; i < n; i++) norm_row(d->x + i * D, w->norm1, D, m->plain_norm, m->eps, d->s.xn + i * D);
-        gemm(n, W, D / 2, (const pair *)d->s.xn, D / 2, 1, w->qkv, W, d->s.wide, W, 0);
+        gemm(n, W, D / PER, (const word *)d->s.xn, D / PER, 1, w->qkv, W, d->s.wide, W, 0);
         rotate_and_keep(m, d->s.wide, n, positions, d->qkv);
         for (long i = 0; i < n; i++) attend_one(m, c, l, rows[i], d->qkv + i * W, d->o + i * D, d);
         feed_forward(m, w, n, d->x, d->o, d->x1, d->gu, d->x, &d->s);
@@ -113,7 +113,7 @@ static void step_rows(const Model *m, const Head *h, Cache *c, const int32_t *ro
         norm_row(d->x + i * D, m->norm, D, m->plain_norm, m->eps, d->hidden + i * D);
         c->row_length[rows[i]]++;
     }
-    gemm(n, h->Vp, D / 2, (const pair *)d->hidden, D / 2, 1, h->packed, h->Vp, logits, h->Vp, 0);
+    gemm(n, h->Vp, D / PER, (const word *)d->hidden, D / PER, 1, h->packed, h->Vp, logits, h->Vp, 0);
 }
 
 /* Draw t of a stream, in [0, 1): SplitMix64 as in core/random.py. */
@@ -134,17 +134,17 @@ static long likeliest(const float *logits, long V) {
 
 /* The first token whose cumulative share passes the draw; overwrites logits with shares. */
 static long inverted(float *logits, long V, long Vp, float inverse_temperature, float lse, double draw) {
-    __m512 it = _mm512_set1_ps(inverse_temperature), z = _mm512_set1_ps(lse);
+    vec it = v_all(inverse_temperature), z = v_all(lse);
     double total = 0, seen = 0;
     for (long v = 0; v < Vp; v += 16) {
-        __m512 p = _mm512_maskz_mov_ps(columns_in(v, 0, V), exp16(_mm512_fmsub_ps(_mm512_loadu_ps(logits + v), it, z)));
-        _mm512_storeu_ps(logits + v, p);
-        total += _mm512_reduce_add_ps(p);
+        vec p = v_keep(columns_in(v, 0, V), exp16(v_fmsub(v_load(logits + v), it, z)));
+        v_store(logits + v, p);
+        total += v_sum(p);
     }
     /* Scaled by the total, so that a sum of 0.9999999 never leaves a draw without a token. */
     double target = draw * total;
     for (long v = 0; v < Vp; v += 16) {
-        double block = _mm512_reduce_add_ps(_mm512_loadu_ps(logits + v));
+        double block = v_sum(v_load(logits + v));
         if (seen + block <= target && v + 16 < Vp) { seen += block; continue; }
         for (long i = v; i < V && i < v + 16; i++) {
             seen += logits[i];

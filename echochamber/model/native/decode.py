@@ -57,7 +57,7 @@ class Decoder:
         m, limit = self.trunk.weights.struct, self.sampling.max_new_tokens
         room = [-(-max(n, 1) // 16) * 16 for n in (max(len(p) for p in self.prompts) - 1, limit)]
         sizes = [
-            m.L * count * m.K * (m.C // 2) * capacity
+            m.L * count * m.K * (m.C // c.cells_per_word()) * capacity
             for count, capacity in zip((slots, rows), room, strict=True)
         ]
         self.lengths, self.written = (

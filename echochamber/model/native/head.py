@@ -26,7 +26,7 @@ class LogprobHead:
         """log softmax(logits / temperature)[target] with its gradient, and the entropy (nats) without one."""
         return _HeadFunction.apply(
             self,
-            hidden.to(torch.bfloat16).contiguous(),
+            hidden.to(c.cell_dtype()).contiguous(),
             targets.contiguous(),
             temperature,
             self.weights.parameters[0],

@@ -18,7 +18,6 @@ _SOURCES = Path(__file__).parent
 _FLAGS = (
     "-O3",
     "-march=native",
-    "-mprefer-vector-width=512",
     "-ffp-contract=off",
     "-fopenmp",
     "-fPIC",
@@ -78,6 +77,21 @@ Cache = _structure(
 Head = _structure("Head", D=_LONG, V=_LONG, Vp=_LONG, packed=_VOID, packed_t=_VOID)
 
 
+def cell_dtype() -> torch.dtype | None:
+    """What the engine multiplies in on this CPU: bf16 where it has units for it, else float32, else None.
+
+    Float32 needs AVX2 with FMA; on a CPU with AVX2 alone the compiler refuses the sources.
+    """
+    if torch.cpu._is_avx512_bf16_supported():
+        return torch.bfloat16
+    return torch.float32 if torch.cpu._is_avx2_supported() else None
+
+
+def cells_per_word() -> int:
+    """Operands along the contraction in one 32-bit word: 2 in bf16, 1 in float32."""
+    return 2 if cell_dtype() == torch.bfloat16 else 1
+
+
 class Unavailable(Exception):
     """Why the library cannot be had here, in one line."""
 
@@ -97,8 +111,8 @@ def load() -> ctypes.CDLL:
 
     Raises Unavailable.
     """
-    if not torch.cpu._is_avx512_bf16_supported():
-        raise Unavailable("this CPU has no AVX-512-BF16 units")
+    if cell_dtype() is None:
+        raise Unavailable("this CPU has neither AVX-512-BF16 units nor AVX2")
     compiler = next(
         (path for name in (os.environ.get("CC", "cc"), "gcc", "clang") if (path := shutil.which(name))), None
     )
@@ -138,8 +152,12 @@ def _fingerprint(compiler: str) -> str:
         else ""
     )
     return hashlib.sha256(
-        b"\0".join([*parts, version, flags.encode(), *map(str.encode, _FLAGS)])
+        b"\0".join([*parts, version, flags.encode(), *map(str.encode, _flags())])
     ).hexdigest()[:16]
+
+
+def _flags() -> list[str]:
+    return [*_FLAGS, "-mprefer-vector-width=512" if cell_dtype() == torch.bfloat16 else "-DECHO_FLOAT32"]
 
 
 def _build(compiler: str, target: Path) -> None:
@@ -148,7 +166,7 @@ def _build(compiler: str, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
             built = Path(folder) / target.name
-            command = [compiler, *_FLAGS, "-o", str(built), str(_SOURCES / "kernels.c"), "-lm"]
+            command = [compiler, *_flags(), "-o", str(built), str(_SOURCES / "kernels.c"), "-lm"]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 lines = (

@@ -5,7 +5,7 @@
 
 /* Packed weights of one block (see echo_pack); `_t` for products with the weight itself (backward). */
 typedef struct {
-    const pair *qkv, *qkv_t, *out, *out_t, *gate_up, *gate_up_t, *down, *down_t;
+    const word *qkv, *qkv_t, *out, *out_t, *gate_up, *gate_up_t, *down, *down_t;
     const float *norm1, *norm2; /* NULL: LayerNorm without weights */
 } Layer;
 
@@ -35,9 +35,9 @@ typedef struct {
     float *x;   /* (L + 1, N, D) */
     float *x1;  /* (L, N, D) after attention */
     float *lse; /* (L, N, H) */
-    bf16 *qkv;  /* (L, N, W), rotated */
-    bf16 *o;    /* (L, N, D) */
-    bf16 *gu;   /* (L, N, 2F) */
+    cell *qkv;  /* (L, N, W), rotated */
+    cell *o;    /* (L, N, D) */
+    cell *gu;   /* (L, N, 2F) */
     long keep;
 } Saved;
 

@@ -1,5 +1,5 @@
 /* The orthogonal factor of many matrices at once by Newton-Schulz (Jordan et al. 2024, Muon): quintic steps
- * X <- a·X + (b·XXᵀ + c·(XXᵀ)²)·X in bf16 with float32 sums, from X = G / |G|. */
+ * X <- a·X + (b·XXᵀ + c·(XXᵀ)²)·X in cells with float32 sums, from X = G / |G|. */
 #ifndef ECHO_MUON_H
 #define ECHO_MUON_H
 #include "decode.h"
@@ -8,34 +8,33 @@
 static void orthogonalise(const float *grad, long rows, long columns, float *out, long steps, const float *abc, float eps) {
     long tall = rows > columns, m = tall ? columns : rows, n = tall ? rows : columns;
     float *product = scratch(m * n * 4), *gram = scratch(m * m * 4), *square = scratch(m * m * 4);
-    bf16 *x = scratch(m * n * 2), *g = scratch(m * m * 2);
-    pair *across = scratch(m * n * 2), *down = scratch(m * n * 2), *squared = scratch(m * m * 2);
-    __m512 sum = _mm512_setzero_ps();
+    cell *x = scratch(m * n * CELL), *g = scratch(m * m * CELL);
+    word *across = scratch(m * n * CELL), *down = scratch(m * n * CELL), *squared = scratch(m * m * CELL);
+    vec sum = v_zero();
     for (long i = 0; i < rows * columns; i += 16) {
-        __m512 v = _mm512_loadu_ps(grad + i);
-        sum = _mm512_fmadd_ps(v, v, sum);
+        vec v = v_load(grad + i);
+        sum = v_fmadd(v, v, sum);
     }
-    float norm = sqrtf(_mm512_reduce_add_ps(sum)), inverse = 1.f / (norm > eps ? norm : eps);
+    float norm = sqrtf(v_sum(sum)), inverse = 1.f / (norm > eps ? norm : eps);
     for (long i = 0; i < m; i++)
         for (long j = 0; j < n; j++) product[i * n + j] = grad[tall ? j * m + i : i * n + j] * inverse;
-    copy_to_bf16(product, x, m * n);
+    copy_to_cells(product, x, m * n);
     for (long step = 0; step < steps; step++) {
-        pair_columns(x, n, m, n / 2, across, m);
-        gemm(m, m, n / 2, (const pair *)x, n / 2, 1, across, m, gram, m, 0);
-        copy_to_bf16(gram, g, m * m);
-        pair_rows(g, m, m, m, squared, m);
-        gemm(m, m, m / 2, (const pair *)g, m / 2, 1, squared, m, square, m, 0);
+        words_of_columns(x, n, m, n / PER, across, m);
+        gemm(m, m, n / PER, (const word *)x, n / PER, 1, across, m, gram, m, 0);
+        copy_to_cells(gram, g, m * m);
+        words_of_rows(g, m, m, m, squared, m);
+        gemm(m, m, m / PER, (const word *)g, m / PER, 1, squared, m, square, m, 0);
         for (long i = 0; i < m * m; i++) gram[i] = abc[1] * gram[i] + abc[2] * square[i];
-        copy_to_bf16(gram, g, m * m);
-        pair_rows(x, n, m, n, down, n);
-        gemm(m, n, m / 2, (const pair *)g, m / 2, 1, down, n, product, n, 0);
+        copy_to_cells(gram, g, m * m);
+        words_of_rows(x, n, m, n, down, n);
+        gemm(m, n, m / PER, (const word *)g, m / PER, 1, down, n, product, n, 0);
         for (long i = 0; i < m * n; i += 16)
-            to_bf16(x + i, _mm512_fmadd_ps(_mm512_set1_ps(abc[0]), from_bf16(x + i), _mm512_loadu_ps(product + i)));
+            write_cells(x + i, v_fmadd(v_all(abc[0]), read_cells(x + i), v_load(product + i)));
     }
     for (long i = 0; i < m; i++)
         for (long j = 0; j < n; j++) {
-            uint32_t bits = (uint32_t)x[i * n + j] << 16;
-            memcpy(out + (tall ? j * m + i : i * n + j), &bits, 4);
+            out[tall ? j * m + i : i * n + j] = cell_value(x[i * n + j]);
         }
     free(product); free(gram); free(square); free(x); free(g); free(across); free(down); free(squared);
 }

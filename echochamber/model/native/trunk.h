@@ -6,10 +6,10 @@
 #include <omp.h>
 
 typedef struct {
-    bf16 *xn, *h, *dgu, *dy;        /* (BLOCK, D), (BLOCK, F), (BLOCK, 2F), (BLOCK, max(D, W)) */
+    cell *xn, *h, *dgu, *dy;        /* (BLOCK, D), (BLOCK, F), (BLOCK, 2F), (BLOCK, max(D, W)) */
     float *wide, *narrow;           /* (BLOCK, max(2F, W)), (BLOCK, max(D, F)) */
-    pair *left, *right;             /* paired along tokens: (BLOCK / 2, max(2F, W)) each */
-    bf16 *dout;                     /* (T, D) */
+    word *left, *right;             /* paired along tokens: (BLOCK / PER, max(2F, W)) each */
+    cell *dout;                     /* (T, D) */
     float *dqkv, *dx;               /* (T, W), (T, D) */
     AttentionScratch attention;
 } Scratch;
@@ -18,17 +18,17 @@ INLINE long most(long a, long b) { return a > b ? a : b; }
 
 static void trunk_scratch(Scratch *s, const Model *m, long length, int backward) {
     long D = m->D, F = m->F, wide = most(2 * F, width_qkv(m));
-    s->xn = scratch(BLOCK * D * 2);
-    s->h = scratch(BLOCK * F * 2);
+    s->xn = scratch(BLOCK * D * CELL);
+    s->h = scratch(BLOCK * F * CELL);
     s->wide = scratch(BLOCK * wide * 4);
     s->narrow = scratch(BLOCK * most(D, F) * 4);
     attention_scratch(&s->attention, length, m->C, backward);
     if (!backward) return;
-    s->dgu = scratch(BLOCK * 2 * F * 2);
-    s->dy = scratch(BLOCK * most(D, width_qkv(m)) * 2);
-    s->left = scratch(BLOCK / 2 * wide * 4);
-    s->right = scratch(BLOCK / 2 * wide * 4);
-    s->dout = scratch(length * D * 2);
+    s->dgu = scratch(BLOCK * 2 * F * CELL);
+    s->dy = scratch(BLOCK * most(D, width_qkv(m)) * CELL);
+    s->left = scratch(BLOCK / PER * wide * 4);
+    s->right = scratch(BLOCK / PER * wide * 4);
+    s->dout = scratch(length * D * CELL);
     s->dqkv = scratch(length * width_qkv(m) * 4);
     s->dx = scratch(length * D * 4);
 }
@@ -41,67 +41,67 @@ static void free_scratch(Scratch *s, int backward) {
 }
 
 /* (n, W) of float32 projections -> rotated bf16. */
-static void rotate_and_keep(const Model *m, float *qkv, long n, const int32_t *positions, bf16 *out) {
+static void rotate_and_keep(const Model *m, float *qkv, long n, const int32_t *positions, cell *out) {
     long W = width_qkv(m), C = m->C;
     for (long t = 0; t < n; t++) {
         for (long h = 0; h < m->H + m->K; h++)
             rotate_head(qkv + t * W + h * C, m->cosine + positions[t] * C, m->sine + positions[t] * C, C / 2, 1.f);
-        copy_to_bf16(qkv + t * W, out + t * W, W);
+        copy_to_cells(qkv + t * W, out + t * W, W);
     }
 }
 
 /* h = silu(gate)·up of rounded gate and up (n, 2F). */
-static void swiglu(const bf16 *gu, long n, long F, bf16 *h) {
+static void swiglu(const cell *gu, long n, long F, cell *h) {
     for (long t = 0; t < n; t++)
         for (long f = 0; f < F; f += 16) {
-            __m512 g = from_bf16(gu + t * 2 * F + f), u = from_bf16(gu + t * 2 * F + F + f);
-            to_bf16(h + t * F + f, _mm512_mul_ps(_mm512_mul_ps(g, sigmoid16(g)), u));
+            vec g = read_cells(gu + t * 2 * F + f), u = read_cells(gu + t * 2 * F + F + f);
+            write_cells(h + t * F + f, v_mul(v_mul(g, sigmoid16(g)), u));
         }
 }
 
 /* Gradients of gate and up from dh (n, F) in float32; h again, for the down matrix's gradient. */
-static void swiglu_backward(const bf16 *gu, const float *dh, long n, long F, bf16 *dgu, bf16 *h) {
-    const __m512 one = _mm512_set1_ps(1.f);
+static void swiglu_backward(const cell *gu, const float *dh, long n, long F, cell *dgu, cell *h) {
+    const vec one = v_all(1.f);
     for (long t = 0; t < n; t++)
         for (long f = 0; f < F; f += 16) {
-            __m512 g = from_bf16(gu + t * 2 * F + f), u = from_bf16(gu + t * 2 * F + F + f), d = _mm512_loadu_ps(dh + t * F + f);
-            __m512 sig = sigmoid16(g), silu = _mm512_mul_ps(g, sig);
-            to_bf16(h + t * F + f, _mm512_mul_ps(silu, u));
-            to_bf16(dgu + t * 2 * F + F + f, _mm512_mul_ps(d, silu));
+            vec g = read_cells(gu + t * 2 * F + f), u = read_cells(gu + t * 2 * F + F + f), d = v_load(dh + t * F + f);
+            vec sig = sigmoid16(g), silu = v_mul(g, sig);
+            write_cells(h + t * F + f, v_mul(silu, u));
+            write_cells(dgu + t * 2 * F + F + f, v_mul(d, silu));
             /* silu' = sig·(1 + g·(1 - sig)) */
-            __m512 slope = _mm512_mul_ps(sig, _mm512_fmadd_ps(g, _mm512_sub_ps(one, sig), one));
-            to_bf16(dgu + t * 2 * F + f, _mm512_mul_ps(_mm512_mul_ps(d, u), slope));
+            vec slope = v_mul(sig, v_fmadd(g, v_sub(one, sig), one));
+            write_cells(dgu + t * 2 * F + f, v_mul(v_mul(d, u), slope));
         }
 }
 
 static void add_rows(const float *a, const float *b, float *out, long n) {
-    for (long i = 0; i < n; i += 16) _mm512_storeu_ps(out + i, _mm512_add_ps(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i)));
+    for (long i = 0; i < n; i += 16) v_store(out + i, v_add(v_load(a + i), v_load(b + i)));
 }
 
 /* The second half of a block for n tokens: x (n, D) and attention output o (n, D) -> next x; keeps x1 and gate-up. */
-static void feed_forward(const Model *m, const Layer *w, long n, const float *x, const bf16 *o, float *x1, bf16 *gu, float *next, Scratch *s) {
+static void feed_forward(const Model *m, const Layer *w, long n, const float *x, const cell *o, float *x1, cell *gu, float *next, Scratch *s) {
     long D = m->D, F = m->F;
-    gemm(n, D, D / 2, (const pair *)o, D / 2, 1, w->out, D, s->narrow, D, 0);
+    gemm(n, D, D / PER, (const word *)o, D / PER, 1, w->out, D, s->narrow, D, 0);
     add_rows(x, s->narrow, x1, n * D);
     for (long t = 0; t < n; t++) norm_row(x1 + t * D, w->norm2, D, m->plain_norm, m->eps, s->xn + t * D);
-    gemm(n, 2 * F, D / 2, (const pair *)s->xn, D / 2, 1, w->gate_up, 2 * F, s->wide, 2 * F, 0);
-    copy_to_bf16(s->wide, gu, n * 2 * F);
+    gemm(n, 2 * F, D / PER, (const word *)s->xn, D / PER, 1, w->gate_up, 2 * F, s->wide, 2 * F, 0);
+    copy_to_cells(s->wide, gu, n * 2 * F);
     swiglu(gu, n, F, s->h);
-    gemm(n, D, F / 2, (const pair *)s->h, F / 2, 1, w->down, D, s->narrow, D, 0);
+    gemm(n, D, F / PER, (const word *)s->h, F / PER, 1, w->down, D, s->narrow, D, 0);
     add_rows(x1, s->narrow, next, n * D);
 }
 
-static void forward_row(const Model *m, const Layout *at, long row, const Saved *keep, bf16 *hidden, Scratch *s) {
+static void forward_row(const Model *m, const Layout *at, long row, const Saved *keep, cell *hidden, Scratch *s) {
     long from = at->starts[row], T = at->lengths[row], D = m->D, W = width_qkv(m), N = at->num_tokens;
     for (long l = 0; l < m->L; l++) {
         const Layer *w = m->layers + l;
         long here = (keep->keep ? l * N : 0) + from, there = (keep->keep ? (l + 1) * N : 0) + from;
         const float *x = keep->x + here * D;
-        bf16 *qkv = keep->qkv + here * W, *o = keep->o + here * D;
+        cell *qkv = keep->qkv + here * W, *o = keep->o + here * D;
         for (long i = 0; i < T; i += BLOCK) {
             long n = T - i < BLOCK ? T - i : BLOCK;
             for (long t = 0; t < n; t++) norm_row(x + (i + t) * D, w->norm1, D, m->plain_norm, m->eps, s->xn + t * D);
-            gemm(n, W, D / 2, (const pair *)s->xn, D / 2, 1, w->qkv, W, s->wide, W, 0);
+            gemm(n, W, D / PER, (const word *)s->xn, D / PER, 1, w->qkv, W, s->wide, W, 0);
             rotate_and_keep(m, s->wide, n, at->positions + from + i, qkv + i * W);
         }
         attend_row(m, T, qkv, o, keep->lse + here * m->H, at->shared_start + from, at->shared_end + from, at->own_start + from, &s->attention);
@@ -114,33 +114,33 @@ static void forward_row(const Model *m, const Layout *at, long row, const Saved 
 }
 
 /* dW (rows, columns) += leftᵀ·right over n tokens, both paired along tokens. */
-INLINE void weight_gradient(long n, const pair *left, long rows, const pair *right, long columns, float *dW) {
-    gemm(rows, columns, (n + 1) / 2, left, 1, rows, right, columns, dW, columns, 1);
+INLINE void weight_gradient(long n, const word *left, long rows, const word *right, long columns, float *dW) {
+    gemm(rows, columns, words(n), left, 1, rows, right, columns, dW, columns, 1);
 }
 
 /* Feed-forward and output projection of n tokens: dx (n, D) becomes the gradient at the block's input, but for
  * the attention branch, whose upstream gradient goes to dout (n, D). */
-static void feed_forward_backward(const Model *m, const Layer *w, const LayerGrad *g, long n, const float *x1, const bf16 *gu, const bf16 *o,
-                                  float *dx, bf16 *dout, Scratch *s) {
+static void feed_forward_backward(const Model *m, const Layer *w, const LayerGrad *g, long n, const float *x1, const cell *gu, const cell *o,
+                                  float *dx, cell *dout, Scratch *s) {
     long D = m->D, F = m->F;
-    copy_to_bf16(dx, s->dy, n * D);
-    gemm(n, F, D / 2, (const pair *)s->dy, D / 2, 1, w->down_t, F, s->narrow, F, 0);
+    copy_to_cells(dx, s->dy, n * D);
+    gemm(n, F, D / PER, (const word *)s->dy, D / PER, 1, w->down_t, F, s->narrow, F, 0);
     swiglu_backward(gu, s->narrow, n, F, s->dgu, s->h);
-    pair_rows(s->dy, D, n, D, s->left, D);
-    pair_rows(s->h, F, n, F, s->right, F);
+    words_of_rows(s->dy, D, n, D, s->left, D);
+    words_of_rows(s->h, F, n, F, s->right, F);
     weight_gradient(n, s->left, D, s->right, F, g->down);
-    gemm(n, D, F, (const pair *)s->dgu, F, 1, w->gate_up_t, D, s->narrow, D, 0);
+    gemm(n, D, 2 * F / PER, (const word *)s->dgu, 2 * F / PER, 1, w->gate_up_t, D, s->narrow, D, 0);
     for (long t = 0; t < n; t++) norm_row(x1 + t * D, w->norm2, D, m->plain_norm, m->eps, s->xn + t * D);
-    pair_rows(s->dgu, 2 * F, n, 2 * F, s->left, 2 * F);
-    pair_rows(s->xn, D, n, D, s->right, D);
+    words_of_rows(s->dgu, 2 * F, n, 2 * F, s->left, 2 * F);
+    words_of_rows(s->xn, D, n, D, s->right, D);
     weight_gradient(n, s->left, 2 * F, s->right, D, g->gate_up);
     for (long t = 0; t < n; t++)
         norm_row_backward(x1 + t * D, w->norm2, s->narrow + t * D, D, m->plain_norm, m->eps, dx + t * D, g->norm2);
-    copy_to_bf16(dx, s->dy, n * D);
-    gemm(n, D, D / 2, (const pair *)s->dy, D / 2, 1, w->out_t, D, s->narrow, D, 0);
-    copy_to_bf16(s->narrow, dout, n * D);
-    pair_rows(s->dy, D, n, D, s->left, D);
-    pair_rows(o, D, n, D, s->right, D);
+    copy_to_cells(dx, s->dy, n * D);
+    gemm(n, D, D / PER, (const word *)s->dy, D / PER, 1, w->out_t, D, s->narrow, D, 0);
+    copy_to_cells(s->narrow, dout, n * D);
+    words_of_rows(s->dy, D, n, D, s->left, D);
+    words_of_rows(o, D, n, D, s->right, D);
     weight_gradient(n, s->left, D, s->right, D, g->out);
 }
 
@@ -151,12 +151,12 @@ static void projection_backward(const Model *m, const Layer *w, const LayerGrad 
     for (long t = 0; t < n; t++) {
         for (long h = 0; h < m->H + m->K; h++)
             rotate_head(dqkv + t * W + h * C, m->cosine + positions[t] * C, m->sine + positions[t] * C, C / 2, -1.f);
-        copy_to_bf16(dqkv + t * W, s->dy + t * W, W);
+        copy_to_cells(dqkv + t * W, s->dy + t * W, W);
         norm_row(x + t * D, w->norm1, D, m->plain_norm, m->eps, s->xn + t * D);
     }
-    gemm(n, D, W / 2, (const pair *)s->dy, W / 2, 1, w->qkv_t, D, s->narrow, D, 0);
-    pair_rows(s->dy, W, n, W, s->left, W);
-    pair_rows(s->xn, D, n, D, s->right, D);
+    gemm(n, D, W / PER, (const word *)s->dy, W / PER, 1, w->qkv_t, D, s->narrow, D, 0);
+    words_of_rows(s->dy, W, n, W, s->left, W);
+    words_of_rows(s->xn, D, n, D, s->right, D);
     weight_gradient(n, s->left, W, s->right, D, g->qkv);
     for (long t = 0; t < n; t++)
         norm_row_backward(x + t * D, w->norm1, s->narrow + t * D, D, m->plain_norm, m->eps, dx + t * D, g->norm1);
@@ -191,8 +191,8 @@ static long longest_row(const Layout *at) {
     return length;
 }
 
-/* hidden (N, D) in bf16 after the final norm; saved->x's first layer holds the embeddings. */
-void echo_trunk_forward(const Model *m, const Layout *at, const Saved *saved, bf16 *hidden) {
+/* hidden (N, D) in cell after the final norm; saved->x's first layer holds the embeddings. */
+void echo_trunk_forward(const Model *m, const Layout *at, const Saved *saved, cell *hidden) {
     long length = longest_row(at);
 #pragma omp parallel num_threads(at->threads)
     {

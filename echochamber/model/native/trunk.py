@@ -1,7 +1,7 @@
 """Embeddings in, states after the final norm out: all blocks as one differentiable function.
 
-Axes: B rows, T tokens, D width. Products are bf16 with float32 sums, the residual stream stays float32: what
-autocast does, rounding in fewer places.
+Axes: B rows, T tokens, D width. Products are of cells (`library.cell_dtype`) with float32 sums.
+The residual stream stays float32. In bf16 that is what autocast does, rounding in fewer places.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ class Trunk:
         self.weights, self.threads = TrunkWeights(model), threads
 
     def __call__(self, x: Float[Tensor, "B T D"], ranges: AttentionRanges) -> Float[Tensor, "B T D"]:
-        """States in bf16; zero on padding."""
+        """States in the engine's cells (bf16 or float32); zero on padding."""
         return _TrunkFunction.apply(self, x.contiguous(), ranges, *self.weights.parameters)
 
 
@@ -64,9 +64,9 @@ def saved(
         "x": states,
         "x1": torch.empty(layers, num_tokens, D),
         "lse": torch.empty(layers, num_tokens, H),
-        "qkv": torch.empty(layers, num_tokens, W, dtype=torch.bfloat16),
-        "o": torch.empty(layers, num_tokens, D, dtype=torch.bfloat16),
-        "gu": torch.empty(layers, num_tokens, 2 * F, dtype=torch.bfloat16),
+        "qkv": torch.empty(layers, num_tokens, W, dtype=c.cell_dtype()),
+        "o": torch.empty(layers, num_tokens, D, dtype=c.cell_dtype()),
+        "gu": torch.empty(layers, num_tokens, 2 * F, dtype=c.cell_dtype()),
     }
     return c.Saved(keep=int(keep), **{name: c.address(tensor) for name, tensor in kept.items()}), list(
         kept.values()
@@ -80,7 +80,7 @@ def run_forward(
     weights.renew()
     where = layout(ranges, threads)
     structure, tensors = saved(weights.struct, x.shape[0] * x.shape[1], x.detach().float(), keep)
-    hidden = torch.zeros(x.shape, dtype=torch.bfloat16)
+    hidden = torch.zeros(x.shape, dtype=c.cell_dtype())
     c.load().echo_trunk_forward(
         ctypes.byref(weights.struct), ctypes.byref(where[0]), ctypes.byref(structure), hidden.data_ptr()
     )

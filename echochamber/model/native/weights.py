@@ -23,13 +23,14 @@ def fits(config: ModelConfig) -> bool:
 
 
 def pack(parts: list[Tensor], transposed: bool, width: int | None = None) -> Tensor:
-    """Weights (n_i, n_in), joined along their first axis, as pairs of bf16.
+    """Weights (n_i, n_in), joined along their first axis, in the words of products.
 
-    The result is (n_in / 2, width), or transposed (width / 2, n_in).
+    The result is (n_in / p, width), or transposed (width / p, n_in), with p = `cells_per_word()`.
     """
     total, n_in = sum(len(part) for part in parts), parts[0].shape[1]
     width = width or total
-    packed = torch.zeros((width // 2, n_in) if transposed else (n_in // 2, width), dtype=torch.int32)
+    per = c.cells_per_word()
+    packed = torch.zeros((width // per, n_in) if transposed else (n_in // per, width), dtype=torch.int32)
     at = 0
     for part in parts:
         values = part.detach().float().contiguous()
