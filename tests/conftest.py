@@ -8,11 +8,9 @@ from jaxtyping import install_import_hook
 
 from . import type_checks
 
-# Before any module of the package is imported: every call of these rooms' functions then checks the declared
-# types and tensor shapes. Training runs without these checks, and so do the processes that tests start.
-CHECKED = ("core", "stats", "formulas", "model", "verify", "rollout", "rl", "stages")
-"""Rooms whose declarations hold today; the others are to follow."""
-install_import_hook([f"echochamber.{room}" for room in CHECKED], f"{type_checks.__name__}.checked")
+# Before any module of the package is imported: every call of its functions then checks the declared types and
+# tensor shapes. Training runs without these checks, and so do the processes that tests start.
+install_import_hook("echochamber", f"{type_checks.__name__}.checked")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -3,10 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from .number_text import bounds, percent
 from .run_inputs import RunInputs
+
+FrameRow = Mapping[str, Any]
+"""A row of a frame, as Polars types it; here with the columns value, low and high among others."""
 
 
 class Goal(TypedDict):
@@ -72,7 +75,7 @@ def seeds_note(inputs: Sequence[RunInputs]) -> str:
     )
 
 
-def share(row: Mapping[str, float | None]) -> Cell:
+def share(row: FrameRow) -> Cell:
     """A share, from the columns value, low, high.
 
     >>> share({"value": 0.57, "low": 0.54, "high": 0.6})
@@ -84,7 +87,7 @@ def share(row: Mapping[str, float | None]) -> Cell:
     return Cell(percent(value), bounds([low, high] if low is not None and high is not None else None))
 
 
-def signed(row: Mapping[str, float | None]) -> Cell:
+def signed(row: FrameRow) -> Cell:
     """A change in percentage points, from the columns value, low, high; bounds are clipped to 100 points.
 
     >>> signed({"value": 0.38, "low": 0.351, "high": 0.412})
@@ -99,7 +102,7 @@ def signed(row: Mapping[str, float | None]) -> Cell:
     return Cell(f"{100 * value:+.1f} points", around)
 
 
-def number(row: Mapping[str, float | None], digits: int = 2, least: float = -math.inf) -> Cell:
+def number(row: FrameRow, digits: int = 2, least: float = -math.inf) -> Cell:
     """A number in its own unit, from the columns value, low, high.
 
     `least`: the smallest value that the quantity can have; a bound below it is drawn up to it.

@@ -53,7 +53,7 @@ def _averaged(group: Sequence[Run], chosen: tuple[str, str], first: bool) -> Jso
 
 def _label(group: Sequence[Run], chosen: tuple[str, str]) -> JsonObject:
     mixture, size, arm = group[0].group
-    interval = "Student t over seeds" if len(group) > 1 else "bootstrap by problem within one seed"
+    interval = "student_t_over_seeds" if len(group) > 1 else "bootstrap_by_problem"
     where = {"mixture": mixture, "size": size, "arm": arm, "seeds": [run.seed for run in group]}
     return where | {"problem_set": chosen[0], "split": chosen[1], "interval": interval}
 

@@ -1,4 +1,4 @@
-"""The paper's claims as declarations, judged from small tables alone.
+"""Claims as declarations, judged from small tables alone.
 
     study folder --collect--> tables --a claim's measure--> evidence --judge--> verdict --> ledger
 

@@ -1,4 +1,4 @@
-"""`echochamber ledger`: verdicts on the paper's claims, from a study or from its small tables."""
+"""`echochamber ledger`: verdicts on a set of claims, from a study or from its small tables."""
 
 import os
 from pathlib import Path

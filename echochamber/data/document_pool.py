@@ -21,7 +21,7 @@ _CHUNK = 2048
 _PIECE = 256
 """Documents that a worker draws at a time."""
 _AHEAD = 8
-"""Pieces that are drawn before they are asked for."""
+"""Batches of `_PIECE` documents drawn ahead of the request for them."""
 
 
 def _draw(source: WorldSource | BackgroundSource, numbers: range) -> list[Document]:

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from ..core.random import uniforms
 from .kv_cache import KVCache, PaddedPrompts
+from .layers import Norm
 from .sampling import Row, SamplingConfig, choose
 from .stop import StopStrings
 from .tokenizer import Tokenizer
-from .transformer import Norm, Transformer
+from .transformer import Transformer
 
 _KEEP_SHARE = 0.75
 """The batch is packed anew once fewer than this share of its rows are still running."""

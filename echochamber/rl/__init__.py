@@ -1,1 +1,1 @@
-"""The RL room: one loop, algorithms as rows, and what a step consists of."""
+"""RL post-training: one loop, algorithms as rows, and what a step consists of."""

@@ -63,7 +63,7 @@ def count_completions(
 
 
 def join_counts(parts: Sequence[Counts]) -> Counts:
-    """Counts of several pieces that share no problem, in their order."""
+    """Counts of several sets that share no problem, in their order."""
     problems = [name for part in parts for name in part.problems]
     assert len(set(problems)) == len(problems), "a problem is in two pieces"
     greedy = [value for part in parts for value in part.greedy]

@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
+from typing import Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from ..core.artifacts import Store
 from ..core.errors import UserError
@@ -36,7 +36,8 @@ LOST_LOCK_SECONDS = 120.0
 """How long a restarted stage waits for the lock of its lost predecessor."""
 
 
-class Ended(NamedTuple, Generic[Handle]):
+@dataclass(frozen=True)
+class Ended(Generic[Handle]):
     """How a stage ended."""
 
     handle: Handle

@@ -6,7 +6,7 @@ Re-derived from a description of the released scorer, with its quirks kept on pu
   `def` anywhere, else `text`; an `<llm-code>` answer that failed and holds `def` is relabelled;
 - program: of a function only what follows the last newline + `def`; of blocks only the first, whose
   value is its last *line*;
-- a crashed program is paid for: the answer is then read from the raw text, the label stays;
+- a crashed program can be rewarded: the answer is then read from the raw text, the label stays;
 - the answer of text is its last box, else its last number.
 
 Not kept: running text with `exec` in this process. Programs go through our sandbox, so a program

@@ -271,7 +271,7 @@ def test_seeds_that_are_not_finished_do_not_hide_those_that_are(grid: Path, tmp_
     (folder / "study.json").write_text(json.dumps(content))
     summary = study_summary(folder)
     assert summary["averaged_over"]["seeds"] == [0]
-    assert summary["averaged_over"]["interval"].startswith("bootstrap")
+    assert summary["averaged_over"]["interval"] == "bootstrap_by_problem"
     assert summary["base"]["accuracy"] == summary["arms"][0]["base"]["accuracy"]
     text = build_report(folder, tmp_path / "report.html").read_text()
     assert "Not finished yet and left out: seed 1, 2." in text

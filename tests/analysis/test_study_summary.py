@@ -52,7 +52,7 @@ def test_contract_of_the_file(study: Path) -> None:
 def test_several_seeds_are_averaged_with_student_t(grid: Path) -> None:
     summary = study_summary(grid)
     assert summary["averaged_over"]["seeds"] == [0, 1, 2]
-    assert summary["averaged_over"]["interval"] == "Student t over seeds"
+    assert summary["averaged_over"]["interval"] == "student_t_over_seeds"
     each = [arm["base"]["accuracy"] for arm in summary["arms"] if arm["mixture"] == "tg_omi1_omi2"]
     assert summary["base"]["accuracy"] == pytest.approx(sum(each) / 3)
     assert summary["base"]["intervals"]["accuracy"] == pytest.approx(t_interval(each))

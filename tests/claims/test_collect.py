@@ -104,7 +104,7 @@ def test_an_unfinished_run_enters_no_verdict(judged, tmp_path):
 
 def test_the_page_shows_the_claims_that_the_recipe_names(judged):
     page = build_report(judged, ledger=page_ledger).read_text()
-    assert "Verdicts on the paper’s claims" in page
+    assert "Claims and their verdicts" in page
     assert CLAIMS[3].statement in page
     assert CLAIMS[1].statement not in page
     assert "no record of the criteria" in page

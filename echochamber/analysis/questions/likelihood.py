@@ -1,6 +1,6 @@
 """How likely are completions under the base and after RL, and where in the text do the two differ?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -10,7 +10,7 @@ from ...stats.bootstrap import (
     paired_interval,
     problem_weights,
 )
-from ..page_table import Cell, Goal, PageTable, both_ends, number, share
+from ..page_table import Cell, FrameRow, Goal, PageTable, both_ends, number, share
 from ..run_inputs import RunInputs
 from .estimates import ESTIMATE, UNKNOWN, Schema, estimate, of_every_run, over_seeds
 
@@ -116,5 +116,5 @@ def likelihood_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable
     return PageTable("likelihood", question, columns, rows, note)
 
 
-def _likelihood_cell(name: str, row: Mapping[str, float | None], goal: Goal) -> Cell:
+def _likelihood_cell(name: str, row: FrameRow, goal: Goal) -> Cell:
     return share(row).to(goal) if name in SHARES else number(row, 2).to(goal)

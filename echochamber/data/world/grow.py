@@ -14,7 +14,7 @@ _TRIES = 12
 
 
 def grow(family: Family, operations: int, config: WorldConfig, source: Stream) -> Draft | None:
-    """A draft with `operations` steps, or None when the numbers ran out of room."""
+    """A draft with `operations` steps, or None when no operation stays within the limits of the numbers."""
     draft = Draft(context=vocabulary.draw(family, config, source))
     most = min(family.most or config.max_value, config.max_value)
     limits = QuantityLimits(most, min(family.small, most // 4))

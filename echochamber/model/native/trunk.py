@@ -56,7 +56,7 @@ def layout(ranges: AttentionRanges, threads: int) -> tuple[ctypes.Structure, lis
 def saved(
     model: ctypes.Structure, num_tokens: int, x: Tensor, keep: bool
 ) -> tuple[ctypes.Structure, list[Tensor]]:
-    """Room for activations, x (N, D) in its first layer."""
+    """Buffers of activations, x (N, D) in its first layer."""
     D, F, H, W, layers = model.D, model.F, model.H, (model.H + 2 * model.K) * model.C, model.L if keep else 1
     states = torch.empty(layers + 1 if keep else 1, num_tokens, D)
     states[0] = x.reshape(num_tokens, D)
