@@ -6,6 +6,8 @@ import pytest
 
 from echochamber.analysis.questions.arms import arm_rows
 from echochamber.analysis.runs import Run
+from echochamber.analysis.stored_files import ManifestFile
+from echochamber.analysis.study_folder import StoredStage
 
 SET = ("all", "test")
 
@@ -41,7 +43,22 @@ def _run(**changes):
         }
         for i, s in enumerate(shares)
     ]
-    node = object()
+    node = StoredStage(
+        id="rl",
+        kind="rl",
+        fingerprint="0",
+        folder=None,
+        partial=False,
+        mixture="m",
+        size="s",
+        arm="grpo",
+        seed=4,
+        parents=(),
+        status="done",
+        seconds=None,
+        error="",
+        manifest=ManifestFile(),
+    )
     return Run(
         **{
             "mixture": "m",
