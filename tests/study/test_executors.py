@@ -6,11 +6,11 @@ import signal
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
+from echochamber.core.artifacts import Spec
 from echochamber.core.errors import UserError
 from echochamber.core.progress import progress_bar, reported_to
 from echochamber.study.execute import open_study, run_study
@@ -18,6 +18,7 @@ from echochamber.study.executors import THREAD_SETTINGS, Ended, LocalExecutor
 from echochamber.study.progress_display import ProgressDisplay, progress_path
 from echochamber.study.recipe import load_recipe
 from echochamber.study.stage_estimates import estimate_seconds
+from echochamber.study.stage_graph import StageNode
 from echochamber.study.status import StageStatus
 
 
@@ -135,7 +136,7 @@ def test_time_left_is_the_pace_on_the_estimates_so_far(tmp_path):
 
 
 def _job(node_id):
-    return SimpleNamespace(id=node_id)
+    return StageNode(node_id, Spec("tokenizer", {}, 1), (), lambda folder, runtime: None)
 
 
 def _work_off(graph, folder, *names):

@@ -11,6 +11,7 @@ import yaml
 from echochamber.analysis import build_report
 from echochamber.core.artifacts import Store
 from echochamber.core.errors import UserError
+from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.stages.shortcut_baselines import training_questions
 from echochamber.study import scoring_stages, training_stages
 from echochamber.study.checkpoints import find_checkpoint
@@ -63,8 +64,9 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
 def built(graph: StageGraph) -> dict[str, dict[str, Any]]:
     """Build every stage; id -> scores of those that have some."""
     found = {}
+    runtime = start_runtime(RuntimeConfig(threads=1, compile="off"))
     for node in graph.nodes.values():
-        folder = graph.store.build(node.spec, lambda partial, node=node: node.run(partial, None))  # type: ignore[misc]
+        folder = graph.store.build(node.spec, lambda partial, node=node: node.run(partial, runtime))  # type: ignore[misc]
         if (folder / "shortcut_baselines.json").is_file():
             found[node.id] = json.loads((folder / "shortcut_baselines.json").read_text())
     return found
