@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from ..core.artifacts import write_text
+from ..core.stage_log import STAGE_LOG
 from .page_ledger import LedgerOf
 from .report import render_page
 from .runs import find_runs
@@ -53,7 +54,7 @@ class LiveReport:
 
     def _state(self) -> list[tuple[str, int, int]]:
         artifacts = self.folder / "artifacts"
-        paths = [self.folder / "study.json"]
+        paths = [path for name in ("study.json", STAGE_LOG) if (path := self.folder / name).is_file()]
         paths += [
             path
             for depth in ("*", ".partial/*")

@@ -14,6 +14,7 @@ import polars as pl
 from ..core.errors import UserError
 from ..core.metrics import read_metrics
 from ..core.records import RECORD_SCHEMA, SCHEMA_VERSION
+from ..core.stage_log import laid_over
 from .stored_files import ManifestFile, StageEntry, StoredFile, StudyFile
 
 JsonObject = dict[str, Any]
@@ -101,7 +102,7 @@ def load_study(folder: Path) -> StoredStudy:
     except ValueError as error:
         raise UserError(f"{path}: is not valid JSON ({error})") from None
     try:
-        stored = StudyFile.read(data)
+        stored = StudyFile.read(laid_over(data, folder))
     except ValueError as error:
         raise UserError(f"{path}: expected an object with a list `nodes`; {error}") from None
     study = StoredStudy(

@@ -29,6 +29,19 @@ def study(
             "extra [ray])."
         ),
     ] = "local",
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="First compare every file of finished stages with its checksum."),
+    ] = False,
+    wait: Annotated[
+        float,
+        typer.Option(
+            "--wait",
+            min=0,
+            metavar="MINUTES",
+            help="Longest wait for a stage that another run of this study is building.",
+        ),
+    ] = 1440,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Print each stage, its state and its estimated cost; run nothing."),
@@ -49,7 +62,9 @@ def study(
         print(describe_plan(loaded, study_folder(loaded, out), workers))
         return
     command = _command(recipe, overrides or [], workers, executor)
-    done = run_recipe(loaded, out, workers, "ray" if executor == "ray" else "local", command)
+    done = run_recipe(
+        loaded, out, workers, "ray" if executor == "ray" else "local", command, verify, patience=60 * wait
+    )
     if done is None:
         return
     if done.was_finished:

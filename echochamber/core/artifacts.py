@@ -3,30 +3,39 @@
     artifacts/KIND-FINGERPRINT/            complete: has manifest.json
     artifacts/.partial/KIND-FINGERPRINT/   being written, under a lock, with its resume state
 
+    artifacts/.damaged/KIND-FINGERPRINT-N/ set aside: its files are not those that its manifest lists
+
 A fingerprint hashes the stage's own config, its version, its parents' fingerprints and the content
-of its input files. What has no complete manifest does not exist for other stages.
+of its input files. What has no sound manifest, or lacks a file that it lists, does not exist for other
+stages: it is set aside and made again.
 """
 
 import hashlib
-import importlib.metadata
-import json
-import os
-import platform
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
+from .checksums import DamagedArtifact, Signature, find_damage, record_files, signature
+from .checksums import hash_file as hash_file
 from .errors import UserError
+from .files import canonical_json as canonical_json
+from .files import make_folder as make_folder
+from .files import read_json as read_json
+from .files import remove_temporary
+from .files import write_json as write_json
+from .files import write_text as write_text
+from .manifest import library_versions as library_versions
+from .manifest import manifest_digest, recorded_files
+from .manifest import read_manifest as read_manifest
+from .progress import say
+from .resume_record import RESUME_DIR as RESUME_DIR
+from .resume_record import resume_damage
+from .storage import fsync_folder, storage_errno, storage_errors_named, storage_failure
 from .version import __version__
-
-_TEMPORARY = ".tmp"
-RESUME_DIR = "resume"
-"""Folder inside a partial artifact that holds resume state; removed before publishing."""
-_LIBRARIES = ("torch", "numpy", "polars", "tokenizers", "pydantic-monty")
 
 
 @dataclass(frozen=True)
@@ -54,20 +63,6 @@ class Spec:
         return f"{self.kind}-{self.fingerprint}"
 
 
-def canonical_json(data: object) -> str:
-    """JSON with sorted keys and no spaces: the text that is hashed."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's content, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while piece := stream.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
 def hash_path(path: Path) -> str:
     """SHA-256 of a file, or of the names and contents of all files under a folder."""
     if path.is_file():
@@ -84,14 +79,43 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.partial_root = root / ".partial"
+        self.damaged_root = root / ".damaged"
+        self._verified: dict[str, Signature] = {}
 
     def path(self, spec: Spec) -> Path:
         """Where the published artifact is or will be."""
         return self.root / spec.name
 
     def has(self, spec: Spec) -> bool:
-        """True when the artifact is complete."""
-        return (self.path(spec) / "manifest.json").is_file()
+        """True when the artifact is complete: a sound manifest, and its files with their sizes."""
+        return self.path(spec).is_dir() and self.damage(spec) is None
+
+    def damage(self, spec: Spec, content: bool = False) -> str | None:
+        """What is wrong with a published folder, in words; None where nothing is, or there is no folder.
+
+        `content`: compare digests too, once per process and state of the files.
+        """
+        folder = self.path(spec)
+        if not folder.is_dir():
+            return None
+        try:
+            recorded = recorded_files(folder, spec.fingerprint)
+        except DamagedArtifact as error:
+            return str(error)
+        if not content:
+            return find_damage(folder, recorded, content=False)
+        try:
+            if self._verified.get(spec.name) == (state := signature(folder, recorded)):
+                return None
+        except OSError:
+            return find_damage(folder, recorded, content=True)
+        if (found := find_damage(folder, recorded, content=True)) is None:
+            self._verified[spec.name] = state
+        return found
+
+    def is_unverified(self, spec: Spec) -> bool:
+        """True for a complete artifact that was written before manifests had checksums."""
+        return self.has(spec) and "files" not in read_manifest(self.path(spec))
 
     def partial(self, spec: Spec) -> Path:
         """Where the artifact is built before it is published."""
@@ -106,35 +130,85 @@ class Store:
     ) -> Path:
         """The artifact's folder, built first where there is none.
 
-        `write(partial)` fills a folder under a lock, and one rename publishes it.
+        `write(partial)` fills a folder under a lock, and one rename publishes it. A damaged artifact is set
+        aside before.
 
         `patience`: seconds to wait for another process that holds the lock; what it publishes is taken.
         On an error or a kill the partial folder stays, with its resume state, for the next run.
         """
         if self.has(spec):
             return self.path(spec)
+        with self.held(spec, patience), storage_errors_named(self.partial(spec)):
+            if not self.has(spec):
+                self._set_aside(self.path(spec), self.damage(spec))
+                partial = self._sound_partial(spec)
+                try:
+                    write(partial)
+                except BaseException as error:
+                    if storage_errno(error) is not None:
+                        remove_temporary(partial)  # the room that the half-written file took
+                    raise
+                self._publish(spec, partial, dict(seeds or {}))
+        return self.path(spec)
+
+    def set_aside_if_damaged(self, spec: Spec, patience: float = 0.0) -> str | None:
+        """Compare all digests of an artifact; a damaged one is moved away. Returns what was wrong with it.
+
+        One line names the file and the artifact. `patience` is as for `build`.
+        """
+        if self.damage(spec, content=True) is None:
+            return None
+        with self.held(spec, patience):
+            found = self.damage(spec, content=True)
+            self._set_aside(self.path(spec), found)
+        return found
+
+    def _sound_partial(self, spec: Spec) -> Path:
+        """The folder to build in; one whose resume state is damaged is set aside and begun anew."""
         partial = self.partial(spec)
+        self._set_aside(partial, resume_damage(partial, say))
+        remove_temporary(make_folder(partial))
+        return partial
+
+    def _set_aside(self, folder: Path, found: str | None) -> None:
+        if found is None:
+            return
+        number = 1
+        while (target := self.damaged_root / f"{folder.name}-{number}").exists():
+            number += 1
+        make_folder(self.damaged_root)
+        folder.replace(target)
+        say(f"damaged: {folder}: {found}; set aside as {target}, made again")
+
+    @contextmanager
+    def held(self, spec: Spec, patience: float) -> Iterator[None]:
+        """Hold an artifact's lock, after at most `patience` seconds of waiting for another process."""
         make_folder(self.partial_root)
         lock = FileLock(self.partial_root / f"{spec.name}.lock")
         try:
-            lock.acquire(timeout=patience)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                if patience > 0:
+                    say(f"waiting for {spec.name}, which another process builds (at most {patience:.0f} s)")
+                lock.acquire(timeout=patience)
         except Timeout:
+            waited = f" after {patience:.0f} s of waiting" if patience else ""
             raise UserError(
-                f"{partial}: another process is building this artifact; wait for it or stop it"
+                f"{self.partial(spec)}: another process is building this artifact{waited}; "
+                "wait for it or stop it"
             ) from None
+        except (OSError, NotImplementedError) as error:
+            raise _no_lock(Path(lock.lock_file), error) from None
         try:
-            if not self.has(spec):
-                write(make_folder(partial))
-                self._publish(spec, partial, dict(seeds or {}))
+            yield
         finally:
             lock.release()
-        return self.path(spec)
 
     def _publish(self, spec: Spec, partial: Path, seeds: dict[str, int]) -> None:
         shutil.rmtree(partial / RESUME_DIR, ignore_errors=True)
-        for cut in partial.rglob(f".*{_TEMPORARY}"):
-            cut.unlink()  # what a kill in the middle of `write_text` left
-        manifest = {
+        remove_temporary(partial)  # what a kill in the middle of `write_text` left
+        manifest: dict[str, object] = {
             "kind": spec.kind,
             "fingerprint": spec.fingerprint,
             "config": dict(spec.config),
@@ -144,69 +218,18 @@ class Store:
             "seeds": seeds,
             "code_version": __version__,
             "libraries": library_versions(),
+            "files": record_files(partial),
         }
-        write_json(partial / "manifest.json", manifest)
+        write_json(partial / "manifest.json", manifest | {"digest": manifest_digest(manifest)})
         partial.replace(self.path(spec))
+        fsync_folder(self.root)
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a published artifact; `UserError` when the folder is not one."""
-    path = folder / "manifest.json"
-    if not path.is_file():
-        raise UserError(f"{folder}: no manifest.json, so this is not a finished artifact")
-    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return manifest
-
-
-def library_versions() -> dict[str, str]:
-    """Versions that can change results, by name."""
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def make_folder(path: Path) -> Path:
-    """Create a folder with its parents; `UserError` that names it when that cannot be done."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{path}: folder cannot be written ({error.strerror or error}); choose another with --out"
-        ) from None
-    return path
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing: temporary name, flush to disk, rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
-    try:
-        with temporary.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot be written ({error.strerror or error})") from None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The mapping in a JSON file that somebody else may have written; `UserError` names what is wrong."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: is not JSON ({error})") from None
-    if not isinstance(data, dict):
-        raise UserError(f"{path}: holds {type(data).__name__}, expected a mapping of keys to values")
-    return data
-
-
-def write_json(path: Path, data: object) -> None:
-    """`write_text` of indented JSON with sorted keys; NaN is refused."""
-    write_text(path, json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n")
+def _no_lock(path: Path, error: Exception) -> UserError:
+    number = storage_errno(error)
+    if number is not None:
+        return storage_failure(path, number)
+    reason = getattr(error, "strerror", None) or error
+    return UserError(
+        f"{path}: cannot be locked ({reason}); choose a folder on a file system with locks, with --out"
+    )

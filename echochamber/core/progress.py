@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -57,13 +57,10 @@ class Bar:
         self.reported = now
         rate = (self.done - self.done_before) / max(now - self.started, 1e-9)
         beside = path.with_name(f"{path.name}.new")
-        beside.write_text(
-            json.dumps(
-                {"label": self.label, "done": self.done, "total": self.total, "rate": rate, "note": note}
-            ),
-            encoding="utf-8",
-        )
-        beside.replace(path)
+        report = {"label": self.label, "done": self.done, "total": self.total, "rate": rate, "note": note}
+        with suppress(OSError):  # a full disk stops what must be written, and this need not
+            beside.write_text(json.dumps(report), encoding="utf-8")
+            beside.replace(path)
 
     def _time_left(self) -> str:
         """`h:mm:ss` at the rate since the start of this sitting."""
@@ -105,7 +102,8 @@ def reported_to(path: Path) -> Iterator[None]:
         yield
     finally:
         _Report.path = before
-        path.unlink(missing_ok=True)
+        for left in (path, path.with_name(f"{path.name}.new")):
+            left.unlink(missing_ok=True)
 
 
 def be_quiet() -> None:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from .artifacts import RESUME_DIR, make_folder
+from .artifacts import make_folder
 from .progress import say
+from .resume_record import RESUME_DIR, ResumeRecord, saved_state, state_name
 
 
 class ResumePoint:
@@ -19,19 +20,29 @@ class ResumePoint:
     """
 
     def __init__(self, artifact: Path, every_seconds: float = 20.0) -> None:
+        self.artifact = artifact
         self.folder = make_folder(artifact / RESUME_DIR)
+        self._record = ResumeRecord(artifact)
         self.every_seconds = every_seconds
         self.saved_at = time.monotonic()
         self.interrupted = False
 
     @property
-    def state_path(self) -> Path:
-        """The one file that holds the newest complete state."""
-        return self.folder / "state.pt"
+    def state(self) -> Path | None:
+        """The file of the newest complete state; None where nothing was saved."""
+        return saved_state(self.artifact)
+
+    def state_after(self, step: int) -> Path:
+        """Where the state after `step` is to be written, before `record`."""
+        return self.folder / state_name(step)
 
     def due(self) -> bool:
         """True once `every_seconds` have passed since the last save, or someone asked to stop."""
         return self.interrupted or time.monotonic() - self.saved_at >= self.every_seconds
+
+    def record(self, step: int) -> None:
+        """Make the state that was written after `step` the one to continue from; older ones are removed."""
+        self._record.write(step)
 
     def saved(self) -> None:
         """Start the clock again; leaves by KeyboardInterrupt where someone asked to stop."""

@@ -57,12 +57,12 @@ def write_shards(
                 pieces += (ids, end)
                 lengths[index + 1] = len(ids) + 1
                 prompts[index] = plan.pools[source].prompt_lengths[document]
-            np.concatenate(pieces).astype(dtype).tofile(stream)
+            stream.write(np.concatenate(pieces).astype(dtype).data)
             if on_progress:
                 on_progress(len(documents[block]))
-    np.cumsum(lengths).tofile(folder / "starts.bin")
-    prompts.tofile(folder / "prompts.bin")
-    sources.tofile(folder / "sources.bin")
+    # `tofile` would hide why a disk refused the bytes.
+    for name, array in (("starts", np.cumsum(lengths)), ("prompts", prompts), ("sources", sources)):
+        (folder / f"{name}.bin").write_bytes(array.data)
     write_json(
         folder / "index.json",
         {

@@ -1,11 +1,13 @@
 """Resume state of a training stage: one file, replaced whole, read without pickle's code execution."""
 
+import os
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 
 from ..core.errors import UserError
+from ..core.storage import fsync_folder
 
 
 @runtime_checkable
@@ -22,25 +24,33 @@ class Stateful(Protocol):
 def save_state(
     path: Path, step: int, parts: dict[str, Stateful], extra: dict[str, float] | None = None
 ) -> None:
-    """The state of every part, and the last finished step."""
+    """The state of every part, and the last finished step; on disk when this returns."""
     temporary = path.with_suffix(".tmp")
-    torch.save(
-        {"step": step} | {name: part.state_dict() for name, part in parts.items()} | (extra or {}), temporary
-    )
+    state = {"step": step} | {name: part.state_dict() for name, part in parts.items()} | (extra or {})
+    with temporary.open("wb") as stream:  # a stream of ours: its errors name their cause, torch's do not
+        torch.save(state, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
     temporary.replace(path)
+    fsync_folder(path.parent)
 
 
-def load_state(path: Path, parts: dict[str, Stateful]) -> dict[str, float] | None:
+def load_state(path: Path | None, parts: dict[str, Stateful]) -> dict[str, float] | None:
     """Put the parts' state back; returns the step and the numbers beside it, None where there is nothing."""
-    if not path.is_file():
+    if path is None:
         return None
     try:
         state = torch.load(path, weights_only=True)
-    except (RuntimeError, EOFError, OSError) as error:
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        return {"step": int(state["step"])} | {
+            name: float(value) for name, value in state.items() if name not in (*parts, "step")
+        }
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        # Whatever a damaged or planted file makes torch's reader and the parts raise.
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise UserError(
-            f"{path}: resume state is damaged ({str(error).splitlines()[0]}); "
-            "remove its folder to start again"
-        ) from None
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    return {name: value for name, value in state.items() if name not in parts}
+            f"{path}: resume state is damaged ({reason}); remove its folder to start again"
+        ) from error

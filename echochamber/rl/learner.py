@@ -50,7 +50,7 @@ class Learner:
         """Resume state after `step`."""
         save_state(path, step, self._parts(), {"kl_coef": self.kl_coef})
 
-    def load(self, path: Path) -> int:
+    def load(self, path: Path | None) -> int:
         """Load a saved state; returns the last finished step, 0 where nothing was saved."""
         state = load_state(path, self._parts())
         if state is None:

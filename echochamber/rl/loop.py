@@ -47,7 +47,7 @@ def rl(
     engine = start_engine(learner.policy, tokenizer, config.sampling, runtime, config.prompt_suffix)
     config = _fit_to_memory(config, engine, learner.policy, problems, folder, runtime)
     resume = ResumePoint(folder)
-    done = learner.load(resume.state_path)
+    done = learner.load(resume.state)
     demonstrations = read_demonstrations(Path(config.completions)) if config.completions else []
     count = len(demonstrations or problems)
     total, keep = num_steps(config, count), checkpoint_steps(config, count)

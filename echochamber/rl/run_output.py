@@ -71,7 +71,8 @@ class RunOutput:
         if self.ranks.is_main:
             self.metrics.sync()
             self.rollouts.sync()
-            learner.save(self.resume.state_path, step)
+            learner.save(self.resume.state_after(step), step)
+            self.resume.record(step)
         self.resume.saved()
 
     def end_step(self, step: int, timing: dict[str, float], metrics: Metrics) -> None:

@@ -6,13 +6,19 @@ from pathlib import Path
 
 import polars as pl
 
+from ..core.artifacts import write_text
+from ..core.checksums import hash_file
+
 ROW_GROUP = 4096
 """Rows that a reader of a joined table must hold at once."""
 
 
 @dataclass(frozen=True)
 class ParquetChunks:
-    """The chunks of one table in a resume folder. A chunk is there whole or not at all."""
+    """The chunks of one table in a resume folder. A chunk is there whole or not at all.
+
+    Its SHA-256 lies beside it; a chunk that does not have it is missing.
+    """
 
     folder: Path
     name: str
@@ -30,12 +36,23 @@ class ParquetChunks:
     @property
     def missing(self) -> list[int]:
         """Indices of the chunks that are not written yet."""
-        return [index for index in range(self.count) if not self.path(index).is_file()]
+        return [index for index in range(self.count) if not self._is_whole(index)]
+
+    def digest_path(self, index: int) -> Path:
+        """The file of a chunk's SHA-256."""
+        return self.path(index).with_suffix(".sha256")
+
+    def _is_whole(self, index: int) -> bool:
+        try:
+            return self.digest_path(index).read_text(encoding="ascii") == hash_file(self.path(index))
+        except (OSError, ValueError):
+            return False
 
     def write(self, index: int, table: pl.DataFrame) -> None:
         """Write one chunk, under another name until it is complete."""
         temporary = self.path(index).with_suffix(".tmp")
         table.write_parquet(temporary)
+        write_text(self.digest_path(index), hash_file(temporary))
         temporary.replace(self.path(index))
 
 

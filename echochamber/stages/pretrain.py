@@ -157,7 +157,7 @@ def _load(
         from ..model.shard import load_sharded
 
         return load_sharded(resume.folder, model, optimizer, ranks)
-    state = load_state(resume.state_path, {"model": model, "optimizer": optimizer})
+    state = load_state(resume.state, {"model": model, "optimizer": optimizer})
     return None if state is None else int(state["step"])
 
 
@@ -174,7 +174,8 @@ def _save(
 
         save_sharded(resume.folder, step, model, optimizer, ranks)
     elif ranks.is_main:
-        save_state(resume.state_path, step, {"model": model, "optimizer": optimizer})
+        save_state(resume.state_after(step), step, {"model": model, "optimizer": optimizer})
+        resume.record(step)
 
 
 def new_model(config: PretrainConfig, vocab_size: int, seed: int) -> Transformer:

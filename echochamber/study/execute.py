@@ -1,20 +1,25 @@
 """Run the stages that are missing: in order, several at once, or with several ranks per training stage."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 from ..core.artifacts import Store, make_folder
+from ..core.bug_report import report_bug
 from ..core.errors import UserError
+from ..core.files import remove_old_temporary
 from ..core.formats import extra_formats
 from ..core.progress import be_quiet, say
+from ..core.storage import StorageError, check_room
 from ..model.ranks import Ranks, join_ranks
 from ..model.runtime import start_runtime
 from ..verify.twins import twin_formats
-from .executors import Handle, LocalExecutor, RayExecutor, StageExecutor
+from .executors import HELD_SECONDS, Handle, LocalExecutor, RayExecutor, StageExecutor
 from .graph import build_graph
 from .progress_display import ProgressDisplay, shown
 from .recipe import Recipe
 from .run_node import TRAINING, run_node
+from .stage_estimates import stage_bytes
 from .stage_graph import StageGraph, StageNode
 from .status import StageStatus, StudyStatus
 
@@ -26,7 +31,10 @@ def open_study(recipe: Recipe, out: Path, command: str = "") -> tuple[StageGraph
 
     `command` is kept in `study.json`.
     """
-    make_folder(out / "artifacts" / ".partial")
+    make_folder(out / "artifacts")
+    with suppress(UserError):  # on read-only media a finished study is read all the same
+        make_folder(out / "artifacts" / ".partial")
+    remove_old_temporary(out)
     graph = build_graph(recipe, Store(out / "artifacts"))
     return graph, StudyStatus(out, graph, command)
 
@@ -37,8 +45,11 @@ def run_study(
     kinds: set[str] | None = None,
     workers: int = 1,
     executor: ExecutorName = "local",
+    patience: float = HELD_SECONDS,
 ) -> int | None:
     """Run what is missing (of some kinds and what they need); returns how many stages failed.
+
+    `patience`: longest wait in seconds for a stage that another run of this study is building.
 
     A failed stage stops what rests on it and nothing else; where several ranks train, a failed
     training stage ends the run, or the others would wait for it. Rank 0 prepares, evaluates and
@@ -56,17 +67,43 @@ def run_study(
         return None
     wanted = [node for node in graph.nodes.values() if node.id in _needed(graph, kinds)]
     missing = [node for node in wanted if status.nodes[node.id].status != "done"]
-    status.write()
-    if executor == "ray" and missing:
-        with RayExecutor(graph) as several:
-            _run_in_executor(missing, status, several)
-    elif workers > 1 and missing:
-        with LocalExecutor(graph, workers) as several:
-            _run_in_executor(missing, status, several)
+    if not missing:
+        with suppress(UserError):  # a finished study on read-only media
+            status.write()
     else:
-        _run_in_order(missing, graph, status, ranks)
+        _run_missing(missing, graph, status, workers, executor, patience, ranks)
     ranks.from_main(None)
     return sum(status.nodes[node.id].status == "failed" for node in missing)
+
+
+def _run_missing(
+    missing: list[StageNode],
+    graph: StageGraph,
+    status: StudyStatus,
+    workers: int,
+    executor: ExecutorName,
+    patience: float,
+    ranks: Ranks,
+) -> None:
+    """Run stages; however that ends, `study.json` does not say afterwards that one is running."""
+    status.write()
+    status.hold_reserve()
+    try:
+        if executor == "ray":
+            with RayExecutor(graph, patience) as several:
+                _run_in_executor(missing, status, several, patience)
+        elif workers > 1:
+            with LocalExecutor(graph, workers, patience) as several:
+                _run_in_executor(missing, status, several, patience)
+        else:
+            _run_in_order(missing, graph, status, ranks, patience)
+    except StorageError as error:
+        status.stop(StageStatus("failed", None, str(error), bad_input=True))
+        raise
+    except BaseException:
+        status.stop(StageStatus())
+        raise
+    status.close()
 
 
 def _needed(graph: StageGraph, kinds: set[str] | None) -> set[str]:
@@ -82,18 +119,50 @@ def _ready(node: StageNode, status: StudyStatus) -> bool:
     return all(status.nodes[parent].status == "done" for parent in node.parents)
 
 
-def _run_in_order(missing: list[StageNode], graph: StageGraph, status: StudyStatus, ranks: Ranks) -> None:
+def _sound(node: StageNode, status: StudyStatus, patience: float) -> list[StageNode]:
+    """Parents of a stage that must be made again: their files are not those of their manifests."""
+    graph, damaged = status.graph, []
+    for parent in (graph.nodes[name] for name in node.parents):
+        graph.store.set_aside_if_damaged(parent.spec, patience)
+        if not graph.store.has(parent.spec):
+            status.set(parent.id, StageStatus())
+            damaged.append(parent)
+    return damaged
+
+
+def _run_in_order(
+    missing: list[StageNode], graph: StageGraph, status: StudyStatus, ranks: Ranks, patience: float
+) -> None:
     for number, node in enumerate(missing, start=1):
-        if not _ready(node, status):
-            continue
-        say(f"[{number}/{len(missing)}] {node.id}")
-        status.set(node.id, StageStatus("running"))
-        try:
-            status.set(node.id, StageStatus("done", run_node(node, graph)))
-        except UserError as error:
-            _note_failure(node, str(error), status)
-            if node.kind in TRAINING and ranks.world_size > 1:
-                raise
+        _run_one(node, f"[{number}/{len(missing)}]", graph, status, ranks, patience)
+
+
+def _run_one(
+    node: StageNode, place: str, graph: StageGraph, status: StudyStatus, ranks: Ranks, patience: float
+) -> None:
+    """One stage, after those of its parents that turn out to be damaged."""
+    if not _ready(node, status):
+        return
+    for parent in _sound(node, status, patience):
+        _run_one(parent, place, graph, status, ranks, patience)
+    if not _ready(node, status):
+        return
+    say(f"{place} {node.id}")
+    status.set(node.id, StageStatus("running"))
+    try:
+        check_room(graph.store.root, stage_bytes(node, graph.recipe))
+        status.set(node.id, StageStatus("done", run_node(node, graph, patience)))
+    except StorageError:
+        raise
+    except UserError as error:
+        _note_failure(node, StageStatus("failed", None, str(error), bad_input=True), status)
+        if node.kind in TRAINING and ranks.world_size > 1:
+            raise
+    except Exception as error:
+        if ranks.world_size > 1:
+            raise
+        told = report_bug(error, graph.store.partial_root)
+        _note_failure(node, StageStatus("failed", None, told, bug=True), status)
 
 
 def _follow(graph: StageGraph, ranks: Ranks) -> None:
@@ -106,25 +175,35 @@ def _follow(graph: StageGraph, ranks: Ranks) -> None:
             node.run(Path(folder), start_runtime(graph.recipe.runtime))
 
 
-def _run_in_executor(missing: list[StageNode], status: StudyStatus, executor: StageExecutor[Handle]) -> None:
+def _run_in_executor(
+    missing: list[StageNode], status: StudyStatus, executor: StageExecutor[Handle], patience: float
+) -> None:
     """Start every stage whose parents are done, as far as the executor has free workers.
 
     Stages with equal content share one artifact, so they never run at once.
     """
     with shown(ProgressDisplay(missing, status)) as display:
-        _hand_over(missing, status, executor, display)
+        _hand_over(missing, status, executor, display, patience)
 
 
 def _hand_over(
-    missing: list[StageNode], status: StudyStatus, executor: StageExecutor[Handle], display: ProgressDisplay
+    missing: list[StageNode],
+    status: StudyStatus,
+    executor: StageExecutor[Handle],
+    display: ProgressDisplay,
+    patience: float,
 ) -> None:
     running: dict[Handle, StageNode] = {}
-    waiting = list(missing)
+    waiting, full = list(missing), None
     while waiting or running:
-        for node in [node for node in waiting if _ready(node, status)]:
+        for node in [node for node in waiting if full is None and _ready(node, status)]:
             if len(running) >= executor.slots:
                 break
             if node.spec.name not in {other.spec.name for other in running.values()}:
+                if again := _sound(node, status, patience):
+                    waiting += [parent for parent in again if parent not in waiting]
+                    continue
+                check_room(status.graph.store.root, stage_bytes(node, status.graph.recipe))
                 waiting.remove(node)
                 status.set(node.id, StageStatus("running"))
                 display.start(node)
@@ -136,12 +215,15 @@ def _hand_over(
             state = (
                 StageStatus("done", ended.seconds)
                 if ended.error is None
-                else StageStatus("failed", None, ended.error, ended.bad_input)
+                else StageStatus("failed", None, ended.error, ended.bad_input, ended.bug)
             )
             status.set(node.id, state)
             display.end(node, ended.error)
+            full = full or (ended.error if ended.storage else None)
+    if full is not None:
+        raise StorageError(full)
 
 
-def _note_failure(node: StageNode, message: str, status: StudyStatus) -> None:
-    say(f"failed {node.id}: {message}")
-    status.set(node.id, StageStatus("failed", None, message, bad_input=True))
+def _note_failure(node: StageNode, failure: StageStatus, status: StudyStatus) -> None:
+    say(f"failed {node.id}: {failure.error}")
+    status.set(node.id, failure)

@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import threading
 import time
-import traceback
 from collections.abc import Hashable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -17,8 +16,10 @@ from pathlib import Path
 from typing import Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from ..core.artifacts import Store
+from ..core.bug_report import report_bug
 from ..core.errors import UserError
 from ..core.progress import reported_to, say
+from ..core.storage import StorageError
 from .graph import build_graph
 from .progress_display import progress_path
 from .recipe import Recipe
@@ -32,8 +33,8 @@ RETRIES = 3
 """How often a stage is restarted after its process or machine was lost. It resumes."""
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "POLARS_MAX_THREADS")
 """Set to `runtime.threads` in every local worker process, unless the user has set them."""
-LOST_LOCK_SECONDS = 120.0
-"""How long a restarted stage waits for the lock of its lost predecessor."""
+HELD_SECONDS = 24 * 3600.0
+"""How long a stage waits for another run of the study that builds it. A lock ends with its process."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class Ended(Generic[Handle]):
     seconds: float | None
     error: str | None
     bad_input: bool = False
+    storage: bool = False
+    """It could not be written; the stages after it could not either."""
+    bug: bool = False
+    """It met an exception that nobody had foreseen; its traceback is saved."""
 
 
 @runtime_checkable
@@ -84,8 +89,8 @@ class LocalExecutor:
     started anew from their resume states, at most `RETRIES` times each.
     """
 
-    def __init__(self, graph: StageGraph, workers: int) -> None:
-        self.slots = workers
+    def __init__(self, graph: StageGraph, workers: int, patience: float = HELD_SECONDS) -> None:
+        self.slots, self._patience, self._folder = workers, patience, graph.store.partial_root
         self._task = (graph.recipe.resolved(), graph.store.root)
         self._threads = graph.recipe.runtime.threads
 
@@ -110,10 +115,10 @@ class LocalExecutor:
 
     def submit(self, node: StageNode) -> _LocalTask:
         """A task of the process pool."""
-        return _LocalTask(node, self._pool.submit(run_named, *self._task, node.id, LOST_LOCK_SECONDS))
+        return _LocalTask(node, self._pool.submit(run_named, *self._task, node.id, self._patience))
 
     def wait(self, handles: Iterable[_LocalTask]) -> list[Ended[_LocalTask]]:
-        """Stages that have ended. An error fails its stage, with a traceback unless it is bad input."""
+        """Stages that have ended. An error fails its stage; unless it is bad input, a traceback is saved."""
         jobs = list(handles)
         while True:
             wait([job.future for job in jobs], return_when=FIRST_COMPLETED)
@@ -124,7 +129,17 @@ class LocalExecutor:
                 if not lost:
                     continue
                 return lost
-            return [_ended(job) for job in jobs if job.future.done()]
+            return [self._ended(job) for job in jobs if job.future.done()]
+
+    def _ended(self, job: _LocalTask) -> Ended[_LocalTask]:
+        error = job.future.exception()
+        if error is None:
+            return Ended(job, job.future.result(), None)
+        if isinstance(error, UserError):
+            return Ended(job, None, str(error), bad_input=True, storage=isinstance(error, StorageError))
+        if not isinstance(error, Exception):
+            raise error
+        return Ended(job, None, report_bug(error, self._folder), bug=True)
 
     def _start_anew(self, jobs: list[_LocalTask]) -> list[Ended[_LocalTask]]:
         """Restart every stage of the broken pool in a new one; returns those that were lost too often."""
@@ -153,17 +168,6 @@ def _end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _ended(job: _LocalTask) -> Ended[_LocalTask]:
-    error = job.future.exception()
-    if error is None:
-        return Ended(job, job.future.result(), None)
-    if isinstance(error, UserError):
-        return Ended(job, None, str(error), bad_input=True)
-    if not isinstance(error, Exception):
-        raise error
-    return Ended(job, None, "".join(traceback.format_exception(error)).strip())
-
-
 class RayExecutor:
     """Tasks of a Ray cluster: that of `RAY_ADDRESS`, or one of this machine's cores.
 
@@ -173,7 +177,8 @@ class RayExecutor:
 
     slots = 10_000
 
-    def __init__(self, graph: StageGraph) -> None:
+    def __init__(self, graph: StageGraph, patience: float = HELD_SECONDS) -> None:
+        self._patience, self._folder = patience, graph.store.partial_root
         try:
             import ray
         except ImportError:
@@ -202,7 +207,7 @@ class RayExecutor:
         task = self._remote.options(
             num_cpus=self._cpus, num_gpus=gpus, max_retries=RETRIES, scheduling_strategy="SPREAD"
         )
-        return task.remote(*self._task, node.id, LOST_LOCK_SECONDS)
+        return task.remote(*self._task, node.id, self._patience)
 
     def wait(self, handles: Iterable[object]) -> list[Ended[object]]:
         """Tasks that have ended; an error in one, or a node lost too often, is its stage's failure."""
@@ -214,8 +219,9 @@ class RayExecutor:
         try:
             return Ended(handle, self._ray.get(handle), None)
         except failures.RayTaskError as error:
-            bad_input = isinstance(error.cause, UserError)
-            return Ended(handle, None, str(error.cause if bad_input else error), bad_input)
+            bad_input, storage = (isinstance(error.cause, kind) for kind in (UserError, StorageError))
+            told = str(error.cause) if bad_input else report_bug(error, self._folder)
+            return Ended(handle, None, told, bad_input, storage, bug=not bad_input)
         except (failures.WorkerCrashedError, failures.NodeDiedError) as error:
             return Ended(handle, None, f"lost {RETRIES + 1} times ({type(error).__name__})")
 

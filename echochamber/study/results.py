@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from ..analysis.report import build_report, study_summary
+from ..analysis.study_folder import load_study
 from ..core.artifacts import write_json
 from ..papers.page_ledger import page_ledger
 
@@ -38,6 +39,6 @@ def _summary(folder: Path) -> dict[str, object]:
 
 def _stages(folder: Path) -> str:
     """Sixteen hex digits over the state and fingerprint of every stage."""
-    nodes = json.loads((folder / "study.json").read_text(encoding="utf-8"))["nodes"]
-    text = json.dumps(sorted([node["id"], node["fingerprint"], node["status"]] for node in nodes))
+    nodes = load_study(folder).nodes
+    text = json.dumps(sorted([node.id, node.fingerprint, node.status] for node in nodes))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

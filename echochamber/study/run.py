@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .execute import ExecutorName, open_study, run_study
+from .executors import HELD_SECONDS
 from .recipe import Recipe
 from .results import finish_study, is_finished
+from .verify import say_state, verify_all
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,21 @@ def run_recipe(
     workers: int = 1,
     executor: ExecutorName = "local",
     command: str = "",
+    verify: bool = False,
+    patience: float = HELD_SECONDS,
 ) -> StudyRun | None:
-    """Run what is missing of a study and write its report; None on all ranks but the first."""
+    """Run what is missing of a study and write its report; None on all ranks but the first.
+
+    `verify`: compare every file of every finished stage with its checksum first.
+    `patience`: longest wait in seconds for a stage that another run of this study is building.
+    """
     folder = study_folder(recipe, out)
     graph, status = open_study(recipe, folder, command)
+    say_state(status)
+    if verify:
+        verify_all(status, patience)
     missing = sum(node.status != "done" for node in status.nodes.values())
-    if run_study(graph, status, workers=workers, executor=executor) is None:
+    if run_study(graph, status, workers=workers, executor=executor, patience=patience) is None:
         return None
     was_finished = not missing and is_finished(folder)
     summary = finish_study(folder, rebuild=missing > 0)

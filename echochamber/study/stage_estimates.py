@@ -111,3 +111,26 @@ def _probe(node: StageNode, recipe: Recipe) -> Cost:
     problems = len(evaluation.sets) * min(evaluation.count, settings.count or evaluation.count)
     tokens = problems * per_problem * min(TOKENS_PER_COMPLETION, evaluation.max_new_tokens)
     return Cost(0, 0, tokens / SAMPLE_TOKENS_PER_S, 0)
+
+
+STATE_COPIES = 4
+"""Sizes of a model that resume state takes at most: weights, two moments, and the older state beside it."""
+BYTES_PER_TOKEN = 6
+"""Of shards: ids in the shard and in the spool that they are packed from."""
+
+
+def stage_bytes(node: StageNode, recipe: Recipe) -> int:
+    """Room on disk that a stage takes while it runs, about; 0 where its size is not known before."""
+    if node.kind == "shards":
+        return round(BYTES_PER_TOKEN * _tokens(node, recipe))
+    if node.size is None or node.kind not in ("pretrain", "rl"):
+        return 0
+    checkpoint = 4 * num_parameters(preset(node.size, recipe.tokenizer.vocab_size))
+    if node.kind == "pretrain":
+        kept, copies = recipe.pretrain.checkpoints + len(recipe.pretrain.keep_steps), STATE_COPIES
+    else:
+        config = recipe.rl[node.arm or ""]
+        critic = algorithm_row(config.algorithm).critic
+        kept = len(checkpoint_steps(config, config.problems.count))
+        copies = STATE_COPIES * (2 if critic else 1)
+    return checkpoint * (kept + copies)

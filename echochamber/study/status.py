@@ -1,21 +1,29 @@
 """`study.json`: what the study is and how far each stage has come; the report reads it."""
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ..core.artifacts import write_json
+from ..core.bug_report import EXIT_BUG
+from ..core.errors import UserError
 from ..core.formats import FORMAT_NAMES, registered_formats
+from ..core.stage_log import LOG_BYTES, STAGE_LOG, append_change, log_length
+from ..core.storage import keep_reserve, storage_errors_named
 from ..core.version import __version__
 from ..papers.catalogue import claim_sets
 from ..rl.algorithms import algorithm_row
 from ..verify.twins import TwinConfig, twin_formats
 from .recipe import Recipe
 from .stage_graph import StageGraph, StageNode
+
+REWRITE_SECONDS = 5.0
+"""`study.json` is rewritten no more often while stages run; the log has every change."""
 
 
 @dataclass
@@ -29,6 +37,8 @@ class StageStatus:
     error: str | None = None
     bad_input: bool = False
     """It failed by what it was given, not by a fault of the program or the machine."""
+    bug: bool = False
+    """It met an exception that nobody had foreseen."""
 
 
 class StudyStatus:
@@ -36,6 +46,8 @@ class StudyStatus:
 
     def __init__(self, folder: Path, graph: StageGraph, command: str = "") -> None:
         self.path, self.graph = folder / "study.json", graph
+        self.log, self.reserve = folder / STAGE_LOG, folder / "artifacts" / ".partial" / "reserve"
+        self._written_at = -math.inf
         earlier = _read_object(self.path)
         recorded, commands = earlier.get("criteria"), earlier.get("commands")
         self.criteria: dict[str, object] = recorded if isinstance(recorded, dict) else {}
@@ -51,28 +63,67 @@ class StudyStatus:
 
     @property
     def exit_status(self) -> int:
-        """For the command line: 0 where no stage failed, 2 where bad input stopped all that did, else 1."""
+        """For the command line: 0 where no stage failed, 70 where one met a bug, 2 where all had bad input.
+
+        1 where a process was lost.
+        """
         failed = [node for node in self.nodes.values() if node.status == "failed"]
+        if any(node.bug for node in failed):
+            return EXIT_BUG
         return 0 if not failed else 2 if all(node.bad_input for node in failed) else 1
 
     def set(self, node_id: str, status: StageStatus) -> None:
-        """Change one node and write the file; the first RL stage records the digests of all claim sets."""
-        if self.graph.nodes[node_id].kind == "rl" and not self.criteria:
-            untouched = not any(
-                s.status == "done" and self.graph.nodes[name].kind == "rl" for name, s in self.nodes.items()
-            )
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            self.criteria = {
-                "sets": {name: claims.digest for name, claims in claim_sets().items()},
-                "recorded": now,
-                "before_first_rl": untouched,
-            }
+        """Change one node and append it to the log; the first RL stage records the digests of all claim sets.
+
+        On a full disk the room that was held back is given up for it.
+        """
+        new_criteria = self.graph.nodes[node_id].kind == "rl" and not self.criteria
+        if new_criteria:
+            self._record_criteria()
         self.nodes[node_id] = status
-        self.write()
+        try:
+            append_change(self.log, node_id, self._node(self.graph.nodes[node_id]))
+        except OSError:
+            self.reserve.unlink(missing_ok=True)
+            with storage_errors_named(self.log):
+                append_change(self.log, node_id, self._node(self.graph.nodes[node_id]))
+        if new_criteria or time.monotonic() - self._written_at > REWRITE_SECONDS:
+            self.write()
+
+    def _record_criteria(self) -> None:
+        untouched = not any(
+            s.status == "done" and self.graph.nodes[name].kind == "rl" for name, s in self.nodes.items()
+        )
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.criteria = {
+            "sets": {name: claims.digest for name, claims in claim_sets().items()},
+            "recorded": now,
+            "before_first_rl": untouched,
+        }
+
+    def hold_reserve(self) -> None:
+        """Hold some room back while stages run, for the state of the study on a full disk."""
+        keep_reserve(self.reserve)
 
     def write(self) -> None:
-        """Replace `study.json`."""
-        write_json(self.path, self.to_json())
+        """Replace `study.json`, unless it says the same already."""
+        now, log_bytes = self.to_json(), log_length(self.log)
+        if _read_object(self.path) != now | {LOG_BYTES: log_bytes}:
+            write_json(self.path, now | {LOG_BYTES: log_bytes})
+        self._written_at = time.monotonic()
+
+    def close(self) -> None:
+        """Give the held room back and write `study.json`."""
+        with suppress(OSError):
+            self.reserve.unlink(missing_ok=True)
+        self.write()
+
+    def stop(self, failure: StageStatus) -> None:
+        """No stage runs any longer: those that did get this state. What cannot be written is left."""
+        with suppress(UserError):
+            for name in [name for name, state in self.nodes.items() if state.status == "running"]:
+                self.set(name, failure)
+            self.close()
 
     def to_json(self) -> dict[str, object]:
         """The whole study as plain data."""
@@ -169,7 +220,7 @@ def start_sitting(partial: Path, now: float) -> None:
 
 def end_sittings(partial: Path, now: float) -> None:
     """Close the last sitting; the file stays in the artifact as its wall time."""
-    sittings = _read_sittings(partial)
+    sittings = _read_sittings(partial) or [(now, None)]
     sittings[-1] = (sittings[-1][0], now)
     write_json(partial / SITTINGS, sittings)
 
@@ -181,6 +232,9 @@ def read_seconds(folder: Path) -> float | None:
 
 
 def _read_sittings(folder: Path) -> list[Sitting]:
-    path = folder / SITTINGS
-    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    return [(start, end) for start, end in found]
+    """The recorded sittings; none where the file is missing or damaged, for it holds times alone."""
+    try:
+        found = json.loads((folder / SITTINGS).read_text(encoding="utf-8"))
+        return [(float(start), end if end is None else float(end)) for start, end in found]
+    except (OSError, ValueError, TypeError, RecursionError):
+        return []

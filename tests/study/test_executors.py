@@ -23,7 +23,9 @@ from echochamber.study.status import StageStatus
 
 
 class FakePool:
-    """Finishes the stage that was handed over first; some fail."""
+    """Finishes the stage that was handed over first, with an empty artifact; some fail."""
+
+    store = None
 
     def __init__(self, slots, failing=()):
         self.slots, self.failing, self.given, self.most, self.at_once = slots, set(failing), [], 0, []
@@ -36,6 +38,8 @@ class FakePool:
 
     def submit(self, node):
         self.given.append(node)
+        if node.id not in self.failing:
+            self.store.build(node.spec, lambda folder: None)
         return node.id
 
     def wait(self, handles):
@@ -47,8 +51,9 @@ class FakePool:
 
 
 def _run(tmp_path, monkeypatch, pool, overrides=()):
-    monkeypatch.setattr("echochamber.study.execute.LocalExecutor", lambda graph, workers: pool)
+    monkeypatch.setattr("echochamber.study.execute.LocalExecutor", lambda graph, workers, patience: pool)
     graph, status = open_study(load_recipe("smoke", ["seeds=[0,1]", *overrides]), tmp_path)
+    pool.store = graph.store
     return graph, status, run_study(graph, status, workers=2)
 
 
