@@ -109,6 +109,8 @@ class ManifestFile(StoredFile):
 
     code_version: str = ""
     libraries: dict[str, str] = {}
+    files: dict[str, Annotated[tuple[int, str], Field(strict=False)]] = {}
+    """Path -> (bytes, SHA-256); empty in manifests from before checksums."""
 
 
 class Intervals(StoredFile):

@@ -6,11 +6,13 @@ folder without a readable `study.json` is an error.
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
 
+from ..core.checksums import find_damage, hash_file
 from ..core.errors import UserError
 from ..core.metrics import read_metrics
 from ..core.records import RECORD_SCHEMA, SCHEMA_VERSION
@@ -48,6 +50,8 @@ class StoredStage:
     """Name of a further evaluation (`also_evaluate` in the recipe); empty for the study's own."""
     from_step: int | None = None
     """Pretraining step that RL starts from; None: the last."""
+    artifact: str = ""
+    """Name of its artifact's folder, whether or not that is there."""
 
     @property
     def code_version(self) -> str:
@@ -144,6 +148,7 @@ def _stage(root: Path, entry: StageEntry) -> StoredStage:
         manifest=_manifest(manifest),
         evaluation=entry.evaluation,
         from_step=entry.from_step,
+        artifact=name,
     )
 
 
@@ -168,9 +173,31 @@ def _note_unfinished(study: StoredStudy) -> None:
         study.trouble(f"stages were made by different code versions: {', '.join(versions)}")
 
 
+def _is_damaged(study: StoredStudy, node: StoredStage, name: str) -> bool:
+    """True, with a note, for a file of a finished stage that has other bytes than its manifest says."""
+    recorded = node.manifest.files.get(name)
+    if node.folder is None or recorded is None:
+        return False
+    path = node.folder / name
+    found = find_damage(node.folder, {name: recorded}, content=False)
+    if found is None:
+        status = path.stat()
+        if recorded[1] == _digest(path, status.st_size, status.st_mtime_ns):
+            return False
+        found = f"{name} has another SHA-256 than its manifest says"
+    study.trouble(f"{node.id}: {found}; it is damaged and left out")
+    return True
+
+
+@lru_cache(maxsize=4096)
+def _digest(path: Path, size: int, changed_ns: int) -> str:
+    """SHA-256 of a file in one state, so that several tables of a page hash it once."""
+    return hash_file(path)
+
+
 def read_json(study: StoredStudy, node: StoredStage, name: str) -> Any:
-    """A JSON file of a stage, None with a note when it is not there or torn."""
-    if node.folder is None:
+    """A JSON file of a stage, None with a note when it is not there, torn or damaged."""
+    if node.folder is None or ((node.folder / name).is_file() and _is_damaged(study, node, name)):
         return None
     try:
         return json.loads((node.folder / name).read_text(encoding="utf-8"))
@@ -201,6 +228,8 @@ def read_log(study: StoredStudy, node: StoredStage, name: str) -> list[JsonObjec
         if node.folder is not None and not node.partial:
             study.trouble(f"{node.id}: {name} is missing")
         return []
+    if _is_damaged(study, node, name):
+        return []
     rows = read_metrics(node.folder / name)
     return [row for row in rows if isinstance(row, dict) and isinstance(row.get("step"), int)]
 
@@ -218,6 +247,8 @@ def scan_table(
     if node.folder is None or not (node.folder / name).is_file():
         if node.folder is not None and not node.partial:
             study.trouble(f"{node.id}: {name} is missing")
+        return None
+    if _is_damaged(study, node, name):
         return None
     try:
         frame = pl.scan_parquet(node.folder / name)

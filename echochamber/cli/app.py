@@ -1,11 +1,17 @@
 """The command line: parses, calls, prints. Heavy imports wait until a command needs them."""
 
+import io
 import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
 
 import typer
 
+from ..core.bug_report import EXIT_BUG, report_bug
 from ..core.errors import UserError
-from . import bench, doctor, evaluate, grade, ledger, probe, recipes, report, sample, stages, study
+from ..core.storage import storage_errno, storage_failure
+from . import bench, clean, doctor, evaluate, grade, ledger, probe, recipes, report, sample, stages, study
 
 app = typer.Typer(
     name="echochamber",
@@ -15,19 +21,36 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="What does reinforcement learning do to the behaviours a language model learned in pretraining?",
 )
-for module in (study, stages, evaluate, probe, report, ledger, recipes, grade, sample, bench, doctor):
+for module in (study, clean, stages, evaluate, probe, report, ledger, recipes, grade, sample, bench, doctor):
     module.register(app)
 
 
 def main() -> None:
-    """Run a command; bad input is one line on stderr and exit status 2, without a traceback."""
+    """Run a command; bad input is one line on stderr and exit status 2, without a traceback.
+
+    Storage that refuses is such a line too. An unforeseen exception is a bug: one line, its traceback in a
+    file, exit status 70.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files may hold any byte
     try:
         app()
     except UserError as error:
-        print(f"echochamber: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+        _stop(str(error), 2)
     except BrokenPipeError:
         sys.exit(1)
     except KeyboardInterrupt:
-        print("echochamber: stopped; run the same command again to go on", file=sys.stderr)
-        sys.exit(130)
+        _stop("stopped; run the same command again to go on", 130)
+    except Exception as error:  # noqa: BLE001 - the one boundary: whatever nobody foresaw is reported here
+        number = storage_errno(error)
+        if number is not None:
+            _stop(str(storage_failure(Path(getattr(error, "filename", None) or "output"), number)), 2)
+        _stop(report_bug(error), EXIT_BUG)
+
+
+def _stop(message: str, status: int) -> NoReturn:
+    """One line on stderr, then out; a stderr that takes nothing changes no exit status."""
+    with suppress(OSError, ValueError):
+        print(f"echochamber: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    sys.exit(status)

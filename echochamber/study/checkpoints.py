@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..core.artifacts import canonical_json, hash_file
 from ..core.errors import UserError
+from ..core.manifest import check_artifact
 from ..model.hub import PREFIX, fetch_checkpoint
 
 
@@ -56,7 +57,16 @@ def find_checkpoint(place: str | Path) -> Path:
             f"{path}: this study has several trained models ({found}); "
             f"give one of these folders under {path / 'artifacts'}"
         )
-    return last_checkpoint(trained[0] if trained else path)
+    folder = last_checkpoint(trained[0] if trained else path)
+    _check(folder)
+    return folder
+
+
+def _check(checkpoint: Path) -> None:
+    """`UserError` where the artifact that a checkpoint lies in is damaged."""
+    artifact = checkpoint.absolute().parent.parent
+    if checkpoint.parent.name == "checkpoints" and (artifact / "manifest.json").is_file():
+        check_artifact(artifact)
 
 
 def hash_checkpoint(folder: Path) -> str:
