@@ -10,7 +10,7 @@ OUT  ?= runs/quickstart$(if $(filter-out 0,$(SEED)),-seed$(SEED),)
 BIN   = $(VENV)/bin
 PIP   = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all lint chaos bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/echochamber study quickstart seeds=[$(SEED)] --out $(OUT)
@@ -43,6 +43,10 @@ $(VENV)/.installed: $(VENV)/.torch pyproject.toml
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) --editable '.[dev]'
 	@touch $@
+
+# Random faults for ten minutes; see benchmarks/chaos.py.
+chaos: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/chaos.py --seconds 600
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/echochamber bench --out runs/bench

@@ -24,7 +24,9 @@ def show(recipe: RecipeArgument, overrides: Overrides = None) -> None:
     """Print a recipe as YAML with every key, defaults included."""
     import yaml
 
-    from ..study.recipe import load_recipe
+    from ..study.recipe import load_recipe, say_modules
+
+    say_modules(recipe, overrides or [])
 
     print(
         yaml.safe_dump(load_recipe(recipe, overrides or []).resolved(), sort_keys=False, allow_unicode=True),

@@ -49,8 +49,10 @@ def study(
 ) -> None:
     """Run a study from its recipe, or continue it. Finished stages are not run again."""
     from ..core.errors import UserError
-    from ..study.recipe import load_recipe
+    from ..study.recipe import load_recipe, say_modules
 
+    if dry_run:
+        say_modules(recipe, overrides or [])
     loaded = load_recipe(recipe, overrides or [])
     if executor not in ("local", "ray"):
         raise UserError(f"--executor {executor!r} is not known; there are local and ray")

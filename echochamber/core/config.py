@@ -119,14 +119,19 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+_UNREADABLE = (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError, OverflowError)
+"""What PyYAML raises for text that is no YAML, or that Python has no value for: `2024-13-45`, `!!int x`."""
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML mapping from a file; raises `UserError` with file, line and what is wrong."""
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: is not valid YAML ({' '.join(str(error).split())})") from None
+    except _UNREADABLE as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: is not valid YAML ({reason[:300] or type(error).__name__})") from None
     if not isinstance(data, dict):
         raise UserError(f"{path}: holds {type(data).__name__}, expected a mapping of keys to values")
     return data
@@ -144,7 +149,7 @@ def apply_overrides(data: Mapping[str, object], overrides: list[str]) -> dict[st
             raise UserError(f"override {override!r}: expected KEY=VALUE, for example seeds=[0,1,2]")
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError:
+        except _UNREADABLE:
             raise UserError(f"override {override!r}: the value is not valid YAML") from None
         _assign(result, key.split("."), value, override)
     return result

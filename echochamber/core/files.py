@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -45,8 +46,29 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+def is_stream(path: Path) -> bool:
+    """True for a device, a pipe or a socket: written to, never renamed over."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def write_target(path: Path) -> Path:
+    """The file that a rename may replace: the one that a link points to. `UserError` for a folder."""
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder, expected the name of a file to write")
+    return path.resolve() if path.is_symlink() else path
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing: temporary name, flush to disk, rename."""
+    """Write a whole file or nothing: temporary name, flush to disk, rename. A device is written to."""
+    path = write_target(path)
+    if is_stream(path):
+        with path.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
     try:
         with temporary.open("w", encoding="utf-8") as stream:

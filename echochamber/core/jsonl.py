@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,23 @@ def read_jsonl(path: Path, required: Iterable[str] = ()) -> Iterator[tuple[int, 
         with opener(path, "rt", encoding="utf-8") as stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
-                    yield number, parse_row(line, f"{path}, line {number}", needed)
+                    row = parse_row(line, f"{path}, line {number}", needed)
+                    if lost := [name for name in needed if not is_text(row[name])]:
+                        raise UserError(f"{path}, line {number}: {lost[0]} holds half of a surrogate pair")
+                    yield number, row
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: is not UTF-8 ({error.reason} at byte {error.start})") from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+
+
+def is_text(value: object) -> bool:
+    """False for what holds half of a surrogate pair, which no file and no tokenizer takes."""
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def parse_row(line: str, where: str, required: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from itertools import count, islice
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -44,6 +46,12 @@ def _drawn_ahead(source: WorldSource | BackgroundSource, executor: Executor) -> 
             future.cancel()
 
 
+def _close(spool: IO[bytes]) -> None:
+    """Close a file without a name; on a full disk it has bytes that nobody needs any longer."""
+    with suppress(OSError):
+        spool.close()
+
+
 class DocumentPool:
     """The first documents of a source, grown on demand; lengths count the end-of-text token."""
 
@@ -68,7 +76,7 @@ class DocumentPool:
             else source.documents()
         )
         self._spool = tempfile.TemporaryFile(dir=spool_folder)  # noqa: SIM115  (lives as long as the pool)
-        weakref.finalize(self, self._spool.close)
+        weakref.finalize(self, _close, self._spool)
 
     def __len__(self) -> int:
         return len(self.lengths)

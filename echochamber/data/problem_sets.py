@@ -37,7 +37,7 @@ def load_problems(
         else read_rows(Path(name_or_path), bad)
     )
     name = set_label(name_or_path)
-    found = (_problem(placed, name, number, bad) for number, placed in enumerate(rows))
+    found = (_whole_problem(placed, name, number, bad) for number, placed in enumerate(rows))
     problems = list(islice((problem for problem in found if problem), limit))
     if not problems:
         raise UserError(f"{name_or_path}: holds no problem ({bad.skipped} rows were skipped)")
@@ -55,6 +55,18 @@ def set_label(name_or_path: str) -> str:
     if name_or_path.startswith(PREFIX):
         return name_or_path.removeprefix(PREFIX).partition("@")[0].replace("/", "-")
     return Path(name_or_path).name
+
+
+def _whole_problem(placed: Placed, set_name: str, number: int, bad: BadRows) -> Problem | None:
+    """One problem whose id and reference are text that can be written; columns may be nested without end."""
+    try:
+        problem = _problem(placed, set_name, number, bad)
+        if problem is not None:
+            f"{problem.id}{problem.reference}".encode()
+        return problem
+    except (RecursionError, UnicodeEncodeError, OverflowError) as error:
+        bad.refuse(f"{placed[0]}: id or answer cannot be read as text ({type(error).__name__})")
+        return None
 
 
 def _problem(placed: Placed, set_name: str, number: int, bad: BadRows) -> Problem | None:

@@ -7,6 +7,7 @@ the place, or is skipped and counted, as the caller wants.
 import csv
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +64,7 @@ def read_rows(path: Path, bad: BadRows) -> Iterator[Placed]:
     for file in data_files(path):
         try:
             yield from _reader(file)(file, bad)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise UserError(f"{file}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
 
 

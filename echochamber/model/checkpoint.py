@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from ..core.artifacts import make_folder, read_json, write_json
 from ..core.errors import UserError
+from ..core.jsonl import is_text
 from .config import ModelConfig
 from .tokenizer import Tokenizer, load_tokenizer
 from .transformer import Transformer
@@ -40,7 +41,7 @@ def save_checkpoint(
 def load_checkpoint(folder: Path, device: torch.device | None = None) -> tuple[Transformer, Tokenizer]:
     """Load model (float32) and tokenizer; every fault names the file, what was expected and found."""
     data = _read_config(folder)
-    config = ModelConfig.from_hf(data, str(folder / "config.json"))
+    config = read_config(data, folder / "config.json")
     tokenizer = load_tokenizer(folder)
     _check_tokenizer(folder, config.vocab_size, data.get("eos_token_id"), tokenizer)
     with torch.device("meta"):
@@ -54,6 +55,19 @@ def load_checkpoint(folder: Path, device: torch.device | None = None) -> tuple[T
     model = Transformer(config)
     model.load_state_dict(state)
     return model.to(device or torch.device("cpu")), tokenizer
+
+
+def read_config(data: dict[str, object], path: Path) -> ModelConfig:
+    """The architecture in a `config.json`; values of other types than a model's are a `UserError`."""
+    try:
+        config = ModelConfig.from_hf(data, str(path))
+        torch.empty(config.vocab_size, config.hidden_size, config.intermediate_size, device="meta")
+        return config
+    except UserError:
+        raise
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path}: is not the configuration of a model ({reason})") from None
 
 
 def _read_config(folder: Path) -> dict[str, object]:
@@ -87,7 +101,10 @@ def _weight_files(folder: Path) -> list[Path]:
         raise UserError(
             f"{index}: expected weight_map with the file of every weight, found {weight_map!s:.40}"
         )
-    return [folder / Path(str(name)).name for name in sorted(set(weight_map.values()))]
+    for name in (names := list(weight_map.values())):
+        if not isinstance(name, str) or not is_text(name) or not 0 < len(name.encode()) < 256 or "\0" in name:
+            raise UserError(f"{index}: weight_map names {name!r:.60}, expected the name of a file")
+    return [folder / Path(name).name for name in sorted(set(names))]
 
 
 def _read_tensors(folder: Path, expected: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:

@@ -83,8 +83,8 @@ class ModelConfig(Config):
     def from_hf(cls, data: Mapping[str, object], source: str) -> Self:
         """Read a Hugging Face `config.json`; refuses what this transformer does not compute."""
         kind = data.get("model_type")
-        if kind not in _HF_CLASS:
-            raise UserError(f"{source}: model_type is {kind!r}; this engine runs {', '.join(_HF_CLASS)}")
+        if not isinstance(kind, str) or kind not in _HF_CLASS:
+            raise UserError(f"{source}: model_type is {kind!r:.60}; this engine runs {', '.join(_HF_CLASS)}")
         for key in (
             "vocab_size",
             "hidden_size",
@@ -92,7 +92,7 @@ class ModelConfig(Config):
             "num_hidden_layers",
             "num_attention_heads",
         ):
-            if not isinstance(data.get(key), int):
+            if type(data.get(key)) is not int:
                 found = repr(data[key])[:40] if key in data else "no such key"
                 raise UserError(f"{source}: {key}: expected a whole number, found {found}")
         _refuse_unsupported(data, source)

@@ -99,6 +99,9 @@ def _special_ids(folder: Path, tokenizer: _Tokenizer) -> tuple[int, int]:
     settings = read_json(settings_path) if settings_path.is_file() else {}
     names = [settings.get(key) for key in ("eos_token", "pad_token")]
     texts = [name.get("content") if isinstance(name, dict) else name for name in names]
+    for key, text in zip(("eos_token", "pad_token"), texts, strict=True):
+        if not isinstance(text, str | None):
+            raise UserError(f"{settings_path}: {key} is {type(text).__name__}, expected text")
     eos_id = tokenizer.token_to_id(texts[0] or EOS)
     if eos_id is None:
         raise UserError(f"{settings_path}: eos_token {texts[0]!r} is not in tokenizer.json")

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from ..core.config import Config, Count, apply_overrides, read_yaml
 from ..core.errors import UserError
 from ..core.formats import FORMAT_NAMES
+from ..core.progress import say
 from ..data.mixture import MixtureConfig
 from ..data.world import WorldConfig
 from ..model.presets import SIZES
@@ -184,13 +185,25 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
     `overrides`: dotted settings that are laid over it, such as "seeds=[0,1]" or "rl.grpo.steps=20".
     `UserError` names the key, the value and what is allowed.
     """
-    path = find_recipe(name_or_path)
-    scope, rest = take_scope(list(overrides))
-    data = apply_overrides(lay_scope(read_yaml(path), scope, str(path)), rest)
+    path, data = _recipe_data(name_or_path, overrides)
     arms = data.get("rl")
     if isinstance(arms, dict):
         data["rl"] = resolve_inheritance(arms, str(path))
     return Recipe.parse(data, str(path) if path.parent != shipped_folder() else f"recipe {name_or_path}")
+
+
+def _recipe_data(name_or_path: str, overrides: Sequence[str]) -> tuple[Path, dict[str, object]]:
+    """A recipe's file and its content with the overrides, before anything in it is checked or run."""
+    path = find_recipe(name_or_path)
+    scope, rest = take_scope(list(overrides))
+    return path, apply_overrides(lay_scope(read_yaml(path), scope, str(path)), rest)
+
+
+def say_modules(name_or_path: str, overrides: Sequence[str]) -> None:
+    """Name the Python files that reading this recipe will run, before they run."""
+    modules = _recipe_data(name_or_path, overrides)[1].get("modules")
+    for module in modules if isinstance(modules, list) else [modules] if modules else []:
+        say(f"modules: {module} is Python of the recipe's author, and is run now")
 
 
 def find_recipe(name_or_path: str) -> Path:

@@ -36,6 +36,8 @@ def equal_text(answer: str, reference: str) -> bool | None:
     if value is not None and gold is not None:
         return value == gold
     left, right = normal_text(answer), normal_text(reference)
+    if left.lower().lstrip("+-") == "nan" or right.lower().lstrip("+-") == "nan":
+        return False  # it equals nothing, itself included
     if left and left == right:
         return True
     if "=" in left and "=" not in right:

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +12,9 @@ from pathlib import Path
 
 from ..core.artifacts import make_folder
 from ..core.errors import UserError
-from ..core.jsonl import parse_row
+from ..core.files import is_stream, write_target
+from ..core.jsonl import is_text, parse_row
+from ..core.storage import storage_errno, storage_failure
 from ..core.types import Problem, Verdict
 from .grade import Grader, GraderConfig
 
@@ -42,11 +46,15 @@ def grade_lines(
     """Grade rows of `COLUMNS` into {"id", "format", "answer", "outcome", "correct", "detail"}.
 
     A bad line is reported through `on_bad_line` and skipped, or ends the run with `UserError` when
-    `strict`. The target appears complete or not at all.
+    `strict`. The target appears complete or not at all; a device or a pipe is written to.
     """
     counts = GradeCounts()
     make_folder(target.parent)
-    partial = target.with_name(f".{target.name}.partial")
+    target = write_target(target)
+    if target.exists() and source.exists() and target.samefile(source):
+        raise UserError(f"{target}: is the input file too; choose another file for the verdicts")
+    through = is_stream(target)
+    partial = target if through else target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         with partial.open("w", encoding="utf-8") as out, Grader(config, workers) as grader:
             rows = _rows(source, strict, counts, on_bad_line)
@@ -54,23 +62,34 @@ def grade_lines(
                 _grade_batch(grader, batch, counts, out.write)
                 if on_progress:
                     on_progress(len(batch))
-        partial.replace(target)
+        if not through:
+            partial.replace(target)
     except OSError as error:
+        if (number := storage_errno(error)) is not None:
+            raise storage_failure(target, number) from None
         raise UserError(f"{target}: cannot be written ({error.strerror or error})") from None
     finally:
-        partial.unlink(missing_ok=True)
+        if not through:
+            partial.unlink(missing_ok=True)
     return counts
 
 
 def _grade_batch(
     grader: Grader, batch: list[dict[str, object]], counts: GradeCounts, write: Callable[[str], object]
 ) -> None:
-    items = [(Problem(str(row["id"]), "", str(row["reference"])), str(row["completion"])) for row in batch]
+    items = [
+        (Problem(str(row["id"]), "", _final(str(row["reference"]))), str(row["completion"])) for row in batch
+    ]
     for row, verdict in zip(batch, grader.grade_batch(items), strict=True):
         write(json.dumps(_out_row(row["id"], verdict)) + "\n")
         counts.rows += 1
         counts.outcomes[verdict.outcome] += 1
         counts.formats[verdict.format] += 1
+
+
+def _final(reference: str) -> str:
+    """The answer in a reference: of a GSM8K solution what follows the last `####`."""
+    return reference.rsplit("####", 1)[-1].strip()
 
 
 def _out_row(row_id: object, verdict: Verdict) -> dict[str, object]:
@@ -104,8 +123,13 @@ def _rows(
 
 
 def _check_types(row: Mapping[str, object], where: str) -> None:
+    if not isinstance(row["id"], str | int | float | None):
+        raise UserError(f"{where}: id is {type(row['id']).__name__}, expected text or a number")
     if not isinstance(row["completion"], str):
         raise UserError(f"{where}: completion is {type(row['completion']).__name__}, expected text")
+    for name in COLUMNS:
+        if not is_text(row[name]):
+            raise UserError(f"{where}: {name} holds half of a surrogate pair, which is no text")
     if isinstance(row["reference"], bool) or not isinstance(row["reference"], str | int | float):
         raise UserError(f"{where}: reference is {type(row['reference']).__name__}, expected text or a number")
 
@@ -118,5 +142,5 @@ def _lines(source: Path) -> Iterable[tuple[int, str]]:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
                     yield number, line
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{source}: cannot be read ({getattr(error, 'strerror', None) or error})") from None

@@ -4,6 +4,7 @@ import re
 from collections import OrderedDict
 from threading import Lock
 
+from .sandbox.lockdown import REQUIRED
 from .sandbox.worker import WorkerProcess
 
 MAX_LENGTH = 300
@@ -42,11 +43,18 @@ class Algebra:
 
     def _ask(self, gold: str, answer: str) -> bool | None:
         payload = f"{gold}\0{answer}".encode("utf-8", "replace")
+        self._check_lockdown()
         try:
             reply = self._worker.request(payload, self.seconds, processor_time=True)
         except OSError:
             reply = self._worker.request(payload, self.seconds, processor_time=True)
         return {b"1": True, b"0": False}.get(reply or b"")
+
+    def _check_lockdown(self) -> None:
+        """`OSError` where a layer is missing: without it no text of a model is read."""
+        layers = self._worker.start().split()
+        if missing := [name for name in REQUIRED if name not in layers]:
+            raise OSError(f"cannot be locked down: no {', '.join(missing)}")
 
     def close(self) -> None:
         """End the worker."""

@@ -1,7 +1,7 @@
 """The algebra worker's side: reads LaTeX pairs, answers whether they mean the same.
 
-Runs in a process of its own, locked down as far as the machine allows: LaTeX of a model is no program,
-but parsers of it have had holes. Only the LaTeX grammar is used, never the library's plain-expression
+Runs in a process of its own that is locked down, or not at all: LaTeX of a model is no program, but parsers
+of it have had holes. Only the LaTeX grammar is used, never the library's plain-expression
 reader, which evaluates text as Python. No signals here: the caller kills what is late.
 """
 
@@ -15,17 +15,24 @@ _MEMORY_MB = 2048
 
 def main() -> None:
     """Import the libraries, lock down, serve."""
-    import math_verify
+    import math_verify  # noqa: F401  (read before the file system is closed)
 
     logging.disable(logging.CRITICAL)
     _means_same("x", "x")
     streams = take_streams()
+    serve(streams, handle, " ".join(_lock()))
+
+
+def _lock() -> list[str]:
+    """Layers that are on; the caller asks nothing where one that is required is missing."""
+    if not lockdown.supported():
+        return []
     lockdown.leave_network()
     lockdown.set_limits(7 * 24 * 3600, _MEMORY_MB)
-    if lockdown.supported() and lockdown.forbid_new_privileges():
-        lockdown.restrict_files(lockdown.library_folders())
-        lockdown.restrict_calls()
-    serve(streams, handle, math_verify.__name__)
+    done = ["limits"]
+    done += ["no_new_privs"] if lockdown.forbid_new_privileges() else []
+    done += ["landlock"] if lockdown.restrict_files(lockdown.library_folders()) else []
+    return [*done, "seccomp"] if lockdown.restrict_calls() else done
 
 
 def handle(payload: bytes) -> bytes:

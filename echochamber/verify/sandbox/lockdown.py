@@ -83,6 +83,8 @@ def set_limits(cpu_seconds: int, memory_mb: int) -> None:
         resource.RLIMIT_NOFILE: 32,
     }
     for name, value in wanted.items():
+        hard = resource.getrlimit(name)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(name, (value, value))
 
 

@@ -1,0 +1,349 @@
+"""Does a study end in the same bytes whatever happens to it? Random faults, each followed by a continuation.
+
+    python benchmarks/chaos.py [--seconds 600] [--seed 0] [--only kill,full] [--out DIR]
+
+A study of a few seconds is run once. Then, until the time is over, a copy of it loses some of its stages, a
+fault is chosen, the study is run and, after the fault, run again until it is finished. All payload bytes are
+compared with those of the first run.
+
+kill        SIGKILL at a random instant, twice; state is saved after every step
+full        a disk (tmpfs) with room for a random part of what is missing; needs root
+fsize       a limit on the size of files
+flip        one bit of a random file of an artifact, found by --verify
+parent      one bit of an artifact that a missing stage reads, found without being asked for
+resume      a kill, then one bit of the partial artifact that it left
+lost        a file or manifest is removed, emptied or cut
+several     two or three runs on one folder at once
+workers     two runs at once, one of them with --workers 2
+clock       the clock runs backwards, and files are dated into the future
+
+Every fault must end in equal bytes, with exit status 0 after the continuation, and no output may hold a
+traceback. Prints one line per kind; the exit status is 1 where anything differs.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from echochamber.analysis import report  # noqa: F401 - imported once here, and not in each forked run
+from echochamber.cli import main as command_line
+from echochamber.core.resume import ResumePoint
+from echochamber.papers import catalogue  # noqa: F401
+from echochamber.rl import loop  # noqa: F401
+from echochamber.stages import evaluate, probe  # noqa: F401
+from echochamber.study import run as study_run  # noqa: F401
+
+OVERRIDES = [
+    "tokenizer.documents=60",
+    "mixtures.tg_omi2.budget_tokens=3K",
+    "pretrain.batch_tokens=512",
+    "pretrain.sequence_length=32",
+    "pretrain.max_positions=160",
+    "pretrain.checkpoints=2",
+    "rl.grpo.reward=random",
+    "rl.grpo.steps=2",
+    "rl.grpo.problems.count=6",
+    "rl.grpo.prompts_per_step=2",
+    "rl.grpo.samples_per_prompt=2",
+    "rl.grpo.max_new_tokens=8",
+    "evaluate.count=2",
+    "evaluate.samples.ends=1",
+    "evaluate.samples.between=1",
+    "evaluate.max_new_tokens=32",
+    "probe.count=1",
+    "probe.samples=1",
+]
+UNTIMED = {"manifest.json", "sittings.json", "timing.jsonl"}
+KINDS = ("tokenizer", "problems", "shards", "pretrain", "rl", "evaluate", "probe")
+LIMIT = 300.0
+"""Seconds after which a run counts as hanging."""
+
+
+class Run:
+    """One run of the study in a forked process, with its output in a file."""
+
+    def __init__(
+        self, folder: Path, log: Path, *options: str, before: Callable[[], None] = lambda: None
+    ) -> None:
+        self.log = log
+        self.process = os.fork()
+        if self.process == 0:
+            self._child(["echochamber", "study", "smoke", *OVERRIDES, "--out", str(folder), *options], before)
+
+    def _child(self, arguments: list[str], before: Callable[[], None]) -> None:
+        status = 70
+        try:
+            os.setsid()
+            descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.dup2(descriptor, 1)
+            os.dup2(descriptor, 2)
+            sys.argv = arguments
+            before()
+            try:
+                command_line()
+                status = 0
+            except SystemExit as stop:
+                status = stop.code if isinstance(stop.code, int) else 1 if stop.code else 0
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(status)
+
+    def kill(self) -> None:
+        """SIGKILL to the run and everything it started."""
+        try:
+            os.killpg(self.process, signal.SIGKILL)
+        except ProcessLookupError:
+            os.kill(self.process, signal.SIGKILL)
+
+    def ended(self) -> bool:
+        """Whether the run has ended, without waiting for it."""
+        return os.waitid(os.P_PID, self.process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def wait(self, seconds: float = LIMIT) -> int:
+        """The exit status; a run that hangs is killed and has status -9."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self.ended():
+            time.sleep(0.01)
+        if not self.ended():
+            self.kill()
+        return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+
+
+def payload(folder: Path) -> dict[str, str]:
+    """Path -> SHA-256 of every payload file of a study."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((folder / "artifacts").glob("[!.]*/**/*"))
+        if path.is_file() and path.name not in UNTIMED
+    }
+
+
+def flip(path: Path, draw: random.Random) -> None:
+    """Change one bit of a file."""
+    content = bytearray(path.read_bytes())
+    content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+    path.write_bytes(content)
+
+
+class Chaos:
+    """The finished study, a copy to spoil, and what has been seen."""
+
+    def __init__(self, root: Path, seed: int) -> None:
+        self.root, self.draw = root, random.Random(seed)
+        self.whole, self.study, self.log = root / "whole", root / "study", root / "log"
+        self.counts, self.failures = Counter[str](), list[str]()
+        self.mounted = False
+
+    def start(self) -> None:
+        """Run the study that all others must equal."""
+        started = time.monotonic()
+        assert Run(self.whole, self.log).wait() == 0, self.log.read_text()
+        self.seconds, self.bytes = time.monotonic() - started, payload(self.whole)
+        print(f"{len(self.bytes)} files in {self.seconds:.1f} s", flush=True)
+
+    def fault(self, kind: str) -> None:
+        """One fault of a kind, the continuation, and the comparison."""
+        shutil.rmtree(self.study, ignore_errors=True)
+        self.log.write_text("")
+        self._copy(self.study)
+        self.counts[kind] += 1
+        note = getattr(self, f"_{kind}")() or ""
+        status = Run(self.study, self.log, "--verify").wait()
+        said = self.log.read_text(errors="replace")
+        wrong = [f"exit status {status}"] if status else []
+        wrong += ["traceback"] if "Traceback" in said or "this is a bug" in said else []
+        mine = payload(self.study)
+        differing = [
+            name for name in mine.keys() | self.bytes.keys() if mine.get(name) != self.bytes.get(name)
+        ]
+        wrong += [f"{len(differing)} files differ, such as {differing[0]}"] if differing else []
+        wrong += [note] if note else []
+        if wrong:
+            self.failures.append(f"{kind} {self.counts[kind]}: {'; '.join(wrong)}")
+            shutil.copy(self.log, self.root / f"failed-{kind}-{self.counts[kind]}.log")
+            print(self.failures[-1], flush=True)
+        self._unmount()
+
+    def _copy(self, target: Path) -> None:
+        """The study without a random kind of stage and those after it."""
+        shutil.copytree(self.whole, target)
+        first = self.draw.choice([1, 2, 3, 4, 4, 5, 5, 5, 6, 6, 6])
+        for kind in KINDS[first:]:
+            for folder in (target / "artifacts").glob(f"{kind}-*"):
+                shutil.rmtree(folder)
+
+    def _files(self, pattern: str = "[!.]*") -> list[Path]:
+        found = (self.study / "artifacts").glob(f"{pattern}/**/*")
+        return [path for path in found if path.is_file() and path.name not in UNTIMED and path.stat().st_size]
+
+    def _cut(self) -> None:
+        """A run that saves its state at each step, killed somewhere."""
+        run = Run(self.study, self.log, before=save_always)
+        run.wait_until = time.monotonic() + self.draw.random() * self.seconds
+        while time.monotonic() < run.wait_until and not run.ended():
+            time.sleep(0.005)
+        run.kill()
+        run.wait()
+
+    def _kill(self) -> None:
+        for _ in range(2):
+            self._cut()
+
+    def _resume(self) -> None:
+        self._cut()
+        files = self._files(".partial/*")
+        if files:
+            flip(self.draw.choice(files), self.draw)
+
+    def _flip(self) -> None:
+        flip(self.draw.choice(self._files()), self.draw)
+
+    def _parent(self) -> str:
+        flip(self.draw.choice(self._files()), self.draw)
+        status = Run(self.study, self.log).wait()
+        if status:
+            return f"exit status {status} without --verify"
+        # What was not read as a parent may still be damaged here; what was made now must not be.
+        mine, old = payload(self.study), {str(path.relative_to(self.study)) for path in self._files()}
+        wrong = [name for name in mine if mine[name] != self.bytes.get(name) and name in old]
+        return f"{len(wrong)} files differ unsaid" if len(wrong) > 1 else ""
+
+    def _lost(self) -> None:
+        files = list((self.study / "artifacts").glob("[!.]*/manifest.json"))
+        path = self.draw.choice(files if self.draw.random() < 0.5 else self._files())
+        way = self.draw.randrange(4)
+        if way == 0:
+            path.unlink()
+        else:
+            path.write_bytes((b"", b"{}", path.read_bytes()[: path.stat().st_size // 2])[way - 1])
+
+    def _stopped(self, status: int) -> str:
+        """What is wrong after a run that storage stopped."""
+        said = self.log.read_text(errors="replace")
+        if status not in (0, 2):
+            return f"exit status {status} when storage refused"
+        if status == 2 and not [line for line in said.splitlines() if line.startswith("echochamber: ")]:
+            return "no line says what could not be written"
+        if status == 2 and (self.study / "study.json").is_file():
+            from echochamber.analysis.study_folder import load_study
+
+            if any(node.status == "running" for node in load_study(self.study).nodes):
+                return "a stage is said to be running"
+        return ""
+
+    def _full(self) -> str:
+        used = sum(path.stat().st_size for path in self.study.rglob("*") if path.is_file())
+        kept = self.root / "kept"
+        shutil.rmtree(kept, ignore_errors=True)
+        self.study.rename(kept)
+        self.study.mkdir()
+        room = used + 300_000 + self.draw.randrange(6_000_000)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", self.study], check=True)
+        self.mounted = True
+        shutil.copytree(kept, self.study, dirs_exist_ok=True)
+        status = Run(self.study, self.log, before=save_always).wait()
+        subprocess.run(["mount", "-o", "remount,size=200m", self.study], check=True)
+        return self._stopped(status)
+
+    def _fsize(self) -> str:
+        size = self.draw.choice([2_000, 20_000, 200_000, 700_000, 1_500_000])
+
+        def limit() -> None:
+            save_always()
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+        self.log = self.root / "log"  # the limit holds for the log too, which is short
+        return self._stopped(Run(self.study, self.log, before=limit).wait())
+
+    def _at_once(self, *options: tuple[str, ...]) -> str:
+        runs = []
+        for each in options:
+            runs.append(Run(self.study, self.log, *each))
+            time.sleep(self.draw.random() * 0.3 * self.seconds)
+        statuses = [run.wait() for run in runs]
+        return "" if not any(statuses) else f"exit statuses {statuses} of runs at once"
+
+    def _several(self) -> str:
+        return self._at_once(*[()] * self.draw.choice([2, 3]))
+
+    def _workers(self) -> str:
+        return self._at_once(("--workers", "2"), ())
+
+    def _clock(self) -> None:
+        for path in self.study.rglob("*"):
+            moved = time.time() + self.draw.choice([-1, 1]) * 86_400 * self.draw.random()
+            os.utime(path, (moved, moved))
+        run = Run(self.study, self.log, before=clock_backwards)
+        if self.draw.random() < 0.5:
+            time.sleep(self.draw.random() * self.seconds)
+            run.kill()
+        run.wait()
+
+    def _unmount(self) -> None:
+        if self.mounted:
+            subprocess.run(["umount", "-l", self.study], check=True)
+            self.mounted = False
+
+
+def save_always() -> None:
+    """State is saved after every step."""
+    ResumePoint.due = lambda self: True  # type: ignore[method-assign]
+
+
+def clock_backwards() -> None:
+    """Each look at the clock gives an earlier time."""
+    save_always()
+    start, calls = time.time(), iter(range(10**9))
+    time.time = lambda: start - 10.0 * next(calls)
+
+
+def main() -> None:
+    """Run faults until the time is over."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", metavar="KIND,KIND")
+    parser.add_argument(
+        "--out", type=Path, default=None, metavar="DIR", help="kept; default: a folder that is removed"
+    )
+    arguments = parser.parse_args()
+    kinds = ["kill", "fsize", "flip", "parent", "resume", "lost", "several", "workers", "clock"]
+    kinds += ["full"] if os.geteuid() == 0 else []
+    kinds = [kind for kind in kinds if not arguments.only or kind in arguments.only.split(",")]
+    root = arguments.out or Path(tempfile.mkdtemp(prefix="chaos-"))
+    root.mkdir(parents=True, exist_ok=True)
+    chaos, end = Chaos(root, arguments.seed), time.monotonic() + arguments.seconds
+    chaos.start()
+    number = 0
+    try:
+        while time.monotonic() < end:
+            chaos.fault(kinds[number % len(kinds)])
+            number += 1
+    finally:
+        chaos._unmount()
+    print(json.dumps(dict(chaos.counts)))
+    print(f"{number} faults, {len(chaos.failures)} with a difference, a traceback or a wrong exit status")
+    for line in chaos.failures:
+        print(f"  {line}")
+    if arguments.out is None and not chaos.failures:
+        shutil.rmtree(root)
+    sys.exit(bool(chaos.failures))
+
+
+if __name__ == "__main__":
+    main()
