@@ -13,6 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
+from filelock import FileLock
+
+from ...core.checksums import hash_file
 
 _SOURCES = Path(__file__).parent
 _FLAGS = (
@@ -118,9 +121,16 @@ def load() -> ctypes.CDLL:
     )
     if compiler is None:
         raise Unavailable("no C compiler (cc, gcc or clang) is on the path")
-    target = _cache_folder() / f"kernels-{_fingerprint(compiler)}.so"
-    if not target.is_file():
-        _build(compiler, target)
+    target = private_folder() / f"kernels-{_fingerprint(compiler)}.so"
+    if not is_trusted(target):
+        try:
+            with FileLock(target.with_suffix(".lock")):
+                if not is_trusted(target):
+                    _build(compiler, target)
+        except OSError as error:
+            raise Unavailable(f"{target.parent} cannot be locked: {error}") from None
+    if not is_trusted(target):
+        raise Unavailable(f"{target} is not the library that was built here")
     # torch is imported, so its OpenMP library is the one that the loader finds: one pool of threads, not two.
     library = ctypes.CDLL(str(target))
     _declare(library)
@@ -136,9 +146,37 @@ def why_not() -> str | None:
     return None
 
 
-def _cache_folder() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "echochamber"
+def private_folder() -> Path:
+    """Where the library is kept: a folder that this user alone may write, else a fresh temporary one.
+
+    A relative XDG_CACHE_HOME is not used: code would be loaded from wherever the command was started.
+    """
+    home = Path(os.environ.get("XDG_CACHE_HOME") or "")
+    try:
+        folder = (home if home.is_absolute() else Path.home() / ".cache") / "echochamber"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if _is_own(folder) and os.access(folder, os.W_OK):
+            return folder
+    except (OSError, RuntimeError):  # no such folder can be had; no home is known
+        pass
+    return Path(tempfile.mkdtemp(prefix="echochamber-"))
+
+
+def _is_own(path: Path) -> bool:
+    """This user's, and writable by nobody else."""
+    found = path.lstat()
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o022 and not path.is_symlink()
+
+
+def is_trusted(library: Path) -> bool:
+    """Whether a library in the cache is this user's own, and has the digest that was written beside it."""
+    digest = library.with_suffix(".sha256")
+    try:
+        return all(_is_own(path) for path in (library, digest)) and digest.read_text(
+            encoding="ascii"
+        ) == hash_file(library)
+    except (OSError, ValueError):
+        return False
 
 
 def _fingerprint(compiler: str) -> str:
@@ -161,9 +199,8 @@ def _flags() -> list[str]:
 
 
 def _build(compiler: str, target: Path) -> None:
-    """Compile beside the target and rename; of processes that build at once the last rename wins."""
+    """Compile beside the target and rename, the digest first; the caller holds the lock."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
             built = Path(folder) / target.name
             command = [compiler, *_flags(), "-o", str(built), str(_SOURCES / "kernels.c"), "-lm"]
@@ -175,6 +212,13 @@ def _build(compiler: str, target: Path) -> None:
                     or ["no message"]
                 )
                 raise Unavailable(f"{Path(compiler).name} could not build the engine: {lines[0]}")
+            built.chmod(0o600)
+            with built.open("rb") as stream:
+                os.fsync(stream.fileno())
+            digest = built.with_suffix(".sha256")
+            digest.touch(mode=0o600)
+            digest.write_text(hash_file(built), encoding="ascii")
+            digest.replace(target.with_suffix(".sha256"))
             built.replace(target)
     except OSError as error:
         raise Unavailable(f"the engine could not be built in {target.parent}: {error}") from None
