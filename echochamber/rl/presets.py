@@ -59,6 +59,11 @@ _NANO_EI = _NANO | {
     "lr_floor": 0.1,
 }
 
+_NANO_CRITIC: dict[str, object] = {
+    "optimizer": {"name": "muon", "lr": 3e-3, "muon_lr": 0.01, "weight_decay": 0.0}
+}
+_NANO_PPO = _NANO | {"algorithm": "ppo", "critic": _NANO_CRITIC}
+
 RL_PRESETS: dict[str, dict[str, object]] = {
     "paper-ppo": _PAPER_PPO,
     "paper-ppo-released": _PAPER_PPO
@@ -81,11 +86,9 @@ RL_PRESETS: dict[str, dict[str, object]] = {
         "optimizer": {"name": "adamw", "lr": 1e-4, "betas": [0.9, 0.95], "weight_decay": 0.0},
         "lr_floor": 0.1,
     },
-    "nano-ppo": _NANO
-    | {
-        "algorithm": "ppo",
-        "critic": {"optimizer": {"name": "muon", "lr": 3e-3, "muon_lr": 0.01, "weight_decay": 0.0}},
-    },
+    "nano-ppo": _NANO_PPO,
+    # Neutral to length under a coin reward, which lambda 0.95 is not.
+    "nano-ppo-lambda-1": _NANO_PPO | {"critic": _NANO_CRITIC | {"lam": 1.0}},
     "nano-grpo": _NANO | {"algorithm": "grpo"},
     "nano-dr-grpo": _NANO | {"algorithm": "dr_grpo"},
     "nano-dapo": _NANO | {"algorithm": "dapo", "sampling_rounds": 2, "overlong_buffer": 32},
