@@ -16,7 +16,7 @@ from ..rollout.collect import Collection, Rollout
 from ..rollout.score import batch_logprobs
 from .config import RLConfig
 from .learner import Learner
-from .targets import Targets, has_signal
+from .targets import Targets, earned_rewards, has_signal
 
 Metrics = dict[str, float | None]
 """Name -> value of one step; None: not estimable."""
@@ -27,7 +27,7 @@ MONITORED = 32
 def rollout_metrics(collection: Collection, targets: Targets) -> Metrics:
     """Reward, lengths, outcomes and the share and accuracy of every format, over all rollouts."""
     rollouts = collection.rollouts
-    rewards = np.array([np.nan if r.reward is None else r.reward for r in rollouts])
+    rewards = earned_rewards(rollouts)
     lengths = np.array([len(r.completion.token_ids) for r in rollouts])
     metrics: Metrics = {
         "reward/mean": float(np.nanmean(rewards)) if not np.isnan(rewards).all() else None,

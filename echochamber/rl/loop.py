@@ -5,7 +5,7 @@ rollouts of a step, `targets.py` estimates their advantages, `update.py` fits th
 
 1. The reference policy is the base and is never renewed.
 2. The ratio's denominator is the sampler's own log-probability of each token.
-3. Completions that the grader could not decide are in no sum and no denominator.
+3. Completions that the grader could not decide are in no sum, no denominator and no group.
 4. Groups of equal rewards have zero advantage. The fit skips them where nothing else gives a gradient.
 """
 
@@ -32,7 +32,7 @@ from .targets import estimate
 from .training_monitor import divergence_message
 from .update import fit
 
-VERSION = 4
+VERSION = 5
 
 
 def rl(

@@ -18,7 +18,7 @@ from ..rollout.engines import Engine
 from ..rollout.rewards import reward_row
 from ..verify.grade import Grader
 from .config import RLConfig
-from .targets import has_signal, shaped_rewards
+from .targets import earned_rewards, has_signal
 
 StepSampler = Callable[[int], Collection]
 """Step (from 1) -> its graded rollouts."""
@@ -64,7 +64,7 @@ def _sampled(
 
         part = collect_over_ranks(ranks, chosen, chosen, collect_part)
         sampled = part if sampled is None else sampled.joined(part)
-        signal = has_signal(shaped_rewards(sampled.rollouts, config), config.samples_per_prompt)
+        signal = has_signal(earned_rewards(sampled.rollouts), config.samples_per_prompt)
         if signal.sum() >= config.prompts_per_step:
             break
     assert sampled is not None

@@ -18,8 +18,12 @@ from ..model.runtime import Runtime
 from ..rollout.batch import Batch
 from ..rollout.collect import Collection, Rollout
 from ..rollout.score import all_logprobs, batch_logits, batch_states, batch_values, per_rollout
+from .algorithms import Algorithm
 from .config import RLConfig
 from .learner import Learner
+
+GroupEstimator = Callable[[Tensor], Tensor]
+"""Rewards (P, G) -> advantages or weights (P, G)."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +53,20 @@ def estimate(learner: Learner, collection: Collection, config: RLConfig, runtime
             learner.kl_coef * kl for kl in _kl_in_reward(learner, rollouts, columns, config, runtime)
         ]
     rewards = shaped_rewards(rollouts, config)
-    counted = ~np.isnan(rewards) & signal_groups(rewards, collection.samples_per_prompt, config)
+    counted = ~np.isnan(rewards) & signal_groups(
+        earned_rewards(rollouts), collection.samples_per_prompt, config
+    )
     if row.advantages is None:
         columns |= _critic_targets(
             learner, rollouts, np.nan_to_num(rewards), penalties, counted, config, runtime
         )
     else:
-        advantages = group_advantages(row.advantages, rewards, collection.samples_per_prompt)
+        advantages = group_advantages(row, row.advantages, rewards, collection.samples_per_prompt)
         if penalties is not None:
             # Centred but never divided by the group's spread: so the coefficient keeps its meaning, and
             # a group of equal rewards does not amplify the noise of its KL.
             kl_rewards = np.where(np.isnan(rewards), np.nan, [-float(kl.sum()) for kl in penalties])
-            advantages += group_advantages(row.centre, kl_rewards, collection.samples_per_prompt)
+            advantages += group_advantages(row, row.centre, kl_rewards, collection.samples_per_prompt)
         if row.keep_rewarded:
             counted &= first_of_equal(rollouts, advantages > 0)
         columns["advantages"] = [
@@ -73,9 +79,14 @@ def estimate(learner: Learner, collection: Collection, config: RLConfig, runtime
     return Targets(counted, columns)
 
 
+def earned_rewards(rollouts: Sequence[Rollout]) -> np.ndarray:
+    """Rewards (B,) without any penalty; NaN where the grader could not decide."""
+    return np.array([np.nan if r.reward is None else r.reward for r in rollouts], dtype=np.float64)
+
+
 def shaped_rewards(rollouts: Sequence[Rollout], config: RLConfig) -> np.ndarray:
     """Rewards (B,) less the overlong penalty; NaN where the grader could not decide."""
-    rewards = np.array([np.nan if r.reward is None else r.reward for r in rollouts], dtype=np.float64)
+    rewards = earned_rewards(rollouts)
     lengths = torch.tensor([len(r.completion.token_ids) for r in rollouts])
     penalties: np.ndarray = overlong_penalty(lengths, config.max_new_tokens, config.overlong_buffer).numpy()
     shaped: np.ndarray = rewards + penalties
@@ -92,7 +103,11 @@ def signal_groups(rewards: np.ndarray, group: int, config: RLConfig) -> np.ndarr
 
 
 def has_signal(rewards: np.ndarray, group: int) -> np.ndarray:
-    """(P,) bool: groups whose known rewards differ."""
+    """(P,) bool: groups whose known rewards differ.
+
+    DAPO's dynamic sampling (eq. 11) asks for right and wrong answers, so `rewards` are those without the
+    overlong penalty: two right answers of different lengths carry none.
+    """
     groups = rewards.reshape(-1, group)
     known = ~np.isnan(groups)
     highest = np.where(known, groups, -np.inf).max(1)
@@ -101,14 +116,26 @@ def has_signal(rewards: np.ndarray, group: int) -> np.ndarray:
     return differ
 
 
-def group_advantages(estimator: Callable[[Tensor], Tensor], rewards: np.ndarray, group: int) -> np.ndarray:
-    """Advantages (B,) of rewards (B,). An unknown reward is taken as its group's mean; its advantage is 0."""
+def group_advantages(
+    row: Algorithm, estimator: GroupEstimator, rewards: np.ndarray, group: int
+) -> np.ndarray:
+    """Advantages (B,) of rewards (B,), by an estimator (P, G) -> (P, G) of the row.
+
+    An unknown reward has no place in its group: the others are compared as if it had not been sampled. Its
+    own advantage is 0, as is that of a sample that a row with comparisons has nothing to compare with.
+    """
     groups = rewards.reshape(-1, group)
     known = ~np.isnan(groups)
-    means = np.where(known, groups, 0.0).sum(1) / np.maximum(known.sum(1), 1)
-    filled = np.where(known, groups, means[:, None])
-    advantages = estimator(torch.from_numpy(filled)).numpy()
-    return np.where(known, advantages, 0.0).reshape(-1)
+    advantages = np.zeros(groups.shape)
+    fewest = 2 if row.policy_gradient else 1
+    for count in range(fewest, group + 1):
+        chosen = known.sum(1) == count
+        if chosen.any():
+            # Boolean indexing keeps the samples' order, which "the first best" needs.
+            mine = known & chosen[:, None]
+            found = estimator(torch.from_numpy(groups[mine].reshape(-1, count))).numpy()
+            advantages[mine] = found.reshape(-1)
+    return advantages.reshape(-1)
 
 
 def first_of_equal(rollouts: Sequence[Rollout], rewarded: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ Vocabulary {EOS, a, b}, at most two tokens: seven completions of one prompt.
 """
 
 import itertools
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -117,13 +118,20 @@ def rollouts_of(learner: Learner, chosen: list[int], rewards: dict[tuple[int, ..
 
 
 def expected_gradient(
-    config: RLConfig, rewards: dict[tuple[int, ...], float], group: int = 2
+    config: RLConfig, rewards: dict[tuple[int, ...], float], group: int = 2, unknown: int = 0
 ) -> tuple[Learner, Tensor]:
-    """E[gradient of the loss] over all groups of completions, each weighted with its probability."""
+    """E[gradient of the loss] over all groups of completions, each weighted with its probability.
+
+    `unknown`: how many of a group, the last ones, the grader could not decide.
+    """
     learner = learner_for(config)
     groups = list(itertools.product(range(len(SEQUENCES)), repeat=group))
     weights = sequence_logps(learner.policy).detach()[torch.tensor(groups)].sum(1).exp()
     rollouts = rollouts_of(learner, [index for members in groups for index in members], rewards)
+    rollouts = [
+        replace(rollout, reward=None) if number % group >= group - unknown else rollout
+        for number, rollout in enumerate(rollouts)
+    ]
     targets = estimate(learner, Collection(rollouts, group), config, runtime())
     (batch,) = batches(rollouts, targets.columns, 10**6)
     losses, _ = token_losses(learner, batch, config, runtime(), UpdateStats())
@@ -131,9 +139,12 @@ def expected_gradient(
     total = torch.zeros(())
     for number, weight in enumerate(weights):
         rows = slice(number * group, (number + 1) * group)
-        mask = batch.completion_mask[rows]
+        mask, counted = batch.completion_mask[rows], torch.from_numpy(targets.counted[rows])
         average, denominator = averaging(
-            config.loss.average or learner.algorithm.average, int(mask.sum()), group, LIMIT
+            config.loss.average or learner.algorithm.average,
+            int(mask[counted].sum()),
+            int(counted.sum()),
+            LIMIT,
         )
         total = total + weight * average(losses[rows], mask, denominator)
     return learner, gradient(learner.policy, total)

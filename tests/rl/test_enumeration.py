@@ -1,10 +1,13 @@
 """Each algorithm's expected gradient over *all* completions equals the exact one, or its documented bias."""
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
 
+from echochamber.rl.algorithms import algorithm_row
 from echochamber.rl.config import RLConfig
+from echochamber.rl.targets import group_advantages
 
 from .enumerated import (
     LIMIT,
@@ -96,6 +99,38 @@ def test_token_mean_over_the_batch_weighs_long_completions_by_their_length():
     torch.testing.assert_close(
         found, _by_hand(_normalised, lambda i, tokens: 1 / tokens), atol=1e-5, rtol=1e-3
     )
+
+
+@pytest.mark.parametrize("algorithm", ["grpo", "dr_grpo", "dapo", "gspo", "rloo", "reinforce"])
+@pytest.mark.parametrize("kl", [{}, {"coef": 0.3, "estimator": "k1", "place": "reward"}])
+def test_a_completion_of_unknown_reward_counts_nowhere(algorithm, kl):
+    """A group of three with one unknown gives in expectation what a group of two does."""
+    _, found = expected_gradient(_config(algorithm, kl=kl), REWARDS, group=3, unknown=1)
+    _, pair = expected_gradient(_config(algorithm, kl=kl), REWARDS)
+    _close(found, pair)
+    assert float(found.norm()) > 1e-3
+
+
+def test_rloo_stays_unbiased_where_a_reward_is_unknown():
+    learner, found = expected_gradient(_config("rloo"), REWARDS, group=3, unknown=1)
+    _close(found, -reward_gradient(learner.policy, REWARDS))
+
+
+def test_the_advantages_of_one_zero_zero_and_an_unknown():
+    rewards = np.array([1.0, 0.0, 0.0, np.nan])
+    known = {"grpo": (2 / 3, -1 / 3, -1 / 3), "rloo": (1.0, -0.5, -0.5), "reinforce": (2 / 3, -1 / 3, -1 / 3)}
+    for name, expected in known.items():
+        row = algorithm_row(name)
+        scale = 3**-0.5 if name == "grpo" else 1.0
+        found = group_advantages(row, row.advantages, rewards, 4)
+        assert found == pytest.approx([*(e / scale for e in expected), 0.0], abs=1e-5)
+
+
+def test_a_lone_known_reward_is_compared_with_nothing_but_still_fitted_by_its_likelihood():
+    rewards = np.array([np.nan, 1.0])
+    for name, expected in {"rloo": 0.0, "grpo": 0.0, "expert_iteration": 1.0, "best_of_n": 1.0}.items():
+        row = algorithm_row(name)
+        assert group_advantages(row, row.advantages, rewards, 2).tolist() == [0.0, expected]
 
 
 def test_keeping_paid_completions_is_the_policy_gradient_of_the_reward_without_baseline():

@@ -234,7 +234,8 @@ def test_steps_follow_from_epochs_and_checkpoints_hold_the_ends():
 
 def test_a_sample_nobody_could_grade_carries_no_signal():
     rewards = np.array([1.0, 0.0, np.nan, 1.0, np.nan, np.nan, np.nan, np.nan])
-    advantages = group_advantages(algorithm_row("grpo").advantages, rewards, 4)
+    row = algorithm_row("grpo")
+    advantages = group_advantages(row, row.advantages, rewards, 4)
     assert advantages[2] == 0
     assert np.array_equal(advantages[4:], np.zeros(4))
     assert advantages[0] > 0 > advantages[1]

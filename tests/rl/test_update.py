@@ -9,7 +9,7 @@ from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.model.sampling import SamplingConfig
 from echochamber.rl.algorithms import algorithm_row, registered_algorithms
 from echochamber.rl.config import RLConfig, adapt_kl, lr_schedule
-from echochamber.rl.targets import estimate, first_of_equal
+from echochamber.rl.targets import estimate, first_of_equal, shaped_rewards
 from echochamber.rl.update import accumulate_gradient, fit, token_losses
 from echochamber.rl.update_stats import UpdateStats
 from echochamber.rollout.batch import batches
@@ -215,6 +215,20 @@ def test_several_rounds_keep_only_groups_with_signal_and_no_more_than_asked():
     ]
     targets = estimate(learner_for(config), Collection(paid, 2), config, runtime())
     assert targets.counted.tolist() == [False, False, True, True, True, True, False, False, False, False]
+
+
+def test_a_group_of_right_answers_of_different_lengths_carries_no_signal():
+    """The overlong penalty makes their rewards differ; dynamic sampling asks for right and wrong answers."""
+    settings = {"prompts_per_step": 1, "sampling_rounds": 2, "samples_per_prompt": 2, "overlong_buffer": 5}
+    config = _config("dapo", **settings)
+    made = [Completion("", (1,) * n + (0,), (-0.1,) * (n + 1), False) for n in (4, 1, 4, 1)]
+    rollouts = [
+        Rollout(Problem(str(i // 2), "", "1"), i % 2, (1, 2), c, Verdict("other", None, "wrong"), reward)
+        for i, (c, reward) in enumerate(zip(made, (1.0, 1.0, 0.0, 1.0), strict=True))
+    ]
+    assert len(set(shaped_rewards(rollouts[:2], config))) == 2
+    targets = estimate(learner_for(config), Collection(rollouts, 2), config, runtime())
+    assert targets.counted.tolist() == [False, False, True, True]
 
 
 def test_repeated_completions_of_a_problem_are_learned_once():
