@@ -1,15 +1,17 @@
-"""The weight on KL that an arm really optimises, from what its study says of the algorithm."""
+"""What an arm optimises, from what its study says of the algorithm: the weight on KL, and its advantages."""
 
 from dataclasses import replace
 
-from ..stats.forecast import Objective, effective_kl_weight
+from ..stats.forecast import Advantage, Objective, effective_kl_weight
+from .runs import rollout_size
 from .study_folder import JsonObject
 
 _OLDER_STUDIES = (
     dict.fromkeys(("grpo", "dapo", "gspo"), Objective(divides_by="std"))
-    | dict.fromkeys(("dr_grpo", "rloo", "reinforce"), Objective())
+    | dict.fromkeys(("dr_grpo", "reinforce"), Objective(own_baseline=True))
+    | {"rloo": Objective()}
     | dict.fromkeys(("expert_iteration", "best_of_n", "sft"), Objective(policy_gradient=False))
-    | {"ppo": Objective(whiten=True)}
+    | {"ppo": Objective(whiten=True, critic=True)}
 )
 """The shipped algorithms, for studies whose `study.json` does not describe its algorithms."""
 
@@ -29,6 +31,12 @@ def kl_weight(config: JsonObject) -> tuple[float | None, str]:
     )
 
 
+def bandit_advantage(config: JsonObject) -> Advantage:
+    """How the arm compares rewards; the group's standard deviation where the study does not say."""
+    objective = _objective(config)
+    return "group_std" if objective is None else objective.advantage
+
+
 def _objective(config: JsonObject) -> Objective | None:
     """How the arm's algorithm weighs rewards; None where neither the study nor its name says so."""
     described = config.get("objective")
@@ -42,7 +50,18 @@ def _objective(config: JsonObject) -> Objective | None:
             described["divides_by"],
             bool(described.get("whiten")),
             int(described.get("loss_terms") or 0),
+            bool(described.get("critic", described.get("whiten"))),
+            bool(described.get("own_baseline", _own_baseline(str(config.get("algorithm"))))),
         )
     loss = config.get("loss")
     whiten = loss.get("whiten") if isinstance(loss, dict) else None
-    return found if found is None or whiten is None else replace(found, whiten=bool(whiten))
+    if found is None:
+        return None
+    prompts, samples = rollout_size(config)
+    found = replace(found, prompts_per_step=prompts, samples_per_prompt=samples)
+    return found if whiten is None else replace(found, whiten=bool(whiten))
+
+
+def _own_baseline(algorithm: str) -> bool:
+    """For studies that describe their algorithms without it: by the shipped name."""
+    return algorithm in _OLDER_STUDIES and _OLDER_STUDIES[algorithm].own_baseline

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..stats.forecast import bandit
 from .averages import at
+from .kl_weight import bandit_advantage
 from .runs import Run, problem_sets, rl_config, rollout_size
 from .study_folder import JsonObject, StoredStudy
 
@@ -17,10 +18,10 @@ MAX_POINTS = 600
 def null_path(study: StoredStudy, run: Run, names: list[str]) -> dict[str, list[float]] | None:
     """Shares that a bandit on formats alone reaches at each logged step: the null model of a collapse.
 
-    It knows the base's shares and accuracies on the first problem set and nothing else. Its learning
-    rate means nothing to a language model, so the rate of `NULL_RATES` that fits the run's own shares
-    best is taken: the null gets every advantage. None without a base evaluation, without RL, or
-    past `NULL_STEPS` steps.
+    It knows the base's shares and accuracies on the first problem set, and how the arm's algorithm compares
+    rewards. Its learning rate means nothing to a language model, so the rate of `NULL_RATES` that fits the
+    run's own shares best is taken: the null gets every advantage. None without a base evaluation, without RL,
+    or past `NULL_STEPS` steps.
     """
     sets = problem_sets([run])
     base, dense = run.row(sets[0], 0) if sets else None, thin(run.dense)
@@ -30,12 +31,13 @@ def null_path(study: StoredStudy, run: Run, names: list[str]) -> dict[str, list[
     accuracies = np.array([at(base, ("formats", name, "accuracy")) or 0.0 for name in names])
     if shares.sum() <= 0:
         return None
-    steps, size = [row["step"] for row in dense], rollout_size(rl_config(study, run.arm))
+    config = rl_config(study, run.arm)
+    steps, size, advantage = [row["step"] for row in dense], rollout_size(config), bandit_advantage(config)
     seen = np.array([[row.get(f"format/{name}/share") or 0.0 for name in names] for row in dense])
     paths = [
         np.mean(
             [
-                bandit(shares / shares.sum(), accuracies, steps[-1], *size, rate, seed)[steps]
+                bandit(shares / shares.sum(), accuracies, steps[-1], *size, rate, seed, advantage)[steps]
                 for seed in NULL_SEEDS
             ],
             axis=0,

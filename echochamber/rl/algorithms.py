@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -103,6 +104,12 @@ class Algorithm:
     def critic(self) -> bool:
         """Whether values are needed."""
         return self.advantages is None
+
+    @property
+    def own_baseline(self) -> bool:
+        """Whether the group mean that a sample is compared with holds the sample itself."""
+        pair = torch.tensor([[1.0, 0.0]])
+        return self.policy_gradient and not self.critic and float(self.centre(pair)[0, 0]) < 1
 
     @property
     def policy_gradient(self) -> bool:

@@ -108,7 +108,7 @@ class RLConfig(Config):
     def _consistent(self) -> Self:
         row = algorithm_row(self.algorithm)
         reward_row(self.reward)
-        self.kl.check(row)
+        self.kl.check(row, self.whitened)
         for wrong, reason in _conflicts(self, row):
             if wrong:
                 raise ValueError(reason)
@@ -119,6 +119,11 @@ class RLConfig(Config):
         """(low, high): the algorithm's bounds where the arm gives none."""
         low, high = algorithm_row(self.algorithm).clip
         return self.loss.clip_low or low, self.loss.clip_high or high
+
+    @property
+    def whitened(self) -> bool:
+        """Whether advantages are centred and scaled over the step."""
+        return algorithm_row(self.algorithm).whiten if self.loss.whiten is None else self.loss.whiten
 
     @property
     def sampling(self) -> SamplingConfig:

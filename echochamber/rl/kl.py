@@ -6,7 +6,8 @@ tests/rl/test_enumeration.py):
 | estimator | place  | expected gradient                                                             |
 |-----------|--------|-------------------------------------------------------------------------------|
 | k1        | reward | that of KL(pi || ref) over whole completions: exact                           |
-| exact     | both   | the same with less noise: tokens' KL in the loss, later tokens' in the reward |
+| exact     | both   | the same with less noise: tokens' KL in the loss, later tokens' in the reward; |
+|           |        | biased where advantages are whitened or a group's mean holds the sample itself |
 | k2, exact | loss   | that of each token's KL at the states visited; later states are left out      |
 | k3        | loss   | that of KL(ref || pi) at the states visited: the other direction              |
 | k1        | loss   | zero: noise, and no penalty                                                   |
@@ -59,8 +60,11 @@ class KLConfig(Config):
         """Whether the loss has a KL term."""
         return self.coef > 0 and self.place in ("loss", "both")
 
-    def check(self, row: Algorithm) -> None:
-        """Refuse what is no penalty for this algorithm; the ValueError says why and what to use."""
+    def check(self, row: Algorithm, whitened: bool) -> None:
+        """Refuse what is no penalty for this algorithm; the ValueError says why and what to use.
+
+        `whitened`: whether the arm's advantages are divided by their spread over the step.
+        """
         if self.target is not None and self.coef == 0:
             raise ValueError(
                 "kl.target needs a coefficient above 0 to start from; set kl.coef, for example 0.01"
@@ -76,6 +80,18 @@ class KLConfig(Config):
         if self.place == "both" and self.estimator != "exact":
             raise ValueError(
                 f"kl.place 'both' is for kl.estimator 'exact'; {self.estimator!r} would be counted twice"
+            )
+        uneven = self.place == "both" and (whitened or row.own_baseline)
+        if uneven and not self.allow_biased:
+            why = (
+                "whitening scales the part in the reward and not that in the loss"
+                if whitened
+                else f"{row.name} compares a sample with a mean that holds it, so the part in the reward has "
+                "(G - 1) / G of the gradient and that in the loss all of it"
+            )
+            raise ValueError(
+                f"kl.place 'both': {why}; use k1 in the reward, loss.whiten: false or rloo, "
+                "or set kl.allow_biased: true"
             )
         if combination not in _ALLOWED and not self.allow_biased:
             raise ValueError(

@@ -73,8 +73,7 @@ def estimate(learner: Learner, collection: Collection, config: RLConfig, runtime
             torch.full((len(r.completion.token_ids),), a)
             for r, a in zip(rollouts, advantages.tolist(), strict=True)
         ]
-    whitened = row.whiten if config.loss.whiten is None else config.loss.whiten
-    if whitened:
+    if config.whitened:
         columns["advantages"] = _whitened(columns["advantages"], counted)
     return Targets(counted, columns)
 

@@ -38,6 +38,17 @@ def replicator(shares: ArrayLike, accuracies: ArrayLike, time: float) -> np.ndar
     return np.asarray(weight / weight.sum())
 
 
+Advantage = Literal[
+    "group_std", "group_ratio", "group_mean", "leave_one_out", "step_std", "step_mean", "kept"
+]
+"""How an algorithm compares 0/1 rewards.
+
+With its group, divided by the group's standard deviation or mean, or not divided; with the group's others;
+with the whole step, divided by its standard deviation (as a critic's whitened advantages are) or not; `kept`:
+not at all.
+"""
+
+
 def bandit(
     shares: ArrayLike,
     accuracies: ArrayLike,
@@ -46,17 +57,16 @@ def bandit(
     samples_per_prompt: int,
     rate: float,
     seed: int,
-    normalise: bool = True,
+    advantage: Advantage = "group_std",
 ) -> np.ndarray:
-    """Shares of a softmax over formats alone, trained by group-relative policy gradient: (steps + 1, F).
+    """Shares of a softmax over formats alone, trained by policy gradient: (steps + 1, F).
 
-    Each step draws P groups of G formats, rewards 1 with the base accuracy of the format, centres the
-    reward in its group (divided by the group's standard deviation when `normalise`, as GRPO does),
-    and moves the logits by `rate` times the mean of advantage x grad log-probability. It knows the
-    base's shares and accuracies and nothing else: the null model of every collapse.
+    Each step draws P groups of G formats, rewards 1 with the base accuracy of the format, and moves the
+    logits by `rate` times the mean of advantage x grad log-probability. It knows the base's shares and
+    accuracies and how the algorithm compares rewards: the null model of every collapse.
     """
     a, p = np.atleast_2d(np.asarray(shares, dtype=float)), np.atleast_2d(np.asarray(accuracies, dtype=float))
-    return bandits(a, p, steps, prompts_per_step, samples_per_prompt, rate, seed, normalise)[:, 0]
+    return bandits(a, p, steps, prompts_per_step, samples_per_prompt, rate, seed, advantage)[:, 0]
 
 
 def bandits(
@@ -67,7 +77,7 @@ def bandits(
     samples_per_prompt: int,
     rate: float,
     seed: int,
-    normalise: bool = True,
+    advantage: Advantage = "group_std",
 ) -> np.ndarray:
     """R independent `bandit` runs at once, each from its own shares and accuracies.
 
@@ -84,13 +94,25 @@ def bandits(
         arms = (stream.random((len(a), prompts_per_step, samples_per_prompt))[:, None] >= edges).sum(axis=1)
         chance = np.take_along_axis(p, arms.reshape(len(a), -1), axis=1).reshape(arms.shape)
         rewards = (stream.random(arms.shape) < chance).astype(float)
-        advantages = rewards - rewards.mean(axis=2, keepdims=True)
-        if normalise:
-            advantages /= rewards.std(axis=2, keepdims=True) + 1e-6
+        advantages = _advantages(rewards, advantage)
         push = np.stack([(advantages * (arms == arm)).mean(axis=(1, 2)) for arm in range(a.shape[1])], axis=1)
         logits = logits + rate * np.where(present, push - policy * push.sum(axis=1, keepdims=True), 0.0)
         path.append(_softmax(logits))
     return np.array(path)
+
+
+def _advantages(rewards: np.ndarray, advantage: Advantage) -> np.ndarray:
+    """Advantages (R, P, G) of 0/1 rewards (R, P, G)."""
+    if advantage == "kept":
+        return rewards / np.maximum(rewards.mean(axis=(1, 2), keepdims=True), 1 / rewards[0].size)
+    axes = (1, 2) if advantage in ("step_std", "step_mean") else (2,)
+    mean = rewards.mean(axis=axes, keepdims=True)
+    centred: np.ndarray = rewards - mean
+    if advantage in ("group_std", "step_std"):
+        return centred / (rewards.std(axis=axes, keepdims=True) + 1e-6)
+    if advantage == "group_ratio":
+        return centred / np.where(mean > 0, mean, 1.0)
+    return centred * (rewards.shape[2] / (rewards.shape[2] - 1) if advantage == "leave_one_out" else 1.0)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
@@ -128,6 +150,29 @@ class Objective:
     """Whether advantages are divided by their standard deviation over the step."""
     loss_terms: int = 0
     """Number of terms of the loss besides reward and KL."""
+    critic: bool = False
+    """Whether rewards are compared with a critic's values, not within a group."""
+    own_baseline: bool = False
+    """Whether each sample is part of the group mean that it is compared with."""
+    prompts_per_step: int = 32
+    samples_per_prompt: int = 8
+
+    @property
+    def advantage(self) -> Advantage:
+        """How it compares 0/1 rewards, for the bandit."""
+        if not self.policy_gradient:
+            return "kept"
+        if self.whiten:
+            return "step_std"
+        if self.critic:
+            return "step_mean"
+        if self.divides_by != "none":
+            return "group_std" if self.divides_by == "std" else "group_ratio"
+        return "group_mean" if self.own_baseline else "leave_one_out"
+
+
+LARGE_STEP = 256
+"""Completions from which a step's rewards nearly always differ, so that its spread is the population's."""
 
 
 def effective_kl_weight(
@@ -148,8 +193,27 @@ def effective_kl_weight(
         return None, f"dividing rewards by each group's {number} weighs KL differently on every problem"
     if objective.whiten and place != "reward":
         return None, "whitening rescales the rewards of each step but not the KL in the loss"
-    if (estimator, place) in (("k1", "reward"), ("exact", "both")):
+    completions = objective.prompts_per_step * objective.samples_per_prompt
+    if objective.whiten and completions < LARGE_STEP:
+        return None, (
+            f"whitening divides each step by its own spread, and a step of {completions} completions whose "
+            "rewards agree would scale up the KL alone"
+        )
+    if (estimator, place) == ("k1", "reward"):
         return coef, "the penalty is part of the reward, so the coefficient is the weight"
+    if (estimator, place) == ("exact", "both"):
+        if objective.own_baseline:
+            return (
+                None,
+                "the group mean holds the sample itself, which weakens later tokens' KL and not its own",
+            )
+        return coef, "the penalty is part of the reward, so the coefficient is the weight"
+    if place == "loss" and estimator in ("k2", "exact") and objective.own_baseline:
+        group = objective.samples_per_prompt
+        return coef * group / (group - 1), (
+            f"the group mean holds the sample itself, which leaves (G - 1) / G of the reward's gradient at "
+            f"G = {group} and all of the KL's"
+        )
     if place == "loss" and estimator in ("k2", "exact"):
         return coef, f"the gradient of {estimator} as a loss is that of each token's reverse KL"
     if place == "reward":

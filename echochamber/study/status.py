@@ -180,6 +180,8 @@ def _algorithms(recipe: Recipe) -> dict[str, dict[str, object]]:
             "divides_by": row.divides_by,
             "whiten": row.whiten,
             "loss_terms": len(row.loss_terms),
+            "critic": row.critic,
+            "own_baseline": row.own_baseline,
         }
         for name, row in rows.items()
     }

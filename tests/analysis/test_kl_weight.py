@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from echochamber.analysis.kl_weight import kl_weight
+from echochamber.analysis.kl_weight import bandit_advantage, kl_weight
 from echochamber.analysis.runs import rl_config
 from echochamber.analysis.study_folder import StoredStudy
 
@@ -52,3 +52,27 @@ def test_whitening_in_the_arm_overrides_the_algorithms() -> None:
     assert _weight("own", PLAIN, kl=loss, loss={"whiten": True})[0] is None
     assert _weight("ppo", None, kl=loss)[0] is None
     assert _weight("ppo", None, kl=loss, loss={"whiten": False})[0] == 0.01
+
+
+def test_a_group_mean_that_holds_the_sample_raises_the_weight_of_a_kl_in_the_loss() -> None:
+    loss = {"coef": 0.01, "estimator": "k2", "place": "loss"}
+    own = PLAIN | {"own_baseline": True}
+    assert _weight("own", own, kl=loss, samples_per_prompt=4)[0] == pytest.approx(0.01 * 4 / 3)
+    assert _weight("reinforce", None, kl=loss, samples_per_prompt=4)[0] == pytest.approx(0.01 * 4 / 3)
+    assert _weight("reinforce", PLAIN, kl=loss, samples_per_prompt=4)[0] == pytest.approx(0.01 * 4 / 3)
+    assert _weight("rloo", None, kl=loss, samples_per_prompt=4)[0] == 0.01
+
+
+def test_a_whitened_arm_has_a_weight_only_in_large_steps() -> None:
+    assert _weight("ppo", None, prompts_per_step=32, samples_per_prompt=8)[0] == 0.01
+    weight, reason = _weight("ppo", None, prompts_per_step=4, samples_per_prompt=8)
+    assert weight is None
+    assert "32 completions" in reason
+
+
+def test_the_bandit_of_the_report_compares_rewards_as_the_algorithm_does() -> None:
+    names = ("ppo", "grpo", "rloo", "reinforce", "expert_iteration")
+    found = [bandit_advantage({"algorithm": name}) for name in names]
+    assert found == ["step_std", "group_std", "leave_one_out", "group_mean", "kept"]
+    assert bandit_advantage({"algorithm": "ppo", "loss": {"whiten": False}}) == "step_mean"
+    assert bandit_advantage({"algorithm": "somebody's own"}) == "group_std"

@@ -95,7 +95,7 @@ def push(case: Case, rate: float, large: bool, kl: str = "") -> Push:
     config = case.config(kl)
     learner, counted, part, whole = _prepared(case, kl, case.warm * rate)
     chances = _chances(learner, rate)
-    if learner.algorithm.whiten if config.loss.whiten is None else config.loss.whiten:
+    if config.whitened:
         part = _whiten_all(part, whole, chances) if large else _whiten_each(part, whole)
     weights = _weights(config, learner, counted, chances if large else None)
     per_token = torch.zeros(len(SEQUENCES), LIMIT)

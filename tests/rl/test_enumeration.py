@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from echochamber.rl.algorithms import algorithm_row
 from echochamber.rl.config import RLConfig
 from echochamber.rl.targets import group_advantages
+from echochamber.stats.forecast import Objective, effective_kl_weight
 
 from .enumerated import (
     LIMIT,
@@ -186,6 +187,31 @@ def test_other_estimators_in_the_reward_have_neither_gradient(estimator):
         assert (found - exact).norm() > 0.1 * exact.norm()
 
 
+@pytest.mark.parametrize(("algorithm", "scale"), [("reinforce", 1.0), ("dr_grpo", 1 / LIMIT), ("rloo", 1.0)])
+@pytest.mark.parametrize("estimator", ["k2", "exact"])
+def test_the_weight_of_a_kl_in_the_loss_is_what_the_report_states(algorithm, scale, estimator):
+    """A group mean that holds the sample leaves (G - 1) / G of the reward's gradient and all of the KL's."""
+    kl = {"coef": 0.3, "estimator": estimator, "place": "loss"}
+    learner, found = expected_gradient(_config(algorithm, kl=kl), REWARDS)
+    row = algorithm_row(algorithm)
+    objective = Objective(own_baseline=row.own_baseline, samples_per_prompt=GROUP)
+    weight, _ = effective_kl_weight(0.3, "loss", estimator, objective)
+    assert weight == pytest.approx(0.3 if algorithm == "rloo" else 0.6)
+    factor = scale * 0.3 / weight
+    penalty = visited_kl_gradient(learner.policy, learner.reference)
+    _close(found, factor * (weight * penalty - reward_gradient(learner.policy, REWARDS)))
+
+
+@pytest.mark.parametrize("algorithm", ["reinforce", "dr_grpo", "ppo"])
+def test_exact_kl_in_both_places_is_biased_where_it_is_refused(algorithm):
+    kl = {"coef": 1.0, "estimator": "exact", "place": "both", "allow_biased": True}
+    settings = {"critic": {"lam": 1.0}, "loss": {"average": "sum"}}
+    learner, found = expected_gradient(_config(algorithm, kl=kl, **settings), {})
+    exact = kl_gradient(learner.policy, learner.reference)
+    along = float(found @ exact / exact.norm() ** 2)
+    assert float((found - along * exact).norm()) > 0.02 * float(found.norm())
+
+
 def test_reward_and_kl_add_up():
     learner, found = expected_gradient(
         _config("rloo", kl={"coef": 0.3, "estimator": "k1", "place": "reward"}), REWARDS
@@ -204,6 +230,9 @@ def test_reward_and_kl_add_up():
         ("ppo", {"kl": {"coef": 0.1, "estimator": "k2", "place": "reward"}}, "neither direction"),
         ("ppo", {"kl": {"coef": 0.1, "estimator": "exact", "place": "reward"}}, "later tokens"),
         ("ppo", {"kl": {"coef": 0.1, "estimator": "k1", "place": "both"}}, "twice"),
+        ("ppo", {"kl": {"coef": 0.1, "estimator": "exact", "place": "both"}}, "whitening scales"),
+        ("reinforce", {"kl": {"coef": 0.1, "estimator": "exact", "place": "both"}}, "all of it"),
+        ("dr_grpo", {"kl": {"coef": 0.1, "estimator": "exact", "place": "both"}}, "all of it"),
         (
             "expert_iteration",
             {"kl": {"coef": 0.1, "estimator": "k1", "place": "reward"}},

@@ -1,10 +1,14 @@
 """Forecasts against their definitions, slowly computed."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from echochamber.stats.forecast import (
+    Advantage,
     Objective,
+    _advantages,
     bandit,
     bandits,
     brier,
@@ -99,6 +103,8 @@ def test_effective_weight_is_derived_or_refused() -> None:
         (0.01, "reward", "k1", Objective(divides_by="std")),
         (0.01, "reward", "k1", Objective(divides_by="mean")),
         (0.01, "loss", "k2", Objective(whiten=True)),
+        (0.01, "reward", "k1", Objective(whiten=True, prompts_per_step=16)),
+        (0.01, "both", "exact", Objective(own_baseline=True)),
         (0.01, "loss", "k2", Objective(policy_gradient=False)),
         (0.01, "reward", "k1", Objective(loss_terms=1)),
         (0.0, "reward", "k1", Objective(loss_terms=1)),
@@ -106,6 +112,56 @@ def test_effective_weight_is_derived_or_refused() -> None:
         weight, reason = effective_kl_weight(*arguments)  # type: ignore[arg-type]
         assert weight is None
         assert reason
+
+
+def _implied_weight(completions: int, coef: float, repeats: int = 2000) -> float:
+    """The weight on KL in the expected whitened update of a policy over three outcomes, k1 in the reward.
+
+    The update is a combination of the gradients of reward and KL; they span what logits can do.
+    """
+    policy, ref, right = np.array([0.5, 0.3, 0.2]), np.array([0.4, 0.4, 0.2]), np.array([0.9, 0.6, 0.8])
+    stream = np.random.default_rng(0)
+    arms = stream.choice(3, p=policy, size=(repeats, completions))
+    rewards = (stream.random(arms.shape) < right[arms]) - coef * np.log(policy / ref)[arms]
+    centred = rewards - rewards.mean(1, keepdims=True)
+    advantages = centred / (rewards.std(1, keepdims=True) + 1e-6)
+    score = np.eye(3) - policy
+    update = (advantages[..., None] * score[arms]).mean((0, 1))
+    reward = (policy * right) @ score
+    penalty = (policy * np.log(policy / ref)) @ score
+    (along_reward, along_penalty), *_ = np.linalg.lstsq(np.stack([reward, -penalty], 1), update, rcond=None)
+    return float(along_penalty / along_reward)
+
+
+def test_whitening_scales_up_the_kl_of_steps_whose_rewards_agree() -> None:
+    """Three completions: far more than the coefficient, so no weight is stated. 256: the coefficient."""
+    assert _implied_weight(3, 0.01, 200_000) > 10 * 0.01
+    assert effective_kl_weight(0.01, "reward", "k1", Objective(whiten=True, prompts_per_step=1))[0] is None
+    assert _implied_weight(256, 0.3, 20_000) == pytest.approx(0.3, rel=0.1)
+    assert effective_kl_weight(0.3, "reward", "k1", Objective(whiten=True))[0] == 0.3
+
+
+def test_the_bandit_compares_rewards_as_the_algorithm_does() -> None:
+    rewards = np.array([[[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]]])
+    found = {name: _advantages(rewards, name) for name in get_args(Advantage)}
+    assert found["group_mean"][0, 0] == pytest.approx([2 / 3, -1 / 3, -1 / 3])
+    assert found["group_std"][0, 0] == pytest.approx(np.array([2, -1, -1]) / 2**0.5, abs=1e-4)
+    assert found["group_ratio"][0, 0] == pytest.approx([2.0, -1.0, -1.0])
+    assert found["leave_one_out"][0, 0] == pytest.approx([1.0, -0.5, -0.5])
+    assert all(not found[name][0, 1].any() for name in found if name.startswith(("group", "leave")))
+    assert found["step_mean"][0, 1] == pytest.approx(1 / 3)
+    assert found["step_std"].std() == pytest.approx(1.0, abs=1e-4)
+    assert found["kept"].sum() == rewards.size
+    objectives = {
+        "step_std": Objective(whiten=True, critic=True),
+        "step_mean": Objective(critic=True),
+        "group_std": Objective(divides_by="std"),
+        "group_ratio": Objective(divides_by="mean"),
+        "group_mean": Objective(own_baseline=True),
+        "leave_one_out": Objective(),
+        "kept": Objective(policy_gradient=False),
+    }
+    assert {name: one.advantage for name, one in objectives.items()} == {name: name for name in objectives}
 
 
 def test_k3_as_a_loss_has_the_gradient_of_the_forward_kl() -> None:

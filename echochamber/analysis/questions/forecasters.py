@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import polars as pl
 
-from ...stats.forecast import bandits, kl_optimum, naive_forecasts, replicator
+from ...stats.forecast import Advantage, bandits, kl_optimum, naive_forecasts, replicator
 from ..completion_counts import matrices
 
 SMALL_KL = 0.05
@@ -72,14 +72,16 @@ class BaseFormats:
 class BanditForecast:
     """The bandit on formats alone: no function of the data, so each resample has a run of its own."""
 
-    def __init__(self, base: BaseFormats, steps: int, prompts: int, samples: int, rate: float) -> None:
-        self.base, self.size = base, (steps, prompts, samples, rate)
+    def __init__(
+        self, base: BaseFormats, steps: int, rollout: tuple[int, int, float], advantage: Advantage
+    ) -> None:
+        self.base, self.size, self.advantage = base, (steps, *rollout), advantage
 
     def runs(self, weights: np.ndarray) -> np.ndarray:
         """Final shares of one run per resample: weights (R, P) -> (R, F)."""
         pooled = [self.base.pooled(row) for row in weights]
         shares, accuracies = (np.array([pair[i] for pair in pooled]) for i in (0, 1))
-        return bandits(shares, accuracies, *self.size, seed=0)[-1]
+        return bandits(shares, accuracies, *self.size, seed=0, advantage=self.advantage)[-1]
 
 
 def forecasters(
@@ -88,10 +90,12 @@ def forecasters(
     kl_weight: float | None,
     rollout: tuple[int, int, float],
     accuracies: Literal["chosen", "forced"] = "chosen",
+    advantage: Advantage = "group_std",
 ) -> "dict[ForecastId, Forecast | BanditForecast]":
     """Every forecast from `base` for the shares after `steps` steps.
 
-    `rollout`: prompts per step, samples per prompt, and the bandit's learning rate. The two forecasts that
+    `rollout`: prompts per step, samples per prompt, and the bandit's learning rate. `advantage`: how the
+    algorithm compares rewards, for the bandit. The two forecasts that
     need no accuracies are made once, with those that the base chose itself.
     """
     weight = kl_weight if kl_weight is not None else SMALL_KL
@@ -102,7 +106,7 @@ def forecasters(
     made: dict[ForecastId, Forecast | BanditForecast] = {
         ForecastId("kl_optimum", setting, accuracies): lambda w: weighted_mean(optimum, w),
         ForecastId("replicator", "", accuracies): lambda w: replicator(*base.ranked(w), FLOW_TIME),
-        ForecastId("bandit", "", accuracies): BanditForecast(base, steps, *rollout),
+        ForecastId("bandit", "", accuracies): BanditForecast(base, steps, rollout, advantage),
         ForecastId("most_accurate", "", accuracies): lambda w: _naive(base.ranked(w), "most accurate"),
     }
     if accuracies == "chosen":

@@ -10,11 +10,11 @@ import polars as pl
 from numpy.typing import ArrayLike
 
 from ...stats.bootstrap import problem_weights, resampled_interval
-from ...stats.forecast import brier, total_variation
+from ...stats.forecast import Advantage, brier, total_variation
 from ...stats.intervals import wilson
 from ..averages import seed_interval
 from ..completion_counts import matrices, shared_problems
-from ..kl_weight import kl_weight
+from ..kl_weight import bandit_advantage, kl_weight
 from ..number_text import percent
 from ..page_table import Cell, Goal, PageTable, number, share, target
 from ..run_inputs import RunInputs
@@ -75,12 +75,14 @@ def forecast_table(
     bandit_rate: float = 1.0,
     bandit_seeds: int = 100,
     forced: pl.DataFrame | None = None,
+    advantage: Advantage = "group_std",
 ) -> pl.DataFrame:
     """Forecasts of the shares at step `last` from `completion_counts.counts` of the base and of that step.
 
     Columns: forecast, setting, accuracies (`ForecastId`), winner, hit, and share (of that winner),
     total_variation, brier, each with _low and _high from a bootstrap by problem. The first row is what
-    was observed. `kl_weight` is the weight that the algorithm really optimises
+    was observed. `advantage` is how the algorithm compares rewards, for the bandit. `kl_weight` is the
+    weight that the algorithm really optimises
     (`stats.forecast.effective_kl_weight`); None gives the limit of small weights instead. Accuracies are
     those of the formats that the base chose itself. With `forced` (`completion_counts.forced_counts`) each
     forecast is made a second time from accuracies under forced decoding. The replicator flow and the most
@@ -95,10 +97,10 @@ def forecast_table(
     weights = problem_weights(len(problems), 0, RESAMPLES).astype(float)
     rollout = (prompts_per_step, samples_per_prompt, bandit_rate)
     makers: dict[ForecastId, Forecast | BanditForecast] = {OBSERVED: lambda w: weighted_mean(final, w)}
-    makers |= forecasters(base, last, kl_weight, rollout)
+    makers |= forecasters(base, last, kl_weight, rollout, advantage=advantage)
     if forced is not None and len(forced.filter(pl.col("step") == 0)):
         measured = BaseFormats(table, 0, problems, formats, matrices(forced, 0, problems, formats)[1])
-        makers |= forecasters(measured, last, kl_weight, rollout, "forced")
+        makers |= forecasters(measured, last, kl_weight, rollout, "forced", advantage)
     rows = []
     for name, maker in makers.items():
         drawn = weights[:bandit_seeds] if isinstance(maker, BanditForecast) else weights
@@ -149,10 +151,12 @@ def forecasts_of_runs(inputs: Sequence[RunInputs]) -> dict[ForecastId, list[Json
     if not first.run.arm or len(counted) < len(inputs):
         return {}
     weight, _ = kl_weight(first.rl_settings)
-    size = rollout_size(first.rl_settings)
+    size, advantage = rollout_size(first.rl_settings), bandit_advantage(first.rl_settings)
     found: dict[ForecastId, list[JsonObject]] = {}
     for one, table in counted:
-        made = forecast_table(table, one.last, one.formats, weight, *size, forced=one.forced)
+        made = forecast_table(
+            table, one.last, one.formats, weight, *size, forced=one.forced, advantage=advantage
+        )
         for row in made.iter_rows(named=True):
             found.setdefault(forecast_id(row), []).append(row)
     if len(found.get(OBSERVED, [])) < len(inputs):
@@ -187,8 +191,9 @@ def forecasts_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable 
     rows = [_cells(name, found, inputs[0]) for name, found in forecasts.items()]
     note = (
         f"Effective KL weight: {'none' if weight is None else f'{weight:g}'}, because {reason}. "
-        "The bandit knows only the base’s shares and accuracies (learning rate 1), so what it reaches needs "
-        "no language model. “When forced”: accuracies with the format’s opening given."
+        "The bandit knows only the base’s shares and accuracies and how the algorithm compares rewards "
+        "(learning rate 1), so what it reaches needs no language model. "
+        "“When forced”: accuracies with the format’s opening given."
     )
     columns = ["Forecast from the base", "Winner", "Its share", "Total variation", "Brier", "Correct winner"]
     question = "Could the winner be predicted from the base?"

@@ -9,7 +9,7 @@ import polars as pl
 from ...core.study_tables import BASE, SCHEMAS, Tables, frame_of, load_tables
 from ...stats.pass_at_k import pass_at_k
 from ..completion_counts import counts
-from ..kl_weight import kl_weight
+from ..kl_weight import bandit_advantage, kl_weight
 from ..questions.forecasts import forecast_table
 from ..questions.format_costs import format_costs
 from ..questions.format_style import style_shares
@@ -197,6 +197,7 @@ def _forecasts(study: StoredStudy, run: Run, headline: str) -> Iterator[JsonObje
         prompts,
         samples,
         bandit_seeds=BANDIT_SEEDS,
+        advantage=bandit_advantage(config),
     )
     for row in table.iter_rows(named=True):
         kept = {name: row[name] for name in ("winner", "hit", "share", "brier", "total_variation")}

@@ -1,7 +1,8 @@
-"""The bandit that knows only the base's shares and accuracies, trained for as many steps as the run."""
+"""The bandit on the base's shares and accuracies, with the algorithm's own advantage, for the run's steps."""
 
 import numpy as np
 
+from ...analysis.kl_weight import bandit_advantage
 from ...claims.declare import Seeds
 from ...claims.select import Arm, base, base_shares, settings, top_share
 from ...core.study_tables import Tables
@@ -22,6 +23,7 @@ def bandit_top_share(tables: Tables, one: Arm) -> Seeds:
 def bandit_paths(tables: Tables, one: Arm) -> dict[int, dict[str, np.ndarray]]:
     """seed -> format -> the bandit's share at every step of the first epoch (mean of `REPEATS` runs)."""
     how = settings(tables, one)
+    advantage = bandit_advantage({"algorithm": how["algorithm"]})
     found: dict[int, dict[str, np.ndarray]] = {}
     steps = min(round(how["steps_per_epoch"]), MOST_STEPS)
     start = base_shares(tables, one)
@@ -36,6 +38,7 @@ def bandit_paths(tables: Tables, one: Arm) -> dict[int, dict[str, np.ndarray]]:
         with np.errstate(invalid="ignore", divide="ignore"):
             p = np.nan_to_num(right / written)
         size = (how["prompts_per_step"], how["samples_per_prompt"])
-        mean = np.mean([bandit(written, p, steps, *size, RATE, repeat) for repeat in range(REPEATS)], axis=0)
+        runs = [bandit(written, p, steps, *size, RATE, repeat, advantage) for repeat in range(REPEATS)]
+        mean = np.mean(runs, axis=0)
         found[seed] = {name: mean[:, i] for i, name in enumerate(names)}
     return found
