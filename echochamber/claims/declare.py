@@ -11,6 +11,11 @@ from ..core.study_tables import Tables
 
 Rule = Literal["above", "below", "within"]
 """The interval lies above the margin, below it, or between minus and plus the margin."""
+Scale = Literal["difference", "share", "yes_no"]
+"""What a per-seed estimate is: a change or any other number, a share in [0, 1], or 1 for yes and 0 for no.
+
+Rules of version 1 take all as differences; those of version 2 choose the interval by it.
+"""
 Seeds = Mapping[int, float]
 """One estimate per pretraining seed."""
 
@@ -32,6 +37,7 @@ class Criterion:
     """None: the 95% interval of a reference condition, such as the neutral twins."""
     description: str
     """What is computed per seed, for a reader."""
+    scale: Scale = "difference"
 
     @property
     def label(self) -> str:
@@ -117,7 +123,9 @@ class Claim:
 
     def declared(self) -> dict[str, object]:
         """Everything that decides the verdict, as plain data and in identifiers: what the digest covers."""
-        criteria = [[c.id, c.statistic, c.rule, c.margin] for c in self.criteria]
+        # Criteria that were declared before scales existed keep their digest.
+        scaled = {c.id: [] if c.scale == "difference" else [c.scale] for c in self.criteria}
+        criteria = [[c.id, c.statistic, c.rule, c.margin, *scaled[c.id]] for c in self.criteria]
         return {
             "number": self.number,
             "name": self.name,

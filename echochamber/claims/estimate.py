@@ -1,18 +1,33 @@
 """From one estimate per pretraining seed to an interval and a verdict on one criterion."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import sqrt
 from typing import Literal
 
 import numpy as np
 
-from ..stats.intervals import t_cdf, t_interval, t_quantile
-from .declare import Rule, Seeds
+from ..stats.intervals import (
+    UNKNOWN,
+    Interval,
+    clopper_pearson,
+    share_interval,
+    t_cdf,
+    t_interval,
+    t_quantile,
+)
+from .declare import Rule, Scale, Seeds
 
 Judgement = Literal["supported", "contradicted", "inconclusive", "not testable here"]
+Side = Literal["claimed", "opposite"]
+SIDES: tuple[Side, Side] = ("claimed", "opposite")
+"""Of the margin."""
 ALPHA = 0.05
 FEWEST_SEEDS = 3
 """Fewer seeds carry no verdict."""
+SAME = 1e-12
+"""Estimates that differ by less are equal; their interval has no width."""
 MOST_SEEDS = 100
 """Beyond this many the effect is called equal to the margin."""
 
@@ -33,6 +48,7 @@ class Estimate:
     high: float
     p_supported: float
     p_contradicted: float
+    scale: Scale = "difference"
 
     def verdict(self, p_supported: float | None = None, p_contradicted: float | None = None) -> Judgement:
         """By the interval, or by p-values adjusted for a family."""
@@ -52,6 +68,8 @@ class Estimate:
         count = len(self.seeds)
         if count < 2:
             return FEWEST_SEEDS
+        if self.scale == "yes_no":
+            return self._yes_no_seeds_needed(ALPHA / family)
         spread = float(np.std(list(self.seeds.values()), ddof=1))
         distance = min(abs(self.mean - bound) for bound in _bounds(self.rule, self.margin))
         if reference is not None:
@@ -62,6 +80,14 @@ class Estimate:
                 number >= FEWEST_SEEDS
                 and t_quantile(1 - ALPHA / family / 2, number - 1) * spread / sqrt(number) < distance
             ):
+                return number
+        return None
+
+    def _yes_no_seeds_needed(self, alpha: float) -> int | None:
+        """Seeds at which the exact interval would clear the margin if the share of yes stayed the same."""
+        for number in range(max(len(self.seeds) + 1, FEWEST_SEEDS), MOST_SEEDS + 1):
+            low, high = clopper_pearson(round(self.mean * number), number, 1 - alpha)
+            if any(low > bound or high < bound for bound in _bounds(self.rule, self.margin)):
                 return number
         return None
 
@@ -79,6 +105,61 @@ def estimate(seeds: Seeds, rule: Rule, margin: float, opposite: float | None = N
         _p_values(values, rule, margin, margin if opposite is None else opposite) if enough else (1.0, 1.0)
     )
     return Estimate(dict(seeds), rule, margin, mean, low, high, supported, contradicted)
+
+
+def interval_of(values: Sequence[float], scale: Scale, level: float = 0.95) -> Interval:
+    """The interval of version 2 of the rules: Student's t, within [0, 1] for shares, exact for yes or no.
+
+    (NaN, NaN) where the seeds' values do not differ and so show no spread.
+    """
+    if scale == "yes_no":
+        if not set(values) <= {0.0, 1.0}:
+            raise ValueError(
+                f"estimates of a criterion on yes or no are {sorted(set(values))}, expected 0 and 1"
+            )
+        return clopper_pearson(round(sum(values)), len(values), level)
+    if len(values) < 2 or np.ptp(values) < SAME:
+        return UNKNOWN
+    return share_interval(values, level) if scale == "share" else t_interval(values, level)
+
+
+def estimate_on_scale(
+    seeds: Seeds, rule: Rule, margin: float, opposite: float | None = None, scale: Scale = "difference"
+) -> Estimate:
+    """`estimate` by version 2 of the rules: `interval_of` decides; seeds without a spread decide nothing."""
+    values = [float(value) for value in seeds.values()]
+    mean = float(np.mean(values)) if values else float("nan")
+    low, high = interval_of(values, scale) if values else UNKNOWN
+    bounds = margin, margin if opposite is None else opposite
+    supported, contradicted = 1.0, 1.0
+    if len(values) >= FEWEST_SEEDS and np.isfinite([low, high, *bounds]).all():
+
+        def clears(side: Side, level: float) -> bool:
+            return _clears(rule, *interval_of(values, scale, level), bounds, side)
+
+        supported, contradicted = (_smallest_alpha(partial(clears, side)) for side in SIDES)
+    return Estimate(dict(seeds), rule, margin, mean, low, high, supported, contradicted, scale)
+
+
+def _clears(rule: Rule, low: float, high: float, bounds: tuple[float, float], side: Side) -> bool:
+    """Whether the whole interval lies past the margin, on the claimed side or on the other."""
+    margin, opposite = bounds
+    if rule == "within":
+        return -margin < low and high < margin if side == "claimed" else low > margin or high < -margin
+    above = (rule == "above") == (side == "claimed")
+    bound = margin if side == "claimed" else opposite
+    return low > bound if above else high < bound
+
+
+def _smallest_alpha(clears: Callable[[float], bool]) -> float:
+    """The smallest alpha whose 1 - alpha interval clears the margin, by bisection; 1 where none does."""
+    low, high = 0.0, 1.0
+    if not clears(1e-9):
+        return 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (low, middle) if clears(1 - middle) else (middle, high)
+    return high
 
 
 def _bounds(rule: Rule, margin: float) -> tuple[float, ...]:
@@ -105,6 +186,8 @@ def _p_values(values: np.ndarray, rule: Rule, margin: float, opposite: float) ->
 
 def describe_seeds(found: Estimate, family: int = 1, reference: Seeds | None = None) -> str:
     """How many seeds would decide an inconclusive criterion (arguments as in `Estimate.seeds_needed`)."""
+    if np.isnan(found.low) and len(found.seeds) >= FEWEST_SEEDS:
+        return f"seeds that differ: all {len(found.seeds)} have the same value, so nothing shows their spread"
     needed = found.seeds_needed(family, reference)
     if len(found.seeds) < FEWEST_SEEDS:
         return f"{FEWEST_SEEDS} seeds at least; there are {len(found.seeds)}"

@@ -7,7 +7,16 @@ from ..core.study_tables import Tables
 from ..stats.intervals import holm, t_interval
 from .claim_set import ClaimSet
 from .declare import Claim, Context, Criterion, Measurement, NotTestableError, Seeds
-from .estimate import ALPHA, FEWEST_SEEDS, Estimate, Judgement, describe_seeds, estimate
+from .estimate import (
+    ALPHA,
+    FEWEST_SEEDS,
+    Estimate,
+    Judgement,
+    describe_seeds,
+    estimate,
+    estimate_on_scale,
+    interval_of,
+)
 
 
 @dataclass(frozen=True)
@@ -57,12 +66,26 @@ class ClaimResult:
 
 
 def judge(claim: Claim, tables: Tables) -> ClaimResult:
-    """The claim judged from the tables alone, by version 1 of the rules."""
+    """The claim judged from the tables alone, by version 1 of the rules.
+
+    Every interval is Student's t over seeds, and seeds that all have one value decide.
+    """
+    return _judge(claim, tables, _criterion)
+
+
+def judge_by_scale(claim: Claim, tables: Tables) -> ClaimResult:
+    """Version 2: the interval fits the criterion's scale, and one without width decides nothing."""
+    return _judge(claim, tables, _criterion_by_scale)
+
+
+def _judge(
+    claim: Claim, tables: Tables, judged: Callable[[Claim, Measurement], CriterionResult]
+) -> ClaimResult:
     try:
         evidence = claim.measure(tables)
     except NotTestableError as error:
         return ClaimResult(claim, "not testable here", reason=str(error))
-    criteria = tuple(_criterion(claim, measurement) for measurement in evidence.measurements)
+    criteria = tuple(judged(claim, measurement) for measurement in evidence.measurements)
     if claim.holds == "everywhere":
         criteria, verdict = _everywhere(criteria, claim.holm)
     else:
@@ -72,7 +95,7 @@ def judge(claim: Claim, tables: Tables) -> ClaimResult:
     return ClaimResult(claim, verdict, criteria, evidence.context, evidence.notes, caveats, reason)
 
 
-RULES: dict[int, Callable[[Claim, Tables], ClaimResult]] = {1: judge}
+RULES: dict[int, Callable[[Claim, Tables], ClaimResult]] = {1: judge, 2: judge_by_scale}
 """Version -> judging rules. A claim set names its version; a new version never replaces an old one."""
 
 
@@ -113,6 +136,19 @@ def _criterion(claim: Claim, measurement: Measurement) -> CriterionResult:
         found.p_contradicted,
         measurement.reference,
     )
+
+
+def _criterion_by_scale(claim: Claim, measurement: Measurement) -> CriterionResult:
+    criterion, reference = claim.criterion(measurement.criterion), measurement.reference
+    if reference is None:
+        assert criterion.margin is not None, f"claim {claim.label}: {criterion.id} has no margin"
+        margins = criterion.margin, criterion.margin
+    else:
+        low, high = interval_of(list(reference.values()), criterion.scale)
+        margins = (high, low) if criterion.rule == "above" else (low, high)
+    found = estimate_on_scale(measurement.seeds, criterion.rule, *margins, criterion.scale)
+    p_values = found.p_supported, found.p_contradicted
+    return CriterionResult(criterion, measurement.condition, found, *p_values, reference)
 
 
 def _everywhere(
@@ -199,4 +235,4 @@ def _needed(claim: Claim, criteria: tuple[CriterionResult, ...], instead: Mappin
     return "; ".join([*needs, *([f"or {claim.next_experiment}"] if claim.next_experiment else [])])
 
 
-__all__ = ["RULES", "ClaimResult", "CriterionResult", "judge", "judge_all"]
+__all__ = ["RULES", "ClaimResult", "CriterionResult", "judge", "judge_all", "judge_by_scale"]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ..core.errors import UserError
 from .claim_set import ClaimSet
 from .declare import Claim
+from .judge import RULES
 
 _REGISTRY: dict[str, ClaimSet] = {}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -16,8 +17,10 @@ def register_claim(set_name: str, claim: Claim, rules: int = 1) -> Claim:
 
     `rules` is the version of the judging rules of the whole set. The digest of every registered set is
     recorded when the first RL stage of a study starts. `UserError` for a malformed or taken name or
-    number, and for rules other than those of the set.
+    number, and for rules that do not exist or are not those of the set.
     """
+    if rules not in RULES:
+        raise UserError(f"rules={rules} is not known; allowed are {', '.join(map(str, RULES))}")
     for kind, name in (("claim set", set_name), ("claim", claim.name)):
         if not _NAME.fullmatch(name):
             raise UserError(

@@ -104,15 +104,16 @@ def bandits(
 def _advantages(rewards: np.ndarray, advantage: Advantage) -> np.ndarray:
     """Advantages (R, P, G) of 0/1 rewards (R, P, G)."""
     if advantage == "kept":
-        return rewards / np.maximum(rewards.mean(axis=(1, 2), keepdims=True), 1 / rewards[0].size)
+        return np.asarray(rewards / np.maximum(rewards.mean(axis=(1, 2), keepdims=True), 1 / rewards[0].size))
     axes = (1, 2) if advantage in ("step_std", "step_mean") else (2,)
     mean = rewards.mean(axis=axes, keepdims=True)
     centred: np.ndarray = rewards - mean
     if advantage in ("group_std", "step_std"):
-        return centred / (rewards.std(axis=axes, keepdims=True) + 1e-6)
+        return np.asarray(centred / (rewards.std(axis=axes, keepdims=True) + 1e-6))
     if advantage == "group_ratio":
-        return centred / np.where(mean > 0, mean, 1.0)
-    return centred * (rewards.shape[2] / (rewards.shape[2] - 1) if advantage == "leave_one_out" else 1.0)
+        return np.asarray(centred / np.where(mean > 0, mean, 1.0))
+    group = rewards.shape[2]
+    return np.asarray(centred * (group / (group - 1) if advantage == "leave_one_out" else 1.0))
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -76,6 +76,25 @@ def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     return float(sample.mean()) - half, float(sample.mean()) + half
 
 
+def clopper_pearson(successes: int, trials: int, level: float = 0.95) -> Interval:
+    """Exact interval of a proportion of independent trials (Clopper and Pearson 1934); NaN without one."""
+    if trials <= 0:
+        return UNKNOWN
+    tail = (1 - level) / 2
+    low = 0.0 if successes == 0 else _beta_quantile(tail, successes, trials - successes + 1)
+    high = 1.0 if successes == trials else _beta_quantile(1 - tail, successes + 1, trials - successes)
+    return low, high
+
+
+def _beta_quantile(probability: float, a: float, b: float) -> float:
+    """Inverse of I_x(a, b) by bisection, to about 1e-13."""
+    low, high = 0.0, 1.0
+    while high - low > 1e-13:
+        middle = (low + high) / 2
+        low, high = (middle, high) if _incomplete_beta(a, b, middle) < probability else (low, middle)
+    return (low + high) / 2
+
+
 def holm(p_values: Sequence[float]) -> np.ndarray:
     """Step-down adjusted p-values in the order given (Holm 1979); reject where <= alpha."""
     p = np.asarray(p_values, dtype=float)

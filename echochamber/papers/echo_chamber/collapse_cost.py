@@ -1,45 +1,45 @@
 """Claims 2 to 4: when the format shifts in the run of claim 1, and what maj@64 and pass@64 do there."""
 
-from itertools import pairwise
-
-import numpy as np
-
 from ...claims.crossfit import dev_best, drop_from_maximum
-from ...claims.declare import Claim, Context, Criterion, Evidence, Measurement, NotTestableError, Seeds
-from ...claims.select import Arm, arm, curve, gain, settings, shares, variation
+from ...claims.declare import Claim, Context, Criterion, Evidence, Measurement, NotTestableError
+from ...claims.estimate import ALPHA
+from ...claims.select import arm, gain, settings
 from ...core.study_tables import Tables
+from .coincidence import (
+    chance_rate,
+    checkpoint_peaks,
+    distances,
+    mismatched,
+    permutation_p,
+    rollout_peaks,
+)
 from .collapse import MIXTURE
 
 
-def interval_distance(tables: Tables, one: Arm) -> tuple[Seeds, int]:
-    """Per seed, the checkpoints between the intervals of most share change and of most pass@1 gain.
-
-    Also returns the number of intervals.
-    """
-    accuracy, written = curve(tables, one, "accuracy"), shares(tables, one)
-    found: dict[int, float] = {}
-    count = 0
-    for seed in sorted(set(accuracy) & set(written)):
-        steps = [step for step in sorted(accuracy[seed]) if step in written[seed]]
-        moved = [variation(written[seed][a], written[seed][b]) for a, b in pairwise(steps)]
-        gained = [accuracy[seed][b] - accuracy[seed][a] for a, b in pairwise(steps)]
-        if len(moved) >= 3:
-            found[seed], count = float(abs(int(np.argmax(moved)) - int(np.argmax(gained)))), len(moved)
-    if not found:
-        raise NotTestableError(f"{one} has fewer than three intervals between evaluated checkpoints")
-    return found, count
-
-
 def _claim_2(tables: Tables) -> Evidence:
-    distance, count = interval_distance(tables, arm(tables, MIXTURE, "ppo"))
+    one = arm(tables, MIXTURE, "ppo")
+    peaks, count = checkpoint_peaks(tables, one)
+    distance = distances(peaks)
     chance = (3 * count - 2) / count**2
     hits = sum(d <= 1 for d in distance.values())
-    remark = (
+    remarks = [
         f"in {hits} of {len(distance)} seeds the two are the same or adjoining ones of {count} "
         "intervals; two intervals drawn at random are as near with "
-        f"probability {chance:.2f}, all seeds with {chance ** len(distance):.3f}"
+        f"probability {chance:.2f}, all seeds with {chance ** len(distance):.3f}",
+        f"null model, between checkpoints: {chance_rate(peaks, 1)}",
+    ]
+    steps = rollout_peaks(tables, one)
+    if steps:
+        remarks.append(f"null model, by training steps over three steps each: {chance_rate(steps, 3)}")
+    others = mismatched(peaks)
+    caveat = (
+        f"curves of different seeds are as near in {sum(d <= 1 for d in others)} of {len(others)} pairs, so "
+        "the common schedule explains the coincidence"
     )
-    return Evidence((Measurement("distance", distance),), (), (remark,))
+    explained = permutation_p(peaks) > ALPHA
+    return Evidence(
+        (Measurement("distance", distance),), (), tuple(remarks), (caveat,) if others and explained else ()
+    )
 
 
 def _claim_3(tables: Tables) -> Evidence:
