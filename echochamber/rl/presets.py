@@ -3,7 +3,9 @@
 `paper-*` are the settings of arXiv 2504.07912 (Table 2, appendix C, and the configs of
 rosieyzh/openrlhf-pretrain). `*-released` is what that code does with them: the critic is given the
 actor's learning rate, and GRPO's KL term has no gradient, so that every coefficient trains alike.
-Not carried over: the released code averages GRPO's loss over the tokens of each micro-batch of 8.
+Not carried over: the released code averages GRPO's loss over the tokens of each micro-batch of 8. Its prompts
+end with the question, where a study here has one suffix for documents and prompts. Its REINFORCE takes from
+each token's reward the KL of this and later tokens; `paper-reinforce` takes that of the whole completion.
 `nano-*` are quick and stable at 0.2 to 3 M parameters on two cores; docs/algorithms.md has their results.
 """
 

@@ -55,17 +55,18 @@ def free() -> pl.LazyFrame:
 
 
 def test_forced_decoding_closes_the_range_of_a_format_that_died_out(free: pl.LazyFrame) -> None:
-    """Forced after RL, tinygsm is right half of the time.
+    """Forced after RL, tinygsm is right half of the time: skill gained 0.25 on half of the completions.
 
-    Selection is 0.5 x (0.75 - (0.25 + 0.5) / 2) = 0.1875.
+    It is not written any more, so the interaction takes that back.
     """
     probed = forced_counts(lazy([row for p in "abcd" for row in forced(5, p, "tinygsm", 4, 2)]), "easy")
     table = selection_or_skill(counts(free, "easy", [0, 5]), 5, FORMATS, probed)
     parts = {row["part"]: row for row in table.to_dicts()}
     assert parts["gain"]["value"] == pytest.approx(0.25)
-    assert parts["selection"]["value"] == pytest.approx(0.1875)
-    assert parts["skill"]["value"] == pytest.approx(0.0625)
-    assert parts["selection"]["at_least"] == pytest.approx(parts["selection"]["at_most"])
+    assert parts["choice_at_base_skill"]["value"] == pytest.approx(0.25)
+    assert parts["skill_at_base_shares"]["value"] == pytest.approx(0.125)
+    assert parts["interaction"]["value"] == pytest.approx(-0.125)
+    assert all(part["at_least"] == pytest.approx(part["at_most"]) for part in parts.values())
 
 
 def test_forced_completions_that_left_the_format_say_nothing_of_it() -> None:

@@ -109,20 +109,21 @@ def test_style_shares_are_within_the_format() -> None:
 
 
 def test_pure_selection_is_found_and_bounded(pure_selection: pl.LazyFrame) -> None:
-    """Gain 0.25. tinygsm died out: had its skill changed to x, selection would be 0.375 - (0.25 + x) / 4."""
+    """Gain 0.25, all by choice. tinygsm died out from a half at 0.25 right; skill is bounded."""
     parts = {
         row["part"]: row
         for row in selection_or_skill(counts(pure_selection, "easy", [0, 5]), 5, FORMATS).to_dicts()
     }
     assert parts["gain"]["value"] == pytest.approx(0.25)
-    assert parts["selection"]["value"] == pytest.approx(0.25)
-    assert parts["skill"]["value"] == pytest.approx(0.0)
-    assert parts["selection"]["at_least"] == pytest.approx(0.375 - 1.25 / 4)
-    assert parts["selection"]["at_most"] == pytest.approx(0.375 - 0.25 / 4)
-    assert parts["skill"]["at_most"] == pytest.approx(0.25 - (0.375 - 1.25 / 4))
+    assert parts["choice_at_base_skill"]["value"] == pytest.approx(0.25)
+    assert parts["choice_at_base_skill"]["at_least"] == parts["choice_at_base_skill"]["at_most"]
+    skill, interaction = parts["skill_at_base_shares"], parts["interaction"]
+    assert (skill["value"], interaction["value"]) == pytest.approx((0.0, 0.0))
+    assert (skill["at_least"], skill["at_most"]) == pytest.approx((-0.125, 0.375))
+    assert (interaction["at_least"], interaction["at_most"]) == pytest.approx((-0.375, 0.125))
     assert parts["gain"]["at_least"] == parts["gain"]["at_most"]
-    assert parts["selection"]["at_least_low"] <= parts["selection"]["at_least"]
-    assert parts["selection"]["at_most_high"] >= parts["selection"]["at_most"]
+    assert skill["at_least_low"] <= skill["at_least"]
+    assert skill["at_most_high"] >= skill["at_most"]
 
 
 def test_forecasts_score_what_happened_as_perfect(pure_selection: pl.LazyFrame) -> None:

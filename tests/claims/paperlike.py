@@ -198,8 +198,9 @@ def _add_run(
         run | {"analysis": kind, "item": item, "value": value + jitter(item)}
         for kind, item, value in (
             ("selection", "gain", 0.3),
-            ("selection", "selection", 0.2),
-            ("selection", "skill", 0.1),
+            ("selection", "choice_at_base_skill", 0.2),
+            ("selection", "skill_at_base_shares", 0.1),
+            ("selection", "interaction", 0.0),
             ("baselines", "base, greedy", 0.55),
             ("support", "lost within 64", 0.04),
             ("errors", "gained/arithmetic", 6.0),

@@ -212,6 +212,16 @@ def test_exact_kl_in_both_places_is_biased_where_it_is_refused(algorithm):
     assert float((found - along * exact).norm()) > 0.02 * float(found.norm())
 
 
+def test_the_kl_of_the_whole_completion_has_the_gradient_of_later_tokens_kl():
+    """`paper-reinforce` sums the KL over the completion; its authors start at the token. Both unwhitened."""
+    kl = {"coef": 0.3, "estimator": "k1", "place": "reward"}
+    loss = {"average": "sum", "whiten": False}
+    learner, whole = expected_gradient(_config("reinforce", kl=kl, loss=loss), REWARDS)
+    factor = (GROUP - 1) / GROUP
+    later = -reward_gradient(learner.policy, REWARDS) + 0.3 * kl_gradient(learner.policy, learner.reference)
+    _close(whole, factor * later)
+
+
 def test_reward_and_kl_add_up():
     learner, found = expected_gradient(
         _config("rloo", kl={"coef": 0.3, "estimator": "k1", "place": "reward"}), REWARDS

@@ -219,6 +219,12 @@ def test_presets_of_the_paper_as_configured_and_as_the_code_behaves():
         rl_preset("nano-pop", "rl.a.preset")
 
 
+def test_presets_of_the_paper_keep_the_suffix_of_this_projects_documents():
+    """Stated in docs/algorithms.md: the authors' prompts end with the question."""
+    for name in RL_PRESETS:
+        assert RLConfig.parse(rl_preset(name, ""), name).prompt_suffix == "\n\n"
+
+
 def test_every_problem_comes_once_per_epoch_in_an_order_of_its_own():
     steps = [gather.problems_of_step(PROBLEMS, 4, step, seed=0) for step in range(1, 4)]
     seen = [p.id for chosen in steps for p in chosen]

@@ -1,4 +1,4 @@
-"""Selection and skill on cases with a known answer."""
+"""Choice, skill and interaction on cases with a known answer."""
 
 import numpy as np
 import pytest
@@ -14,33 +14,40 @@ UNIT = st.floats(0.01, 1.0)
 
 @settings(max_examples=50, deadline=None)
 @given(arrays(float, (4, 5, 3), elements=UNIT))
-def test_parts_add_up_to_the_gain_and_swap_sign_in_reverse(cube: np.ndarray) -> None:
+def test_parts_add_up_to_the_gain_and_the_interaction_is_what_reversing_leaves(cube: np.ndarray) -> None:
     s0, s1 = (cube[i] / cube[i].sum(1, keepdims=True) for i in (0, 1))
     split = split_gain(s0, cube[2], s1, cube[3])
-    assert split.selection + split.skill == pytest.approx((s1 * cube[3]).sum(1) - (s0 * cube[2]).sum(1))
+    whole = (s1 * cube[3]).sum(1) - (s0 * cube[2]).sum(1)
+    assert sum(part.value for part in split) == pytest.approx(whole)
     back = split_gain(s1, cube[3], s0, cube[2])
-    assert back.selection == pytest.approx(-split.selection)
-    assert split.selection_low == pytest.approx(split.selection_high)
+    assert back.interaction.value == pytest.approx(split.interaction.value)
+    assert -back.choice.value == pytest.approx(split.choice.value + split.interaction.value)
+    assert all(part.low == pytest.approx(part.high) for part in split)
 
 
 def test_pure_cases() -> None:
     chosen = split_gain([[0.5, 0.5]], [[0.2, 0.8]], [[0.0, 1.0]], [[0.2, 0.8]])
-    assert (chosen.selection[0], chosen.skill[0]) == pytest.approx((0.3, 0.0))
+    assert [part.value[0] for part in chosen] == pytest.approx([0.3, 0.0, 0.0])
     taught = split_gain([[0.5, 0.5]], [[0.2, 0.4]], [[0.5, 0.5]], [[0.6, 0.4]])
-    assert (taught.selection[0], taught.skill[0]) == pytest.approx((0.0, 0.2))
+    assert [part.value[0] for part in taught] == pytest.approx([0.0, 0.2, 0.0])
+    both = split_gain([[0.5, 0.5]], [[0.2, 0.2]], [[1.0, 0.0]], [[0.6, 0.2]])
+    assert [part.value[0] for part in both] == pytest.approx([0.0, 0.2, 0.2])
 
 
 def test_an_extinct_format_is_bounded_or_forced() -> None:
-    """One format of share 1/2 and accuracy 0.2 dies out.
-
-    With accuracy x, selection is 0.4 - (0.2 + x) / 4.
-    """
+    """One format of share 1/2 and accuracy 0.2 dies out; at accuracy x its skill is (x - 0.2) / 2."""
     before, after = ([[0.5, 0.5]], [[0.2, 0.8]]), ([[0.0, 1.0]], [[NAN, 0.8]])
     split = split_gain(*before, *after)
-    assert split.selection[0] == pytest.approx(0.5 * 0.8 - 0.5 * 0.2)
-    assert split.selection_low[0] == pytest.approx(0.4 - 0.5 * (0.2 + 1) / 2)
-    assert split.selection_high[0] == pytest.approx(0.4 - 0.5 * 0.2 / 2)
+    assert [part.value[0] for part in split] == pytest.approx([0.3, 0.0, 0.0])
+    assert (split.choice.low[0], split.choice.high[0]) == pytest.approx((0.3, 0.3))
+    assert (split.skill.low[0], split.skill.high[0]) == pytest.approx((-0.1, 0.4))
+    assert (split.interaction.low[0], split.interaction.high[0]) == pytest.approx((-0.4, 0.1))
     forced = split_gain(*before, *after, forced_after=[[0.6, NAN]])
-    assert forced.selection[0] == pytest.approx(0.4 - 0.5 * 0.4)
-    assert forced.selection_low[0] == forced.selection_high[0]
-    assert forced.selection[0] + forced.skill[0] == pytest.approx(split.selection[0] + split.skill[0])
+    assert [part.value[0] for part in forced] == pytest.approx([0.3, 0.2, -0.2])
+    assert all(part.low[0] == pytest.approx(part.high[0]) for part in forced)
+
+
+def test_a_new_format_is_bounded_by_what_the_base_could_have_done() -> None:
+    split = split_gain([[1.0, 0.0]], [[0.2, NAN]], [[0.0, 1.0]], [[NAN, 0.8]])
+    assert (split.choice.low[0], split.choice.high[0]) == pytest.approx((-0.2, 0.8))
+    assert sum(part.value[0] for part in split) == pytest.approx(0.6)

@@ -1,4 +1,4 @@
-"""Selection or skill? The accuracy gain split exactly, per problem."""
+"""Selection or skill? The accuracy gain split exactly into three parts, per problem."""
 
 from collections.abc import Sequence
 
@@ -18,13 +18,15 @@ from .estimates import ESTIMATE, Schema, estimate, of_every_run, over_seeds
 
 RANGE = ("at_least", "at_most", "at_least_low", "at_most_high")
 
+CHOICE, SKILL, INTERACTION = "choice_at_base_skill", "skill_at_base_shares", "interaction"
 PARTS = {
     "gain": "whole gain",
-    "selection": "selection: writing more accurate formats more often",
-    "skill": "skill: being right more often within a format",
+    CHOICE: "choice at the base’s skill: writing more often what the base did better",
+    SKILL: "skill at the base’s shares: being right more often within a format",
+    INTERACTION: "interaction: writing more often what also became better",
 }
 """Parts of the accuracy gain and how they are called on the page."""
-EXACT = "The gain is split exactly, problem by problem. "
+EXACT = "The gain is split exactly into three parts, problem by problem. "
 FORCED = (
     "Where a format was not written, its accuracy is measured by forced decoding. What was not measured is "
     "assumed unchanged. The last column is the range over every accuracy it could have."
@@ -38,7 +40,7 @@ UNFORCED = (
 def selection_or_skill(
     table: pl.DataFrame, last: int, formats: Sequence[str], forced: pl.DataFrame | None = None, seed: int = 0
 ) -> pl.DataFrame:
-    """Gain, its selection part and its skill part from `completion_counts.counts` of steps 0 and `last`.
+    """Gain, choice, skill and their interaction from `completion_counts.counts` of steps 0 and `last`.
 
     `forced` (`completion_counts.forced_counts` of both steps) gives the accuracy of a format on problems
     where it was not written; what nobody measured stays bounded.
@@ -57,11 +59,12 @@ def selection_or_skill(
         matrices(forced, step, problems, formats)[1] if forced is not None else None for step in (0, last)
     ]
     split = split_gain(*before, *after, *known)
-    gain = split.selection + split.skill
+    gain = split.choice.value + split.skill.value + split.interaction.value
     parts = {
         "gain": (gain, gain, gain),
-        "selection": (split.selection, split.selection_low, split.selection_high),
-        "skill": (split.skill, gain - split.selection_high, gain - split.selection_low),
+        CHOICE: split.choice,
+        SKILL: split.skill,
+        INTERACTION: split.interaction,
     }
     weights, zero = problem_weights(len(problems), seed), np.zeros(len(problems))
     rows = []
@@ -88,7 +91,7 @@ def selection_parts(inputs: Sequence[RunInputs]) -> list[pl.DataFrame]:
 
 
 def selection_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable | None:
-    """Selection and skill, with the range that formats which nobody measured leave open."""
+    """Choice, skill and interaction, with the range that formats which nobody measured leave open."""
     tables = selection_parts(inputs)
     if not tables:
         return None
@@ -98,7 +101,7 @@ def selection_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable 
         for row in over_seeds(tables, ["part"]).iter_rows(named=True)
     ]
     columns = ["Part of the accuracy gain", "Estimate with 95% interval", "Range over unmeasured accuracies"]
-    question = "Is the accuracy gain selection or skill?"
+    question = "Is the accuracy gain choice, skill or both at once?"
     note = EXACT + (FORCED if all(one.forced is not None for one in inputs) else UNFORCED)
     return PageTable("selection_or_skill", question, columns, rows, note)
 

@@ -26,10 +26,21 @@ static float log_sum(const float *logits, long V, float inverse_temperature, flo
     return most_ + logf(total);
 }
 
+/* Whether all N targets are tokens; otherwise logits would be read and written beyond their row. */
+static int are_tokens(const int64_t *targets, long N, long V) {
+    for (long i = 0; i < N; i++)
+        if (targets[i] < 0 || targets[i] >= V) return 0;
+    return 1;
+}
+
 /* logprobs, entropies and lse (N) of the targets (N) given hidden (N, D). */
 void echo_head_forward(const Head *h, const cell *hidden, const int64_t *targets, long N, double temperature, float *logprobs, float *entropies,
                        float *lse, long threads) {
     float it = (float)(1. / temperature);
+    if (!are_tokens(targets, N, h->V)) {
+        for (long i = 0; i < N; i++) logprobs[i] = lse[i] = NAN;
+        return;
+    }
 #pragma omp parallel num_threads(threads)
     {
         float *logits = scratch(BLOCK * h->Vp * 4);
@@ -51,6 +62,10 @@ void echo_head_backward(const Head *h, const cell *hidden, const int64_t *target
                         double temperature, float *dhidden, float *dW, long threads) {
     float it = (float)(1. / temperature);
     long D = h->D, Vp = h->Vp;
+    if (!are_tokens(targets, N, h->V)) {
+        for (long i = 0; i < N * D; i++) dhidden[i] = NAN;
+        return;
+    }
 #pragma omp parallel num_threads(threads)
     {
         float *logits = scratch(BLOCK * Vp * 4), *mine = dW + omp_get_thread_num() * Vp * D;

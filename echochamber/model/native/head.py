@@ -23,7 +23,16 @@ class LogprobHead:
     def __call__(
         self, hidden: Float[Tensor, "N D"], targets: Int[Tensor, " N"], temperature: float = 1.0
     ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"]]:
-        """log softmax(logits / temperature)[target] with its gradient, and the entropy (nats) without one."""
+        """log softmax(logits / temperature)[target] with its gradient, and the entropy (nats) without one.
+
+        IndexError for a target that is no token, as in PyTorch; C would read out of bounds.
+        """
+        size = self.weights.struct.V
+        if len(targets) and not 0 <= int(targets.min()) <= int(targets.max()) < size:
+            raise IndexError(
+                f"targets lie in {int(targets.min())} to {int(targets.max())}; "
+                f"tokens of this vocabulary are 0 to {size - 1}"
+            )
         return _HeadFunction.apply(
             self,
             hidden.to(c.cell_dtype()).contiguous(),

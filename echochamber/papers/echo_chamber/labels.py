@@ -24,6 +24,15 @@ FORECAST_KINDS = {KL_OPTIMUM: "theory", REPLICATOR: "theory", BANDIT: "null mode
 """A forecast of the kind `naive` needs no theory."""
 
 
+PART_LABELS = {
+    "choice_at_base_skill": "choice at base skill",
+    "skill_at_base_shares": "skill at base shares",
+}
+
+
 def item_label(item: str) -> str:
     """An item of `findings` as a column's heading: `after RL, chance, pass@64`."""
+    part, *bound = item.split(", ")
+    if part in PART_LABELS:
+        return ", ".join([PART_LABELS[part], *bound])
     return ", ".join("after RL" if part == AFTER_RL else part for part in item.split("/"))

@@ -5,10 +5,13 @@ The sentences are in `results.md.j2`; this file and the other `results_*` files 
 
 from collections.abc import Mapping
 
+from ...analysis.questions.selection_or_skill import INTERACTION
 from ...analysis.study_tables.findings import BEYOND
 from ...claims.declare import Context
 from ...claims.judge import ClaimResult, CriterionResult
 from ...claims.ledger import Ledger, criterion_text, estimate_text, result_text
+from ...core.study_tables import Tables
+from .gain_parts import gain_table
 from .markdown import mean_text, render, seeds_text
 from .phase import phase
 from .results_bases import bases, costs
@@ -48,7 +51,8 @@ def results_page(ledger: Ledger, command: str, figures: Mapping[str, str] | None
             "missing": missing(tables),
         },
         analyses={
-            "selection": analysis(tables, "selection"),
+            "selection": gain_table(tables),
+            "selection_by_problem": by_problem(tables),
             "baselines": analysis(tables, "baselines"),
             "probes": analysis(tables, "probes"),
             "support": analysis(tables, "support"),
@@ -58,6 +62,12 @@ def results_page(ledger: Ledger, command: str, figures: Mapping[str, str] | None
         },
     )
     return without_gaps(page) + "\n"
+
+
+def by_problem(tables: Tables) -> str:
+    """The split problem by problem; empty for studies whose tables hold it without its interaction."""
+    items = {item for found in tables.findings.values() for item in found.get("selection", {})}
+    return analysis(tables, "selection") if INTERACTION in items else ""
 
 
 def without_gaps(text: str) -> str:
