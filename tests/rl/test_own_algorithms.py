@@ -104,6 +104,8 @@ def test_a_recipe_brings_its_own_algorithm_and_the_study_describes_it(tmp_path):
         "divides_by": "mean",
         "whiten": False,
         "loss_terms": 0,
+        "critic": False,
+        "own_baseline": True,
     }
     plain = build_graph(load_recipe("smoke", []), Store(tmp_path / "artifacts"))
     changed = {
