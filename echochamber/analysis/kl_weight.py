@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from ..stats.forecast import Advantage, Objective, effective_kl_weight
-from .runs import rollout_size
 from .study_folder import JsonObject
 
 _OLDER_STUDIES = (
@@ -57,8 +56,12 @@ def _objective(config: JsonObject) -> Objective | None:
     whiten = loss.get("whiten") if isinstance(loss, dict) else None
     if found is None:
         return None
-    prompts, samples = rollout_size(config)
-    found = replace(found, prompts_per_step=prompts, samples_per_prompt=samples)
+    prompts, samples = config.get("prompts_per_step"), config.get("samples_per_prompt")
+    found = replace(
+        found,
+        prompts_per_step=int(prompts or found.prompts_per_step),
+        samples_per_prompt=int(samples or found.samples_per_prompt),
+    )
     return found if whiten is None else replace(found, whiten=bool(whiten))
 
 
