@@ -86,11 +86,12 @@ def sample(
     *,
     format_name: str | None = None,
     reference: str = "",
-    temperature: float = 1.0,
-    top_p: float = 1.0,
-    top_k: int = 0,
-    stop: Sequence[str] = (),
-    max_new_tokens: int = 160,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    top_k: int | None = None,
+    stop: Sequence[str] | None = None,
+    max_new_tokens: int | None = None,
+    prompt_suffix: str | None = None,
     seed: int = 0,
 ) -> list[SampledCompletion]:
     """`number` completions of one question, each with the grader's verdict on it.
@@ -98,13 +99,15 @@ def sample(
     `format_name`: commit the completions to this format by its opening text. `reference`: the right
     answer; without one the outcome in the verdict means nothing. `top_p`: draw from the likeliest
     tokens that together hold this share. `top_k`: draw from the K likeliest tokens, 0 from all.
+    What is None, and the formats, are as in the study that the checkpoint lies in.
     """
     settings = {
         "temperature": temperature,
         "top_p": top_p,
         "top_k": top_k,
-        "stop": list(stop),
+        "stop": None if stop is None else list(stop),
         "max_new_tokens": max_new_tokens,
+        "prompt_suffix": prompt_suffix,
     }
     return sample_checkpoint(checkpoint, question, number, format_name, reference, settings, seed)
 
@@ -115,12 +118,13 @@ def evaluate(
     out: str | Path | None = None,
     *,
     samples: int = 4,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
-    top_k: int = 0,
-    stop: Sequence[str] = (),
-    max_new_tokens: int = 160,
-    prompt_suffix: str = "\n\n",
+    temperature: float | None = None,
+    top_p: float | None = None,
+    top_k: int | None = None,
+    stop: Sequence[str] | None = None,
+    max_new_tokens: int | None = None,
+    prompt_suffix: str | None = None,
+    world: str | None = None,
     tier2: bool = False,
     limit: int | None = None,
     on_bad_row: OnBadRow = "error",
@@ -129,6 +133,8 @@ def evaluate(
     """Score a checkpoint on a problem set: one greedy and `samples` sampled completions per problem, graded.
 
     `problems`: a world set (all, easy, medium, hard), a file of problems, or "hub:NAME[@COMMIT]".
+    What is None is as in the study that the checkpoint lies in; so are the world, the formats and the
+    user's modules. `world`: `default` or a recipe, whose world is used instead.
     `limit`: only the first so many. `tier2`: run programs that need sympy in a locked-down process.
     What was scored before into `out` is read, not scored again.
     """
@@ -137,13 +143,13 @@ def evaluate(
         "temperature": temperature,
         "top_p": top_p,
         "top_k": top_k,
-        "stop": list(stop),
+        "stop": None if stop is None else list(stop),
         "max_new_tokens": max_new_tokens,
         "prompt_suffix": prompt_suffix,
         "grader": {"tier2": tier2},
     }
     folder = Path(out) if out is not None else None
-    return evaluate_checkpoint(checkpoint, problems, folder, settings, limit, seed, on_bad_row)
+    return evaluate_checkpoint(checkpoint, problems, folder, settings, limit, seed, on_bad_row, world)
 
 
 def grade(completion: str, reference: str, *, tier2: bool = False) -> Verdict:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..core.formats import FORMAT_NAMES
+from ..core.types import UNGRADED_LIMIT
 from .stored_files import ScoreRow
 from .study_folder import JsonObject, StoredStage, StoredStudy, read_json, read_log
 
@@ -99,7 +100,7 @@ def _run(study: StoredStudy, rl: StoredStage | None, pretrain: StoredStage | Non
             *_of_checkpoints(study, rl, "probe", start),
         ],
         rows=sorted(rows, key=lambda row: row["step"]),
-        dense=read_log(study, rl, "metrics.jsonl") if rl else [],
+        dense=_metrics(study, rl) if rl else [],
     )
 
 
@@ -122,9 +123,30 @@ def _of_checkpoints(
 def _rows(study: StoredStudy, node: StoredStage) -> Iterator[JsonObject]:
     for data in read_json(study, node, "summary.json") or []:
         try:
-            yield ScoreRow.read(data).as_row()
+            row = ScoreRow.read(data).as_row()
         except ValueError:
             study.trouble(f"{node.id}: summary.json has a row without step or formats; it is left out")
+            continue
+        ungraded, outcomes = row.get("infrastructure") or 0, row.get("outcomes") or {}
+        _note_ungraded(study, f"{node.id}, step {row['step']}", ungraded, ungraded + sum(outcomes.values()))
+        yield row
+
+
+def _note_ungraded(study: StoredStudy, place: str, ungraded: float, total: float) -> None:
+    if ungraded > UNGRADED_LIMIT * total:
+        study.trouble(
+            f"{place}: {ungraded / total:.0%} of completions could not be graded; no number counts them"
+        )
+
+
+def _metrics(study: StoredStudy, rl: StoredStage) -> list[JsonObject]:
+    """RL metrics, one row per training step."""
+    rows = read_log(study, rl, "metrics.jsonl")
+    ungraded, total = (
+        sum(row.get(name) or 0 for row in rows) for name in ("grader/infrastructure", "num_completions")
+    )
+    _note_ungraded(study, f"{rl.id}, training", ungraded, total)
+    return rows
 
 
 def rl_config(study: StoredStudy, arm: str) -> JsonObject:

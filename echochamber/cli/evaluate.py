@@ -15,8 +15,10 @@ from .options import (
     PromptSuffixOption,
     SeedOption,
     StopOption,
+    TemperatureOption,
     TopKOption,
     TopPOption,
+    WorldOption,
     bad_row_policy,
     format_title,
     load_modules,
@@ -43,12 +45,13 @@ def evaluate(
     samples: Annotated[
         int, typer.Option(min=1, help="Sampled completions per problem, besides the greedy one.")
     ] = 4,
-    temperature: Annotated[float, typer.Option(min=0.01)] = 1.0,
-    top_p: TopPOption = 1.0,
-    top_k: TopKOption = 0,
+    temperature: TemperatureOption = None,
+    top_p: TopPOption = None,
+    top_k: TopKOption = None,
     stop: StopOption = None,
-    max_new_tokens: MaxNewTokensOption = 160,
-    prompt_suffix: PromptSuffixOption = "\n\n",
+    max_new_tokens: MaxNewTokensOption = None,
+    prompt_suffix: PromptSuffixOption = None,
+    world: WorldOption = None,
     tier2: Annotated[
         bool,
         typer.Option(
@@ -75,6 +78,7 @@ def evaluate(
         stop=stop_strings(stop),
         max_new_tokens=max_new_tokens,
         prompt_suffix=prompt_suffix,
+        world=world,
         tier2=tier2,
         limit=limit,
         on_bad_row=bad_row_policy(on_bad_row),
@@ -105,8 +109,7 @@ def evaluate(
             print(f"  {row['infrastructure']} completions could not be graded and are left out")
     if scored.left_out:
         print(
-            f"  {scored.left_out} problems left out: with {max_new_tokens} new tokens they exceed the "
-            "model's positions"
+            f"  {scored.left_out} problems left out: prompt and completion would exceed the model's positions"
         )
     print(scored.shortcuts)
     print(f"Records: {scored.folder / 'records.parquet'}")

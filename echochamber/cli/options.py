@@ -21,17 +21,36 @@ OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Output folder. Default: runs/RECIPE.")
 ]
 TopPOption = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--top-p",
         min=0.0001,
         max=1,
         metavar="SHARE",
-        help="Sample from the likeliest tokens that together have this probability.",
+        help="Sample from the likeliest tokens that together have this probability. "
+        "Default: the study's, else 1.",
     ),
 ]
 TopKOption = Annotated[
-    int, typer.Option("--top-k", min=0, metavar="K", help="Sample from the K likeliest tokens; 0: from all.")
+    int | None,
+    typer.Option(
+        "--top-k",
+        min=0,
+        metavar="K",
+        help="Sample from the K likeliest tokens; 0: from all. Default: the study's, else 0.",
+    ),
+]
+TemperatureOption = Annotated[
+    float | None,
+    typer.Option("--temperature", min=0, help="Sampling temperature. Default: the study's, else 1."),
+]
+WorldOption = Annotated[
+    str | None,
+    typer.Option(
+        "--world",
+        metavar="default|RECIPE",
+        help="Draw generated sets from this recipe's world instead of the world of the checkpoint's study.",
+    ),
 ]
 StopOption = Annotated[
     list[str] | None,
@@ -66,10 +85,10 @@ CheckpointOption = Annotated[
     str, typer.Option("--checkpoint", metavar="PLACE", help=f"{PLACES[0].upper()}{PLACES[1:]}.")
 ]
 PromptSuffixOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--prompt-suffix",
-        help="Text between question and completion, as in the model's training. Default: an empty line.",
+        help="Text between question and completion, as in training. Default: the study's, or an empty line.",
     ),
 ]
 ProblemsOption = Annotated[
@@ -94,7 +113,10 @@ LimitOption = Annotated[
     int | None, typer.Option("--limit", min=1, help="Use only the first so many problems.")
 ]
 MaxNewTokensOption = Annotated[
-    int, typer.Option("--max-new-tokens", min=1, help="Most tokens of a completion.")
+    int | None,
+    typer.Option(
+        "--max-new-tokens", min=1, help="Most tokens of a completion. Default: the study's, else 160."
+    ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the random streams for sampling.")]
 
@@ -110,9 +132,11 @@ def bad_row_policy(given: str) -> Literal["error", "skip"]:
     return "error"
 
 
-def stop_strings(given: list[str] | None) -> list[str]:
-    """The texts of `--stop`, where a shell can hardly write a new line or a tab."""
-    return [text.replace(r"\n", "\n").replace(r"\t", "\t") for text in given or []]
+def stop_strings(given: list[str] | None) -> list[str] | None:
+    """The texts of `--stop`, where a shell can hardly write a new line or a tab; None: none given."""
+    if given is None:
+        return None
+    return [text.replace(r"\n", "\n").replace(r"\t", "\t") for text in given]
 
 
 def load_modules(paths: list[Path] | None) -> None:

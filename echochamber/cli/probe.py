@@ -14,6 +14,7 @@ from .options import (
     ProblemsOption,
     PromptSuffixOption,
     SeedOption,
+    WorldOption,
     bad_row_policy,
     load_modules,
 )
@@ -60,8 +61,9 @@ def probe(
     temperature: Annotated[
         float, typer.Option(min=0.01, help="Temperature of forced decoding and of log-probabilities.")
     ] = 1.0,
-    max_new_tokens: MaxNewTokensOption = 160,
-    prompt_suffix: PromptSuffixOption = "\n\n",
+    max_new_tokens: MaxNewTokensOption = None,
+    prompt_suffix: PromptSuffixOption = None,
+    world: WorldOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Output folder. Default: runs/probe-PROBLEMS."),
@@ -84,7 +86,16 @@ def probe(
         "temperatures": _parts(temperatures),
     }
     folder, rows = probe_checkpoint(
-        checkpoint, reference, problems, completions, out, settings, limit, seed, bad_row_policy(on_bad_row)
+        checkpoint,
+        reference,
+        problems,
+        completions,
+        out,
+        settings,
+        limit,
+        seed,
+        bad_row_policy(on_bad_row),
+        world,
     )
     print("95% intervals in brackets")
     for row in rows:

@@ -7,8 +7,10 @@ import typer
 from .options import (
     MaxNewTokensOption,
     ModuleOption,
+    PromptSuffixOption,
     SeedOption,
     StopOption,
+    TemperatureOption,
     TopKOption,
     TopPOption,
     load_modules,
@@ -44,11 +46,12 @@ def sample(
         ),
     ] = None,
     reference: Annotated[str | None, typer.Option(help="The correct answer, for grading.")] = None,
-    temperature: Annotated[float, typer.Option(min=0)] = 1.0,
-    top_p: TopPOption = 1.0,
-    top_k: TopKOption = 0,
+    temperature: TemperatureOption = None,
+    top_p: TopPOption = None,
+    top_k: TopKOption = None,
     stop: StopOption = None,
-    max_new_tokens: MaxNewTokensOption = 160,
+    max_new_tokens: MaxNewTokensOption = None,
+    prompt_suffix: PromptSuffixOption = None,
     module: ModuleOption = None,
     seed: SeedOption = 0,
 ) -> None:
@@ -67,6 +70,7 @@ def sample(
         top_k=top_k,
         stop=stop_strings(stop),
         max_new_tokens=max_new_tokens,
+        prompt_suffix=prompt_suffix,
         seed=seed,
     )
     for index, (text, verdict, truncated) in enumerate(completions):

@@ -61,6 +61,11 @@ def register_format(row: Format) -> Format:
     return row
 
 
+def forget_format(name: str) -> None:
+    """Remove a format from the registry."""
+    del _REGISTRY[name]
+
+
 @contextmanager
 def extra_formats(rows: Iterable[Format]) -> Iterator[None]:
     """Register further formats while the block runs, so that one study's own do not leak into another."""
@@ -69,7 +74,7 @@ def extra_formats(rows: Iterable[Format]) -> Iterator[None]:
         yield
     finally:
         for row in added:
-            del _REGISTRY[row.name]
+            forget_format(row.name)
 
 
 def registered_formats() -> dict[str, Format]:

@@ -23,6 +23,8 @@ Operation = Literal["+", "-", "*", "/"]
 Split = Literal["train", "dev", "test"]
 Outcome = Literal["correct", "wrong", "no_answer", "error", "timeout", "unsupported", "infrastructure"]
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
+UNGRADED_LIMIT = 0.05
+"""Share of completions with outcome `infrastructure` above which a run's numbers come with a warning."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections import deque
 from pathlib import Path
 
+from ..core.types import UNGRADED_LIMIT
 from ..rollout.collect import Collection
 from .config import RLConfig
 from .log import Metrics, rollout_metrics
@@ -14,8 +15,6 @@ KL_ALARM = 1.0
 """KL to the base in nats per token; a collapse onto one format costs about 0.1."""
 TRUNCATED_ALARM = 0.5
 """Share of completions that reach the length limit."""
-UNGRADED_ALARM = 0.05
-"""Share of completions that could not be graded."""
 
 
 class TrainingMonitor:
@@ -54,7 +53,7 @@ class TrainingMonitor:
                 "raise it or set rl.ARM.overlong_buffer"
             )
         if all(
-            (m["grader/infrastructure"] or 0.0) > UNGRADED_ALARM * (m["num_completions"] or 0.0)
+            (m["grader/infrastructure"] or 0.0) > UNGRADED_LIMIT * (m["num_completions"] or 0.0)
             for m in self.recent
         ):
             found["grader"] = (

@@ -95,7 +95,7 @@ def collect(
             tuple(prompts[p]),
             groups[p][g],
             verdicts[p][g],
-            reward.function(verdicts[p][g], float(draws[p, g])),
+            reward.of(verdicts[p][g], float(draws[p, g])),
         )
         for p, problem in enumerate(problems)
         for g in range(samples_per_prompt)

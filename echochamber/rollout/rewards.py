@@ -1,7 +1,10 @@
 """Rewards: one registered function from a verdict to a number, or None where nothing is known."""
 
+import math
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 
 from ..core.errors import UserError
 from ..core.formats import format_row
@@ -18,6 +21,29 @@ class Reward:
     name: str
     function: RewardFunction
 
+    def of(self, verdict: Verdict, draw: float) -> float | None:
+        """The reward of one completion, checked: a finite number, or None where nothing is known.
+
+        `UserError` where the function raises or returns something else: it names the reward, the line of the
+        error and what was passed.
+        """
+        passed = f"on format {verdict.format!r}, outcome {verdict.outcome!r}, draw {draw:.3f}"
+        try:
+            value = self.function(verdict, draw)
+        except Exception as error:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{frame.filename}, line {frame.lineno}"
+            raise UserError(
+                f"reward {self.name!r}: {type(error).__name__}: {error} ({place}) {passed}"
+            ) from error
+        if value is None:
+            return None
+        if not isinstance(value, Real) or not math.isfinite(value):
+            raise UserError(
+                f"reward {self.name!r} returned {value!r} {passed}; expected a finite number, or None"
+            )
+        return float(value)
+
 
 _REGISTRY: dict[str, Reward] = {}
 
@@ -28,6 +54,16 @@ def register_reward(name: str, function: RewardFunction) -> Reward:
         raise UserError(f"reward {name!r} is registered already; choose another name")
     _REGISTRY[name] = Reward(name, function)
     return _REGISTRY[name]
+
+
+def forget_reward(name: str) -> None:
+    """Remove a reward from the registry."""
+    del _REGISTRY[name]
+
+
+def registered_rewards() -> dict[str, Reward]:
+    """The rewards that have a name of their own, in the order of registration."""
+    return dict(_REGISTRY)
 
 
 def reward_row(name: str) -> Reward:

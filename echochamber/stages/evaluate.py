@@ -5,7 +5,7 @@ chunk is saved when it is done, so that a kill loses at most one and the result 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from ..core.artifacts import write_json
 from ..core.config import Config
 from ..core.errors import UserError
 from ..core.formats import registered_formats
-from ..core.progress import progress_bar
+from ..core.progress import progress_bar, say
 from ..core.records import records_frame
 from ..core.resume import ResumePoint
-from ..core.types import Problem
+from ..core.types import UNGRADED_LIMIT, Problem
 from ..model.checkpoint import load_checkpoint
 from ..model.fit_memory import sampling_that_fits
 from ..model.runtime import Runtime
@@ -193,12 +193,25 @@ def _finish(config: EvaluateConfig, parts: Sequence[_Part], folder: Path) -> Non
             "temperature": config.temperature,
         }
         summaries.append(head | row)
+        _warn_of_ungraded(part, row)
         tables.append(
             pl.DataFrame({"problem_set": part.name, "step": part.target.step} | columns, strict=False)
         )
     write_json(folder / "summary.json", summaries)
     pl.concat(tables, how="diagonal_relaxed").write_parquet(folder / "problems.parquet")
     join_chunks([path for part in parts for path in part.chunks.paths], folder / "records.parquet")
+
+
+def _warn_of_ungraded(part: _Part, row: Mapping[str, object]) -> None:
+    """Say so where too many completions could not be graded: the numbers are of the others alone."""
+    ungraded, total = row["infrastructure"], part.completions(range(part.chunks.count))
+    assert isinstance(ungraded, int), "a count"
+    if ungraded > UNGRADED_LIMIT * total:
+        say(
+            f"evaluate, step {part.target.step}, {part.name}: {ungraded} of {total} completions could not be "
+            "graded and are left out of every number; run `echochamber doctor`, and check your own "
+            "formats' answer rules"
+        )
 
 
 def summarise_part(paths: Sequence[Path]) -> tuple[dict[str, object], dict[str, Sequence[object]]]:

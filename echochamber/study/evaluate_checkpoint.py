@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,13 +12,14 @@ from ..core.types import Problem
 from ..data.rows import OnBadRow
 from ..data.shortcut_baselines import shortcut_line, shortcut_scores
 from ..data.training_questions import world_training_questions
-from ..data.world import WorldConfig
+from ..data.world import PROBLEM_SETS, WorldConfig
 from ..model.runtime import RuntimeConfig, start_runtime
 from ..rollout.sample_and_grade import Labels
 from ..stages import evaluate as evaluating
 from ..stages.shortcut_baselines import training_questions
+from .checkpoint_context import checkpoint_context
 from .checkpoints import find_checkpoint, hash_checkpoint, step_of
-from .named_problems import WORLD_SETS, named_problems, short_name, that_fit
+from .named_problems import named_problems, short_name, that_fit
 from .status import sitting
 
 
@@ -38,16 +40,22 @@ def evaluate_checkpoint(
     checkpoint: str | Path,
     problems: str,
     out: Path | None,
-    settings: dict[str, object],
+    settings: Mapping[str, object],
     limit: int | None,
     seed: int,
     on_bad_row: OnBadRow = "error",
+    world: str | None = None,
 ) -> CheckpointEvaluation:
-    """Score one checkpoint. A finished evaluation of the same settings is read, not repeated."""
-    config = evaluating.EvaluateConfig.parse(settings, "evaluate")
+    """Score one checkpoint. A finished evaluation of the same settings is read, not repeated.
+
+    Settings that are None have the value of the checkpoint's study; so have the world (unless `world` asks
+    for another one), the formats and the user's modules.
+    """
     folder = find_checkpoint(checkpoint)
+    context = checkpoint_context(folder, world)
+    config = evaluating.EvaluateConfig.parse(context.complete(settings), "evaluate")
     name = short_name(problems)
-    chosen = named_problems(problems, limit, on_bad_row)
+    chosen = named_problems(problems, limit, on_bad_row, context)
     kept = that_fit(folder, chosen, config.prompt_suffix, config.max_new_tokens)
     if not kept:
         raise UserError(
@@ -55,8 +63,8 @@ def evaluate_checkpoint(
             f"with max_new_tokens {config.max_new_tokens}"
         )
     store = Store(make_folder(out or Path("runs") / f"evaluate-{name}"))
-    world = WorldConfig() if problems in WORLD_SETS else None
-    shortcuts, line = shortcuts_of(folder, name, kept, world, seed)
+    drawn_from = context.world if problems in PROBLEM_SETS else None
+    shortcuts, line = shortcuts_of(folder, name, kept, drawn_from, seed)
     runtime = RuntimeConfig()
     ids = [[p.id, p.question, p.reference] for p in kept]
     inputs = {
@@ -65,15 +73,16 @@ def evaluate_checkpoint(
     }
     spec = Spec(
         "evaluate",
-        {"evaluate": config.identity(), "problems": ids, "seed": seed, "runtime": runtime.identity()},
+        {"evaluate": config.identity(), "problems": ids, "seed": seed, "runtime": runtime.identity()}
+        | context.identity(),
         evaluating.VERSION,
         {},
-        inputs,
+        inputs | dict(context.modules),
     )
 
     def write(partial: Path) -> None:
         target = evaluating.Target(step_of(folder), folder, config.samples)
-        with sitting(partial):
+        with sitting(partial), context.formats():
             evaluating.evaluate(
                 config, [target], {name: kept}, partial, start_runtime(runtime), Labels("checkpoint", seed)
             )

@@ -5,17 +5,23 @@ from pathlib import Path
 from ..core.types import Problem
 from ..data.problem_sets import load_problems, set_label
 from ..data.rows import OnBadRow
-from ..data.world import WorldConfig, problem_set
+from ..data.world import PROBLEM_SETS, problem_set
 from ..model.checkpoint import load_checkpoint
-
-WORLD_SETS = ("all", "easy", "medium", "hard")
-WORLD_COUNT = 256
+from .checkpoint_context import CheckpointContext
 
 
-def named_problems(name: str, limit: int | None, on_bad_row: OnBadRow = "error") -> list[Problem]:
-    """A world set by name (test split), or the problems of a file or of a set on the hub."""
-    if name in WORLD_SETS:
-        return problem_set(WorldConfig(), name, "test", limit or WORLD_COUNT, 0)
+def named_problems(
+    name: str,
+    limit: int | None,
+    on_bad_row: OnBadRow = "error",
+    context: CheckpointContext | None = None,
+) -> list[Problem]:
+    """A set of the context's world by name, or the problems of a file or of a set on the hub."""
+    if name in PROBLEM_SETS:
+        context = context or CheckpointContext()
+        settings = context.evaluate
+        count = limit or settings.count
+        return problem_set(context.world, name, settings.split, count, context.data_seed)
     return load_problems(name, limit, on_bad_row)
 
 

@@ -1,6 +1,7 @@
 """Probe one checkpoint outside a study, alone or compared with a reference."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..model.runtime import RuntimeConfig, start_runtime
 from ..rollout.demonstrations import read_demonstrations
 from ..rollout.sample_and_grade import Labels
 from ..stages import probe as probing
+from .checkpoint_context import checkpoint_context
 from .checkpoints import find_checkpoint, hash_checkpoint, step_of
 from .named_problems import named_problems, short_name, that_fit
 from .status import sitting
@@ -22,18 +24,24 @@ def probe_checkpoint(
     problems: str,
     completions: Path | None,
     out: Path | None,
-    settings: dict[str, object],
+    settings: Mapping[str, object],
     limit: int | None,
     seed: int,
     on_bad_row: OnBadRow = "error",
+    world: str | None = None,
 ) -> tuple[Path, list[dict[str, Any]]]:
-    """(artifact folder, summary rows). A finished probe of the same settings is read, not repeated."""
-    config = probing.ProbeConfig.parse(settings, "probe")
-    openings = config.forced()
+    """(artifact folder, summary rows). A finished probe of the same settings is read, not repeated.
+
+    Settings that are None, the world, the formats and the modules are those of the checkpoint's study.
+    """
     places = [find_checkpoint(place) for place in (checkpoint, reference) if place is not None]
+    context = checkpoint_context(places[0], world)
+    with context.formats():
+        config = probing.ProbeConfig.parse(context.complete(settings), "probe")
+        openings = config.forced()
     demonstrations = read_demonstrations(completions) if completions else []
     name = short_name(problems)
-    chosen = named_problems(problems, limit, on_bad_row)
+    chosen = named_problems(problems, limit, on_bad_row, context)
     for place in places:
         chosen = that_fit(place, chosen, config.prompt_suffix, config.max_new_tokens)
     if not chosen:
@@ -42,7 +50,7 @@ def probe_checkpoint(
         )
     runtime = RuntimeConfig()
     inputs = {f"checkpoint {i}": hash_checkpoint(place) for i, place in enumerate(places)}
-    inputs |= {"completions": hash_file(completions)} if completions else {}
+    inputs |= dict(context.modules) | ({"completions": hash_file(completions)} if completions else {})
     ids = [[p.id, p.question, p.reference] for p in chosen]
     what = {
         "probe": config.identity(),
@@ -50,13 +58,13 @@ def probe_checkpoint(
         "problems": ids,
         "seed": seed,
         "runtime": runtime.identity(),
-    }
+    } | context.identity()
     store = Store(make_folder(out or Path("runs") / f"probe-{name}"))
     spec = Spec("probe", what, probing.VERSION, {}, inputs)
 
     def write(partial: Path) -> None:
         first, *rest = [probing.Checkpoint(step_of(place), place) for place in places]
-        with sitting(partial):
+        with sitting(partial), context.formats():
             probing.probe(
                 config,
                 first,

@@ -1,5 +1,6 @@
 """Completions of one question, for a person to read."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,9 +12,8 @@ from ..model.sampling import SamplingConfig
 from ..rollout.collect import stream_keys
 from ..rollout.engines import start_engine
 from ..verify.grade import Grader
+from .checkpoint_context import checkpoint_context
 from .checkpoints import find_checkpoint
-
-PROMPT_SUFFIX = "\n\n"
 
 
 class SampledCompletion(NamedTuple):
@@ -32,21 +32,29 @@ def sample_checkpoint(
     number: int,
     format_name: str | None,
     reference: str,
-    settings: dict[str, object],
+    settings: Mapping[str, object],
     seed: int,
 ) -> list[SampledCompletion]:
-    """`number` completions of one question; `format_name` forces a format by its opening text."""
-    opening = format_row(format_name).opening if format_name else ""
-    sampling = SamplingConfig.parse(settings, "sample")
-    runtime = start_runtime(RuntimeConfig())
-    model, tokenizer = load_checkpoint(find_checkpoint(checkpoint), runtime.device)
-    engine = start_engine(model, tokenizer, sampling, runtime, PROMPT_SUFFIX)
+    """`number` completions of one question; `format_name` forces a format by its opening text.
+
+    Settings that are None have the value of the checkpoint's study.
+    """
+    folder = find_checkpoint(checkpoint)
+    context = checkpoint_context(folder)
+    given = context.complete(settings)
+    suffix = str(given.pop("prompt_suffix"))
+    sampling = SamplingConfig.parse(given, "sample")
     problem = Problem("question", question, reference)
-    prompt = engine.encode([question])[0] + tokenizer.encode(opening)
-    (group,) = engine.sample([prompt], stream_keys([problem], range(number), seed, 0))
-    texts = [opening + completion.text for completion in group]
-    with Grader() as grader:
-        verdicts = grader.grade_batch([(problem, text) for text in texts])
+    with context.formats():
+        opening = format_row(format_name).opening if format_name else ""
+        runtime = start_runtime(RuntimeConfig())
+        model, tokenizer = load_checkpoint(folder, runtime.device)
+        engine = start_engine(model, tokenizer, sampling, runtime, suffix)
+        prompt = engine.encode([question])[0] + tokenizer.encode(opening)
+        (group,) = engine.sample([prompt], stream_keys([problem], range(number), seed, 0))
+        texts = [opening + completion.text for completion in group]
+        with Grader() as grader:
+            verdicts = grader.grade_batch([(problem, text) for text in texts])
     return [
         SampledCompletion(text, verdict, completion.truncated)
         for text, verdict, completion in zip(texts, verdicts, group, strict=True)

@@ -8,10 +8,23 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from hashlib import sha256
+from importlib.abc import Loader
 from pathlib import Path
+from types import ModuleType
 
 from ..core.artifacts import hash_file
 from ..core.errors import UserError
+from ..core.formats import forget_format, registered_formats
+from ..rollout.rewards import forget_reward, registered_rewards
+from .module_trial import try_out
+
+_LOADED: set[str] = set()
+"""File names of the modules that this process has imported."""
+
+
+def loaded_modules() -> frozenset[str]:
+    """File names of the user's modules that this process has imported."""
+    return frozenset(_LOADED)
 
 
 def load_user_modules(paths: Sequence[str]) -> dict[str, str]:
@@ -32,14 +45,32 @@ def _load(path: Path) -> str:
         assert spec is not None, f"{path}: no import spec for a .py file"
         assert spec.loader is not None, f"{path}: no loader for a .py file"
         sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        formats, rewards = registered_formats(), registered_rewards()
         try:
-            spec.loader.exec_module(module)
+            _run(path, spec.loader, module)
+            new_formats = [row for row in registered_formats().values() if row.name not in formats]
+            new_rewards = [row for row in registered_rewards().values() if row.name not in rewards]
+            try_out(new_formats, new_rewards, f"modules: {path}")
         except UserError:
             del sys.modules[name]
+            _forget(set(formats), set(rewards))
             raise
-        except Exception as error:
-            del sys.modules[name]
-            raise UserError(
-                f"modules: {path}: {type(error).__name__} while it was imported: {error}"
-            ) from error
+    _LOADED.add(path.name)
     return content
+
+
+def _run(path: Path, loader: Loader, module: ModuleType) -> None:
+    try:
+        loader.exec_module(module)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"modules: {path}: {type(error).__name__} while it was imported: {error}") from error
+
+
+def _forget(formats: set[str], rewards: set[str]) -> None:
+    """Take back what a refused module registered, so that its mended file can be loaded."""
+    for name in registered_formats().keys() - formats:
+        forget_format(name)
+    for name in registered_rewards().keys() - rewards:
+        forget_reward(name)

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..core.errors import UserError
+from ..core.formats import Format
 from .programs import NoProgram, Program, read_function, read_llm_code
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{)|\\boxed\s+(?=\S)")
@@ -120,3 +122,12 @@ ANSWER_RULES: dict[str, Callable[[str], Reading]] = {
     "stated": read_stated,
 }
 """Name of the rule in a format's row -> the rule. A user's module may add its own."""
+
+
+def check_answer_rule(row: Format) -> None:
+    """`UserError` where a format names a rule that nothing knows: none of its completions could be graded."""
+    if row.answer_rule not in ANSWER_RULES:
+        raise UserError(
+            f"format {row.name!r}: answer_rule {row.answer_rule!r} is not known; "
+            f"there are {', '.join(ANSWER_RULES)}"
+        )

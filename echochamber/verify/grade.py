@@ -15,10 +15,10 @@ from typing import Literal
 from pydantic import Field
 
 from ..core.config import Config
-from ..core.formats import format_row
+from ..core.formats import format_row, registered_formats
 from ..core.numbers import format_number
 from ..core.types import Outcome, Problem, Verdict
-from .answers import ANSWER_RULES, Reading
+from .answers import ANSWER_RULES, Reading, check_answer_rule
 from .classify import classify
 from .compare import equal_float, equal_number, equal_text, for_algebra, from_python_text
 from .process import check_process
@@ -89,6 +89,8 @@ class Grader:
 
     def __init__(self, config: GraderConfig | None = None, workers: int | None = None) -> None:
         """`workers`: sandbox processes; by default one per core, at most four."""
+        for row in registered_formats().values():
+            check_answer_rule(row)
         self.config = config or GraderConfig()
         self.workers = workers or min(os.cpu_count() or 1, 4)
         self.runner = ProgramRunner(self.config.limits, self.workers, self.config.tier2)

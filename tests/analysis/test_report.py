@@ -176,6 +176,15 @@ def test_script_safe_survives_a_round_trip() -> None:
         script_safe(float("nan"))
 
 
+def leave_ungraded(folder: Path) -> None:
+    """In every row of one evaluation, 6 of 100 completions have no verdict."""
+    path = find(folder, "evaluate-*") / "summary.json"
+    rows = json.loads(path.read_text())
+    path.write_text(
+        json.dumps([row | {"infrastructure": 6, "outcomes": {"correct": 50, "wrong": 44}} for row in rows])
+    )
+
+
 def test_same_study_same_bytes(study: Path, tmp_path: Path) -> None:
     first, second = (build_report(study, tmp_path / name).read_bytes() for name in ("a.html", "b.html"))
     assert first == second
@@ -208,6 +217,7 @@ def test_same_study_same_bytes(study: Path, tmp_path: Path) -> None:
         ),
         (lambda f: scratch(find(f, "evaluate-*") / "records.parquet"), "records.parquet is damaged"),
         (lambda f: (find(f, "rl-*") / "rollouts.parquet").unlink(), "rollouts.parquet is missing"),
+        (lambda f: leave_ungraded(f), "6% of completions could not be graded; no number counts them"),
         (lambda f: (find(f, "rl-*") / "metrics.jsonl").write_text('{"step": 1, "rew'), ""),
         (lambda f: (find(f, "shards-*") / "plan.json").write_text("null"), ""),
         (lambda f: shutil.rmtree(find(f, "rl-*")), "nothing to show yet"),

@@ -1,6 +1,7 @@
 """Evaluation by chunks: cut anywhere and continued, the result is the same in bytes and little is lost."""
 
 import json
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -11,8 +12,10 @@ from echochamber.model.checkpoint import save_checkpoint
 from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.rollout import sample_and_grade as graded
 from echochamber.rollout.sample_and_grade import Labels
+from echochamber.stages import evaluate as evaluating
 from echochamber.stages.evaluate import EvaluateConfig, Target, evaluate
 from echochamber.stages.parquet_chunks import ParquetChunks, join_chunks
+from echochamber.verify.grade import Grader
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
 
 PROBLEMS = [
@@ -126,3 +129,31 @@ def test_chunks_with_other_style_columns_join_into_one_table(tmp_path):
     joined = pl.read_parquet(tmp_path / "all.parquet")
     assert joined.columns == ["a", "style_b", "style_z"]
     assert joined.rows() == [(1, None, "y"), (2, None, "n"), (3, "q", None)]
+
+
+@pytest.mark.parametrize("failing", [1, 3])
+def test_many_ungraded_completions_are_said(target, tmp_path, monkeypatch, failing):
+    """Over 5% of 35 completions: two or more; the numbers are of the others."""
+    lines = []
+    monkeypatch.setattr(evaluating, "say", lines.append)
+    grade_batch = Grader.grade_batch
+
+    def failed(grader, items, described=None):
+        verdicts = grade_batch(grader, items, described)
+        ids = [problem.id for problem, _ in items]
+        first = ids.index("p0") if "p0" in ids and len(items) > len(set(ids)) else len(ids)
+        for index in range(first, min(first + failing, len(ids))):
+            verdicts[index] = replace(verdicts[index], outcome="infrastructure")
+        return verdicts
+
+    monkeypatch.setattr(Grader, "grade_batch", failed)
+    _run(target, tmp_path / "out")
+    (row,) = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert row["infrastructure"] == failing
+    if failing == 1:
+        assert lines == []
+    else:
+        assert lines == [
+            "evaluate, step 3, all: 3 of 35 completions could not be graded and are left out of every number"
+            "; run `echochamber doctor`, and check your own formats' answer rules"
+        ]

@@ -10,7 +10,7 @@ from echochamber.cli.app import app
 from echochamber.core import formats
 from echochamber.core.artifacts import Store
 from echochamber.core.errors import UserError
-from echochamber.core.types import Problem
+from echochamber.core.types import Problem, Verdict
 from echochamber.rollout import rewards
 from echochamber.study.graph import build_graph
 from echochamber.study.recipe import load_recipe
@@ -92,3 +92,56 @@ def test_study_json_lists_own_formats_with_their_titles_in_order(own: Path, tmp_
         {"name": "shout", "title": "a shouted answer"},
         {"name": "quoted", "title": "prose with a boxed answer containing 'x'"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            'register_format(Format("mute", lambda text: True, "spoken"))',
+            r"'mute': answer_rule 'spoken' is not known",
+        ),
+        (
+            'register_format(Format("mute", lambda text: text[0] == "A", "stated"))',
+            r"'mute': IndexError.*line 5.*''",
+        ),
+        (
+            'register_reward("broken", lambda verdict, draw: len(verdict.answer))',
+            r"'broken': TypeError.*line 5.*'no_answer'",
+        ),
+        (
+            'register_reward("words", lambda verdict, draw: verdict.format)',
+            r"'words' returned 'tinygsm'.*finite number",
+        ),
+        (
+            'register_reward("odd", lambda verdict, draw: draw and float("nan"))',
+            r"'odd' returned nan.*draw 0\.500",
+        ),
+    ],
+)
+def test_what_would_fail_after_training_is_refused_at_load(own: Path, line: str, said: str) -> None:
+    """Nothing of it stays registered, so that the mended file loads."""
+    before = formats.registered_formats().keys(), rewards.registered_rewards().keys()
+    own.write_text(f"{MODULE}\n{line}\n".removeprefix("\n").replace("\n\n", "\n"))
+    for _ in range(2):
+        with pytest.raises(UserError, match=said) as caught:
+            load_user_modules([str(own)])
+        assert str(own) in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert (formats.registered_formats().keys(), rewards.registered_rewards().keys()) == before
+    own.write_text(MODULE)
+    load_user_modules([str(own)])
+    assert "shout" in formats.registered_formats()
+
+
+def test_a_reward_that_fails_in_training_names_itself(own: Path) -> None:
+    row = rewards.register_reward("late", lambda verdict, draw: 1.0 if draw < 0.9 else 1 / 0)
+    assert row.of(Verdict("other", None, "wrong"), 0.5) == 1.0
+    with pytest.raises(UserError, match=r"'late': ZeroDivisionError.*'other'.*'wrong'.*0\.950"):
+        row.of(Verdict("other", None, "wrong"), 0.95)
+
+
+def test_a_grader_refuses_a_format_without_a_rule(own: Path) -> None:
+    formats.register_format(formats.Format("mute", lambda text: True, "spoken"))
+    with pytest.raises(UserError, match=r"'mute': answer_rule 'spoken'.*there are function"):
+        Grader()

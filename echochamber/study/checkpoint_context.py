@@ -1,0 +1,169 @@
+"""What a checkpoint was trained and evaluated with: world, prompt suffix, formats, modules, problem split.
+
+Commands that score one checkpoint use these, so that their numbers agree with the study's page. They are
+read from `study.json` where the checkpoint lies in a study, else from the manifests of its artifact and of
+that one's parents.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..analysis.study_folder import StoredStage, StoredStudy, load_study
+from ..core.artifacts import hash_file, read_manifest
+from ..core.errors import UserError
+from ..core.formats import extra_formats, registered_formats
+from ..core.progress import say
+from ..data.world import WorldConfig
+from ..verify.twins import TwinConfig, twin_formats
+from .recipe import EvaluateRecipe, load_recipe
+from .user_modules import load_user_modules, loaded_modules
+
+DEFAULT_SUFFIX = "\n\n"
+_PARENTS = {"rl": (("problems", "problems"), ("base", "pretrain")), "pretrain": (("shards", "shards"),)}
+"""Kind of artifact -> (role, kind) of the parents that may know the world, best first."""
+_MODULE = "module "
+"""How a manifest names the content of a user's module among its inputs."""
+
+
+@dataclass(frozen=True)
+class CheckpointContext:
+    """What the prompts, formats and problems of a checkpoint's training were."""
+
+    origin: str = "outside a study"
+    """Where this was read, for the first line that a command prints."""
+    world: WorldConfig = field(default_factory=WorldConfig)
+    world_of: str = "default"
+    """Whose world it is, in words."""
+    prompt_suffix: str = DEFAULT_SUFFIX
+    evaluate: EvaluateRecipe = field(default_factory=EvaluateRecipe)
+    """The study's settings of an evaluation."""
+    data_seed: int = 0
+    twins: Mapping[str, TwinConfig] = field(default_factory=dict)
+    """Behaviours that the study tracks in runs of this checkpoint's mixture."""
+    modules: Mapping[str, str] = field(default_factory=dict)
+    """Path or file name of a user's module -> SHA-256 of its content at training."""
+
+    def formats(self) -> AbstractContextManager[None]:
+        """Registers the tracked behaviours while the block runs."""
+        return extra_formats(twin_formats(self.twins))
+
+    def identity(self) -> dict[str, object]:
+        """What enters the fingerprint of a score besides problems and settings."""
+        twins = {name: {"of": twin.of, "contains": twin.contains} for name, twin in self.twins.items()}
+        return {"behaviours": twins} if twins else {}
+
+    def complete(self, settings: Mapping[str, object]) -> dict[str, object]:
+        """The settings with the study's own value for each that is None."""
+        own = dict(self.evaluate) | {"stop": list(self.evaluate.stop), "prompt_suffix": self.prompt_suffix}
+        return {name: own[name] if value is None else value for name, value in settings.items()}
+
+    def line(self) -> str:
+        """What is used, for the terminal."""
+        with self.formats():
+            formats = ", ".join(registered_formats())
+        return (
+            f"checkpoint {self.origin}; world: {self.world_of}, split {self.evaluate.split}; "
+            f"prompt suffix {self.prompt_suffix!r}; formats: {formats}"
+        )
+
+
+def checkpoint_context(checkpoint: Path, world: str | None = None) -> CheckpointContext:
+    """The context of a checkpoint folder; its study's modules are imported, and what is used is said.
+
+    `world`: `default`, or a recipe whose world is used instead of the checkpoint's own. `UserError` where
+    a module is missing or was changed since training: formats and rewards of another content would give
+    other numbers under the same names.
+    """
+    found = _found(checkpoint.resolve())
+    if world == "default":
+        found = replace(found, world=WorldConfig(), world_of="default")
+    elif world is not None:
+        found = replace(found, world=load_recipe(world).world, world_of=f"recipe {world}")
+    _load(found.modules)
+    say(found.line())
+    return found
+
+
+def _found(checkpoint: Path) -> CheckpointContext:
+    folders = (checkpoint, *checkpoint.parents)
+    artifact = next((folder for folder in folders if (folder / "manifest.json").is_file()), None)
+    if artifact is None:
+        return CheckpointContext()
+    context = _from_manifests(artifact)
+    root = artifact.parent.parent
+    if not (root / "study.json").is_file():
+        return context
+    study = load_study(root)
+    stage = next((stage for stage in study.nodes if stage.folder == artifact), None)
+    return _from_study(context, study, stage) if stage else context
+
+
+def _from_manifests(artifact: Path) -> CheckpointContext:
+    """From the artifact's own manifest, then from its parents' where they lie beside it."""
+    manifest, history = read_manifest(artifact), _history(artifact)
+    worlds = [config["world"] for config in history if "world" in config]
+    suffixes = [config.get("rl", config).get("prompt_suffix") for config in history]
+    twins: dict[str, dict[str, object]] = history[0].get("behaviours", {})
+    context = CheckpointContext(
+        origin=f"of {artifact.name}",
+        prompt_suffix=next((suffix for suffix in suffixes if suffix is not None), DEFAULT_SUFFIX),
+        twins={name: TwinConfig.parse(twin, f"behaviours.{name}") for name, twin in twins.items()},
+        modules={
+            name.removeprefix(_MODULE): digest
+            for name, digest in manifest.get("inputs", {}).items()
+            if name.startswith(_MODULE)
+        },
+    )
+    if not worlds:
+        return context
+    return replace(context, world=WorldConfig.parse(worlds[0], "world"), world_of=f"that of {artifact.name}")
+
+
+def _history(artifact: Path) -> list[dict[str, Any]]:
+    """Configurations of an artifact and of those that it was made from, nearest first."""
+    manifest = read_manifest(artifact)
+    found: list[dict[str, Any]] = [manifest["config"]]
+    for role, kind in _PARENTS.get(str(manifest["kind"]), ()):
+        parent = artifact.parent / f"{kind}-{manifest.get('parents', {}).get(role)}"
+        if (parent / "manifest.json").is_file():
+            found += _history(parent)
+    return found
+
+
+def _from_study(context: CheckpointContext, study: StoredStudy, stage: StoredStage) -> CheckpointContext:
+    """With what only the recipe says: the evaluation's settings, where modules lie, the base's behaviours."""
+    recipe: dict[str, Any] = dict(study.recipe)
+    behaviours = {
+        name: TwinConfig.parse(twin, f"behaviours.{name}")
+        for name, twin in recipe.get("behaviours", {}).items()
+    }
+    digests = context.modules
+    return replace(
+        context,
+        origin=f"{stage.id} of study {study.name}",
+        world=WorldConfig.parse(recipe.get("world", {}), "world"),
+        world_of="the study's",
+        prompt_suffix=str(recipe.get("prompt_suffix", context.prompt_suffix)),
+        evaluate=EvaluateRecipe.parse(recipe.get("evaluate", {}), "evaluate"),
+        data_seed=int(recipe.get("data_seed", 0)),
+        twins={name: twin for name, twin in behaviours.items() if twin.tracked_in(stage.mixture)},
+        modules={str(path): digests.get(Path(path).name, "") for path in recipe.get("modules", ())},
+    )
+
+
+def _load(modules: Mapping[str, str]) -> None:
+    """Import what the study imported, unless a file of the same name was given with `--module`."""
+    for place, digest in modules.items():
+        path = Path(place)
+        if path.name in loaded_modules():
+            continue
+        if not path.is_file() or (digest and hash_file(path) != digest):
+            state = "was changed since it was trained" if path.is_file() else "is not there"
+            raise UserError(
+                f"{place}: this checkpoint's study uses this module, which {state}; give --module FILE.py"
+            )
+        say(f"runs the study's module {place}")
+        load_user_modules([place])

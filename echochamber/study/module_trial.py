@@ -1,0 +1,62 @@
+"""What a user's module registered, called once on made-up completions, before anything is trained.
+
+An error that would end a study after its pretraining, or make every completion ungradable, is found here.
+"""
+
+import traceback
+from collections.abc import Sequence
+from typing import get_args
+
+from ..core.errors import UserError
+from ..core.formats import Format, registered_formats
+from ..core.types import Outcome, Verdict
+from ..rollout.rewards import Reward
+from ..verify.answers import check_answer_rule
+
+TEXTS = (
+    "",
+    "18",
+    "def simple_math_problem() -> int:\n    boxes = 3\n    return boxes * 6\n",
+    "Let's solve this.\n<llm-code>\nprint(3 * 6)\n</llm-code>\n\\boxed{18}",
+    "3 * 6 = 18 \u2192 \\boxed{18}",
+)
+"""Completions to recognise: empty, short, a program, code in a block, prose that is not all ASCII."""
+DRAWS = (0.0, 0.5, 0.999)
+
+
+def try_out(formats: Sequence[Format], rewards: Sequence[Reward], where: str) -> None:
+    """Call each format and reward; `UserError` that begins with `where` for the first that is refused."""
+    for row in formats:
+        _try_format(row, where)
+    for reward in rewards:
+        for verdict in _verdicts():
+            for draw in DRAWS:
+                try:
+                    reward.of(verdict, draw)
+                except UserError as error:
+                    raise UserError(f"{where}: tried on made-up completions: {error}") from error
+
+
+def _try_format(row: Format, where: str) -> None:
+    try:
+        check_answer_rule(row)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    for text in TEXTS:
+        try:
+            row.matches(text)
+        except Exception as error:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            raise UserError(
+                f"{where}: format {row.name!r}: {type(error).__name__}: {error} "
+                f"({frame.filename}, line {frame.lineno}) on the completion {text!r}"
+            ) from error
+
+
+def _verdicts() -> list[Verdict]:
+    """Every outcome in every registered format, with the answer that such a verdict has."""
+    return [
+        Verdict(name, "18" if outcome in ("correct", "wrong") else None, outcome)
+        for name in registered_formats()
+        for outcome in get_args(Outcome)
+    ]
