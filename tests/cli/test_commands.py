@@ -119,6 +119,11 @@ def _folder_with(tmp_path, name, text):
     return path
 
 
+def _checkpoint(tmp_path):
+    """A checkpoint folder as far as options are checked; which formats there are depends on where it lies."""
+    return _folder_with(tmp_path, "config.json", "{}").parent
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -141,11 +146,11 @@ def _folder_with(tmp_path, name, text):
         ),
         (lambda t: ["probe", "--checkpoint", t / "none", "--problems", "easy"], ["none", "no such folder"]),
         (
-            lambda t: ["probe", "--checkpoint", t, "--problems", "easy", "--formats", "tiny"],
+            lambda t: ["probe", "--checkpoint", _checkpoint(t), "--problems", "easy", "--formats", "tiny"],
             ["'tiny'", "tinygsm"],
         ),
         (
-            lambda t: ["probe", "--checkpoint", t, "--problems", "easy", "--temperatures", "hot"],
+            lambda t: ["probe", "--checkpoint", _checkpoint(t), "--problems", "easy", "--temperatures", "hot"],
             ["temperatures", "hot"],
         ),
         (lambda t: ["sample", t, "How many?"], ["neither a checkpoint"]),
