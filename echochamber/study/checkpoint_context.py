@@ -58,7 +58,7 @@ class CheckpointContext:
     def complete(self, settings: Mapping[str, object]) -> dict[str, object]:
         """The settings with the study's own value for each that is None."""
         own = dict(self.evaluate) | {"stop": list(self.evaluate.stop), "prompt_suffix": self.prompt_suffix}
-        return {name: own[name] if value is None else value for name, value in settings.items()}
+        return {name: own.get(name) if value is None else value for name, value in settings.items()}
 
     def line(self) -> str:
         """What is used, for the terminal."""

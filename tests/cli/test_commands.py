@@ -119,7 +119,7 @@ def _folder_with(tmp_path, name, text):
     return path
 
 
-def _checkpoint(tmp_path):
+def _model(tmp_path):
     """A checkpoint folder as far as options are checked; which formats there are depends on where it lies."""
     return _folder_with(tmp_path, "config.json", "{}").parent
 
@@ -146,11 +146,11 @@ def _checkpoint(tmp_path):
         ),
         (lambda t: ["probe", "--checkpoint", t / "none", "--problems", "easy"], ["none", "no such folder"]),
         (
-            lambda t: ["probe", "--checkpoint", _checkpoint(t), "--problems", "easy", "--formats", "tiny"],
+            lambda t: ["probe", "--checkpoint", _model(t), "--problems", "easy", "--formats", "tiny"],
             ["'tiny'", "tinygsm"],
         ),
         (
-            lambda t: ["probe", "--checkpoint", _checkpoint(t), "--problems", "easy", "--temperatures", "hot"],
+            lambda t: ["probe", "--checkpoint", _model(t), "--problems", "easy", "--temperatures", "hot"],
             ["temperatures", "hot"],
         ),
         (lambda t: ["sample", t, "How many?"], ["neither a checkpoint"]),

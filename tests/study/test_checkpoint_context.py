@@ -97,7 +97,7 @@ def test_settings_that_are_none_are_the_studys(study):
         "top_k": 0,
         "samples": 5,
     }
-    assert context.complete({"max_new_tokens": 7}) == {"max_new_tokens": 7}
+    assert context.complete({"max_new_tokens": 7, "formats": None}) == {"max_new_tokens": 7, "formats": None}
 
 
 def test_tracked_behaviours_of_the_mixture_are_formats(study, said):
