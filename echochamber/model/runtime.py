@@ -31,13 +31,17 @@ class RuntimeConfig(Config):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Compute precision; weights and optimizer state stay float32."""
+    """Compute precision; weights and optimizer state stay float32.
+
+    `auto`: bf16 where there are units for it, but float32 on a CPU that cannot run the engine in C.
+    """
     threads: int = 2
     """CPU threads of one stage; a setting and not the machine's core count, so that results repeat."""
     native: Literal["auto", "on", "off"] = "auto"
     """The engine in C (`model.native`); PyTorch agrees up to rounding.
 
-    `auto`: for bf16 on CPUs that have it. `on`: also for float32 on other x86 CPUs with AVX2.
+    `auto`: wherever it runs, in bf16 on CPUs that have units for it, in float32 on other x86 CPUs with
+    AVX2. `on`: the same, and an error where it does not run.
     """
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile; with `auto` only where the engine in C does not run."""
@@ -73,7 +77,7 @@ def start_runtime(config: RuntimeConfig) -> Runtime:
     # filling them took a third of the sampler's time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     keep_freed_memory()
-    dtype = _dtype(config.dtype, device)
+    dtype = _dtype(config, device)
     native = _native(config.native, device, dtype)
     return Runtime(
         device=device,
@@ -109,8 +113,8 @@ def speed_up(model: Transformer, runtime: Runtime, compiled: bool = True) -> Non
 
 
 def _native(choice: str, device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether the engine in C is to run: with `auto` in bf16 only, with `on` in either of its precisions."""
-    if choice == "off" or (choice == "auto" and (device.type != "cpu" or dtype != torch.bfloat16)):
+    """Whether the engine in C is to run: it computes on the CPU in one precision, `cell_dtype`."""
+    if choice == "off" or (choice == "auto" and (device.type != "cpu" or dtype != cell_dtype())):
         return False
     reason = why_not()
     if reason is None and (device.type != "cpu" or dtype != cell_dtype()):
@@ -132,10 +136,13 @@ def _device(name: str) -> torch.device:
     )
 
 
-def _dtype(name: str, device: torch.device) -> torch.dtype:
-    if name == "auto":
-        name = "bfloat16" if has_bf16(device) else "float32"
-    return torch.bfloat16 if name == "bfloat16" else torch.float32
+def _dtype(config: RuntimeConfig, device: torch.device) -> torch.dtype:
+    if config.dtype != "auto":
+        return getattr(torch, config.dtype)
+    # Plain PyTorch converts every operand and result under autocast. On a CPU that costs more than bf16
+    # units save at these sizes, so without the engine float32 is faster. `off` keeps the engine's precision.
+    wanted = has_bf16(device) and (device.type != "cpu" or config.native == "off" or why_not() is None)
+    return torch.bfloat16 if wanted else torch.float32
 
 
 def has_bf16(device: torch.device) -> bool:

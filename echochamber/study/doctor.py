@@ -67,7 +67,7 @@ def _compiler() -> tuple[str, str, str]:
 def _engine() -> tuple[str, str, str]:
     reason = why_not()
     if reason is None and cell_dtype() == torch.float32:
-        return ("engine in C", "ok", "built and loaded; float32 runs in it with runtime.native=on")
+        return ("engine in C", "ok", "built and loaded; float32 training and sampling run in it")
     if reason is None:
         return ("engine in C", "ok", "built and loaded; bf16 training and sampling run in it")
     return (

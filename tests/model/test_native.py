@@ -146,14 +146,14 @@ def test_weights_that_an_optimizer_changed_are_seen(name):
 
 
 def test_packing_puts_cells_along_the_contraction_into_words():
-    weight = torch.arange(1.0, 33.0).view(2, 16)
+    weight = torch.arange(1.0, 257.0).view(16, 16)  # of 16 columns: one block on every instruction set
     if not BF16:
         assert cells_per_word() == 1
         assert torch.equal(pack([weight], False).view(torch.float32), weight.T)
         assert torch.equal(pack([weight[:1]], True, 16).view(torch.float32)[0], weight[0])
         return
-    halves = pack([weight], False).view(torch.bfloat16).view(8, 2, 2)
-    assert torch.equal(halves.float().permute(1, 0, 2).reshape(2, 16), weight)
+    halves = pack([weight], False).view(torch.bfloat16).view(8, 16, 2)
+    assert torch.equal(halves.float().permute(1, 0, 2).reshape(16, 16), weight)
     rows = pack([weight[:1]], True, 16).view(torch.bfloat16).view(8, 16, 2)
     assert torch.equal(rows[0, :, 0].float(), weight[0])
     assert not rows[0, :, 1].any()

@@ -49,8 +49,8 @@ static void attention_scratch(AttentionScratch *s, long length, long C, int back
     if (!backward) return;
     s->dscores = scratch(QUERIES * Lp * 4);
     s->dshares = scratch(QUERIES * Lp * CELL);
-    s->shares_p = scratch(QUERIES / PER * Lp * 4);
-    s->dshares_p = scratch(QUERIES / PER * Lp * 4);
+    s->shares_p = PER == 1 ? (word *)s->shares : scratch(QUERIES / PER * Lp * 4); /* float32: the rows are the words */
+    s->dshares_p = PER == 1 ? (word *)s->dshares : scratch(QUERIES / PER * Lp * 4);
     s->keys_t = scratch(Lp / PER * C * 4);
     s->values_c = scratch(C / PER * Lp * 4);
     s->q_t = scratch(QUERIES / PER * C * 4);
@@ -62,7 +62,8 @@ static void attention_scratch(AttentionScratch *s, long length, long C, int back
 static void free_attention(AttentionScratch *s, int backward) {
     free(s->scores); free(s->shares); free(s->keys_c); free(s->values_t); free(s->tile);
     if (!backward) return;
-    free(s->dscores); free(s->dshares); free(s->shares_p); free(s->dshares_p); free(s->keys_t); free(s->values_c);
+    if (PER == 2) { free(s->shares_p); free(s->dshares_p); }
+    free(s->dscores); free(s->dshares); free(s->keys_t); free(s->values_c);
     free(s->q_t); free(s->do_t); free(s->dk); free(s->dv);
 }
 
@@ -95,12 +96,12 @@ static float share_row(const float *scores, cell *shares, const Range *ranges, i
 /* o (T, H·C) from rotated q, k, v of one row; qkv has W columns per token. lse has H per token. */
 static void attend_row(const Model *m, long T, const cell *qkv, cell *o, float *lse, const int32_t *shared_start, const int32_t *shared_end,
                        const int32_t *own_start, AttentionScratch *s) {
-    long C = m->C, W = width_qkv(m), Lp = up16(T), R = m->H / m->K;
+    long C = m->C, W = width_qkv(m), Lp = up16(T), R = m->H / m->K, along_c = b_ld(C / PER, Lp), along_t = b_ld(Lp / PER, C);
     float scale = 1.f / sqrtf((float)C);
     for (long kv = 0; kv < m->K; kv++) {
-        words_of_columns(qkv + (m->H + kv) * C, W, T, C / PER, s->keys_c, Lp);
-        words_of_rows(qkv + (m->H + m->K + kv) * C, W, T, C, s->values_t, C);
-        for (long t = words(T); t < Lp / PER; t++) memset(s->values_t + t * C, 0, C * 4); /* zero shares times these must be zero */
+        words_of_columns(qkv + (m->H + kv) * C, W, T, C / PER, s->keys_c, along_c);
+        words_of_rows(qkv + (m->H + m->K + kv) * C, W, T, C, s->values_t, along_t);
+        clear_steps(s->values_t, along_t, words(T), Lp / PER, C); /* zero shares times these must be zero */
         for (long h = kv * R; h < (kv + 1) * R; h++)
             for (long first = 0; first < T; first += QUERIES) {
                 long n = T - first < QUERIES ? T - first : QUERIES;
@@ -109,14 +110,14 @@ static void attend_row(const Model *m, long T, const cell *qkv, cell *o, float *
                 const word *q = (const word *)(qkv + first * W + h * C);
                 float inverse[QUERIES];
                 for (int r = 0; r < num; r++)
-                    gemm(n, ranges[r].to - ranges[r].from, C / PER, q, W / PER, 1, s->keys_c + ranges[r].from, Lp, s->scores + ranges[r].from, Lp, 0);
+                    gemm(n, ranges[r].to - ranges[r].from, C / PER, q, W / PER, 1, s->keys_c + b_at(0, ranges[r].from, along_c), along_c, s->scores + ranges[r].from, Lp, 0);
                 for (long i = 0; i < n; i++) {
                     int32_t see[3] = {shared_start[first + i], shared_end[first + i], own_start[first + i]};
                     inverse[i] = share_row(s->scores + i * Lp, s->shares + i * Lp, ranges, num, first + i, see, scale, lse + (first + i) * m->H + h);
                 }
                 for (int r = 0; r < num; r++)
                     gemm(n, C, (ranges[r].to - ranges[r].from) / PER, (const word *)(s->shares + ranges[r].from), Lp / PER, 1,
-                         s->values_t + ranges[r].from / PER * C, C, s->tile, C, r > 0);
+                         s->values_t + b_at(ranges[r].from / PER, 0, along_t), along_t, s->tile, C, r > 0);
                 for (long i = 0; i < n; i++)
                     for (long c = 0; c < C; c += 16)
                         write_cells(o + (first + i) * m->H * C + h * C + c, v_mul(v_load(s->tile + i * C + c), v_all(inverse[i])));
@@ -142,7 +143,7 @@ static void share_rows_backward(AttentionScratch *s, long Lp, long i, long n, lo
                     d[e] = v_sub(v_load(s->dscores + (i + e) * Lp + j), v_all(delta[i + e]));
                     d[e] = v_mul(v_mul(p[e], d[e]), sc);
                 }
-                write_cells(s->dshares + (i + e) * Lp + j, d[e]);
+                if (PER == 2) write_cells(s->dshares + (i + e) * Lp + j, d[e]);
             }
             join_rounded(s->shares_p + i / PER * Lp + j, p[0], p[1]);
             join_rounded(s->dshares_p + i / PER * Lp + j, d[0], d[1]);
@@ -153,13 +154,14 @@ static void share_rows_backward(AttentionScratch *s, long Lp, long i, long n, lo
 static void attend_row_backward(const Model *m, long T, const cell *qkv, const cell *o, const float *lse, const cell *dout, float *dqkv,
                                 const int32_t *shared_start, const int32_t *shared_end, const int32_t *own_start, AttentionScratch *s) {
     long C = m->C, D = m->H * C, W = width_qkv(m), Lp = up16(T), R = m->H / m->K;
+    long along_c = b_ld(C / PER, Lp), along_t = b_ld(Lp / PER, C), along_q = b_ld(QUERIES / PER, C);
     float scale = 1.f / sqrtf((float)C);
     for (long kv = 0; kv < m->K; kv++) {
         const cell *k = qkv + (m->H + kv) * C, *v = k + m->K * C;
-        words_of_columns(k, W, T, C / PER, s->keys_c, Lp);
-        words_of_columns(v, W, T, C / PER, s->values_c, Lp);
-        words_of_rows(k, W, T, C, s->keys_t, C);
-        for (long t = words(T); t < Lp / PER; t++) memset(s->keys_t + t * C, 0, C * 4);
+        words_of_columns(k, W, T, C / PER, s->keys_c, along_c);
+        words_of_columns(v, W, T, C / PER, s->values_c, along_c);
+        words_of_rows(k, W, T, C, s->keys_t, along_t);
+        clear_steps(s->keys_t, along_t, words(T), Lp / PER, C);
         memset(s->dk, 0, Lp * C * 4);
         memset(s->dv, 0, Lp * C * 4);
         for (long h = kv * R; h < (kv + 1) * R; h++)
@@ -176,18 +178,18 @@ static void attend_row_backward(const Model *m, long T, const cell *qkv, const c
                 }
                 for (int r = 0; r < num; r++) {
                     long from = ranges[r].from, count = ranges[r].to - from;
-                    gemm(n, count, C / PER, (const word *)q, W / PER, 1, s->keys_c + from, Lp, s->scores + from, Lp, 0);
-                    gemm(n, count, C / PER, (const word *)d, D / PER, 1, s->values_c + from, Lp, s->dscores + from, Lp, 0);
+                    gemm(n, count, C / PER, (const word *)q, W / PER, 1, s->keys_c + b_at(0, from, along_c), along_c, s->scores + from, Lp, 0);
+                    gemm(n, count, C / PER, (const word *)d, D / PER, 1, s->values_c + b_at(0, from, along_c), along_c, s->dscores + from, Lp, 0);
                 }
                 for (long i = 0; i < n; i += PER)
                     share_rows_backward(s, Lp, i, n, first, ranges, num, shared_start, shared_end, own_start, lse + h, m->H, delta, scale);
-                words_of_rows(q, W, n, C, s->q_t, C);
-                words_of_rows(d, D, n, C, s->do_t, C);
+                words_of_rows(q, W, n, C, s->q_t, along_q);
+                words_of_rows(d, D, n, C, s->do_t, along_q);
                 for (int r = 0; r < num; r++) {
                     long from = ranges[r].from, count = ranges[r].to - from;
-                    gemm(n, C, count / PER, (const word *)(s->dshares + from), Lp / PER, 1, s->keys_t + from / PER * C, C, dqkv + first * W + h * C, W, r > 0);
-                    gemm(count, C, words(n), s->dshares_p + from, 1, Lp, s->q_t, C, s->dk + from * C, C, 1);
-                    gemm(count, C, words(n), s->shares_p + from, 1, Lp, s->do_t, C, s->dv + from * C, C, 1);
+                    gemm(n, C, count / PER, (const word *)(s->dshares + from), Lp / PER, 1, s->keys_t + b_at(from / PER, 0, along_t), along_t, dqkv + first * W + h * C, W, r > 0);
+                    gemm(count, C, words(n), s->dshares_p + from, 1, Lp, s->q_t, along_q, s->dk + from * C, C, 1);
+                    gemm(count, C, words(n), s->shares_p + from, 1, Lp, s->do_t, along_q, s->dv + from * C, C, 1);
                 }
             }
         for (long t = 0; t < T; t++) {

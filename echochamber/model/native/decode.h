@@ -6,7 +6,7 @@
 #define ECHO_DECODE_H
 #include "head.h"
 
-/* Keys are paired along C: (.., C / PER, capacity); values along tokens: (.., capacity / PER, C). Capacities are
+/* Keys are in words along C: (.., C / PER, capacity); values along tokens: (.., capacity / PER, C), each as B (gemm.h). Capacities are
  * multiples of 16. A row's first own token is its prompt's last, so a prompt slot holds one token less. */
 typedef struct {
     long prompt_slots, prompt_capacity, row_slots, row_capacity, limit;
@@ -31,8 +31,8 @@ void echo_store_prompts(const Model *m, const Layout *at, const Saved *saved, Ca
             const cell *qkv = saved->qkv + (l * at->num_tokens + at->starts[row]) * W;
             for (long kv = 0; kv < m->K; kv++) {
                 long place = ((l * c->prompt_slots + slots[row]) * m->K + kv) * (C / PER) * P;
-                words_of_columns(qkv + (m->H + kv) * C, W, T, C / PER, c->prompt_keys + place, P);
-                words_of_rows(qkv + (m->H + m->K + kv) * C, W, T, C, c->prompt_values + place, C);
+                words_of_columns(qkv + (m->H + kv) * C, W, T, C / PER, c->prompt_keys + place, b_ld(C / PER, P));
+                words_of_rows(qkv + (m->H + m->K + kv) * C, W, T, C, c->prompt_values + place, b_ld(P / PER, C));
             }
         }
 }
@@ -65,9 +65,12 @@ static void free_decode(DecodeScratch *d) {
 
 /* Append this step's key and value (C each) to a slot; token t shares its word with token t ± 1 where a word has two cells. */
 static void store_own(const cell *key, const cell *value, word *keys, word *values, long t, long capacity, long C) {
-    for (long c = 0; c < C / PER; c++) memcpy(keys + c * capacity + t, key + PER * c, 4);
-    cell *own = (cell *)(values + t / PER * C) + t % PER;
-    for (long c = 0; c < C; c++) own[PER * c] = value[c];
+    long along_c = b_ld(C / PER, capacity), along_t = b_ld(capacity / PER, C);
+    for (long c = 0; c < C / PER; c++) memcpy(keys + b_at(c, t, along_c), key + PER * c, 4);
+    for (long i = 0; i < C; i += 16) {
+        cell *own = (cell *)(values + b_at(t / PER, i, along_t)) + t % PER;
+        for (long j = 0; j < 16; j++) own[PER * j] = value[i + j];
+    }
 }
 
 /* Attention of one row's R queries per key-value head over its prompt and its own tokens, the newest included. */
@@ -81,12 +84,12 @@ static void attend_one(const Model *m, const Cache *c, long l, long row, const c
         const word *q = (const word *)(qkv + kv * R * C);
         long at_prompt = ((l * c->prompt_slots + slot) * m->K + kv) * (C / PER) * P, at_row = ((l * c->row_slots + row) * m->K + kv) * (C / PER) * O;
         store_own(qkv + (m->H + kv) * C, qkv + (m->H + m->K + kv) * C, c->row_keys + at_row, c->row_values + at_row, own - 1, O, C);
-        gemm(R, start, C / PER, q, C / PER, 1, c->prompt_keys + at_prompt, P, d->scores, ld, 0);
-        gemm(R, up16(own), C / PER, q, C / PER, 1, c->row_keys + at_row, O, d->scores + start, ld, 0);
+        gemm(R, start, C / PER, q, C / PER, 1, c->prompt_keys + at_prompt, b_ld(C / PER, P), d->scores, ld, 0);
+        gemm(R, up16(own), C / PER, q, C / PER, 1, c->row_keys + at_row, b_ld(C / PER, O), d->scores + start, ld, 0);
         float inverse[64];
         for (long r = 0; r < R; r++) inverse[r] = share_row(d->scores + r * ld, d->shares + r * ld, ranges, 1, start + own - 1, see, scale, &lse);
-        gemm(R, C, words(prompt), (const word *)d->shares, ld / PER, 1, c->prompt_values + at_prompt, C, d->tile, C, 0);
-        gemm(R, C, words(own), (const word *)(d->shares + start), ld / PER, 1, c->row_values + at_row, C, d->tile, C, 1);
+        gemm(R, C, words(prompt), (const word *)d->shares, ld / PER, 1, c->prompt_values + at_prompt, b_ld(P / PER, C), d->tile, C, 0);
+        gemm(R, C, words(own), (const word *)(d->shares + start), ld / PER, 1, c->row_values + at_row, b_ld(O / PER, C), d->tile, C, 1);
         for (long r = 0; r < R; r++)
             for (long i = 0; i < C; i += 16)
                 write_cells(o + (kv * R + r) * C + i, v_mul(v_load(d->tile + r * C + i), v_all(inverse[r])));
@@ -104,8 +107,9 @@ static void step_rows(const Model *m, const Head *h, Cache *c, const int32_t *ro
     for (long l = 0; l < m->L; l++) {
         const Layer *w = m->layers + l;
         for (long i = 0; i < n; i++) norm_row(d->x + i * D, w->norm1, D, m->plain_norm, m->eps, d->s.xn + i * D);
-        gemm(n, W, D / PER, (const word *)d->s.xn, D / PER, 1, w->qkv, W, d->s.wide, W, 0);
-        rotate_and_keep(m, d->s.wide, n, positions, d->qkv);
+        float *wide = product_of(d->qkv, d->s.wide);
+        times_weight(n, d->s.xn, D, w->qkv, W, wide);
+        rotate_and_keep(m, wide, n, positions, d->qkv);
         for (long i = 0; i < n; i++) attend_one(m, c, l, rows[i], d->qkv + i * W, d->o + i * D, d);
         feed_forward(m, w, n, d->x, d->o, d->x1, d->gu, d->x, &d->s);
     }
@@ -113,7 +117,7 @@ static void step_rows(const Model *m, const Head *h, Cache *c, const int32_t *ro
         norm_row(d->x + i * D, m->norm, D, m->plain_norm, m->eps, d->hidden + i * D);
         c->row_length[rows[i]]++;
     }
-    gemm(n, h->Vp, D / PER, (const word *)d->hidden, D / PER, 1, h->packed, h->Vp, logits, h->Vp, 0);
+    times_weight(n, d->hidden, D, h->packed, h->Vp, logits);
 }
 
 /* Draw t of a stream, in [0, 1): SplitMix64 as in core/random.py. */

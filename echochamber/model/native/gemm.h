@@ -1,23 +1,41 @@
 /* C (M, N) = A·B in float32 from cells, a word of PER products per lane and step (simd.h).
  *
  * The contraction runs over words. B is stored in words: one holds elements PER·k to PER·k + PER - 1 of a
- * column, words of a row k lie side by side. A's word for row i and step k is A[i·am + k·ak]: a row-major
- * matrix of cells has ak = 1, a matrix in words read as its transpose has am = 1. N is a multiple of 16.
+ * column; b_at says where word (k, n) lies. A's word for row i and step k is A[i·am + k·ak]: a row-major
+ * matrix of cells has ak = 1, words of its rows read as the transpose have am = 1. N is a multiple of 16.
  * Every element is summed over k in order, whatever M is: a row's result does not depend on its neighbours. */
 #ifndef ECHO_GEMM_H
 #define ECHO_GEMM_H
 #include "vector.h"
 
-INLINE void tile(const int mr, const int nr, long steps, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add) {
+#if WIDE_PANELS
+/* B in rows: `ld` words from one step to the next. */
+INLINE long b_ld(long steps, long columns) { (void)steps; return columns; }
+INLINE long b_at(long k, long n, long ld) { return k * ld + n; }
+INLINE long b_step(long ld) { return ld; }
+#else
+/* B in blocks of 16 columns: a block's steps lie one after another, `ld` words from one block to the next.
+ * In rows, a column of vectors would have one cache line per row, and a stride that may map all to few sets. */
+INLINE long b_ld(long steps, long columns) { (void)columns; return 16 * steps; }
+INLINE long b_at(long k, long n, long ld) { return n / 16 * ld + k * 16 + n % 16; }
+INLINE long b_step(long ld) { (void)ld; return 16; }
+#endif
+
+/* mr rows and nr columns of vectors; B's vectors are bk words apart along the steps and bn along the columns.
+ * On AVX-512 sums begin with what C holds. Elsewhere that is fetched meanwhile and added last: no tile waits for memory. */
+INLINE void tile(const int mr, const int nr, long steps, const word *A, long am, long ak, const word *B, long bk, long bn, float *C, long ldc, int add) {
     vec acc[12][4];
 #pragma GCC unroll 12
     for (int i = 0; i < mr; i++)
 #pragma GCC unroll 4
-        for (int j = 0; j < nr; j++) acc[i][j] = add ? v_load(C + i * ldc + 16 * j) : v_zero();
+        for (int j = 0; j < nr; j++) {
+            acc[i][j] = WIDE_PANELS && add ? v_load(C + i * ldc + 16 * j) : v_zero();
+            if (!WIDE_PANELS) __builtin_prefetch(C + i * ldc + 16 * j, 1);
+        }
     for (long k = 0; k < steps; k++) {
         wordvec b[4];
 #pragma GCC unroll 4
-        for (int j = 0; j < nr; j++) b[j] = w_load(B + k * ldb + 16 * j);
+        for (int j = 0; j < nr; j++) b[j] = w_load(B + k * bk + j * bn);
 #pragma GCC unroll 12
         for (int i = 0; i < mr; i++) {
             wordvec a = w_all(A[i * am + k * ak]);
@@ -28,10 +46,11 @@ INLINE void tile(const int mr, const int nr, long steps, const word *A, long am,
 #pragma GCC unroll 12
     for (int i = 0; i < mr; i++)
 #pragma GCC unroll 4
-        for (int j = 0; j < nr; j++) v_store(C + i * ldc + 16 * j, acc[i][j]);
+        for (int j = 0; j < nr; j++) v_store(C + i * ldc + 16 * j, !WIDE_PANELS && add ? v_add(v_load(C + i * ldc + 16 * j), acc[i][j]) : acc[i][j]);
 }
 
-#define TILE(mr, nr) tile(mr, nr, steps, A + i * am, am, ak, B, ldb, C + i * ldc, ldc, add)
+#if WIDE_PANELS
+#define TILE(mr, nr) tile(mr, nr, steps, A + i * am, am, ak, B, ldb, 16, C + i * ldc, ldc, add)
 #define PANEL(nr, mr)                                                                                                                     \
     static void panel_##nr(long M, long steps, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add) {   \
         long i = 0;                                                                                                                       \
@@ -46,16 +65,11 @@ INLINE void tile(const int mr, const int nr, long steps, const word *A, long am,
         default: break;                                                                                                                   \
         }                                                                                                                                 \
     }
-#if WIDE_PANELS
 PANEL(4, 6)
 PANEL(3, 8)
 PANEL(2, 12)
 PANEL(1, 12)
-#else
-PANEL(1, 6)
-#endif
 
-#if WIDE_PANELS
 static void gemm(long M, long N, long steps, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add) {
     long n = 0;
     for (; n + 64 <= N; n += 64) panel_4(M, steps, A, am, ak, B + n, ldb, C + n, ldc, add);
@@ -64,55 +78,114 @@ static void gemm(long M, long N, long steps, const word *A, long am, long ak, co
     if (N - n == 16) panel_1(M, steps, A, am, ak, B + n, ldb, C + n, ldc, add);
 }
 #else
-enum { DEPTH = 256, FEW = 12 }; /* steps of one column block kept in the first cache; rows for which copying it does not pay */
+enum { DEPTH = 256, GROUP = 2 }; /* steps, and blocks of 16 columns, that rows of A meet while they are in the first cache */
 
-/* A column of vectors in B has one cache line per row, and a stride that may map all of them to few sets: where
- * many rows read it, it is copied first. Sums run over k in order either way, so the result is the same. */
-static void gemm(long M, long N, long steps, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add) {
-    word block[DEPTH * 16] __attribute__((aligned(64)));
-    for (long k = 0; k < steps || (k == 0 && !add); k += DEPTH) {
-        long depth = steps - k < DEPTH ? steps - k : DEPTH;
-        for (long n = 0; n < N; n += 16) {
-            const word *b = B + k * ldb + n;
-            long ld = ldb;
-            if (M >= FEW) {
-                for (long t = 0; t < depth; t++) memcpy(block + 16 * t, b + t * ldb, 64);
-                b = block;
-                ld = 16;
+#define TILE(mr, nr) tile(mr, nr, steps, A + i * am, am, ak, B + n * ldb, 16, ldb, C + i * ldc + 16 * n, ldc, add)
+
+/* `blocks` blocks of columns. Eight sums or more run side by side wherever there are rows or columns enough. */
+static void panels(long M, long blocks, long steps, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add) {
+    long i = 0, n = 0;
+    if (M == 1)
+        for (; n + 4 <= blocks; n += 4) TILE(1, 4);
+    if (M <= 3)
+        for (; n + 2 <= blocks; n += 2) switch (M) {
+            case 3: TILE(3, 2); break;
+            case 2: TILE(2, 2); break;
+            default: TILE(1, 2); break;
             }
-            panel_1(M, depth, A + k * ak, am, ak, b, ld, C + n, ldc, add || k > 0);
-        }
+    if (n == blocks) return;
+    long first = n, sixes = M % 6 == 1 || M % 6 == 2 ? (M - 6) / 6 * 6 : M / 6 * 6;
+    for (; i < sixes; i += 6)
+        for (n = first; n < blocks; n++) TILE(6, 1);
+    for (; i < M;) {
+        long rows = M - i > 5 ? 4 : M - i;
+        for (n = first; n < blocks; n++) switch (rows) {
+            case 5: TILE(5, 1); break;
+            case 4: TILE(4, 1); break;
+            case 3: TILE(3, 1); break;
+            case 2: TILE(2, 1); break;
+            default: TILE(1, 1); break;
+            }
+        i += rows;
+    }
+}
+
+static void gemm(long M, long N, long steps, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add) {
+    long parts = steps > DEPTH ? (steps + DEPTH - 1) / DEPTH : 1, depth = (steps + parts - 1) / parts, group = M <= 3 ? N / 16 : GROUP;
+    for (long n = 0; n < N / 16; n += group) {
+        long blocks = N / 16 - n < group ? N / 16 - n : group;
+        for (long k = 0; k == 0 || k < steps; k += depth)
+            panels(M, blocks, steps - k < depth ? steps - k : depth, A + k * ak, am, ak, B + n * ldb + k * 16, ldb, C + 16 * n, ldc, add || k > 0);
     }
 }
 #endif
 
-/* Rows PER·t to PER·t + PER - 1 of a row-major matrix of cells (rows, n) side by side: words along its rows. A missing last row is zero. */
+/* Where a product that is to become cells is written first: `wide`, or the cells themselves if those are float32. */
+INLINE float *product_of(cell *cells, float *wide) { return PER == 1 ? (float *)cells : wide; }
+
+/* n float32 numbers as cells: rounded into `room`, or the numbers themselves. */
+INLINE const cell *cells_of(const float *numbers, cell *room, long n) {
+    if (PER == 1) return (const cell *)numbers;
+    copy_to_cells(numbers, room, n);
+    return room;
+}
+
+/* Rows PER·t to PER·t + PER - 1 of a row-major matrix of cells (rows, n) side by side, as B. A missing last row is zero. */
 static void words_of_rows(const cell *from, long stride, long rows, long n, word *to, long ld) {
     for (long t = 0; t < rows; t += PER) {
         const cell *a = from + t * stride, *b = t + 1 < rows ? a + stride : NULL;
-        word *out = to + t / PER * ld;
-        for (long i = 0; i < n; i += 16) join_cells(out + i, a + i, b ? b + i : NULL);
+        for (long i = 0; i < n; i += 16) join_cells(to + b_at(t / PER, i, ld), a + i, b ? b + i : NULL);
     }
+}
+
+/* The same in rows of n words, to be read as the transpose, A; where a word is one cell, those are there already. */
+static const word *words_to_transpose(const cell *from, long rows, long n, word *room) {
+    if (PER == 1) return (const word *)from;
+    for (long t = 0; t < rows; t += PER) {
+        const cell *a = from + t * n, *b = t + 1 < rows ? a + n : NULL;
+        for (long i = 0; i < n; i += 16) join_cells(room + t / PER * n + i, a + i, b ? b + i : NULL);
+    }
+    return room;
 }
 
 /* A row-major matrix of cells (rows, PER·width) as (width, rows) words along its columns, for use as a transposed B. */
 static void words_of_columns(const cell *from, long stride, long rows, long width, word *to, long ld) {
-    for (long t = 0; t < rows; t++) {
-        const cell *row = from + t * stride;
-        for (long c = 0; c < width; c++) memcpy(to + c * ld + t, row + PER * c, 4);
-    }
+    long t = 0;
+#ifdef TRANSPOSED
+    for (; t + TRANSPOSED <= rows && width % TRANSPOSED == 0; t += TRANSPOSED)
+        for (long c = 0; c < width; c += TRANSPOSED)
+            w_transpose((const word *)(from + t * stride + PER * c), stride / PER, to + b_at(c, t, ld), b_step(ld));
+#endif
+    for (; t < rows; t++)
+        for (long c = 0; c < width; c++) memcpy(to + b_at(c, t, ld), from + t * stride + PER * c, 4);
 }
 
-/* A float32 weight (n_out, n_in) for x·Wᵀ: in words along n_in, from column `at` of a matrix with `ld` columns. */
-void echo_pack(const float *weight, long n_out, long n_in, word *to, long ld, long at) {
+/* Steps [from, to) of B with `columns` columns become zero. */
+static void clear_steps(word *B, long ld, long from, long to, long columns) {
+    for (long k = from; k < to; k++)
+        for (long n = 0; n < columns; n += 16) memset(B + b_at(k, n, ld), 0, 64);
+}
+
+/* A float32 weight (n_out, n_in) for x·Wᵀ: in words along n_in, from column `at` of a matrix with `columns` columns. */
+void echo_pack(const float *weight, long n_out, long n_in, word *to, long columns, long at) {
+    long ld = b_ld(n_in / PER, columns);
+#ifdef ECHO_FLOAT32
+    words_of_columns(weight, n_in, n_out, n_in, to + b_at(0, at, ld), ld);
+    return;
+#endif
     for (long n = 0; n < n_out; n++)
-        for (long k = 0; k < n_in; k += PER) to[k / PER * ld + at + n] = word_of(weight[n * n_in + k], weight[n * n_in + k + PER - 1]);
+        for (long k = 0; k < n_in; k += PER) to[b_at(k / PER, at + n, ld)] = word_of(weight[n * n_in + k], weight[n * n_in + k + PER - 1]);
 }
 
-/* The same weight for y·W: in words along n_out, from row `at` on. n_out is even but for the last weight joined. */
-void echo_pack_transposed(const float *weight, long n_out, long n_in, word *to, long at) {
+/* The same weight for y·W: in words along n_out, from row `at` of `rows` rows on. n_out is even but for the last weight joined. */
+void echo_pack_transposed(const float *weight, long n_out, long n_in, word *to, long rows, long at) {
+    long ld = b_ld(rows / PER, n_in);
+#ifdef ECHO_FLOAT32
+    words_of_rows(weight, n_in, n_out, n_in, to + b_at(at, 0, ld), ld);
+    return;
+#endif
     for (long n = 0; n < n_out; n += PER)
         for (long k = 0; k < n_in; k++)
-            to[(at + n) / PER * n_in + k] = word_of(weight[n * n_in + k], n + 1 < n_out ? weight[(n + 1) * n_in + k] : 0.f);
+            to[b_at((at + n) / PER, k, ld)] = word_of(weight[n * n_in + k], n + 1 < n_out ? weight[(n + 1) * n_in + k] : 0.f);
 }
 #endif

@@ -6,7 +6,7 @@
 /* Vp is V rounded up to 16; packed has zeros in the columns beyond V. */
 typedef struct {
     long D, V, Vp;
-    const word *packed;   /* (D / PER, Vp) */
+    const word *packed;   /* (D / PER, Vp), see gemm.h */
     const word *packed_t; /* (Vp / PER, D) */
 } Head;
 
@@ -47,7 +47,7 @@ void echo_head_forward(const Head *h, const cell *hidden, const int64_t *targets
 #pragma omp for schedule(static)
         for (long i = 0; i < N; i += BLOCK) {
             long n = N - i < BLOCK ? N - i : BLOCK;
-            gemm(n, h->Vp, h->D / PER, (const word *)(hidden + i * h->D), h->D / PER, 1, h->packed, h->Vp, logits, h->Vp, 0);
+            times_weight(n, hidden + i * h->D, h->D, h->packed, h->Vp, logits);
             for (long t = 0; t < n; t++) {
                 lse[i + t] = log_sum(logits + t * h->Vp, h->V, it, entropies ? entropies + i + t : NULL);
                 logprobs[i + t] = logits[t * h->Vp + targets[i + t]] * it - lse[i + t];
@@ -69,12 +69,12 @@ void echo_head_backward(const Head *h, const cell *hidden, const int64_t *target
 #pragma omp parallel num_threads(threads)
     {
         float *logits = scratch(BLOCK * Vp * 4), *mine = dW + omp_get_thread_num() * Vp * D;
-        cell *dlogits = scratch(BLOCK * Vp * CELL);
+        cell *room = scratch(BLOCK * Vp * CELL);
         word *left = scratch(BLOCK / PER * Vp * 4), *right = scratch(BLOCK / PER * D * 4);
 #pragma omp for schedule(static)
         for (long i = 0; i < N; i += BLOCK) {
             long n = N - i < BLOCK ? N - i : BLOCK;
-            gemm(n, Vp, D / PER, (const word *)(hidden + i * D), D / PER, 1, h->packed, Vp, logits, Vp, 0);
+            times_weight(n, hidden + i * D, D, h->packed, Vp, logits);
             for (long t = 0; t < n; t++) {
                 /* d logprob / d logit_v = (1[v = target] - p_v) / temperature */
                 vec g = v_all(-upstream[i + t] * it), z = v_all(lse[i + t]), itv = v_all(it);
@@ -84,14 +84,12 @@ void echo_head_backward(const Head *h, const cell *hidden, const int64_t *target
                     v_store(row + v, v_keep_mul(columns_in(v, 0, h->V), g, p));
                 }
                 row[targets[i + t]] += upstream[i + t] * it;
-                copy_to_cells(row, dlogits + t * Vp, Vp);
             }
-            gemm(n, D, Vp / PER, (const word *)dlogits, Vp / PER, 1, h->packed_t, D, dhidden + i * D, D, 0);
-            words_of_rows(dlogits, Vp, n, Vp, left, Vp);
-            words_of_rows(hidden + i * D, D, n, D, right, D);
-            weight_gradient(n, left, Vp, right, D, mine);
+            const cell *dlogits = cells_of(logits, room, n * Vp);
+            times_weight(n, dlogits, Vp, h->packed_t, D, dhidden + i * D);
+            weight_gradient(n, dlogits, Vp, hidden + i * D, D, mine, left, right);
         }
-        free(logits); free(dlogits); free(left); free(right);
+        free(logits); free(room); free(left); free(right);
     }
 }
 #endif

@@ -227,7 +227,7 @@ def _build(compiler: str, target: Path) -> None:
 def _declare(library: ctypes.CDLL) -> None:
     signatures: dict[str, tuple[type, ...]] = {
         "echo_pack": (_VOID, _LONG, _LONG, _VOID, _LONG, _LONG),
-        "echo_pack_transposed": (_VOID, _LONG, _LONG, _VOID, _LONG),
+        "echo_pack_transposed": (_VOID, _LONG, _LONG, _VOID, _LONG, _LONG),
         "echo_trunk_forward": (_VOID,) * 4,
         "echo_trunk_backward": (_VOID,) * 7,
         "echo_head_forward": (_VOID, _VOID, _VOID, _LONG, _DOUBLE, _VOID, _VOID, _VOID, _LONG),

@@ -20,15 +20,15 @@ static void orthogonalise(const float *grad, long rows, long columns, float *out
         for (long j = 0; j < n; j++) product[i * n + j] = grad[tall ? j * m + i : i * n + j] * inverse;
     copy_to_cells(product, x, m * n);
     for (long step = 0; step < steps; step++) {
-        words_of_columns(x, n, m, n / PER, across, m);
-        gemm(m, m, n / PER, (const word *)x, n / PER, 1, across, m, gram, m, 0);
+        words_of_columns(x, n, m, n / PER, across, b_ld(n / PER, m));
+        times_weight(m, x, n, across, m, gram);
         copy_to_cells(gram, g, m * m);
-        words_of_rows(g, m, m, m, squared, m);
-        gemm(m, m, m / PER, (const word *)g, m / PER, 1, squared, m, square, m, 0);
+        words_of_rows(g, m, m, m, squared, b_ld(m / PER, m));
+        times_weight(m, g, m, squared, m, square);
         for (long i = 0; i < m * m; i++) gram[i] = abc[1] * gram[i] + abc[2] * square[i];
         copy_to_cells(gram, g, m * m);
-        words_of_rows(x, n, m, n, down, n);
-        gemm(m, n, m / PER, (const word *)g, m / PER, 1, down, n, product, n, 0);
+        words_of_rows(x, n, m, n, down, b_ld(m / PER, n));
+        times_weight(m, g, m, down, n, product);
         for (long i = 0; i < m * n; i += 16)
             write_cells(x + i, v_fmadd(v_all(abc[0]), read_cells(x + i), v_load(product + i)));
     }

@@ -77,6 +77,29 @@ INLINE word word_of(float first, float second) {
 #error "no instruction set of simd.h: AVX-512-BF16, AVX-512 or AVX2 with FMA, or AArch64 NEON"
 #endif
 
+#ifdef __AVX2__
+/* Eight rows of eight words, `stride` apart, become the columns of `to`, whose rows are `ld` apart. */
+enum { TRANSPOSED = 8 };
+#define TRANSPOSED TRANSPOSED
+INLINE void w_transpose(const word *from, long stride, word *to, long ld) {
+    __m256 r[8], s[8];
+    for (int i = 0; i < 8; i++) r[i] = _mm256_loadu_ps((const float *)(from + i * stride));
+    for (int i = 0; i < 8; i += 2) {
+        s[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        s[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4)
+        for (int j = 0; j < 2; j++) {
+            r[i + 2 * j] = _mm256_shuffle_ps(s[i + j], s[i + j + 2], 0x44);
+            r[i + 2 * j + 1] = _mm256_shuffle_ps(s[i + j], s[i + j + 2], 0xee);
+        }
+    for (int i = 0; i < 4; i++) {
+        _mm256_storeu_ps((float *)(to + i * ld), _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
+        _mm256_storeu_ps((float *)(to + (i + 4) * ld), _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
+    }
+}
+#endif
+
 /* exp(x): 2^n times a polynomial on [-ln2/2, ln2/2] (coefficients of Cephes' expf); relative error below 2e-7. */
 INLINE vec exp16(vec x) {
     x = v_max(v_min(x, v_all(88.f)), v_all(-87.3f));

@@ -49,10 +49,15 @@ INLINE vec lanes(mask16 m) {
     return (vec){_mm256_castsi256_ps(_mm256_cmpeq_epi32(low, bits)), _mm256_castsi256_ps(_mm256_cmpeq_epi32(high, bits))};
 }
 INLINE vec choose16(mask16 m, vec x, vec y) { /* x where the bit is set, y elsewhere */
+    if (m == 0xffff) return x;
     vec k = lanes(m);
     return (vec){_mm256_blendv_ps(y.a, x.a, k.a), _mm256_blendv_ps(y.b, x.b, k.b)};
 }
-INLINE vec v_keep(mask16 m, vec x) { vec y = lanes(m); return BOTH(_mm256_and_ps); }
+INLINE vec v_keep(mask16 m, vec x) {
+    if (m == 0xffff) return x; /* nearly always */
+    vec y = lanes(m);
+    return BOTH(_mm256_and_ps);
+}
 INLINE vec v_keep_mul(mask16 m, vec x, vec y) { return v_keep(m, v_mul(x, y)); }
 INLINE vec v_max_where(mask16 m, vec x, vec y) { return choose16(m, v_max(x, y), x); }
 INLINE vec v_fmadd_where(mask16 m, vec x, vec y, vec z) { return choose16(m, v_fmadd(x, y, z), z); }
@@ -61,7 +66,12 @@ INLINE vec v_fmadd_where(mask16 m, vec x, vec y, vec z) { return choose16(m, v_f
 typedef vec wordvec;
 INLINE vec read_cells(const cell *p) { return v_load(p); }
 INLINE void write_cells(cell *p, vec x) { v_store(p, x); }
-INLINE wordvec w_load(const word *p) { return v_load(p); }
+/* Kept in registers: gcc would read it from memory again for every row, and loads would bind. */
+INLINE wordvec w_load(const word *p) {
+    vec x = v_load(p);
+    __asm__("" : "+x"(x.a), "+x"(x.b));
+    return x;
+}
 INLINE wordvec w_all(word a) { return v_all(a); }
 INLINE vec w_multiply_add(vec z, wordvec x, wordvec y) { return ALL3(_mm256_fmadd_ps); }
 INLINE void join_cells(word *to, const cell *a, const cell *b) { (void)b; v_store(to, v_load(a)); }

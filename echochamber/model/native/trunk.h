@@ -8,7 +8,7 @@
 typedef struct {
     cell *xn, *h, *dgu, *dy;        /* (BLOCK, D), (BLOCK, F), (BLOCK, 2F), (BLOCK, max(D, W)) */
     float *wide, *narrow;           /* (BLOCK, max(2F, W)), (BLOCK, max(D, F)) */
-    word *left, *right;             /* paired along tokens: (BLOCK / PER, max(2F, W)) each */
+    word *left, *right;             /* in words along tokens: (BLOCK / PER, max(2F, W)) each */
     cell *dout;                     /* (T, D) */
     float *dqkv, *dx;               /* (T, W), (T, D) */
     AttentionScratch attention;
@@ -40,7 +40,12 @@ static void free_scratch(Scratch *s, int backward) {
     free(s->dgu); free(s->dy); free(s->left); free(s->right); free(s->dout); free(s->dqkv); free(s->dx);
 }
 
-/* (n, W) of float32 projections -> rotated bf16. */
+/* out (n, columns) = x·weight of cells x (n, inputs). */
+INLINE void times_weight(long n, const cell *x, long inputs, const word *weight, long columns, float *out) {
+    gemm(n, columns, inputs / PER, (const word *)x, inputs / PER, 1, weight, b_ld(inputs / PER, columns), out, columns, 0);
+}
+
+/* (n, W) of float32 projections -> rotated cells; both may be the same. */
 static void rotate_and_keep(const Model *m, float *qkv, long n, const int32_t *positions, cell *out) {
     long W = width_qkv(m), C = m->C;
     for (long t = 0; t < n; t++) {
@@ -81,13 +86,14 @@ static void add_rows(const float *a, const float *b, float *out, long n) {
 /* The second half of a block for n tokens: x (n, D) and attention output o (n, D) -> next x; keeps x1 and gate-up. */
 static void feed_forward(const Model *m, const Layer *w, long n, const float *x, const cell *o, float *x1, cell *gu, float *next, Scratch *s) {
     long D = m->D, F = m->F;
-    gemm(n, D, D / PER, (const word *)o, D / PER, 1, w->out, D, s->narrow, D, 0);
+    times_weight(n, o, D, w->out, D, s->narrow);
     add_rows(x, s->narrow, x1, n * D);
     for (long t = 0; t < n; t++) norm_row(x1 + t * D, w->norm2, D, m->plain_norm, m->eps, s->xn + t * D);
-    gemm(n, 2 * F, D / PER, (const word *)s->xn, D / PER, 1, w->gate_up, 2 * F, s->wide, 2 * F, 0);
-    copy_to_cells(s->wide, gu, n * 2 * F);
+    float *wide = product_of(gu, s->wide);
+    times_weight(n, s->xn, D, w->gate_up, 2 * F, wide);
+    copy_to_cells(wide, gu, n * 2 * F);
     swiglu(gu, n, F, s->h);
-    gemm(n, D, F / PER, (const word *)s->h, F / PER, 1, w->down, D, s->narrow, D, 0);
+    times_weight(n, s->h, F, w->down, D, s->narrow);
     add_rows(x1, s->narrow, next, n * D);
 }
 
@@ -101,8 +107,9 @@ static void forward_row(const Model *m, const Layout *at, long row, const Saved 
         for (long i = 0; i < T; i += BLOCK) {
             long n = T - i < BLOCK ? T - i : BLOCK;
             for (long t = 0; t < n; t++) norm_row(x + (i + t) * D, w->norm1, D, m->plain_norm, m->eps, s->xn + t * D);
-            gemm(n, W, D / PER, (const word *)s->xn, D / PER, 1, w->qkv, W, s->wide, W, 0);
-            rotate_and_keep(m, s->wide, n, at->positions + from + i, qkv + i * W);
+            float *wide = product_of(qkv + i * W, s->wide);
+            times_weight(n, s->xn, D, w->qkv, W, wide);
+            rotate_and_keep(m, wide, n, at->positions + from + i, qkv + i * W);
         }
         attend_row(m, T, qkv, o, keep->lse + here * m->H, at->shared_start + from, at->shared_end + from, at->own_start + from, &s->attention);
         for (long i = 0; i < T; i += BLOCK)
@@ -113,9 +120,11 @@ static void forward_row(const Model *m, const Layout *at, long row, const Saved 
     for (long t = 0; t < T; t++) norm_row(last + t * D, m->norm, D, m->plain_norm, m->eps, hidden + (from + t) * D);
 }
 
-/* dW (rows, columns) += leftᵀ·right over n tokens, both paired along tokens. */
-INLINE void weight_gradient(long n, const word *left, long rows, const word *right, long columns, float *dW) {
-    gemm(rows, columns, words(n), left, 1, rows, right, columns, dW, columns, 1);
+/* dW (rows, columns) += leftᵀ·right over n ≤ BLOCK tokens, both row-major. */
+static void weight_gradient(long n, const cell *left, long rows, const cell *right, long columns, float *dW, word *left_room, word *right_room) {
+    long ld = b_ld(words(n), columns);
+    words_of_rows(right, columns, n, columns, right_room, ld);
+    gemm(rows, columns, words(n), words_to_transpose(left, n, rows, left_room), 1, rows, right_room, ld, dW, columns, 1);
 }
 
 /* Feed-forward and output projection of n tokens: dx (n, D) becomes the gradient at the block's input, but for
@@ -123,25 +132,20 @@ INLINE void weight_gradient(long n, const word *left, long rows, const word *rig
 static void feed_forward_backward(const Model *m, const Layer *w, const LayerGrad *g, long n, const float *x1, const cell *gu, const cell *o,
                                   float *dx, cell *dout, Scratch *s) {
     long D = m->D, F = m->F;
-    copy_to_cells(dx, s->dy, n * D);
-    gemm(n, F, D / PER, (const word *)s->dy, D / PER, 1, w->down_t, F, s->narrow, F, 0);
+    const cell *dy = cells_of(dx, s->dy, n * D);
+    times_weight(n, dy, D, w->down_t, F, s->narrow);
     swiglu_backward(gu, s->narrow, n, F, s->dgu, s->h);
-    words_of_rows(s->dy, D, n, D, s->left, D);
-    words_of_rows(s->h, F, n, F, s->right, F);
-    weight_gradient(n, s->left, D, s->right, F, g->down);
-    gemm(n, D, 2 * F / PER, (const word *)s->dgu, 2 * F / PER, 1, w->gate_up_t, D, s->narrow, D, 0);
+    weight_gradient(n, dy, D, s->h, F, g->down, s->left, s->right);
+    times_weight(n, s->dgu, 2 * F, w->gate_up_t, D, s->narrow);
     for (long t = 0; t < n; t++) norm_row(x1 + t * D, w->norm2, D, m->plain_norm, m->eps, s->xn + t * D);
-    words_of_rows(s->dgu, 2 * F, n, 2 * F, s->left, 2 * F);
-    words_of_rows(s->xn, D, n, D, s->right, D);
-    weight_gradient(n, s->left, 2 * F, s->right, D, g->gate_up);
+    weight_gradient(n, s->dgu, 2 * F, s->xn, D, g->gate_up, s->left, s->right);
     for (long t = 0; t < n; t++)
         norm_row_backward(x1 + t * D, w->norm2, s->narrow + t * D, D, m->plain_norm, m->eps, dx + t * D, g->norm2);
-    copy_to_cells(dx, s->dy, n * D);
-    gemm(n, D, D / PER, (const word *)s->dy, D / PER, 1, w->out_t, D, s->narrow, D, 0);
-    copy_to_cells(s->narrow, dout, n * D);
-    words_of_rows(s->dy, D, n, D, s->left, D);
-    words_of_rows(o, D, n, D, s->right, D);
-    weight_gradient(n, s->left, D, s->right, D, g->out);
+    dy = cells_of(dx, s->dy, n * D);
+    float *narrow = product_of(dout, s->narrow);
+    times_weight(n, dy, D, w->out_t, D, narrow);
+    copy_to_cells(narrow, dout, n * D);
+    weight_gradient(n, dy, D, o, D, g->out, s->left, s->right);
 }
 
 /* Norm and joint projection of n tokens: adds the attention branch's gradient to dx. dqkv is still rotated. */
@@ -151,13 +155,11 @@ static void projection_backward(const Model *m, const Layer *w, const LayerGrad 
     for (long t = 0; t < n; t++) {
         for (long h = 0; h < m->H + m->K; h++)
             rotate_head(dqkv + t * W + h * C, m->cosine + positions[t] * C, m->sine + positions[t] * C, C / 2, -1.f);
-        copy_to_cells(dqkv + t * W, s->dy + t * W, W);
         norm_row(x + t * D, w->norm1, D, m->plain_norm, m->eps, s->xn + t * D);
     }
-    gemm(n, D, W / PER, (const word *)s->dy, W / PER, 1, w->qkv_t, D, s->narrow, D, 0);
-    words_of_rows(s->dy, W, n, W, s->left, W);
-    words_of_rows(s->xn, D, n, D, s->right, D);
-    weight_gradient(n, s->left, W, s->right, D, g->qkv);
+    const cell *dy = cells_of(dqkv, s->dy, n * W);
+    times_weight(n, dy, W, w->qkv_t, D, s->narrow);
+    weight_gradient(n, dy, W, s->xn, D, g->qkv, s->left, s->right);
     for (long t = 0; t < n; t++)
         norm_row_backward(x + t * D, w->norm1, s->narrow + t * D, D, m->plain_norm, m->eps, dx + t * D, g->norm1);
 }

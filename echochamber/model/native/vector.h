@@ -78,7 +78,9 @@ INLINE void rotate_head(float *h, const float *cosine, const float *sine, long h
     }
 }
 
+/* Nothing happens where the numbers are these cells already (product_of). */
 INLINE void copy_to_cells(const float *from, cell *to, long n) {
+    if ((const void *)from == (const void *)to) return;
     for (long i = 0; i < n; i += 16) write_cells(to + i, v_load(from + i));
 }
 #endif

@@ -25,17 +25,19 @@ def fits(config: ModelConfig) -> bool:
 def pack(parts: list[Tensor], transposed: bool, width: int | None = None) -> Tensor:
     """Weights (n_i, n_in), joined along their first axis, in the words of products.
 
-    The result is (n_in / p, width), or transposed (width / p, n_in), with p = `cells_per_word()`.
+    The result is (n_in / p, width), or transposed (width / p, n_in), with p = `cells_per_word()`. Its
+    columns are a multiple of 16; on CPUs without AVX-512 each 16 of them lie in a block (`gemm.h`).
     """
     total, n_in = sum(len(part) for part in parts), parts[0].shape[1]
     width = width or total
     per = c.cells_per_word()
+    assert (n_in if transposed else width) % 16 == 0, (n_in, width)
     packed = torch.zeros((width // per, n_in) if transposed else (n_in // per, width), dtype=torch.int32)
     at = 0
     for part in parts:
         values = part.detach().float().contiguous()
         if transposed:
-            c.load().echo_pack_transposed(c.address(values), len(values), n_in, packed.data_ptr(), at)
+            c.load().echo_pack_transposed(c.address(values), len(values), n_in, packed.data_ptr(), width, at)
         else:
             c.load().echo_pack(c.address(values), len(values), n_in, packed.data_ptr(), width, at)
         at += len(part)
