@@ -24,7 +24,7 @@ RL, PLAIN = ("rl", "nano-0.8m", "ppo on easy"), ("rl", "nano-0.8m")
 def _finish(graph, node, seconds):
     folder = graph.store.path(node.spec)
     folder.mkdir(parents=True)
-    (folder / "manifest.json").write_text("{}")
+    (folder / "manifest.json").write_text(json.dumps({"fingerprint": node.spec.fingerprint}))
     (folder / "sittings.json").write_text(json.dumps([[0.0, seconds / 2], [100.0, 100.0 + seconds / 2]]))
 
 

@@ -1,12 +1,14 @@
 """The bandit on the base's shares and accuracies, with the algorithm's own advantage, for the run's steps."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from ...analysis.kl_weight import bandit_advantage
 from ...claims.declare import Seeds
 from ...claims.select import Arm, base, base_shares, settings, top_share
 from ...core.study_tables import Tables
-from ...stats.forecast import bandit
+from ...stats.forecast import Advantage, bandit
 
 RATE, REPEATS, MOST_STEPS = 1.0, 5, 2000
 """Step size of the bandit's logits; runs that are averaged; longer runs are forecast up to here."""
@@ -38,7 +40,23 @@ def bandit_paths(tables: Tables, one: Arm) -> dict[int, dict[str, np.ndarray]]:
         with np.errstate(invalid="ignore", divide="ignore"):
             p = np.nan_to_num(right / written)
         size = (how["prompts_per_step"], how["samples_per_prompt"])
-        runs = [bandit(written, p, steps, *size, RATE, repeat, advantage) for repeat in range(REPEATS)]
+        start_at = tuple(written.tolist()), tuple(p.tolist())
+        runs = [_path(*start_at, steps, *size, repeat, advantage) for repeat in range(REPEATS)]
         mean = np.mean(runs, axis=0)
         found[seed] = {name: mean[:, i] for i, name in enumerate(names)}
     return found
+
+
+@lru_cache(maxsize=4096)
+def _path(
+    shares: tuple[float, ...],
+    accuracies: tuple[float, ...],
+    steps: int,
+    prompts: int,
+    samples: int,
+    seed: int,
+    advantage: Advantage,
+) -> np.ndarray:
+    """One run of the bandit, kept: several claims and every split of the seeds ask for the same ones."""
+    start = np.array(shares), np.array(accuracies)
+    return bandit(*start, steps, prompts, samples, RATE, seed, advantage)
