@@ -22,120 +22,24 @@ traceback. Prints one line per kind; the exit status is 1 where anything differs
 """
 
 import argparse
-import hashlib
 import json
 import os
 import random
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
-from echochamber.analysis import report  # noqa: F401 - imported once here, and not in each forked run
-from echochamber.cli import main as command_line
-from echochamber.core.resume import ResumePoint
-from echochamber.papers import catalogue  # noqa: F401
-from echochamber.rl import loop  # noqa: F401
-from echochamber.stages import evaluate, probe  # noqa: F401
-from echochamber.study import run as study_run  # noqa: F401
+from chaos_study import Run, clock_backwards, flip, payload, save_always
 
-OVERRIDES = [
-    "tokenizer.documents=60",
-    "mixtures.tg_omi2.budget_tokens=3K",
-    "pretrain.batch_tokens=512",
-    "pretrain.sequence_length=32",
-    "pretrain.max_positions=160",
-    "pretrain.checkpoints=2",
-    "rl.grpo.reward=random",
-    "rl.grpo.steps=2",
-    "rl.grpo.problems.count=6",
-    "rl.grpo.prompts_per_step=2",
-    "rl.grpo.samples_per_prompt=2",
-    "rl.grpo.max_new_tokens=8",
-    "evaluate.count=2",
-    "evaluate.samples.ends=1",
-    "evaluate.samples.between=1",
-    "evaluate.max_new_tokens=32",
-    "probe.count=1",
-    "probe.samples=1",
-]
-UNTIMED = {"manifest.json", "sittings.json", "timing.jsonl"}
+from echochamber.analysis.study_folder import load_study
+from echochamber.core.checksums import UNCHECKED
+
 KINDS = ("tokenizer", "problems", "shards", "pretrain", "rl", "evaluate", "probe")
-LIMIT = 300.0
-"""Seconds after which a run counts as hanging."""
-
-
-class Run:
-    """One run of the study in a forked process, with its output in a file."""
-
-    def __init__(
-        self, folder: Path, log: Path, *options: str, before: Callable[[], None] = lambda: None
-    ) -> None:
-        self.log = log
-        self.process = os.fork()
-        if self.process == 0:
-            self._child(["echochamber", "study", "smoke", *OVERRIDES, "--out", str(folder), *options], before)
-
-    def _child(self, arguments: list[str], before: Callable[[], None]) -> None:
-        status = 70
-        try:
-            os.setsid()
-            descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-            os.dup2(descriptor, 1)
-            os.dup2(descriptor, 2)
-            sys.argv = arguments
-            before()
-            try:
-                command_line()
-                status = 0
-            except SystemExit as stop:
-                status = stop.code if isinstance(stop.code, int) else 1 if stop.code else 0
-            sys.stdout.flush()
-            sys.stderr.flush()
-        finally:
-            os._exit(status)
-
-    def kill(self) -> None:
-        """SIGKILL to the run and everything it started."""
-        try:
-            os.killpg(self.process, signal.SIGKILL)
-        except ProcessLookupError:
-            os.kill(self.process, signal.SIGKILL)
-
-    def ended(self) -> bool:
-        """Whether the run has ended, without waiting for it."""
-        return os.waitid(os.P_PID, self.process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-    def wait(self, seconds: float = LIMIT) -> int:
-        """The exit status; a run that hangs is killed and has status -9."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and not self.ended():
-            time.sleep(0.01)
-        if not self.ended():
-            self.kill()
-        return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
-
-
-def payload(folder: Path) -> dict[str, str]:
-    """Path -> SHA-256 of every payload file of a study."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted((folder / "artifacts").glob("[!.]*/**/*"))
-        if path.is_file() and path.name not in UNTIMED
-    }
-
-
-def flip(path: Path, draw: random.Random) -> None:
-    """Change one bit of a file."""
-    content = bytearray(path.read_bytes())
-    content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
-    path.write_bytes(content)
 
 
 class Chaos:
@@ -187,13 +91,15 @@ class Chaos:
 
     def _files(self, pattern: str = "[!.]*") -> list[Path]:
         found = (self.study / "artifacts").glob(f"{pattern}/**/*")
-        return [path for path in found if path.is_file() and path.name not in UNTIMED and path.stat().st_size]
+        return [
+            path for path in found if path.is_file() and path.name not in UNCHECKED and path.stat().st_size
+        ]
 
     def _cut(self) -> None:
         """A run that saves its state at each step, killed somewhere."""
         run = Run(self.study, self.log, before=save_always)
-        run.wait_until = time.monotonic() + self.draw.random() * self.seconds
-        while time.monotonic() < run.wait_until and not run.ended():
+        until = time.monotonic() + self.draw.random() * self.seconds
+        while time.monotonic() < until and not run.ended():
             time.sleep(0.005)
         run.kill()
         run.wait()
@@ -237,12 +143,10 @@ class Chaos:
             return f"exit status {status} when storage refused"
         if status == 2 and not [line for line in said.splitlines() if line.startswith("echochamber: ")]:
             return "no line says what could not be written"
-        if status == 2 and (self.study / "study.json").is_file():
-            from echochamber.analysis.study_folder import load_study
-
-            if any(node.status == "running" for node in load_study(self.study).nodes):
-                return "a stage is said to be running"
-        return ""
+        if status == 0 or not (self.study / "study.json").is_file():
+            return ""
+        states = {node.status for node in load_study(self.study).nodes}
+        return "a stage is said to be running" if "running" in states else ""
 
     def _full(self) -> str:
         used = sum(path.stat().st_size for path in self.study.rglob("*") if path.is_file())
@@ -265,7 +169,6 @@ class Chaos:
             save_always()
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
-        self.log = self.root / "log"  # the limit holds for the log too, which is short
         return self._stopped(Run(self.study, self.log, before=limit).wait())
 
     def _at_once(self, *options: tuple[str, ...]) -> str:
@@ -296,18 +199,6 @@ class Chaos:
         if self.mounted:
             subprocess.run(["umount", "-l", self.study], check=True)
             self.mounted = False
-
-
-def save_always() -> None:
-    """State is saved after every step."""
-    ResumePoint.due = lambda self: True  # type: ignore[method-assign]
-
-
-def clock_backwards() -> None:
-    """Each look at the clock gives an earlier time."""
-    save_always()
-    start, calls = time.time(), iter(range(10**9))
-    time.time = lambda: start - 10.0 * next(calls)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from ..core.artifacts import write_text
+from ..core.files import write_text
 from ..core.stage_log import STAGE_LOG
 from .page_ledger import LedgerOf
 from .report import render_page

@@ -12,7 +12,7 @@ import jinja2
 import yaml
 from markupsafe import Markup, escape
 
-from ..core.artifacts import write_text
+from ..core.files import write_text
 from .averages import at, top_format
 from .findings import findings
 from .headline import certainty, progress, tiles

@@ -128,7 +128,8 @@ def _rows(study: StoredStudy, node: StoredStage) -> Iterator[JsonObject]:
             study.trouble(f"{node.id}: summary.json has a row without step or formats; it is left out")
             continue
         ungraded, outcomes = row.get("infrastructure") or 0, row.get("outcomes") or {}
-        _note_ungraded(study, f"{node.id}, step {row['step']}", ungraded, ungraded + sum(outcomes.values()))
+        graded = sum(outcomes.values()) + (row.get("num_problems") or 0)  # sampled, and one greedy a problem
+        _note_ungraded(study, f"{node.id}, step {row['step']}", ungraded, ungraded + graded)
         yield row
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from ..core.artifacts import make_folder, read_json, write_json
 from ..core.errors import UserError
+from ..core.files import make_folder, read_json, write_json
 from ..core.progress import say
 from .peer import Load
 from .results import ComparisonName, Results, Workload

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ..core.artifacts import write_text
 from ..core.errors import UserError
+from ..core.files import write_text
 from .results import Comparison, ComparisonName, ContenderRow, Growth, Results, Workload
 
 BEGIN, END = "<!-- echochamber bench: begin -->", "<!-- echochamber bench: end -->"

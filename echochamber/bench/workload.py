@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from ..core.artifacts import make_folder, write_json
 from ..core.errors import UserError
+from ..core.files import make_folder, write_json
 from ..data.world import problem_set
 from ..model.checkpoint import load_checkpoint
 from ..model.runtime import RuntimeConfig, start_runtime

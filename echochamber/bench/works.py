@@ -5,7 +5,7 @@ import os
 import statistics
 from pathlib import Path
 
-from ..core.artifacts import library_versions
+from ..core.manifest import library_versions
 from ..core.progress import progress_bar
 from .results import Circumstances, Comparison, ContenderRow, Growth, GrowthRow, Point
 from .sessions import OURS, Contender, Measured, compare, worker

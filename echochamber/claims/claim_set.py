@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..core.artifacts import canonical_json
+from ..core.files import canonical_json
 from .declare import Claim
 
 

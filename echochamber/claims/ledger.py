@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ..core.artifacts import write_text
+from ..core.files import write_text
 from ..core.study_tables import Tables, save_tables
 from ..core.study_tables import __doc__ as tables_doc
 from .claim_set import ClaimSet

@@ -7,9 +7,10 @@ from math import sqrt
 
 from ..core.study_tables import Tables
 from ..stats.intervals import t_quantile
+from .claim_set import ClaimSet
 from .declare import Claim
 from .estimate import FEWEST_SEEDS, Judgement
-from .judge import judge
+from .judge import RULES
 
 Pair = tuple[Judgement, Judgement]
 
@@ -49,9 +50,9 @@ def halves(seeds: Sequence[int]) -> list[tuple[tuple[int, ...], tuple[int, ...]]
     return [(part, tuple(seed for seed in ordered if seed not in part)) for part in first]
 
 
-def stability(tables: Tables, claim: Claim, seeds: Sequence[int]) -> Stability:
-    """The claim judged on both halves of every split of `seeds`."""
-    return _stability(tables, _parts(tables, seeds), claim, seeds)
+def stability(tables: Tables, claim: Claim, seeds: Sequence[int], rules: int) -> Stability:
+    """The claim judged on both halves of every split of `seeds`, by this version of the rules."""
+    return _stability(tables, _parts(tables, seeds), claim, seeds, rules)
 
 
 def _parts(tables: Tables, seeds: Sequence[int]) -> dict[tuple[int, ...], Tables]:
@@ -60,29 +61,29 @@ def _parts(tables: Tables, seeds: Sequence[int]) -> dict[tuple[int, ...], Tables
 
 
 def _stability(
-    tables: Tables, parts: dict[tuple[int, ...], Tables], claim: Claim, seeds: Sequence[int]
+    tables: Tables, parts: dict[tuple[int, ...], Tables], claim: Claim, seeds: Sequence[int], rules: int
 ) -> Stability:
+    judge = RULES[rules]
     verdicts = {part: judge(claim, of).verdict for part, of in parts.items()}
     splits = halves(seeds)
     whole = judge(claim, tables.only_seeds(seeds)).verdict
     return Stability(claim, tuple(splits), tuple((verdicts[a], verdicts[b]) for a, b in splits), whole)
 
 
-def seeds_of(tables: Tables, claim: Claim) -> list[int]:
+def seeds_of(tables: Tables, claim: Claim, rules: int) -> list[int]:
     """Seeds that carry every criterion of the claim; empty where it is not testable."""
-    parts = judge(claim, tables).criteria
+    parts = RULES[rules](claim, tables).criteria
     common = [set(part.estimate.seeds) for part in parts]
     return sorted(set.intersection(*common)) if common else []
 
 
-def check_stability(
-    tables: Tables, claims: Sequence[Claim], count: int = 2 * FEWEST_SEEDS
-) -> list[Stability]:
+def check_stability(tables: Tables, claim_set: ClaimSet, count: int = 2 * FEWEST_SEEDS) -> list[Stability]:
     """Claims that have at least `count` seeds, each under every split of its first `count`."""
-    chosen = {claim.number: tuple(seeds_of(tables, claim)[:count]) for claim in claims}
+    claims, rules = list(claim_set.by_number.values()), claim_set.rules
+    chosen = {claim.number: tuple(seeds_of(tables, claim, rules)[:count]) for claim in claims}
     parts = {seeds: _parts(tables, seeds) for seeds in set(chosen.values()) if len(seeds) == count}
     return [
-        _stability(tables, parts[chosen[c.number]], c, chosen[c.number])
+        _stability(tables, parts[chosen[c.number]], c, chosen[c.number], rules)
         for c in claims
         if chosen[c.number] in parts
     ]

@@ -1,7 +1,7 @@
 """`echochamber evaluate`: any checkpoint on any problem set."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -85,34 +85,38 @@ def evaluate(
         seed=seed,
     )
     for row in scored.rows:
-        around = row["intervals"]
-        shares = [
-            f"{format_title(name)} {_percent(f['share'], around['formats'][name]['share'])}"
-            for name, f in row["formats"].items()
-            if f["share"]
-        ]
-        print(
-            f"{row['problem_set']}: {row['num_problems']} problems, {row['num_samples']} samples each, 95% "
-            "intervals in brackets"
-        )
-        print(
-            f"  accuracy {_percent(row['accuracy'], around['accuracy'])}   greedy "
-            f"{_percent(row['greedy_accuracy'], around['greedy_accuracy'])}"
-        )
-        for curve in ("pass@k", "maj@k"):
-            print(
-                f"  {curve:8} "
-                f"{', '.join(f'@{k} {_percent(v, around[curve][k])}' for k, v in row[curve].items())}"
-            )
-        print(f"  formats  {', '.join(shares)}")
-        if row["infrastructure"]:
-            print(f"  {row['infrastructure']} completions could not be graded and are left out")
+        _print_row(row)
     if scored.left_out:
         print(
             f"  {scored.left_out} problems left out: prompt and completion would exceed the model's positions"
         )
     print(scored.shortcuts)
     print(f"Records: {scored.folder / 'records.parquet'}")
+
+
+def _print_row(row: dict[str, Any]) -> None:
+    """The scores of one checkpoint on one problem set."""
+    around = row["intervals"]
+    shares = [
+        f"{format_title(name)} {_percent(f['share'], around['formats'][name]['share'])}"
+        for name, f in row["formats"].items()
+        if f["share"]
+    ]
+    print(
+        f"{row['problem_set']}: {row['num_problems']} problems, {row['num_samples']} samples each, 95% "
+        "intervals in brackets"
+    )
+    print(
+        f"  accuracy {_percent(row['accuracy'], around['accuracy'])}   greedy "
+        f"{_percent(row['greedy_accuracy'], around['greedy_accuracy'])}"
+    )
+    for curve in ("pass@k", "maj@k"):
+        print(
+            f"  {curve:8} {', '.join(f'@{k} {_percent(v, around[curve][k])}' for k, v in row[curve].items())}"
+        )
+    print(f"  formats  {', '.join(shares)}")
+    if row["infrastructure"]:
+        print(f"  {row['infrastructure']} completions could not be graded and are left out")
 
 
 def _percent(value: float | None, interval: list[float] | None) -> str:

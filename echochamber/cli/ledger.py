@@ -52,7 +52,7 @@ def ledger(
     """Judge every claim of a set by its criterion, from a study or from its small tables alone."""
     from ..analysis.study_tables.collect import open_tables
     from ..claims.ledger import estimate_text, make_ledger, save_ledger
-    from ..core.artifacts import make_folder, write_text
+    from ..core.files import make_folder, write_text
     from ..papers.catalogue import find_claim_set
     from ..papers.echo_chamber.figures import save_claim_figures
     from ..papers.echo_chamber.results_page import results_page

@@ -19,21 +19,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .checksums import DamagedArtifact, Signature, find_damage, record_files, signature
-from .checksums import hash_file as hash_file
+from .checksums import DamagedArtifact, Signature, find_damage, hash_file, record_files, signature
 from .errors import UserError
-from .files import canonical_json as canonical_json
-from .files import make_folder as make_folder
-from .files import read_json as read_json
-from .files import remove_temporary
-from .files import write_json as write_json
-from .files import write_text as write_text
-from .manifest import library_versions as library_versions
-from .manifest import manifest_digest, recorded_files
-from .manifest import read_manifest as read_manifest
+from .files import canonical_json, make_folder, remove_temporary, write_json
+from .manifest import library_versions, manifest_digest, read_manifest, recorded_files
 from .progress import say
-from .resume_record import RESUME_DIR as RESUME_DIR
-from .resume_record import resume_damage
+from .resume_record import RESUME_DIR, resume_damage
 from .storage import fsync_folder, storage_errno, storage_errors_named, storage_failure
 from .version import __version__
 

@@ -4,7 +4,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,30 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{folder}: no manifest.json, so this is not a finished artifact")
     return read_json(path)
+
+
+def history(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """(folder, manifest) of the artifact that holds `folder`, then of what it was made from, nearest first.
+
+    Only parents that lie beside it are found; nothing outside an artifact.
+    """
+    inside = (folder, *folder.parents)
+    waiting = [next((place for place in inside if (place / "manifest.json").is_file()), None)]
+    seen: set[Path] = set()
+    while waiting:
+        artifact = waiting.pop(0)
+        if artifact is None or artifact in seen:
+            continue
+        seen.add(artifact)
+        manifest = read_manifest(artifact)
+        if not all(isinstance(manifest.get(name), dict) for name in ("config", "parents", "inputs")):
+            continue  # another tool's file of the same name
+        yield artifact, manifest
+        prints = [str(fingerprint) for fingerprint in manifest["parents"].values()]
+        found = [
+            path for path in sorted(artifact.parent.glob("*-*")) if path.name.rpartition("-")[2] in prints
+        ]
+        waiting += [path for path in found if (path / "manifest.json").is_file()]
 
 
 def library_versions() -> dict[str, str]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from .artifacts import make_folder
+from .files import make_folder
 from .progress import say
 from .resume_record import RESUME_DIR, ResumeRecord, saved_state, state_name
 

@@ -29,14 +29,15 @@ class StorageError(UserError):
 def storage_errno(error: BaseException) -> int | None:
     """The error number of storage behind an exception; None where storage was not the cause."""
     seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        number = getattr(error, "errno", None)
-        if number is None and (told := re.search(r"\(os error (\d+)\)", str(error))):
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        number = getattr(cause, "errno", None)
+        if number is None and (told := re.search(r"\(os error (\d+)\)", str(cause))):
             number = int(told[1])
         if number in STORAGE_ERRNOS:
             return int(number)
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+        cause = cause.__cause__ or cause.__context__
     return None
 
 

@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from .artifacts import make_folder, write_json
 from .errors import UserError
+from .files import make_folder, write_json
 
 BASE = "base"
 """The `arm` of rows that belong to a base model."""

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.artifacts import write_json
 from ..core.errors import UserError
+from ..core.files import write_json
 from ..core.random import generator, key
 from .plan import MixturePlan
 

@@ -6,8 +6,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from ..core.artifacts import make_folder, read_json, write_json
 from ..core.errors import UserError
+from ..core.files import make_folder, read_json, write_json
 from ..core.jsonl import is_text
 from .config import ModelConfig
 from .tokenizer import Tokenizer, load_tokenizer

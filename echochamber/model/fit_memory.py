@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ..core.artifacts import read_json, write_json
+from ..core.files import read_json, write_json
 from ..core.progress import say
 from .config import ModelConfig
 from .native.library import cells_per_word

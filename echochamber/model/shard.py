@@ -22,8 +22,8 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
-from ..core.artifacts import read_json, write_json
 from ..core.errors import UserError
+from ..core.files import read_json, write_json
 from .optimizer import Optimizer
 from .ranks import Ranks
 from .transformer import Transformer

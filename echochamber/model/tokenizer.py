@@ -6,8 +6,8 @@ from pathlib import Path
 from tokenizers import Tokenizer as _Tokenizer
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from ..core.artifacts import read_json, write_json
 from ..core.errors import UserError
+from ..core.files import read_json, write_json
 
 EOS = "<|endoftext|>"
 PAD = "<|pad|>"

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from ..core.artifacts import make_folder
+from ..core.files import make_folder
 from ..core.metrics import MetricsLog, StepLog
 from ..core.progress import progress_bar, say
 from ..core.resume import ResumePoint

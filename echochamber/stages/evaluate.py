@@ -12,9 +12,9 @@ from pathlib import Path
 import polars as pl
 from pydantic import Field
 
-from ..core.artifacts import write_json
 from ..core.config import Config
 from ..core.errors import UserError
+from ..core.files import write_json
 from ..core.formats import registered_formats
 from ..core.progress import progress_bar, say
 from ..core.records import records_frame

@@ -8,9 +8,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..core.artifacts import make_folder
 from ..core.config import Config, Count
 from ..core.errors import UserError
+from ..core.files import make_folder
 from ..core.metrics import MetricsLog
 from ..core.progress import progress_bar
 from ..core.random import key
@@ -93,15 +93,7 @@ def pretrain(
     done = _load(config, resume, model, optimizer, ranks)
     first = 0 if done is None else done + 1
     loss_of = loss_function(model, runtime)
-    asked = config.microbatch_tokens or config.batch_tokens // ranks.world_size
-    at_once = max(
-        1,
-        tokens_that_fit(asked, config.sequence_length, model.config, folder, runtime)
-        // config.sequence_length,
-    )
-    keep = (
-        set(log_spaced_steps(total, config.checkpoints)) - {0} if config.checkpoints > 1 else {total}
-    ) | set(config.keep_steps)
+    at_once, keep = _sequences_at_once(config, model, folder, runtime), _kept_steps(config, total)
     peak = matrix_peak(runtime.dtype, runtime.device)
     label = f"pretrain {config.size} ({num_parameters(model.config):,} parameters)"
 
@@ -120,11 +112,7 @@ def pretrain(
                 ranks.sum_gradients(model.parameters())
             grad_norm = optimizer.step(factor)
             value = float(ranks.sum(torch.tensor(value, dtype=torch.float64))) / parts
-            if value != value or grad_norm != grad_norm:
-                raise UserError(
-                    f"pretrain: loss {value}, gradient norm {grad_norm} at step {step}; "
-                    "lower pretrain.optimizer.lr or muon_lr"
-                )
+            _check_numbers(step, value, grad_norm)
             tokens = (step + 1) * sequences * config.sequence_length
             log.write(
                 step,
@@ -147,6 +135,28 @@ def pretrain(
                 log.sync()
                 _save(config, resume, step, model, optimizer, ranks)
                 resume.saved()
+
+
+def _sequences_at_once(config: PretrainConfig, model: Transformer, folder: Path, runtime: Runtime) -> int:
+    """Sequences per microbatch: what was asked, as far as memory allows, at least one."""
+    asked = config.microbatch_tokens or config.batch_tokens // runtime.ranks.world_size
+    tokens = tokens_that_fit(asked, config.sequence_length, model.config, folder, runtime)
+    return max(1, tokens // config.sequence_length)
+
+
+def _kept_steps(config: PretrainConfig, total: int) -> set[int]:
+    """Steps after which a checkpoint is saved."""
+    spaced = set(log_spaced_steps(total, config.checkpoints)) - {0} if config.checkpoints > 1 else {total}
+    return spaced | set(config.keep_steps)
+
+
+def _check_numbers(step: int, loss: float, grad_norm: float) -> None:
+    """`UserError` where training has diverged."""
+    if loss != loss or grad_norm != grad_norm:
+        raise UserError(
+            f"pretrain: loss {loss}, gradient norm {grad_norm} at step {step}; "
+            "lower pretrain.optimizer.lr or muon_lr"
+        )
 
 
 def _load(

@@ -12,9 +12,9 @@ from typing import Annotated
 import polars as pl
 from pydantic import Field
 
-from ..core.artifacts import write_json
 from ..core.config import Config, Count
 from ..core.errors import UserError
+from ..core.files import write_json
 from ..core.formats import format_row, registered_formats
 from ..core.progress import Bar, progress_bar
 from ..core.records import records_frame

@@ -6,9 +6,10 @@ They are scored inside the stage that uses the set: the evaluation of a base, or
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..core.artifacts import read_manifest, write_json
 from ..core.errors import UserError
+from ..core.files import write_json
 from ..core.jsonl import read_jsonl
+from ..core.manifest import history
 from ..core.progress import say
 from ..core.types import Problem
 from ..data.mixture import MixtureConfig, drawn_questions
@@ -19,8 +20,6 @@ QUESTIONS = "questions.jsonl"
 """A sample of training questions, beside the shards of mixtures with real rows."""
 SCORES = "shortcut_baselines.json"
 """Scores by problem set, in the artifact of the stage that uses the sets."""
-_PARENT = {"rl": ("base", "pretrain"), "pretrain": ("shards", "shards")}
-"""Kind of artifact -> role and kind of what it was made from."""
 
 
 def score_sets(checkpoint: Path, sets: Mapping[str, Sequence[Problem]], seed: int, folder: Path) -> None:
@@ -39,30 +38,17 @@ def score_sets(checkpoint: Path, sets: Mapping[str, Sequence[Problem]], seed: in
 
 def training_questions(checkpoint: Path) -> list[Problem] | None:
     """A sample of the questions that a study's checkpoint was trained on; None outside a study."""
-    shards = _shards_of(checkpoint.resolve())
+    found = ((folder, one) for folder, one in history(checkpoint.resolve()) if one.get("kind") == "shards")
+    shards, manifest = next(found, (None, {}))
     if shards is None:
         return None
-    config = read_manifest(shards)["config"]
+    config = manifest["config"]
     try:
         mixture = MixtureConfig.parse(config["mixture"], "mixture")
         world = WorldConfig.parse(config["world"], "world")
         return _read_questions(shards, mixture, world, int(config["seed"]))
     except (KeyError, UserError):  # a study of another version, whose settings have other names
         return None
-
-
-def _shards_of(checkpoint: Path) -> Path | None:
-    """The shards artifact at the start of a checkpoint's history, found from manifest to manifest."""
-    folders = (checkpoint, *checkpoint.parents)
-    artifact = next((folder for folder in folders if (folder / "manifest.json").is_file()), None)
-    while artifact is not None and (artifact / "manifest.json").is_file():
-        manifest = read_manifest(artifact)
-        if manifest.get("kind") == "shards":
-            return artifact
-        role, kind = _PARENT.get(str(manifest.get("kind")), ("", ""))
-        fingerprint = manifest.get("parents", {}).get(role)
-        artifact = artifact.parent / f"{kind}-{fingerprint}" if fingerprint else None
-    return None
 
 
 def _read_questions(shards: Path, mixture: MixtureConfig, world: WorldConfig, seed: int) -> list[Problem]:

@@ -12,18 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from ..analysis.study_folder import StoredStage, StoredStudy, load_study
-from ..core.artifacts import hash_file, read_manifest
+from ..core.checksums import hash_file
 from ..core.errors import UserError
 from ..core.formats import extra_formats, registered_formats
+from ..core.manifest import history
 from ..core.progress import say
 from ..data.world import WorldConfig
 from ..verify.twins import TwinConfig, twin_formats
-from .recipe import EvaluateRecipe, load_recipe
+from .recipe import DEFAULT_SUFFIX, EvaluateRecipe, load_recipe
 from .user_modules import load_user_modules, loaded_modules
 
-DEFAULT_SUFFIX = "\n\n"
-_PARENTS = {"rl": (("problems", "problems"), ("base", "pretrain")), "pretrain": (("shards", "shards"),)}
-"""Kind of artifact -> (role, kind) of the parents that may know the world, best first."""
 _MODULE = "module "
 """How a manifest names the content of a user's module among its inputs."""
 
@@ -88,11 +86,11 @@ def checkpoint_context(checkpoint: Path, world: str | None = None) -> Checkpoint
 
 
 def _found(checkpoint: Path) -> CheckpointContext:
-    folders = (checkpoint, *checkpoint.parents)
-    artifact = next((folder for folder in folders if (folder / "manifest.json").is_file()), None)
-    if artifact is None:
+    made = list(history(checkpoint))
+    if not made:
         return CheckpointContext()
-    context = _from_manifests(artifact)
+    artifact = made[0][0]
+    context = _from_manifests(artifact, [manifest for _, manifest in made])
     root = artifact.parent.parent
     if not (root / "study.json").is_file():
         return context
@@ -101,36 +99,25 @@ def _found(checkpoint: Path) -> CheckpointContext:
     return _from_study(context, study, stage) if stage else context
 
 
-def _from_manifests(artifact: Path) -> CheckpointContext:
-    """From the artifact's own manifest, then from its parents' where they lie beside it."""
-    manifest, history = read_manifest(artifact), _history(artifact)
-    worlds = [config["world"] for config in history if "world" in config]
-    suffixes = [config.get("rl", config).get("prompt_suffix") for config in history]
-    twins: dict[str, dict[str, object]] = history[0].get("behaviours", {})
+def _from_manifests(artifact: Path, manifests: list[dict[str, Any]]) -> CheckpointContext:
+    """From the artifact's own manifest, which is the first, then from those of what it was made from."""
+    configs = [manifest["config"] for manifest in manifests]
+    worlds = [config["world"] for config in configs if "world" in config]
+    suffixes = [config.get("rl", config).get("prompt_suffix") for config in configs]
+    twins: dict[str, dict[str, object]] = configs[0].get("behaviours", {})
     context = CheckpointContext(
         origin=f"of {artifact.name}",
         prompt_suffix=next((suffix for suffix in suffixes if suffix is not None), DEFAULT_SUFFIX),
         twins={name: TwinConfig.parse(twin, f"behaviours.{name}") for name, twin in twins.items()},
         modules={
             name.removeprefix(_MODULE): digest
-            for name, digest in manifest.get("inputs", {}).items()
+            for name, digest in manifests[0]["inputs"].items()
             if name.startswith(_MODULE)
         },
     )
     if not worlds:
         return context
     return replace(context, world=WorldConfig.parse(worlds[0], "world"), world_of=f"that of {artifact.name}")
-
-
-def _history(artifact: Path) -> list[dict[str, Any]]:
-    """Configurations of an artifact and of those that it was made from, nearest first."""
-    manifest = read_manifest(artifact)
-    found: list[dict[str, Any]] = [manifest["config"]]
-    for role, kind in _PARENTS.get(str(manifest["kind"]), ()):
-        parent = artifact.parent / f"{kind}-{manifest.get('parents', {}).get(role)}"
-        if (parent / "manifest.json").is_file():
-            found += _history(parent)
-    return found
 
 
 def _from_study(context: CheckpointContext, study: StoredStudy, stage: StoredStage) -> CheckpointContext:

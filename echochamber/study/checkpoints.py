@@ -3,8 +3,9 @@
 import hashlib
 from pathlib import Path
 
-from ..core.artifacts import canonical_json, hash_file
+from ..core.checksums import hash_file
 from ..core.errors import UserError
+from ..core.files import canonical_json
 from ..core.manifest import check_artifact
 from ..model.hub import PREFIX, fetch_checkpoint
 

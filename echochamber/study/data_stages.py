@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..core.artifacts import Spec, hash_file, hash_path
+from ..core.artifacts import Spec, hash_path
+from ..core.checksums import hash_file
 from ..data import hub
 from ..data.mixture import MixtureConfig
 from ..data.registered_sources import is_registered

@@ -6,7 +6,7 @@ import platform
 
 import torch
 
-from ..core.artifacts import library_versions
+from ..core.manifest import library_versions
 from ..model.native.library import cell_dtype, why_not
 from ..model.runtime import has_bf16, has_compiler
 from ..verify.report import sandbox_report

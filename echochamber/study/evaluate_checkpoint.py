@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..core.artifacts import Spec, Store, canonical_json, make_folder, write_json
+from ..core.artifacts import Spec, Store
 from ..core.errors import UserError
+from ..core.files import canonical_json, make_folder, write_json
 from ..core.types import Problem
 from ..data.rows import OnBadRow
 from ..data.shortcut_baselines import shortcut_line, shortcut_scores

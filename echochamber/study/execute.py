@@ -4,10 +4,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from ..core.artifacts import Store, make_folder
+from ..core.artifacts import Store
 from ..core.bug_report import report_bug
 from ..core.errors import UserError
-from ..core.files import remove_old_temporary
+from ..core.files import make_folder, remove_old_temporary
 from ..core.formats import extra_formats
 from ..core.progress import be_quiet, say
 from ..core.storage import StorageError, check_room

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core.artifacts import Spec, Store, hash_file, make_folder
+from ..core.artifacts import Spec, Store
+from ..core.checksums import hash_file
 from ..core.errors import UserError
+from ..core.files import make_folder
 from ..data.rows import OnBadRow
 from ..model.runtime import RuntimeConfig, start_runtime
 from ..rollout.demonstrations import read_demonstrations

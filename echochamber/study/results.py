@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..analysis.report import build_report, study_summary
 from ..analysis.study_folder import load_study
-from ..core.artifacts import write_json
+from ..core.files import write_json
 from ..papers.page_ledger import page_ledger
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from ..core.artifacts import Spec, hash_file
+from ..core.artifacts import Spec
+from ..core.checksums import hash_file
 from ..core.errors import UserError
 from ..data import hub
 from ..data.local_sources import refuse_test_split

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..core.artifacts import write_json
 from ..core.bug_report import EXIT_BUG
 from ..core.errors import UserError
+from ..core.files import write_json
 from ..core.formats import FORMAT_NAMES, registered_formats
 from ..core.stage_log import LOG_BYTES, STAGE_LOG, append_change, log_length
 from ..core.storage import keep_reserve, storage_errors_named

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..core.artifacts import Spec, Store, make_folder
+from ..core.artifacts import Spec, Store
 from ..core.errors import UserError
+from ..core.files import make_folder
 from ..core.formats import extra_formats
 from ..core.metrics import read_metrics
 from ..core.progress import be_quiet, say

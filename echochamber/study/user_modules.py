@@ -12,7 +12,7 @@ from importlib.abc import Loader
 from pathlib import Path
 from types import ModuleType
 
-from ..core.artifacts import hash_file
+from ..core.checksums import hash_file
 from ..core.errors import UserError
 from ..core.formats import forget_format, registered_formats
 from ..rollout.rewards import forget_reward, registered_rewards

@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from ..core.artifacts import Store, read_manifest
+from ..core.artifacts import Store
+from ..core.manifest import read_manifest
 from ..core.progress import say
 from ..core.version import __version__
 from .stage_graph import StageNode

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from ..core.artifacts import make_folder
 from ..core.errors import UserError
-from ..core.files import is_stream, write_target
+from ..core.files import is_stream, make_folder, write_target
 from ..core.jsonl import is_text, parse_row
 from ..core.storage import storage_errno, storage_failure
 from ..core.types import Problem, Verdict

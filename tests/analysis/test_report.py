@@ -180,9 +180,8 @@ def leave_ungraded(folder: Path) -> None:
     """In every row of one evaluation, 6 of 100 completions have no verdict."""
     path = find(folder, "evaluate-*") / "summary.json"
     rows = json.loads(path.read_text())
-    path.write_text(
-        json.dumps([row | {"infrastructure": 6, "outcomes": {"correct": 50, "wrong": 44}} for row in rows])
-    )
+    counts = {"infrastructure": 6, "outcomes": {"correct": 50, "wrong": 34}, "num_problems": 10}
+    path.write_text(json.dumps([row | counts for row in rows]))
 
 
 def test_same_study_same_bytes(study: Path, tmp_path: Path) -> None:

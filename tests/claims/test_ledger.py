@@ -330,7 +330,7 @@ def test_six_seeds_have_ten_splits_of_three():
 
 
 def test_a_steady_claim_keeps_its_verdict_and_a_torn_one_does_not(holding):
-    steady = stability(holding, CLAIMS[3], range(6))
+    steady = stability(holding, CLAIMS[3], range(6), rules=1)
     assert steady.kept == 1
     assert steady.turned == 0
     assert {v for pair in steady.verdicts for v in pair} == {"supported"}
@@ -347,7 +347,7 @@ def test_a_steady_claim_keeps_its_verdict_and_a_torn_one_does_not(holding):
     bent = torn.frames["scores"].with_columns(
         value=pl.when(mine & (pl.col("seed") > 2)).then(value - 0.24).otherwise(value)
     )
-    found = stability(replace(torn, frames=torn.frames | {"scores": bent}), CLAIMS[3], range(6))
+    found = stability(replace(torn, frames=torn.frames | {"scores": bent}), CLAIMS[3], range(6), rules=1)
     assert found.turned == 1
     # The other nine mix the two kinds, two to one on either side.
     assert found.kept == 0.9
@@ -356,11 +356,11 @@ def test_a_steady_claim_keeps_its_verdict_and_a_torn_one_does_not(holding):
 
 def test_only_claims_with_six_seeds_are_checked():
     three = tables(effects(), seeds=range(3))
-    assert check_stability(three, [CLAIMS[3]]) == []
+    assert check_stability(three, ECHO_CHAMBER) == []
 
 
 def test_agreement_is_counted_over_halves_and_three_seeds_are_wide(holding):
-    steady = stability(holding, CLAIMS[3], range(6))
+    steady = stability(holding, CLAIMS[3], range(6), rules=1)
     undecided = replace(steady, verdicts=(("inconclusive", steady.whole),) * 10)
     assert (agreeing([steady]), agreeing([undecided]), agreeing([steady, undecided])) == (1.0, 0.5, 0.75)
     # Student's quantiles at 2 and 5 degrees of freedom, 4.303 and 2.571.

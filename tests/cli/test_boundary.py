@@ -4,32 +4,13 @@ import gzip
 import json
 import os
 import stat
-import sys
 
 import pytest
 
-from echochamber.cli import main
 from echochamber.core.errors import UserError
 from echochamber.core.files import write_text
 
 ROW = {"id": 1, "completion": "So 36 + 37 = 73.\n#### 73", "reference": "She has 36 + 37.\n#### 73"}
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Call the command line; returns (exit status, stdout, stderr)."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["echochamber", *map(str, arguments)])
-        status = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code if isinstance(stop.code, int) else 1 if stop.code else 0
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

@@ -4,17 +4,12 @@ import json
 
 import pytest
 
-from echochamber.core.artifacts import (
-    RESUME_DIR,
-    Spec,
-    Store,
-    hash_file,
-    make_folder,
-    read_manifest,
-    write_json,
-    write_text,
-)
+from echochamber.core.artifacts import Spec, Store
+from echochamber.core.checksums import hash_file
 from echochamber.core.errors import UserError
+from echochamber.core.files import make_folder, write_json, write_text
+from echochamber.core.manifest import read_manifest
+from echochamber.core.resume_record import RESUME_DIR
 
 
 def _spec(**changes):

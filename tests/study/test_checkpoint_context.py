@@ -74,6 +74,13 @@ def test_a_checkpoint_outside_any_study_says_so(study, said, tmp_path):
     assert said[0].startswith("checkpoint outside a study; world: default, split test")
 
 
+@pytest.mark.parametrize("text", ['{"name": "an extension"}', '{"config": 1, "parents": {}, "inputs": {}}'])
+def test_a_manifest_of_another_tool_is_no_artifact(study, said, tmp_path, text):
+    plain = Path(shutil.copytree(find_checkpoint(study), tmp_path / "elsewhere" / "model"))
+    (plain.parent / "manifest.json").write_text(text)
+    assert checkpoint_context(plain) == CheckpointContext()
+
+
 def test_another_world_is_asked_for(study, said):
     place = find_checkpoint(study)
     assert checkpoint_context(place, "default").world == WorldConfig()

@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from echochamber.analysis.questions.selection_or_skill import selection_or_skill
 from echochamber.analysis.study_tables import findings
 from echochamber.analysis.study_tables.collect import collect
-from echochamber.core.artifacts import read_manifest
 from echochamber.core.formats import registered_formats
+from echochamber.core.manifest import read_manifest
 from echochamber.core.metrics import read_metrics
 from echochamber.core.records import RECORD_SCHEMA
 from echochamber.study.checkpoints import find_checkpoint

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from echochamber.cli import main
-from echochamber.core.artifacts import read_manifest
 from echochamber.core.jsonl import write_jsonl
+from echochamber.core.manifest import read_manifest
 from echochamber.core.metrics import read_metrics
 from echochamber.model.checkpoint import save_checkpoint
 from echochamber.model.tokenizer import load_tokenizer

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
+from echochamber.core.checksums import UNCHECKED
 from echochamber.study.recipe import load_recipe
 from echochamber.study.run import StudyRun, run_recipe
 
@@ -26,7 +27,6 @@ OVERRIDES = [
     "probe.count=1",
     "probe.samples=1",
 ]
-UNTIMED = {"manifest.json", "sittings.json", "timing.jsonl"}
 
 
 def run_tiny(folder: Path, *overrides: str, **how: object) -> StudyRun:
@@ -41,7 +41,7 @@ def payload(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted((folder / "artifacts").glob("[!.]*/**/*"))
-        if path.is_file() and path.name not in UNTIMED
+        if path.is_file() and path.name not in UNCHECKED
     }
 
 

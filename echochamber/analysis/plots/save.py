@@ -7,7 +7,7 @@ import matplotlib as mpl
 import polars as pl
 from matplotlib.figure import Figure
 
-from ...core.artifacts import make_folder
+from ...core.files import make_folder
 from ..averages import average_rows
 from ..null_model import null_path, thin
 from ..questions.chance_floor import variants_over_seeds

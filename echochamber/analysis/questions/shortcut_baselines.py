@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from ...core.artifacts import read_json
 from ...core.errors import UserError
+from ...core.files import read_json
 from ..number_text import count
 from ..stored_files import BaselineScore, MixtureShortcuts, ShortcutScores
 from ..study_folder import StoredStage, StoredStudy, read_stored

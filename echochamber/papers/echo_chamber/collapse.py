@@ -100,18 +100,25 @@ def _claim_1(tables: Tables) -> Evidence:
         )
     else:
         notes.append(f"null model {MIXTURE}/{RANDOM} has not been run")
-    for place in SENSITIVITY:
-        mixture, name = place.split("/")
-        if (mixture, one.size, name) in tables.runs:
-            other = arm(tables, mixture, name)
-            context.append(
-                Context("top share after one epoch", epoch_top_share(tables, other), place, "sensitivity")
-            )
-            notes.append(winners(place, tables, other))
-        else:
-            notes.append(f"sensitivity arm {place} has not been run")
+    other_arms, other_notes = _sensitivity(tables, one)
+    context, notes = context + other_arms, notes + other_notes
     measured = (Measurement("share", top), Measurement("beyond_twins", top, reference=twin_top))
     return Evidence(measured, tuple(context), tuple(notes))
+
+
+def _sensitivity(tables: Tables, one: Arm) -> tuple[list[Context], list[str]]:
+    """Top share and winners of each sensitivity arm; a note for one that has not been run."""
+    context, notes = [], []
+    for place in SENSITIVITY:
+        mixture, name = place.split("/")
+        if (mixture, one.size, name) not in tables.runs:
+            notes.append(f"sensitivity arm {place} has not been run")
+            continue
+        other = arm(tables, mixture, name)
+        top = epoch_top_share(tables, other)
+        context.append(Context("top share after one epoch", top, place, "sensitivity"))
+        notes.append(winners(place, tables, other))
+    return context, notes
 
 
 def _claim_22(tables: Tables) -> Evidence:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ...analysis.plots.look import PAGE, SETTINGS, pen, share_axis, sheet, step_axis
 from ...claims.select import OTHER, Arm
-from ...core.artifacts import make_folder
+from ...core.files import make_folder
 from ...core.study_tables import Tables
 from .nulls import bandit_paths
 from .phase import Corner, phase_map

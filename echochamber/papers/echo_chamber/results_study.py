@@ -6,7 +6,7 @@ from typing import Any
 from ...claims.estimate import FEWEST_SEEDS
 from ...claims.stability import agreeing, check_stability, overall, wider
 from ...core.study_tables import Tables
-from .claim_set import CLAIMS
+from .claim_set import CLAIMS, ECHO_CHAMBER
 from .collapse import MIXTURE
 from .markdown import render
 
@@ -37,7 +37,7 @@ def terms(tables: Tables) -> str:
 
 def stability(tables: Tables) -> str:
     """Verdicts under every split of six seeds into three and three."""
-    found = check_stability(tables, list(CLAIMS.values()))
+    found = check_stability(tables, ECHO_CHAMBER)
     if not found:
         return render("stability", rows=[], splits=0, kept=0.0, turned=0, agreeing=0.0, wider=0.0)
     kept, turned = overall(found)

@@ -9,11 +9,12 @@ from dataclasses import replace
 import polars as pl
 
 from ...claims.estimate import FEWEST_SEEDS, Estimate, Judgement
-from ...claims.judge import ClaimResult, CriterionResult, judge
+from ...claims.judge import RULES, ClaimResult, CriterionResult
 from ...claims.ledger import criterion_text, estimate_text
 from ...claims.select import TEST
 from ...core.study_tables import Tables
 from ...stats.intervals import share_interval
+from .claim_set import ECHO_CHAMBER
 from .markdown import render
 
 SHARES = {
@@ -43,7 +44,7 @@ def greedy(lines: Sequence[ClaimResult], tables: Tables) -> str:
     rows: list[list[str]] = []
     turned: list[dict[str, str]] = []
     for line in lines:
-        other = judge(line.claim, swapped)
+        other = RULES[ECHO_CHAMBER.rules](line.claim, swapped)
         before = {(one.criterion.id, one.condition): one for one in line.criteria}
         for one in other.criteria:
             found = before.get((one.criterion.id, one.condition))
