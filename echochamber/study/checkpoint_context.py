@@ -1,8 +1,8 @@
 """What a checkpoint was trained and evaluated with: world, prompt suffix, formats, modules, problem split.
 
-Commands that score one checkpoint use these, so that their numbers agree with the study's page. They are
-read from `study.json` where the checkpoint lies in a study, else from the manifests of its artifact and of
-that one's parents.
+Commands that score one checkpoint use these, so that their numbers agree with the study's page. World,
+suffix and tracked formats are read from the manifests of the checkpoint's artifact and of that one's
+parents; `study.json` adds what only the recipe says.
 """
 
 from collections.abc import Mapping
@@ -131,9 +131,7 @@ def _from_study(context: CheckpointContext, study: StoredStudy, stage: StoredSta
     return replace(
         context,
         origin=f"{stage.id} of study {study.name}",
-        world=WorldConfig.parse(recipe.get("world", {}), "world"),
         world_of="the study's",
-        prompt_suffix=str(recipe.get("prompt_suffix", context.prompt_suffix)),
         evaluate=EvaluateRecipe.parse(recipe.get("evaluate", {}), "evaluate"),
         data_seed=int(recipe.get("data_seed", 0)),
         twins={name: twin for name, twin in behaviours.items() if twin.tracked_in(stage.mixture)},

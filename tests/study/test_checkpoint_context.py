@@ -91,7 +91,7 @@ def test_another_world_is_asked_for(study, said):
 
 
 def test_settings_that_are_none_are_the_studys(study):
-    _edit(study, evaluate={"max_new_tokens": 33, "stop": ["##"], "temperature": 0.7}, prompt_suffix="\n")
+    _edit(study, evaluate={"max_new_tokens": 33, "stop": ["##"], "temperature": 0.7})
     context = checkpoint_context(find_checkpoint(study))
     given = dict.fromkeys(("max_new_tokens", "stop", "prompt_suffix", "temperature", "top_k")) | {
         "samples": 5
@@ -99,7 +99,7 @@ def test_settings_that_are_none_are_the_studys(study):
     assert context.complete(given) == {
         "max_new_tokens": 33,
         "stop": ["##"],
-        "prompt_suffix": "\n",
+        "prompt_suffix": "\n\n",
         "temperature": 0.7,
         "top_k": 0,
         "samples": 5,
