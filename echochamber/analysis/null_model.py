@@ -1,4 +1,4 @@
-"""The null model of a collapse: a bandit that knows the base's shares and accuracies alone."""
+"""The null model of a collapse: a bandit with the base's shares and accuracies and the arm's advantage."""
 
 from collections.abc import Sequence
 

@@ -15,7 +15,6 @@ from .options import (
     PromptSuffixOption,
     SeedOption,
     StopOption,
-    TemperatureOption,
     TopKOption,
     TopPOption,
     WorldOption,
@@ -45,7 +44,9 @@ def evaluate(
     samples: Annotated[
         int, typer.Option(min=1, help="Sampled completions per problem, besides the greedy one.")
     ] = 4,
-    temperature: TemperatureOption = None,
+    temperature: Annotated[
+        float | None, typer.Option(min=0.01, help="Of the sampled completions. Default: the study's, else 1.")
+    ] = None,
     top_p: TopPOption = None,
     top_k: TopKOption = None,
     stop: StopOption = None,

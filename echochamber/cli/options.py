@@ -40,10 +40,6 @@ TopKOption = Annotated[
         help="Sample from the K likeliest tokens; 0: from all. Default: the study's, else 0.",
     ),
 ]
-TemperatureOption = Annotated[
-    float | None,
-    typer.Option("--temperature", min=0, help="Sampling temperature. Default: the study's, else 1."),
-]
 WorldOption = Annotated[
     str | None,
     typer.Option(

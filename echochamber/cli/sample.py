@@ -10,7 +10,6 @@ from .options import (
     PromptSuffixOption,
     SeedOption,
     StopOption,
-    TemperatureOption,
     TopKOption,
     TopPOption,
     load_modules,
@@ -46,7 +45,9 @@ def sample(
         ),
     ] = None,
     reference: Annotated[str | None, typer.Option(help="The correct answer, for grading.")] = None,
-    temperature: TemperatureOption = None,
+    temperature: Annotated[
+        float | None, typer.Option(min=0, help="0: greedy. Default: the study's, else 1.")
+    ] = None,
     top_p: TopPOption = None,
     top_k: TopKOption = None,
     stop: StopOption = None,
