@@ -34,7 +34,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from chaos_study import Run, clock_backwards, flip, payload, save_always
+from parts.chaos_study import Run, clock_backwards, flip, payload, save_always
 
 from echochamber.analysis.study_folder import load_study
 from echochamber.core.checksums import UNCHECKED

@@ -10,7 +10,8 @@ SCRIPTS = sorted(FOLDER.glob("*.py"))
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_every_script_finds_what_it_imports_and_says_how_to_run_it(path):
+def test_every_script_finds_what_it_imports_and_says_how_to_run_it(path, monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)  # as `python benchmarks/x.py` finds what lies beside it
     spec = importlib.util.spec_from_file_location(f"benchmark_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
