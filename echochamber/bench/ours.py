@@ -16,6 +16,7 @@ from ..core.random import key
 from ..core.types import Problem
 from ..model.checkpoint import load_checkpoint
 from ..model.config import ModelConfig
+from ..model.hf_config import from_hf
 from ..model.optimizer import Optimizer, OptimizerConfig
 from ..model.peak import matrix_peak
 from ..model.presets import flops_per_token, num_parameters, preset
@@ -61,7 +62,7 @@ def training(load: Load, turns: Turns) -> None:
     """What `pretrain` does for a batch of random tokens, AdamW as in the peer."""
     runtime = _runtime(load)
     data = json.loads((Path(load["checkpoint"]) / "config.json").read_text(encoding="utf-8"))
-    step = training_step(ModelConfig.from_hf(data, load["checkpoint"]), load["train_batch"], runtime)
+    step = training_step(from_hf(data, load["checkpoint"]), load["train_batch"], runtime)
 
     def work(request: Request) -> int:
         return sum(step() for _ in range(load["train_steps"]))

@@ -10,6 +10,7 @@ from ..core.errors import UserError
 from ..core.files import make_folder, read_json, write_json
 from ..core.jsonl import is_text
 from .config import ModelConfig
+from .hf_config import from_hf, to_hf
 from .tokenizer import Tokenizer, load_tokenizer
 from .transformer import Transformer
 
@@ -31,7 +32,7 @@ def save_checkpoint(
         state.pop(TIED_NAME, None)
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
     special = {"eos_token_id": tokenizer.eos_id, "pad_token_id": tokenizer.pad_id}
-    write_json(folder / "config.json", model.config.to_hf(None, tokenizer.eos_id, tokenizer.pad_id))
+    write_json(folder / "config.json", to_hf(model.config, None, tokenizer.eos_id, tokenizer.pad_id))
     write_json(
         folder / "generation_config.json", special | {"do_sample": True, "temperature": 1.0, "top_k": 0}
     )
@@ -60,7 +61,7 @@ def load_checkpoint(folder: Path, device: torch.device | None = None) -> tuple[T
 def read_config(data: dict[str, object], path: Path) -> ModelConfig:
     """The architecture in a `config.json`; values of other types than a model's are a `UserError`."""
     try:
-        config = ModelConfig.from_hf(data, str(path))
+        config = from_hf(data, str(path))
         torch.empty(config.vocab_size, config.hidden_size, config.intermediate_size, device="meta")
         return config
     except UserError:

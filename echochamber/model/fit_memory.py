@@ -88,15 +88,10 @@ def row_bytes(config: ModelConfig, prompt_tokens: int, new_tokens: int) -> int:
     A prompt's cache is shared by its samples, but packing may leave a copy with every completion.
     The prompt's own pass is counted as eight states and two feed-forward widths per token.
     """
-    length = prompt_tokens + new_tokens
-    cache = 2 * config.num_layers * config.num_kv_heads * config.head_size * length
-    step = (
-        8 * config.vocab_size
-        + 3 * config.num_heads * length
-        + 8 * config.hidden_size
-        + 4 * config.intermediate_size
-    )
-    prefill = prompt_tokens * (8 * config.hidden_size + 2 * config.intermediate_size + 2 * prompt_tokens)
+    length, width = prompt_tokens + new_tokens, max(config.hidden_size, config.query_width)
+    cache = 2 * config.num_layers * config.kv_width * length
+    step = 8 * config.vocab_size + 3 * config.num_heads * length + 8 * width + 4 * config.intermediate_size
+    prefill = prompt_tokens * (8 * width + 2 * config.intermediate_size + 2 * prompt_tokens)
     return _FLOAT * (cache + step + prefill + 4 * new_tokens)
 
 
@@ -106,19 +101,17 @@ def token_bytes(config: ModelConfig, native: bool = False) -> int:
     L·(16·D + 6·F) of activations and 4·V of logits, their loss and gradient, in float32.
 
     The engine in C keeps no logits. It keeps (2·L + 1)·D of states and L·H of log-sums in float32,
-    and L·(W + D + 2·F) cells in bf16 or float32, W = D + 2·D_kv. Hidden states and their gradients
-    count as 4·D.
+    and L·(W + A + 2·F) cells in bf16 or float32, A = heads x head size, W = A + 2·D_kv. Hidden states
+    and their gradients count as 4·D. Where A is larger than D, it stands for D in the activations.
     """
     if native:
-        width = config.hidden_size + 2 * config.num_kv_heads * config.head_size
-        cells = config.num_layers * (width + config.hidden_size + 2 * config.intermediate_size)
+        cells = 2 * config.query_width + 2 * config.kv_width + 2 * config.intermediate_size
         return (
             _FLOAT * ((2 * config.num_layers + 5) * config.hidden_size + config.num_layers * config.num_heads)
-            + _FLOAT // cells_per_word() * cells
+            + _FLOAT // cells_per_word() * config.num_layers * cells
         )
-    return _FLOAT * (
-        config.num_layers * (16 * config.hidden_size + 6 * config.intermediate_size) + 4 * config.vocab_size
-    )
+    width = max(config.hidden_size, config.query_width)
+    return _FLOAT * (config.num_layers * (16 * width + 6 * config.intermediate_size) + 4 * config.vocab_size)
 
 
 def fitting_rows(config: ModelConfig, prompt_tokens: int, new_tokens: int, free: float) -> float:

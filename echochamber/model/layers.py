@@ -1,4 +1,4 @@
-"""The parts of the decoder: norms, rotary positions, attention, feed-forward, block.
+"""The parts of the decoder: norms, attention, feed-forward, block.
 
 Axes: B sequences, T tokens, D width, H heads, K key-value heads, C head size.
 """
@@ -9,23 +9,7 @@ from torch import Tensor, nn
 
 from .config import ModelConfig
 from .kv_cache import LayerCache
-
-
-def rope_tables(config: ModelConfig, length: int) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of the rotary angles, each (length, C), float32 (Su et al. 2021, eq. 34).
-
-    Halves are paired (i, i + C/2) as in Hugging Face's Llama and OLMo, not interleaved.
-    """
-    half = torch.arange(0, config.head_size, 2, dtype=torch.float64) / config.head_size
-    angles = torch.outer(torch.arange(length, dtype=torch.float64), config.rope_theta**-half)
-    angles = torch.cat([angles, angles], dim=-1)
-    return angles.cos().float(), angles.sin().float()
-
-
-def rotate(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Apply rotary embeddings to (..., T, C) with tables that broadcast against it."""
-    first, second = heads.chunk(2, dim=-1)
-    return heads * cos + torch.cat([-second, first], dim=-1) * sin
+from .rope import rotate
 
 
 class RMSNorm(nn.Module):
@@ -63,26 +47,28 @@ Norm = RMSNorm | PlainLayerNorm
 
 
 def norm_layer(config: ModelConfig) -> Norm:
-    """The architecture's norm: RMSNorm for Llama, LayerNorm without weights for OLMo."""
-    return (RMSNorm if config.architecture == "llama" else PlainLayerNorm)(
-        config.hidden_size, config.norm_eps
-    )
+    """The architecture's norm: LayerNorm without weights for OLMo, else RMSNorm."""
+    return (PlainLayerNorm if config.plain_norm else RMSNorm)(config.hidden_size, config.norm_eps)
 
 
 class Attention(nn.Module):
-    """Causal self-attention with grouped key-value heads."""
+    """Causal self-attention with grouped key-value heads; `layer` counts from 0."""
 
     joined: Tensor | None = None
     """The weights of q, k and v in one, for sampling."""
+    joined_bias: Tensor | None = None
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
         self.config = config
-        kv_width = config.num_kv_heads * config.head_size
-        self.q_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
-        self.k_proj = nn.Linear(config.hidden_size, kv_width, bias=False)
-        self.v_proj = nn.Linear(config.hidden_size, kv_width, bias=False)
-        self.o_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
+        self.rotates = layer not in config.layers_without_rope
+        width, bias = config.hidden_size, config.qkv_bias
+        self.q_proj = nn.Linear(width, config.query_width, bias=bias)
+        self.k_proj = nn.Linear(width, config.kv_width, bias=bias)
+        self.v_proj = nn.Linear(width, config.kv_width, bias=bias)
+        self.o_proj = nn.Linear(config.query_width, width, bias=config.output_bias)
+        self.q_norm = RMSNorm(config.head_size, config.norm_eps) if config.qk_norm else None
+        self.k_norm = RMSNorm(config.head_size, config.norm_eps) if config.qk_norm else None
 
     def forward(
         self,
@@ -94,17 +80,10 @@ class Attention(nn.Module):
     ) -> Tensor:
         """Mix x (B, T, D). With a cache: a `mask` means prompts, to be stored; none means one more token."""
         batch, length, _ = x.shape
-        shape = (batch, length, -1, self.config.head_size)
-        if self.joined is None:
-            q, k, v = self.q_proj(x), self.k_proj(x), self.v_proj(x)
-        else:
-            kv_width = self.config.num_kv_heads * self.config.head_size
-            q, k, v = F.linear(x, self.joined).split([self.config.hidden_size, kv_width, kv_width], dim=-1)
-        q = rotate(q.view(shape).transpose(1, 2), cos, sin)
-        k = rotate(k.view(shape).transpose(1, 2), cos, sin)
-        v = v.view(shape).transpose(1, 2)
+        q, k, v = self._heads(x, cos, sin)
         if cache is not None:
-            v = v.float()  # sampling attends in float32 whatever the matrices' precision
+            # Sampling attends in float32 whatever the matrices' precision.
+            q, k, v = q.float(), k.float(), v.float()
             if mask is None:
                 return self.o_proj(cache.attend(q, k, v).to(x.dtype))
             cache.store_prompts(k, v)
@@ -116,6 +95,19 @@ class Attention(nn.Module):
         )
         mixed = mixed.transpose(1, 2).reshape(batch, length, -1)
         return self.o_proj(mixed if cache is None else mixed.to(x.dtype))
+
+    def _heads(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (B, H, T, C), keys and values (B, K, T, C); queries and keys normed and rotated."""
+        if self.joined is None:
+            projected = (self.q_proj(x), self.k_proj(x), self.v_proj(x))
+        else:
+            widths = [self.config.query_width, self.config.kv_width, self.config.kv_width]
+            projected = F.linear(x, self.joined, self.joined_bias).split(widths, dim=-1)
+        q, k, v = (part.view(*x.shape[:2], -1, self.config.head_size) for part in projected)
+        if self.q_norm is not None and self.k_norm is not None:
+            q, k = self.q_norm(q), self.k_norm(k)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+        return (rotate(q, cos, sin), rotate(k, cos, sin), v) if self.rotates else (q, k, v)
 
 
 class MLP(nn.Module):
@@ -138,11 +130,11 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm attention and feed-forward, each with a residual connection."""
+    """Pre-norm attention and feed-forward, each with a residual connection; `layer` counts from 0."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
-        self.self_attn = Attention(config)
+        self.self_attn = Attention(config, layer)
         self.mlp = MLP(config)
         self.input_layernorm = norm_layer(config)
         self.post_attention_layernorm = norm_layer(config)

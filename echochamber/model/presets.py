@@ -56,29 +56,27 @@ def preset(name: str, vocab_size: int, max_positions: int = 512) -> ModelConfig:
 
 
 def num_parameters(config: ModelConfig) -> int:
-    """Trainable parameters: V·D (twice if untied) + L·(2·D² + 2·D·D_kv + 3·D·F) + norm weights.
+    """Trainable parameters: V·D (twice if untied) + L·(2·D·A + 2·D·D_kv + 3·D·F) + norm weights and biases.
 
-    D_kv = kv heads x head size; RMSNorm has (2·L + 1)·D weights, OLMo's LayerNorm none.
+    A = heads x head size (D but for an own head size), D_kv = kv heads x head size. RMSNorm has
+    (2·L + 1)·D weights, and 2·C per layer with norms of queries and keys; OLMo's LayerNorm has none.
     """
-    width, kv_width = config.hidden_size, config.num_kv_heads * config.head_size
+    width, query_width, kv_width = config.hidden_size, config.query_width, config.kv_width
     embeddings = config.vocab_size * width * (1 if config.tie_embeddings else 2)
-    block = 2 * width * width + 2 * width * kv_width + 3 * width * config.intermediate_size
-    norms = (2 * config.num_layers + 1) * width if config.architecture == "llama" else 0
+    block = 2 * width * query_width + 2 * width * kv_width + 3 * width * config.intermediate_size
+    block += (query_width + 2 * kv_width) * config.qkv_bias + width * config.output_bias
+    block += 2 * config.head_size * config.qk_norm
+    norms = 0 if config.plain_norm else (2 * config.num_layers + 1) * width
     return embeddings + config.num_layers * block + norms
 
 
 def flops_per_token(config: ModelConfig, context: int) -> int:
-    """Floating-point operations of one training token: 6·N + 6·L·D·T.
+    """Floating-point operations of one training token: 6·N + 6·L·A·T, A = heads x head size.
 
     N counts every matrix a token is multiplied with (the embedding look-up is none, the output
-    head is one). Attention adds 2·2·L·D·T/2 forward (causal half of a context of T) and twice that
+    head is one). Attention adds 2·2·L·A·T/2 forward (causal half of a context of T) and twice that
     backward, as in Chowdhery et al. 2022 (PaLM), appendix B, with the causal half.
     """
-    kv_width = config.num_kv_heads * config.head_size
-    block = (
-        2 * config.hidden_size**2
-        + 2 * config.hidden_size * kv_width
-        + 3 * config.hidden_size * config.intermediate_size
-    )
+    block = config.hidden_size * (2 * config.query_width + 2 * config.kv_width + 3 * config.intermediate_size)
     matrices = config.num_layers * block + config.vocab_size * config.hidden_size
-    return 6 * matrices + 6 * config.num_layers * config.hidden_size * context
+    return 6 * matrices + 6 * config.num_layers * config.query_width * context

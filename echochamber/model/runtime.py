@@ -6,14 +6,16 @@ import shutil
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ClassVar, Literal
 
 import torch
 
 from ..core.config import Config
 from ..core.errors import UserError
+from ..core.progress import say
 from .native.library import cell_dtype, why_not
-from .native.weights import fits
+from .native.weights import why_unfit
 from .ranks import Ranks, join_ranks
 from .transformer import Transformer
 
@@ -106,10 +108,19 @@ def keep_freed_memory() -> None:
 
 def speed_up(model: Transformer, runtime: Runtime, compiled: bool = True) -> None:
     """Have a model run in C where the runtime allows it, else compiled (unless said not to), else plain."""
-    if runtime.native and fits(model.config):
+    reason = why_unfit(model.config) if runtime.native else None
+    if runtime.native and reason is None:
         model.use_native(runtime.threads)
     elif runtime.compile and compiled:
         model.compile_blocks()
+    if reason is not None:
+        _say_plain(reason)
+
+
+@lru_cache
+def _say_plain(reason: str) -> None:
+    """Once for each reason."""
+    say(f"this model runs in PyTorch, not in the engine in C: {reason}")
 
 
 def _native(choice: str, device: torch.device, dtype: torch.dtype) -> bool:

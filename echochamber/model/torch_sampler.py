@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..core.random import uniforms
 from .kv_cache import KVCache, PaddedPrompts
@@ -25,8 +25,10 @@ _KEEP_SHARE = 0.75
 _PACKED_GROUP = 2
 """Rows that share one copy of their prompt's cache after packing: larger groups read less memory,
 smaller ones leave fewer ended rows in the batch."""
-_JOINED = tuple(f"{name}_proj.weight" for name in ("q", "k", "v", "gate", "up"))
-_MATRICES = ("o_proj.weight", "down_proj.weight", "lm_head.weight")
+_JOINED = tuple(
+    f"{name}_proj.{kind}" for name in ("q", "k", "v", "gate", "up") for kind in ("weight", "bias")
+)
+_MATRICES = ("o_proj.weight", "o_proj.bias", "down_proj.weight", "lm_head.weight")
 """Names in a state dict: what `sampling_copy` joins, and what it converts."""
 
 
@@ -71,17 +73,20 @@ def sampling_copy(model: Transformer, dtype: torch.dtype) -> Transformer:
     copy.load_state_dict(state, strict=False, assign=True)
     for mine, theirs in zip(copy.blocks, model.blocks, strict=True):
         attention, mlp = theirs.self_attn, theirs.mlp
-        mine.self_attn.joined = _join(dtype, attention.q_proj, attention.k_proj, attention.v_proj)
-        mine.mlp.joined = _join(dtype, mlp.gate_proj, mlp.up_proj)
+        projections = attention.q_proj, attention.k_proj, attention.v_proj
+        mine.self_attn.joined = _join(dtype, *(layer.weight for layer in projections))
+        if model.config.qkv_bias:
+            mine.self_attn.joined_bias = _join(dtype, *(layer.bias for layer in projections))
+        mine.mlp.joined = _join(dtype, mlp.gate_proj.weight, mlp.up_proj.weight)
     for module in copy.modules():
         if isinstance(module, Norm):
             module.out_dtype = dtype
     return copy
 
 
-def _join(dtype: torch.dtype, *layers: nn.Linear) -> Tensor:
-    """The weights of layers that read the same input, one below the other."""
-    return torch.cat([layer.weight.detach() for layer in layers]).to(dtype)
+def _join(dtype: torch.dtype, *parts: Tensor) -> Tensor:
+    """Weights or biases of layers that read the same input, one below the other."""
+    return torch.cat([part.detach() for part in parts]).to(dtype)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The decoder: Llama (RMSNorm, grouped queries) and OLMo (LayerNorm without weights) by config.
+"""The decoder: Llama, its relatives (Qwen2, Qwen3, Mistral, SmolLM3) and OLMo by config.
 
 Parameter names are Hugging Face's, so a state dict is a checkpoint. Axes: B sequences, T tokens,
 V vocabulary, D width, H heads, K key-value heads, C head size.
@@ -14,10 +14,11 @@ from ..formulas.logprobs import token_entropy, token_logprobs
 from .attention_ranges import AttentionRanges
 from .config import ModelConfig
 from .kv_cache import KVCache, PaddedPrompts
-from .layers import Block, norm_layer, rope_tables
+from .layers import Block, norm_layer
 from .native.head import LogprobHead
 from .native.library import cell_dtype
 from .native.trunk import Trunk
+from .rope import rope_tables
 
 
 class Backbone(nn.Module):
@@ -26,7 +27,7 @@ class Backbone(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.layers = nn.ModuleList(Block(config) for _ in range(config.num_layers))
+        self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.num_layers))
         self.norm = norm_layer(config)
 
 
@@ -154,8 +155,13 @@ class Transformer(nn.Module):
             block.compile()
 
     def init_weights(self, generator: torch.Generator) -> None:
-        """Normal(0, init_std) cut off at three deviations; residual outputs scaled by 1/sqrt(2·L)."""
+        """Normal(0, init_std) cut off at three deviations; residual outputs scaled by 1/sqrt(2·L).
+
+        Biases are 0, and norm weights stay as they are.
+        """
         for name, parameter in self.named_parameters():
+            if name.endswith(".bias"):
+                nn.init.zeros_(parameter)
             if parameter.dim() < 2:
                 continue
             residual = name.endswith(("o_proj.weight", "down_proj.weight"))

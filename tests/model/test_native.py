@@ -12,11 +12,13 @@ import torch
 from echochamber.core.random import key
 from echochamber.formulas.logprobs import token_logprobs
 from echochamber.model.attention_ranges import AttentionRanges
+from echochamber.model.config import RopeScaling
 from echochamber.model.native.library import cell_dtype, cells_per_word, why_not
 from echochamber.model.native.muon import NativeMuon, orthogonalise
 from echochamber.model.native.trunk import assign
-from echochamber.model.native.weights import pack
+from echochamber.model.native.weights import pack, why_unfit
 from echochamber.model.optimizer import Optimizer, OptimizerConfig
+from echochamber.model.runtime import Runtime, _say_plain, speed_up
 from echochamber.model.sampling import SamplingConfig
 from echochamber.model.transformer import Transformer
 
@@ -317,3 +319,39 @@ def test_bf16_cells_pass_the_same_tests_without_bf16_units():
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-2000:]
     assert " passed" in done.stdout
+
+
+def test_scaled_rope_runs_in_c():
+    model = _model(rope_scaling=RopeScaling(kind="llama3", factor=8.0, original_max_positions=32))
+    plain = _model()
+    ids, ranges = torch.arange(3, 104)[None], AttentionRanges.causal(1, 100)
+    weights = torch.ones(100)
+    exact, _, _ = _logprobs_and_gradients(model, ids, ranges, weights, autocast=False)
+    other, _, _ = _logprobs_and_gradients(plain, ids, ranges, weights, autocast=False)
+    model.use_native(1)
+    native, _, _ = _logprobs_and_gradients(model, ids, ranges, weights, autocast=BF16)
+    far = float((native - exact).norm() / exact.norm())
+    assert far < (1e-2 if BF16 else 1e-5)
+    assert float((other - exact).norm() / exact.norm()) > 2 * far
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"qkv_bias": True}, "attention has biases"),
+        ({"output_bias": True}, "attention has biases"),
+        ({"qk_norm": True}, "queries and keys have norms"),
+        ({"head_dim": 32}, "4 heads of 32 are wider"),
+        ({"layers_without_rope": (1,)}, "do not rotate"),
+        ({"hidden_size": 72}, "multiples of 16"),
+    ],
+)
+def test_a_model_that_c_does_not_take_runs_in_pytorch_and_a_line_says_so(settings, reason, capsys):
+    _say_plain.cache_clear()
+    runtime = Runtime(torch.device("cpu"), cell_dtype(), 1, False, native=True)
+    model = _model(**settings)
+    speed_up(model, runtime)
+    assert model.native is None
+    assert reason in why_unfit(model.config)
+    assert "runs in PyTorch" in (said := capsys.readouterr().err)
+    assert reason in " ".join(said.split())

@@ -14,12 +14,23 @@ from . import library as c
 
 
 def fits(config: ModelConfig) -> bool:
-    """Whether the kernels can run this shape.
+    """Whether the kernels can run this model."""
+    return why_unfit(config) is None
 
-    Every width must be a multiple of 16, and a key-value head may serve at most 64 query heads.
-    """
-    wide = all(size % 16 == 0 for size in (config.hidden_size, config.intermediate_size, config.head_size))
-    return wide and config.num_heads <= 64 * config.num_kv_heads
+
+def why_unfit(config: ModelConfig) -> str | None:
+    """None where the kernels can run this model, else what they do not compute."""
+    widths = (config.hidden_size, config.intermediate_size, config.head_size)
+    wrong = {
+        f"widths {', '.join(map(str, widths))} are not all multiples of 16": any(w % 16 for w in widths),
+        "a key-value head serves over 64 query heads": config.num_heads > 64 * config.num_kv_heads,
+        "attention has biases": config.qkv_bias or config.output_bias,
+        "queries and keys have norms": config.qk_norm,
+        f"{config.num_heads} heads of {config.head_size} are wider than the model's "
+        f"{config.hidden_size}": config.query_width != config.hidden_size,
+        "some layers do not rotate queries and keys": bool(config.layers_without_rope),
+    }
+    return next((reason for reason, applies in wrong.items() if applies), None)
 
 
 def pack(parts: list[Tensor], transposed: bool, width: int | None = None) -> Tensor:
@@ -85,7 +96,7 @@ class TrunkWeights(Packed):
             C=config.head_size,
             L=config.num_layers,
             V=config.vocab_size,
-            plain_norm=int(config.architecture == "olmo"),
+            plain_norm=int(config.plain_norm),
             eps=config.norm_eps,
         )
         self.layers = (c.Layer * config.num_layers)()
