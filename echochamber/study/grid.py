@@ -14,13 +14,13 @@ Rule = dict[Key, str | int | tuple[str | int, ...]]
 
 def matches(rule: Rule, point: Mapping[str, str | int], partial: bool = False) -> bool:
     """Whether a point meets a rule; `partial`: keys that the point does not have are taken as met."""
-
-    def met(key: str, wanted: str | int | tuple[str | int, ...]) -> bool:
+    for key, wanted in rule.items():
         if key not in point:
-            return partial
-        return point[key] in (wanted if isinstance(wanted, tuple) else (wanted,))
-
-    return all(met(key, wanted) for key, wanted in rule.items())
+            if not partial:
+                return False
+        elif point[key] not in (wanted if isinstance(wanted, tuple) else (wanted,)):
+            return False
+    return True
 
 
 def named(rule: Rule, key: str) -> tuple[str | int, ...]:
