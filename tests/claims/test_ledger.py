@@ -157,25 +157,21 @@ def test_a_study_that_is_partly_run_says_what_is_missing(holding):
     }
     page = results_page(make_ledger(replace(holding, about=holding.about | made)), "echochamber ledger x")
     assert "| run by | `echochamber study x` |" in page
-    two = replace(
-        holding,
-        about=holding.about | made | {"commands": ["echochamber study x", "echochamber study x scope=full"]},
-    )
-    assert "| run by | 2 commands, one after the other |" in results_page(make_ledger(two), "x")
-    assert (
-        "<summary>The commands</summary>\n\n- `echochamber study x`\n- `echochamber study x scope=full`\n"
-        in results_page(make_ledger(two), "x")
-    )
     assert "1.00 of machine time; 2.00 of stages (rl 2.00)" in page
     assert "7 of 9 that the last command asked for finished; **this study is not complete**" in page
     assert "1 of 2 arms have finished on every planned seed" in page
     assert "\n- Looked at before.\n" in page
     assert "left out" not in page
-    without = {name: frame.filter(pl.col("arm") != "ppo_hard") for name, frame in holding.frames.items()}
-    assert "no finished run: tg/ppo_hard, tg_omi1_omi2/ppo_hard, tg_omi2/ppo_hard." in results_page(
-        make_ledger(replace(holding, frames=without)), "x"
-    )
     assert f"| tg/ppo | {SMALL} | 0, 2 | 1 | rl/tg/x/ppo/seed1 |" in page
+
+    without = {name: frame.filter(pl.col("arm") != "ppo_hard") for name, frame in holding.frames.items()}
+    two = made | {"commands": ["echochamber study x", "echochamber study x scope=full"]}
+    page = results_page(make_ledger(replace(holding, about=holding.about | two, frames=without)), "x")
+    assert "| run by | 2 commands, one after the other |" in page
+    assert (
+        "<summary>The commands</summary>\n\n- `echochamber study x`\n- `echochamber study x scope=full`\n" in page
+    )
+    assert "no finished run: tg/ppo_hard, tg_omi1_omi2/ppo_hard, tg_omi2/ppo_hard." in page
 
 
 def test_overlapping_twins_say_how_many_seeds_of_either_arm_would_part_them():
