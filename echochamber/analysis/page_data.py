@@ -24,6 +24,10 @@ DIAGNOSTICS = {
 """RL metrics drawn as small charts, with what they are and their unit."""
 
 
+PART = "reward/part/"
+"""Beginning of the metrics that log the parts of a composed reward, each before its weight."""
+
+
 def study_formats(study: StoredStudy, runs: Sequence[Run]) -> dict[str, FormatDisplay]:
     """How every format of the study is shown, by name, in order of display."""
     return format_displays(study.own_formats, written_formats(runs))
@@ -38,7 +42,7 @@ def page_data(study: StoredStudy, runs: Sequence[Run], formats: Mapping[str, For
         "formats": [{"name": row.name, "title": row.title} for row in shown],
         "colors": {name: row.color for name, row in formats.items()},
         "sets": sets,
-        "diagnostics": DIAGNOSTICS,
+        "diagnostics": DIAGNOSTICS | reward_parts(runs),
         "runs": [_run(study, run, [row.name for row in shown], sets) for run in runs],
         "joined": _joined(runs),
         "completions": sample_completions(study, runs),
@@ -83,13 +87,29 @@ def _run(study: StoredStudy, run: Run, names: list[str], sets: Sequence[tuple[st
     }
 
 
+def reward_parts(runs: Sequence[Run]) -> dict[str, str]:
+    """Metric -> title of every part of a composed reward that a run has logged."""
+    names = {
+        name
+        for run in runs
+        for row in run.dense[:1] + run.dense[-1:]
+        for name in row
+        if name.startswith(PART)
+    }
+    return {
+        name: f"Mean of the reward’s part {name.removeprefix(PART)}, before its weight"
+        for name in sorted(names)
+    }
+
+
 def _dense(rows: Sequence[JsonObject], names: list[str]) -> DenseData:
     """Columns over training steps; a share that is not logged is null."""
+    logged = [*DIAGNOSTICS, *sorted({name for row in rows for name in row if name.startswith(PART)})]
     return {
         "step": [row["step"] for row in rows],
         "share": {name: [row.get(f"format/{name}/share") for row in rows] for name in names},
         "accuracy": {name: [row.get(f"format/{name}/accuracy") for row in rows] for name in names},
-        "metrics": {name: [row.get(name) for row in rows] for name in DIAGNOSTICS},
+        "metrics": {name: [row.get(name) for row in rows] for name in logged},
     }
 
 

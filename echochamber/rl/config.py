@@ -10,7 +10,7 @@ from ..formulas.penalties import adapted_coefficient
 from ..formulas.schedules import log_spaced_steps, paper_grid, warmup_cosine
 from ..model.optimizer import OptimizerConfig
 from ..model.sampling import SamplingConfig
-from ..rollout.rewards import reward_row
+from ..rollout.rewards import reward_of
 from ..verify.grade import GraderConfig
 from .algorithms import Algorithm, Average, algorithm_row, registered_algorithms
 from .kl import KLConfig
@@ -62,7 +62,8 @@ class RLConfig(Config):
     """One RL arm."""
 
     algorithm: str = "grpo"
-    reward: str = "correct"
+    reward: str | dict[str, float] = "correct"
+    """A reward's name, or NAME: WEIGHT for each part of a weighted sum."""
     kl: KLConfig = KLConfig()
     loss: LossConfig = LossConfig()
     critic: CriticConfig = CriticConfig()
@@ -107,7 +108,7 @@ class RLConfig(Config):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         row = algorithm_row(self.algorithm)
-        reward_row(self.reward)
+        reward_of(self.reward)
         self.kl.check(row, self.whitened)
         for wrong, reason in _conflicts(self, row):
             if wrong:

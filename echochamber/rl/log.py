@@ -1,6 +1,6 @@
 """Metrics of an RL step over all its rollouts, and a capped sample of their text."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +44,16 @@ def rollout_metrics(collection: Collection, targets: Targets) -> Metrics:
         written = [r.verdict.correct for r in rollouts if r.verdict.format == name]
         metrics[f"format/{name}/share"] = len(written) / len(rollouts)
         metrics[f"format/{name}/accuracy"] = float(np.mean(written)) if written else None
-    return metrics
+    return metrics | part_metrics(rollouts)
+
+
+def part_metrics(rollouts: Sequence[Rollout]) -> Metrics:
+    """`reward/part/NAME`: mean of each part of a composed reward before its weight, where it is known."""
+    names = sorted({name for rollout in rollouts for name in rollout.parts})
+    return {
+        f"reward/part/{name}": float(np.mean([r.parts[name] for r in rollouts if name in r.parts]))
+        for name in names
+    }
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from ..model.checkpoint import save_checkpoint
 from ..model.ranks import Ranks
 from ..model.tokenizer import Tokenizer
 from ..rollout.collect import Collection
+from ..rollout.rewards import reward_title
 from .config import RLConfig
 from .learner import Learner
 from .log import Metrics, rollout_rows, write_rollouts
@@ -38,7 +39,7 @@ class RunOutput:
 
     def __enter__(self) -> "RunOutput":
         main, done, enter = self.ranks.is_main, self._done, self._open.enter_context
-        title = f"rl {self.config.algorithm} ({self.config.reward} reward)"
+        title = f"rl {self.config.algorithm} ({reward_title(self.config.reward)} reward)"
         self.metrics = enter(MetricsLog(self.folder if main else None, resume_after=done))
         rows = self.resume.folder / "rollouts.jsonl" if main else None
         self.rollouts = enter(StepLog(rows, resume_after=done))

@@ -15,7 +15,7 @@ from ..model.ranks import Ranks
 from ..rollout.collect import Collection, collect, collect_over_ranks
 from ..rollout.demonstrations import Demonstration, collect_demonstrations
 from ..rollout.engines import Engine
-from ..rollout.rewards import reward_row
+from ..rollout.rewards import reward_of
 from ..verify.grade import Grader
 from .config import RLConfig
 from .targets import earned_rewards, has_signal
@@ -53,7 +53,7 @@ def _sampled(
     A step owns `sampling_rounds` consecutive draws of problems, used or not. So what it samples depends
     on the step and the weights alone.
     """
-    reward, sampled = reward_row(config.reward), None
+    reward, sampled = reward_of(config.reward), None
     for sampling_round in range(config.sampling_rounds):
         draw = (step - 1) * config.sampling_rounds + sampling_round + 1
         chosen = problems_of_step(problems, config.prompts_per_step, draw, seed)

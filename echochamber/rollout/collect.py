@@ -2,18 +2,18 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ..core.random import key, uniforms
+from ..core.random import key
 from ..core.types import Completion, Problem, Verdict
 from ..model.ranks import Ranks
 from ..verify.grade import Grader
 from .engines import Engine
 from .grading_queue import GradingQueue
-from .rewards import Reward
+from .reward_value import Reward, WeightedReward, reward_draws
 
 T = TypeVar("T")
 
@@ -29,6 +29,8 @@ class Rollout:
     verdict: Verdict
     reward: float | None
     """None: nothing is known (the grader failed), so the sample carries no signal."""
+    parts: dict[str, float] = field(default_factory=dict)
+    """Name -> value before its weight, where the reward has more than one part."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def stream_keys(problems: Sequence[Problem], samples: Sequence[int], seed: int, 
 def collect(
     engine: Engine,
     grader: Grader,
-    reward: Reward,
+    reward: Reward | WeightedReward,
     problems: Sequence[Problem],
     samples_per_prompt: int,
     seed: int,
@@ -86,8 +88,7 @@ def collect(
             queue.put(index, group)
         sampled = time.perf_counter()
         verdicts = queue.results()
-    # Rewards draw from a stream of their own, so that a random reward does not change what is sampled.
-    draws = uniforms(keys.reshape(-1) ^ np.uint64(key("reward")), 0, 1)[:, 0].reshape(keys.shape)
+    draws = reward_draws(keys, reward)
     rollouts = [
         Rollout(
             problem,
@@ -95,10 +96,12 @@ def collect(
             tuple(prompts[p]),
             groups[p][g],
             verdicts[p][g],
-            reward.of(verdicts[p][g], float(draws[p, g])),
+            earned.total,
+            earned.parts,
         )
         for p, problem in enumerate(problems)
         for g in range(samples_per_prompt)
+        for earned in [reward.of(problem, groups[p][g], verdicts[p][g], draws[p, g])]
     ]
     return Collection(
         rollouts, samples_per_prompt, sampled - started, queue.busy_seconds, time.perf_counter() - sampled
@@ -141,16 +144,18 @@ def _starts(ranks: Ranks, count: int) -> list[int]:
 
 def _packed(own: Collection) -> dict[str, Any]:
     """A collection as JSON can carry it; problems are known to every rank and stay behind."""
-    rows = [[r.sample, r.prompt_ids, asdict(r.completion), asdict(r.verdict), r.reward] for r in own.rollouts]
+    rows = [
+        [r.sample, r.prompt_ids, asdict(r.completion), asdict(r.verdict), r.reward, r.parts]
+        for r in own.rollouts
+    ]
     seconds = [own.sample_seconds, own.grade_seconds, own.grade_wait_seconds]
     return {"group": own.samples_per_prompt, "seconds": seconds, "rollouts": rows}
 
 
 def _unpacked(row: tuple[int, list[Any]], problems: Sequence[Problem], first: int, group: int) -> Rollout:
     """The rollout at an index within its rank's part, whose first problem is `problems[first]`."""
-    index, (sample, prompt_ids, completion, verdict, reward) = row
+    index, (sample, prompt_ids, completion, verdict, reward, parts) = row
     ids, logprobs = tuple(completion["token_ids"]), tuple(completion["logprobs"])
     whole = Completion(**completion | {"token_ids": ids, "logprobs": logprobs})
-    return Rollout(
-        problems[first + index // group], sample, tuple(prompt_ids), whole, Verdict(**verdict), reward
-    )
+    problem = problems[first + index // group]
+    return Rollout(problem, sample, tuple(prompt_ids), whole, Verdict(**verdict), reward, parts)

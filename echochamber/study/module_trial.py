@@ -5,12 +5,15 @@ An error that would end a study after its pretraining, or make every completion 
 
 import traceback
 from collections.abc import Sequence
+from itertools import product
 from typing import get_args
+
+import numpy as np
 
 from ..core.errors import UserError
 from ..core.formats import Format, registered_formats
-from ..core.types import Outcome, Verdict
-from ..rollout.rewards import Reward
+from ..core.types import Completion, Outcome, Problem, Verdict
+from ..rollout.reward_value import Reward
 from ..verify.answers import check_answer_rule
 
 TEXTS = (
@@ -21,6 +24,7 @@ TEXTS = (
     "3 * 6 = 18 \u2192 \\boxed{18}",
 )
 """Completions to recognise: empty, short, a program, code in a block, prose that is not all ASCII."""
+PROBLEM = Problem("trial", "Mia has 3 boxes of 6 pens. How many pens has she?", "18")
 DRAWS = (0.0, 0.5, 0.999)
 
 
@@ -29,10 +33,11 @@ def try_out(formats: Sequence[Format], rewards: Sequence[Reward], where: str) ->
     for row in formats:
         _try_format(row, where)
     for reward in rewards:
-        for verdict in _verdicts():
+        for text, verdict in product(TEXTS, _verdicts()):
+            completion = Completion(text, tuple(range(len(text))), (0.0,) * len(text), truncated=not text)
             for draw in DRAWS:
                 try:
-                    reward.of(verdict, draw)
+                    reward.of(PROBLEM, completion, verdict, np.array([draw]))
                 except UserError as error:
                     raise UserError(f"{where}: tried on made-up completions: {error}") from error
 

@@ -169,7 +169,8 @@ def test_a_study_that_is_partly_run_says_what_is_missing(holding):
     page = results_page(make_ledger(replace(holding, about=holding.about | two, frames=without)), "x")
     assert "| run by | 2 commands, one after the other |" in page
     assert (
-        "<summary>The commands</summary>\n\n- `echochamber study x`\n- `echochamber study x scope=full`\n" in page
+        "<summary>The commands</summary>\n\n- `echochamber study x`\n- `echochamber study x scope=full`\n"
+        in page
     )
     assert "no finished run: tg/ppo_hard, tg_omi1_omi2/ppo_hard, tg_omi2/ppo_hard." in page
 

@@ -22,7 +22,6 @@ from echochamber.rl.config import RLConfig, checkpoint_steps, num_steps
 from echochamber.rl.presets import RL_PRESETS, rl_preset
 from echochamber.rl.targets import group_advantages, has_signal
 from echochamber.rollout.demonstrations import read_demonstrations
-from echochamber.rollout.rewards import reward_row
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
 
 PROBLEMS = [
@@ -247,27 +246,3 @@ def test_a_sample_nobody_could_grade_carries_no_signal():
     assert advantages[0] > 0 > advantages[1]
     assert np.isfinite(advantages).all()
     assert has_signal(rewards, 4).tolist() == [True, False]
-
-
-def test_rewards_are_registered_rows():
-    from echochamber.core.types import Verdict
-
-    right, lost = Verdict("omi1", "3", "correct"), Verdict("omi1", None, "infrastructure")
-    assert reward_row("correct").function(right, 0.9) == 1.0
-    assert reward_row("correct").function(lost, 0.9) is None
-    assert [reward_row("random").function(right, draw) for draw in (0.49, 0.51)] == [1.0, 0.0]
-    assert [reward_row(f"format:{name}").function(right, 0) for name in ("omi1", "omi2")] == [1.0, 0.0]
-    for name, said in (
-        ("corect", "format:NAME"),
-        ("format:omi3", "omi1"),
-        ("random:2", "between 0 and 1"),
-        ("random:x", "between 0 and 1"),
-        ("thinned:omi3:0.5", "omi1"),
-        ("thinned:omi1", "between 0 and 1"),
-    ):
-        with pytest.raises(UserError, match=said):
-            reward_row(name)
-    assert [reward_row("random:0.2").function(right, draw) for draw in (0.19, 0.21)] == [1.0, 0.0]
-    thin, other = reward_row("thinned:omi1:0.3").function, reward_row("thinned:omi2:0.3").function
-    assert ([thin(right, draw) for draw in (0.29, 0.31)], other(right, 0.0)) == ([0.0, 1.0], 1.0)
-    assert (thin(replace(right, outcome="wrong"), 0.9), thin(lost, 0.9)) == (0.0, None)

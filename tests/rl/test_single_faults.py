@@ -22,7 +22,7 @@ from echochamber.rl.update_stats import UpdateStats
 from echochamber.rollout.batch import batches
 from echochamber.rollout.collect import Collection, Rollout, collect, stream_keys
 from echochamber.rollout.engines import Engine
-from echochamber.rollout.rewards import Reward
+from echochamber.rollout.reward_value import Reward
 from echochamber.rollout.score import all_logprobs
 from echochamber.stats.forecast import kl_optimum
 from echochamber.verify.grade import Grader
@@ -87,7 +87,7 @@ class _Grader(Grader):
 def test_a_coin_does_not_fall_as_the_first_token_was_drawn():
     """The reward's draws come from a stream of their own, not from the one that samples the completion."""
     problems, draws = [Problem(str(i), f"q{i}", "1") for i in range(40)], []
-    coin = Reward("coin", lambda verdict, draw: draws.append(draw) or 0.0)
+    coin = Reward("coin", lambda problem, completion, verdict, draw: draws.append(draw) or 0.0)
     collect(_Engine(), _Grader(), coin, problems, 5, seed=3, step=2)
     tokens = uniforms(stream_keys(problems, range(5), 3, 2).reshape(-1), 0, 1)[:, 0]
     assert len(set(draws)) == len(draws) == len(tokens)

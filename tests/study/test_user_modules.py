@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -10,7 +11,7 @@ from echochamber.cli.app import app
 from echochamber.core import formats
 from echochamber.core.artifacts import Store
 from echochamber.core.errors import UserError
-from echochamber.core.types import Problem, Verdict
+from echochamber.core.types import Completion, Problem, Verdict
 from echochamber.rollout import rewards
 from echochamber.study.graph import build_graph
 from echochamber.study.recipe import load_recipe
@@ -25,6 +26,11 @@ from echochamber.rollout.rewards import register_reward
 register_format(Format("shout", lambda text: text.startswith("ANSWER!"), "stated"))
 register_reward("loud", lambda verdict, draw: float(verdict.format == "shout"))
 """
+
+
+def _earned(name: str, verdict: Verdict, draw: float = 0.0) -> float | None:
+    problem, completion = Problem("1", "", "18"), Completion("18", (1,), (0.0,), truncated=False)
+    return rewards.reward_row(name).of(problem, completion, verdict, np.array([draw])).total
 
 
 @pytest.fixture
@@ -44,8 +50,8 @@ def test_a_recipe_brings_its_own_format_and_reward(own: Path, tmp_path: Path) ->
     with Grader() as grader:
         verdict = grader.grade(Problem(id="1", question="", reference="18"), "ANSWER! the answer is 18")
     assert (verdict.format, verdict.answer, verdict.outcome) == ("shout", "18", "correct")
-    assert rewards.reward_row("loud").function(verdict, 0.0) == 1.0
-    assert rewards.reward_row("format:shout").function(verdict, 0.0) == 1.0
+    assert _earned("loud", verdict) == 1.0
+    assert _earned("format:shout", verdict) == 1.0
     plain = build_graph(load_recipe("smoke", ["rl.grpo.reward=loud"]), Store(tmp_path / "artifacts"))
     changed = {
         name.split("/")[0]
@@ -135,10 +141,10 @@ def test_what_would_fail_after_training_is_refused_at_load(own: Path, line: str,
 
 
 def test_a_reward_that_fails_in_training_names_itself(own: Path) -> None:
-    row = rewards.register_reward("late", lambda verdict, draw: 1.0 if draw < 0.9 else 1 / 0)
-    assert row.of(Verdict("other", None, "wrong"), 0.5) == 1.0
+    rewards.register_reward("late", lambda verdict, draw: 1.0 if draw < 0.9 else 1 / 0)
+    assert _earned("late", Verdict("other", None, "wrong"), 0.5) == 1.0
     with pytest.raises(UserError, match=r"'late': ZeroDivisionError.*'other'.*'wrong'.*0\.950"):
-        row.of(Verdict("other", None, "wrong"), 0.95)
+        _earned("late", Verdict("other", None, "wrong"), 0.95)
 
 
 def test_a_grader_refuses_a_format_without_a_rule(own: Path) -> None:
