@@ -13,7 +13,8 @@ def register(app: typer.Typer) -> None:
 
 def recipes() -> None:
     """List the shipped recipes with their question, contents and cost."""
-    from ..study.recipe import load_recipe, shipped_recipes
+    from ..study.recipe import load_recipe
+    from ..study.recipe_files import shipped_recipes
 
     for name in shipped_recipes():
         recipe = load_recipe(name, [])

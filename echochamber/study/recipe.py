@@ -2,13 +2,12 @@
 
 import fnmatch
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from ..core.config import Config, Count, apply_overrides, read_yaml
+from ..core.config import Config, Count, apply_overrides
 from ..core.errors import UserError
 from ..core.formats import FORMAT_NAMES
 from ..core.progress import say
@@ -25,6 +24,7 @@ from ..stages.pretrain import PretrainRecipe
 from ..stages.probe import ProbeRecipe
 from ..verify.twins import TwinConfig
 from .grid import GridConfig, Rule, named
+from .recipe_files import find_recipe, read_recipe, shipped_folder
 from .scopes import lay_scope, merge, take_scope
 from .user_modules import load_user_modules
 
@@ -196,7 +196,7 @@ def _recipe_data(name_or_path: str, overrides: Sequence[str]) -> tuple[Path, dic
     """A recipe's file and its content with the overrides, before anything in it is checked or run."""
     path = find_recipe(name_or_path)
     scope, rest = take_scope(list(overrides))
-    return path, apply_overrides(lay_scope(read_yaml(path), scope, str(path)), rest)
+    return path, apply_overrides(lay_scope(read_recipe(path), scope, str(path)), rest)
 
 
 def say_modules(name_or_path: str, overrides: Sequence[str]) -> None:
@@ -204,32 +204,6 @@ def say_modules(name_or_path: str, overrides: Sequence[str]) -> None:
     modules = _recipe_data(name_or_path, overrides)[1].get("modules")
     for module in modules if isinstance(modules, list) else [modules] if modules else []:
         say(f"modules: {module} is Python of the recipe's author, and is run now")
-
-
-def find_recipe(name_or_path: str) -> Path:
-    """The file behind a recipe's name or path."""
-    path = Path(name_or_path)
-    if path.suffix in (".yaml", ".yml"):
-        if not path.is_file():
-            raise UserError(f"{path}: no such recipe file")
-        return path
-    shipped = shipped_recipes()
-    if name_or_path not in shipped:
-        raise UserError(
-            f"recipe {name_or_path!r} is not known; there are {', '.join(shipped)}, "
-            "or give a path ending in .yaml"
-        )
-    return shipped[name_or_path]
-
-
-def shipped_folder() -> Path:
-    """Where the package keeps its recipes."""
-    return Path(str(resources.files("echochamber"))) / "recipes"
-
-
-def shipped_recipes() -> dict[str, Path]:
-    """Name -> file of every recipe that comes with the package."""
-    return {path.stem: path for path in sorted(shipped_folder().glob("*.yaml"))}
 
 
 def resolve_inheritance(arms: Mapping[str, object], source: str) -> dict[str, object]:

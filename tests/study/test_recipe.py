@@ -9,7 +9,8 @@ from echochamber.core.artifacts import Store
 from echochamber.core.errors import UserError
 from echochamber.data.world import FAMILIES
 from echochamber.study.graph import build_graph
-from echochamber.study.recipe import Recipe, load_recipe, shipped_recipes
+from echochamber.study.recipe import Recipe, load_recipe
+from echochamber.study.recipe_files import shipped_recipes
 
 
 def _write(tmp_path, **changes):
@@ -170,3 +171,38 @@ def test_a_reworded_family_makes_anew_what_holds_it_and_nothing_else(tmp_path, m
     assert fingerprints(["tank", "collect"]) == without
     changed = fingerprints(["tank", "garden"])
     assert all(changed[name] != with_it[name] for name in changed)
+
+
+def _recipe(folder, name, text):
+    path = folder / f"{name}.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_recipe_extends_another_key_by_key(tmp_path):
+    middle = _recipe(
+        tmp_path, "middle", "extends: smoke\nname: middle\nrl: {second: {inherits: grpo, steps: 2}}\n"
+    )
+    last = _recipe(
+        tmp_path, "last", "extends: middle.yaml\nname: last\nseeds: [4]\nrl: {second: {steps: 5}}\n"
+    )
+    recipe, smoke = load_recipe(str(last), ["rl.grpo.steps=7"]), load_recipe("smoke")
+    assert (recipe.name, recipe.seeds, recipe.mixtures) == ("last", (4,), smoke.mixtures)
+    assert {name: arm.steps for name, arm in recipe.rl.items()} == {"grpo": 7, "second": 5}
+    assert recipe.rl["second"].max_new_tokens == smoke.rl["grpo"].max_new_tokens
+    assert load_recipe(str(middle)).rl["second"].steps == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("extends: smoke\n", "needs a name of its own"),
+        ("extends: smok\nname: x\n", "'smok' is not known; there are .*smoke"),
+        ("extends: none.yaml\nname: x\n", "none.yaml: no such recipe file"),
+        ("extends: [smoke]\nname: x\n", r"extends is \['smoke'\]"),
+        ("extends: x.yaml\nname: x\n", "extends this recipe"),
+    ],
+)
+def test_what_may_not_be_extended(tmp_path, text, said):
+    with pytest.raises(UserError, match=said):
+        load_recipe(str(_recipe(tmp_path, "x", text)))

@@ -1,0 +1,55 @@
+"""Where recipes lie, and what their files say once the recipes that they extend are laid below them."""
+
+from importlib import resources
+from pathlib import Path
+
+from ..core.config import read_yaml
+from ..core.errors import UserError
+from .scopes import merge
+
+
+def read_recipe(path: Path, above: tuple[Path, ...] = ()) -> dict[str, object]:
+    """The content of a recipe's file, laid over the recipe that its key `extends` names.
+
+    Mappings are joined key by key, everything else is replaced. `extends` is a shipped recipe's name, or a
+    path ending in .yaml relative to the file's own folder. `above`: the files that extend this one.
+    """
+    data = read_yaml(path)
+    if "extends" not in data:
+        return data
+    below = data.pop("extends")
+    if not isinstance(below, str):
+        raise UserError(f"{path}: extends is {below!r}; expected a shipped recipe's name or a path in .yaml")
+    if "name" not in data:
+        raise UserError(f"{path}: has no name; a recipe that extends another needs a name of its own")
+    is_path = below.endswith((".yaml", ".yml"))
+    found = find_recipe(str(path.parent / below) if is_path else below)
+    if found.resolve() in [file.resolve() for file in (path, *above)]:
+        raise UserError(f"{path}: extends {below!r}, which extends this recipe")
+    return merge(read_recipe(found, (path, *above)), data)
+
+
+def find_recipe(name_or_path: str) -> Path:
+    """The file behind a recipe's name or path."""
+    path = Path(name_or_path)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise UserError(f"{path}: no such recipe file")
+        return path
+    shipped = shipped_recipes()
+    if name_or_path not in shipped:
+        raise UserError(
+            f"recipe {name_or_path!r} is not known; there are {', '.join(shipped)}, "
+            "or give a path ending in .yaml"
+        )
+    return shipped[name_or_path]
+
+
+def shipped_folder() -> Path:
+    """Where the package keeps its recipes."""
+    return Path(str(resources.files("echochamber"))) / "recipes"
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Name -> file of every recipe that comes with the package."""
+    return {path.stem: path for path in sorted(shipped_folder().glob("*.yaml"))}

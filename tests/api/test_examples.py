@@ -1,0 +1,79 @@
+"""Each folder of examples/ runs: its recipe as it is written, on as little as there can be."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from echochamber.core import formats
+from echochamber.core.metrics import read_metrics
+from echochamber.rollout import rewards
+from echochamber.study.recipe import load_recipe
+from echochamber.study.run import run_recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = [
+    "claims=[]",
+    "world.families=[shopping]",
+    "world.operations=[1,2]",
+    "tokenizer={vocab_size: 320, documents: 60}",
+    "mixtures.tg_omi1_omi2.budget_tokens=3K",
+    "sizes=[nano-0.2m]",
+    "pretrain={batch_tokens: 512, sequence_length: 32, max_positions: 300, checkpoints: 2}",
+    "evaluate={count: 2, samples: {ends: 1, between: 0}, max_new_tokens: 32}",
+]
+ARM = {
+    "steps": 2,
+    "problems.count": 6,
+    "prompts_per_step": 2,
+    "samples_per_prompt": 2,
+    "max_new_tokens": 8,
+    "checkpoints.count": 1,
+}
+
+
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch):
+    """The modules of the examples name paths from the repository's root; what they register is forgotten."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(formats, "_REGISTRY", dict(formats._REGISTRY))
+    monkeypatch.setattr(rewards, "_REGISTRY", dict(rewards._REGISTRY))
+    yield
+    for name in [name for name in sys.modules if name.startswith("echochamber_user_")]:
+        del sys.modules[name]
+
+
+def _run(example, tmp_path, *arms):
+    smaller = [f"grid.include=[{{rl: [{', '.join(arms)}]}}]"]
+    smaller += [f"rl.{arm}.{key}={value}" for arm in arms for key, value in ARM.items()]
+    recipe = load_recipe(f"examples/{example}/recipe.yaml", [*TINY, *smaller])
+    run_recipe(recipe, tmp_path)
+    return json.loads((tmp_path / "study.json").read_text()), (tmp_path / "report.html").read_text()
+
+
+def _metrics(study, folder, arm):
+    (node,) = [node for node in study["nodes"] if node["id"].startswith("rl/") and f"/{arm}/" in node["id"]]
+    return list(read_metrics(folder / node["folder"] / "metrics.jsonl"))
+
+
+def test_own_reward(tmp_path):
+    study, page = _run("own-reward", tmp_path, "grounded", "watched")
+    first = _metrics(study, tmp_path, "grounded")[0]
+    assert first["reward/part/correct"] == first["accuracy"]
+    assert 0 <= first["reward/part/uses_numbers"] <= 1
+    total = first["reward/part/correct"] + 0.2 * first["reward/part/uses_numbers"]
+    assert first["reward/mean"] == pytest.approx(total)
+    watched = _metrics(study, tmp_path, "watched")[0]
+    assert watched["reward/mean"] == watched["reward/part/correct"]
+    assert watched["reward/part/uses_numbers"] == first["reward/part/uses_numbers"]  # the same first step
+    assert "reward/part/uses_numbers" in page
+    assert "Mean of the reward\u2019s part uses_numbers, before its weight" in page
+
+
+def test_own_format(tmp_path):
+    study, _ = _run("own-format", tmp_path, "grpo")
+    own = {row["name"]: row["title"] for row in study["own_formats"]}
+    assert own["printed"] == "a program that prints"
+    assert set(own) == {"printed", "prose_so"}
+    assert {"format/printed/share", "format/prose_so/share"} <= _metrics(study, tmp_path, "grpo")[0].keys()
