@@ -191,6 +191,13 @@ def written_formats(runs: Sequence[Run]) -> list[str]:
     return known + [name for name in seen if name not in known]
 
 
+def note_unwritten(study: StoredStudy, runs: Sequence[Run]) -> None:
+    """Name in `study.troubles` each own format that no completion of a finished study is written in."""
+    if runs and all(node.status == "done" for node in study.nodes):
+        for name in sorted(study.own_formats.keys() - set(written_formats(runs))):
+            study.trouble(f"format {name}: no completion is written in it; is its rule as intended?")
+
+
 def _is_share(key: str) -> bool:
     return key.startswith("format/") and key.endswith("/share")
 

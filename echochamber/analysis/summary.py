@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .averages import average_rows, top_format
-from .runs import Run, complete_runs, ends, find_runs, problem_sets
+from .runs import Run, complete_runs, ends, find_runs, note_unwritten, problem_sets
 from .study_folder import KINDS, JsonObject, StoredStudy, load_study
 
 
@@ -21,6 +21,7 @@ def study_summary(study_folder: Path) -> JsonObject:
 
 def summarise_study(study: StoredStudy, runs: Sequence[Run]) -> JsonObject:
     """`study_summary` of a study that is read already."""
+    note_unwritten(study, runs)
     sets = problem_sets(list(runs))
     chosen = sets[0] if sets else ("", "")
     group = complete_runs([run for run in runs if run.group == runs[0].group], chosen) if runs else []

@@ -18,7 +18,7 @@ from ..core.formats import extra_formats, registered_formats
 from ..core.manifest import history
 from ..core.progress import say
 from ..data.world import WorldConfig
-from ..verify.twins import TwinConfig, twin_formats
+from ..verify.behaviours import BehaviourConfig, behaviour_formats
 from .recipe import DEFAULT_SUFFIX, EvaluateRecipe, load_recipe
 from .user_modules import load_user_modules, loaded_modules
 
@@ -39,19 +39,19 @@ class CheckpointContext:
     evaluate: EvaluateRecipe = field(default_factory=EvaluateRecipe)
     """The study's settings of an evaluation."""
     data_seed: int = 0
-    twins: Mapping[str, TwinConfig] = field(default_factory=dict)
+    behaviours: Mapping[str, BehaviourConfig] = field(default_factory=dict)
     """Behaviours that the study tracks in runs of this checkpoint's mixture."""
     modules: Mapping[str, str] = field(default_factory=dict)
     """Path or file name of a user's module -> SHA-256 of its content at training."""
 
     def formats(self) -> AbstractContextManager[None]:
         """Registers the tracked behaviours while the block runs."""
-        return extra_formats(twin_formats(self.twins))
+        return extra_formats(behaviour_formats(self.behaviours))
 
     def identity(self) -> dict[str, object]:
         """What enters the fingerprint of a score besides problems and settings."""
-        twins = {name: {"of": twin.of, "contains": twin.contains} for name, twin in self.twins.items()}
-        return {"behaviours": twins} if twins else {}
+        own = {name: behaviour.settings() for name, behaviour in self.behaviours.items()}
+        return {"behaviours": own} if own else {}
 
     def complete(self, settings: Mapping[str, object]) -> dict[str, object]:
         """The settings with the study's own value for each that is None."""
@@ -104,11 +104,14 @@ def _from_manifests(artifact: Path, manifests: list[dict[str, Any]]) -> Checkpoi
     configs = [manifest["config"] for manifest in manifests]
     worlds = [config["world"] for config in configs if "world" in config]
     suffixes = [config.get("rl", config).get("prompt_suffix") for config in configs]
-    twins: dict[str, dict[str, object]] = configs[0].get("behaviours", {})
+    behaviours: dict[str, dict[str, object]] = configs[0].get("behaviours", {})
     context = CheckpointContext(
         origin=f"of {artifact.name}",
         prompt_suffix=next((suffix for suffix in suffixes if suffix is not None), DEFAULT_SUFFIX),
-        twins={name: TwinConfig.parse(twin, f"behaviours.{name}") for name, twin in twins.items()},
+        behaviours={
+            name: BehaviourConfig.parse(settings, f"behaviours.{name}")
+            for name, settings in behaviours.items()
+        },
         modules={
             name.removeprefix(_MODULE): digest
             for name, digest in manifests[0]["inputs"].items()
@@ -124,8 +127,8 @@ def _from_study(context: CheckpointContext, study: StoredStudy, stage: StoredSta
     """With what only the recipe says: the evaluation's settings, where modules lie, the base's behaviours."""
     recipe: dict[str, Any] = dict(study.recipe)
     behaviours = {
-        name: TwinConfig.parse(twin, f"behaviours.{name}")
-        for name, twin in recipe.get("behaviours", {}).items()
+        name: BehaviourConfig.parse(settings, f"behaviours.{name}")
+        for name, settings in recipe.get("behaviours", {}).items()
     }
     digests = context.modules
     return replace(
@@ -134,7 +137,7 @@ def _from_study(context: CheckpointContext, study: StoredStudy, stage: StoredSta
         world_of="the study's",
         evaluate=EvaluateRecipe.parse(recipe.get("evaluate", {}), "evaluate"),
         data_seed=int(recipe.get("data_seed", 0)),
-        twins={name: twin for name, twin in behaviours.items() if twin.tracked_in(stage.mixture)},
+        behaviours={name: own for name, own in behaviours.items() if own.tracked_in(stage.mixture)},
         modules={str(path): digests.get(Path(path).name, "") for path in recipe.get("modules", ())},
     )
 

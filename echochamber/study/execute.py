@@ -13,7 +13,7 @@ from ..core.progress import be_quiet, say
 from ..core.storage import StorageError, check_room
 from ..model.ranks import Ranks, join_ranks
 from ..model.runtime import start_runtime
-from ..verify.twins import twin_formats
+from ..verify.behaviours import behaviour_formats
 from .executors import HELD_SECONDS, Handle, LocalExecutor, RayExecutor, StageExecutor
 from .graph import build_graph
 from .progress_display import ProgressDisplay, shown
@@ -171,7 +171,7 @@ def _follow(graph: StageGraph, ranks: Ranks) -> None:
     while stage := ranks.from_main(None):
         node_id, folder = stage
         node = graph.nodes[node_id]
-        with extra_formats(twin_formats(graph.recipe.twins_of(node.mixture))):
+        with extra_formats(behaviour_formats(graph.recipe.behaviours_of(node.mixture))):
             node.run(Path(folder), start_runtime(graph.recipe.runtime))
 
 

@@ -22,8 +22,9 @@ from ..rollout.engines import engine_row
 from ..stages.prepare import TokenizerConfig
 from ..stages.pretrain import PretrainRecipe
 from ..stages.probe import ProbeRecipe
-from ..verify.twins import TwinConfig
+from ..verify.behaviours import BehaviourConfig, behaviour_formats
 from .grid import GridConfig, Rule, named
+from .module_trial import try_out
 from .recipe_files import find_recipe, read_recipe, shipped_folder
 from .scopes import lay_scope, merge, take_scope
 from .user_modules import load_user_modules
@@ -102,8 +103,8 @@ class Recipe(Config):
     grid: GridConfig = GridConfig()
     evaluate: EvaluateRecipe = EvaluateRecipe()
     also_evaluate: dict[str, AlsoEvaluate] = {}
-    behaviours: dict[str, TwinConfig] = {}
-    """Twins of known formats, tracked as formats of their own."""
+    behaviours: dict[str, BehaviourConfig] = {}
+    """Formats that the recipe describes, asked before the shipped ones in this order."""
     scope: str | None = None
     """Which of the recipe's `scopes` this is."""
     probe: ProbeArms | None = None
@@ -163,8 +164,9 @@ class Recipe(Config):
         taken = [name for name in self.behaviours if name in FORMAT_NAMES]
         if taken:
             raise ValueError(f"behaviours.{taken[0]}: the name is a shipped format's; choose another")
-        for name, twin in self.behaviours.items():
-            lost = [pattern for pattern in twin.only if not fnmatch.filter(self.mixtures, pattern)]
+        try_out(behaviour_formats(self.behaviours), [], "behaviours")
+        for name, behaviour in self.behaviours.items():
+            lost = [pattern for pattern in behaviour.only if not fnmatch.filter(self.mixtures, pattern)]
             if lost:
                 raise ValueError(
                     f"behaviours.{name}.only names {lost[0]!r}, which is no mixture; "
@@ -174,9 +176,11 @@ class Recipe(Config):
             raise ValueError(f"seeds {list(self.seeds)} repeat")
         return self
 
-    def twins_of(self, mixture: str | None) -> dict[str, TwinConfig]:
+    def behaviours_of(self, mixture: str | None) -> dict[str, BehaviourConfig]:
         """The behaviours that runs from a base of this mixture track; None: a base that is no mixture's."""
-        return {name: twin for name, twin in self.behaviours.items() if twin.tracked_in(mixture)}
+        return {
+            name: behaviour for name, behaviour in self.behaviours.items() if behaviour.tracked_in(mixture)
+        }
 
 
 def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:

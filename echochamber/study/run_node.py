@@ -6,7 +6,7 @@ from pathlib import Path
 from ..core.formats import extra_formats
 from ..model.ranks import Ranks
 from ..model.runtime import start_runtime
-from ..verify.twins import twin_formats
+from ..verify.behaviours import behaviour_formats
 from .stage_graph import StageGraph, StageNode
 from .status import read_seconds, sitting
 
@@ -26,7 +26,7 @@ def run_node(node: StageNode, graph: StageGraph, patience: float = 0.0) -> float
     def write(folder: Path) -> None:
         # The others are waiting for a training stage and answer nothing else.
         mine = runtime if node.kind in TRAINING else replace(runtime, ranks=Ranks())
-        with sitting(folder), extra_formats(twin_formats(graph.recipe.twins_of(node.mixture))):
+        with sitting(folder), extra_formats(behaviour_formats(graph.recipe.behaviours_of(node.mixture))):
             mine.ranks.from_main([node.id, str(folder)])
             node.run(folder, mine)
 

@@ -104,10 +104,8 @@ def arm_source(
 
 def tracked(recipe: Recipe, mixture: str | None) -> dict[str, object]:
     """The study's own formats as runs of a mixture track them; {} without any, so that fingerprints stay."""
-    twins = {
-        name: {"of": twin.of, "contains": twin.contains} for name, twin in recipe.twins_of(mixture).items()
-    }
-    return {"behaviours": twins} if twins else {}
+    own = {name: behaviour.settings() for name, behaviour in recipe.behaviours_of(mixture).items()}
+    return {"behaviours": own} if own else {}
 
 
 def world_settings(world: WorldConfig) -> dict[str, object]:

@@ -18,7 +18,7 @@ from ..core.storage import keep_reserve, storage_errors_named
 from ..core.version import __version__
 from ..papers.catalogue import claim_sets
 from ..rl.algorithms import algorithm_row
-from ..verify.twins import TwinConfig, twin_formats
+from ..verify.behaviours import BehaviourConfig, behaviour_formats
 from .recipe import Recipe
 from .stage_graph import StageGraph, StageNode
 
@@ -162,13 +162,13 @@ class StudyStatus:
         }
 
 
-def own_formats(twins: Mapping[str, TwinConfig]) -> list[dict[str, str]]:
-    """Name and title of every format that is not shipped: those of user modules, then the recipe's twins.
+def own_formats(behaviours: Mapping[str, BehaviourConfig]) -> list[dict[str, str]]:
+    """Name and title of every format that is not shipped: those of user modules, then `behaviours`.
 
     The report reads them, since it runs without the user's modules. The order is that of registration.
     """
-    modules = [row for name, row in registered_formats().items() if name not in {*FORMAT_NAMES, *twins}]
-    return [{"name": row.name, "title": row.title} for row in (*modules, *twin_formats(twins))]
+    modules = [row for name, row in registered_formats().items() if name not in {*FORMAT_NAMES, *behaviours}]
+    return [{"name": row.name, "title": row.title} for row in (*modules, *behaviour_formats(behaviours))]
 
 
 def _algorithms(recipe: Recipe) -> dict[str, dict[str, object]]:

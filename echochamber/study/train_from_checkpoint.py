@@ -15,7 +15,7 @@ from ..model.runtime import Runtime, start_runtime
 from ..rl import loop as rl
 from ..rl.config import RLConfig
 from ..stages.prepare import read_problems
-from ..verify.twins import twin_formats
+from ..verify.behaviours import behaviour_formats
 from .checkpoints import find_checkpoint, hash_checkpoint
 from .recipe import Recipe
 from .stage_inputs import ProblemSource, arm_source, problem_source
@@ -135,5 +135,5 @@ def _train(
     folder: Path,
     runtime: Runtime,
 ) -> None:
-    with extra_formats(twin_formats(recipe.twins_of(None))):
+    with extra_formats(behaviour_formats(recipe.behaviours_of(None))):
         rl.rl(config, seed, checkpoint, read_problems(problems), folder, runtime)

@@ -15,6 +15,7 @@ from types import ModuleType
 from ..core.checksums import hash_file
 from ..core.errors import UserError
 from ..core.formats import forget_format, registered_formats
+from ..core.user_code import remember_module
 from ..rollout.rewards import forget_reward, registered_rewards
 from .module_trial import try_out
 
@@ -56,6 +57,7 @@ def _load(path: Path) -> str:
             _forget(set(formats), set(rewards))
             raise
     _LOADED.add(path.name)
+    remember_module(path.stem, sys.modules[name])
     return content
 
 

@@ -7,9 +7,11 @@ answer; running it is the sandbox's work. Rules see the completion only.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from ..core.errors import UserError
 from ..core.formats import Format
+from .patterns import compiled, last_group
 from .programs import NoProgram, Program, read_function, read_llm_code
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{)|\\boxed\s+(?=\S)")
@@ -124,10 +126,35 @@ ANSWER_RULES: dict[str, Callable[[str], Reading]] = {
 """Name of the rule in a format's row -> the rule. A user's module may add its own."""
 
 
+REGEX = "regex:"
+"""Beginning of an answer rule that is a regular expression of RE2 with one group."""
+
+
+def answer_rule(name: str) -> Callable[[str], Reading]:
+    """The rule of that name, or `regex:PATTERN`: the first group of the pattern's last match.
+
+    `UserError` for other names, and where a pattern has no group.
+    """
+    if name in ANSWER_RULES:
+        return ANSWER_RULES[name]
+    pattern = name.removeprefix(REGEX)
+    if pattern == name:
+        raise UserError(
+            f"answer_rule {name!r} is not known; there are {', '.join(ANSWER_RULES)}, {REGEX}PATTERN"
+        )
+    if compiled(pattern).groups != 1:
+        raise UserError(f"answer_rule {name!r}: the pattern needs one group, which is the answer")
+    return partial(_read_pattern, pattern)
+
+
+def _read_pattern(pattern: str, text: str) -> Reading:
+    answer = (last_group(pattern, text) or "").strip()
+    return Reading(answer) if answer else Reading(detail="the answer's pattern matches nothing")
+
+
 def check_answer_rule(row: Format) -> None:
     """`UserError` where a format names a rule that nothing knows: none of its completions could be graded."""
-    if row.answer_rule not in ANSWER_RULES:
-        raise UserError(
-            f"format {row.name!r}: answer_rule {row.answer_rule!r} is not known; "
-            f"there are {', '.join(ANSWER_RULES)}"
-        )
+    try:
+        answer_rule(row.answer_rule)
+    except UserError as error:
+        raise UserError(f"format {row.name!r}: {error}") from None

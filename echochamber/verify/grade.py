@@ -18,7 +18,7 @@ from ..core.config import Config
 from ..core.formats import format_row, registered_formats
 from ..core.numbers import format_number
 from ..core.types import Outcome, Problem, Verdict
-from .answers import ANSWER_RULES, Reading, check_answer_rule
+from .answers import Reading, answer_rule, check_answer_rule
 from .classify import classify
 from .compare import equal_float, equal_number, equal_text, for_algebra, from_python_text
 from .process import check_process
@@ -155,7 +155,7 @@ class Grader:
         rule = format_row(item.format_name).answer_rule
         if rule == "llm_code" and self.config.omi1_answer == "box":
             rule = "box"
-        item.reading = ANSWER_RULES[rule](item.text)
+        item.reading = answer_rule(rule)(item.text)
 
     def _describe(self, item: _Item) -> None:
         """What does not depend on the program's run: style features and written steps."""

@@ -72,8 +72,11 @@ def test_own_reward(tmp_path):
 
 
 def test_own_format(tmp_path):
-    study, _ = _run("own-format", tmp_path, "grpo")
+    study, page = _run("own-format", tmp_path, "grpo")
     own = {row["name"]: row["title"] for row in study["own_formats"]}
     assert own["printed"] == "a program that prints"
-    assert set(own) == {"printed", "prose_so"}
+    assert set(own) == {"printed", "numbered", "prose_so"}
+    shares = {name: sum(r[f"format/{name}/share"] for r in _metrics(study, tmp_path, "grpo")) for name in own}
+    unwritten = {name for name, share in shares.items() if share == 0}
+    assert {name for name in own if f"format {name}: no completion is written in it" in page} <= unwritten
     assert {"format/printed/share", "format/prose_so/share"} <= _metrics(study, tmp_path, "grpo")[0].keys()

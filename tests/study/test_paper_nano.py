@@ -17,8 +17,8 @@ from echochamber.papers.echo_chamber.phase import SECOND as SECOND_FORMAT
 from echochamber.papers.echo_chamber.winners import SIZE_ARM
 from echochamber.study.graph import build_graph
 from echochamber.study.recipe import load_recipe
+from echochamber.verify.behaviours import behaviour_formats
 from echochamber.verify.classify import classify
-from echochamber.verify.twins import twin_formats
 
 CORE = {1, 2, 3, 4, 7, 14, 15}
 FIRST = "nano-0.8m"
@@ -191,7 +191,7 @@ def test_scopes_share_the_artifacts_of_core():
     assert {node.spec.name for node in core.nodes.values()} <= names
 
 
-def test_twins_of_equal_length_are_equally_many_tokens():
+def test_behaviours_of_equal_length_are_equally_many_tokens():
     """What the triple quotes of `twins` are not: a longer twin is no neutral one."""
     recipe = load_recipe("paper-nano", [])
     tokenizer = train_tokenizer(
@@ -214,7 +214,7 @@ def test_twins_of_equal_length_are_equally_many_tokens():
 
 def test_the_phase_map_tells_its_two_formats_apart():
     recipe = load_recipe("paper-nano", [])
-    with extra_formats(twin_formats(recipe.twins_of("phase_s50"))):
+    with extra_formats(behaviour_formats(recipe.behaviours_of("phase_s50"))):
         for source, name in (("first", FIRST_FORMAT), ("second", SECOND_FORMAT)):
             style = recipe.mixtures["phase_s50"].sources[source].style
             texts = [
@@ -222,4 +222,4 @@ def test_the_phase_map_tells_its_two_formats_apart():
                 for index in range(40)
             ]
             assert {classify(text) for text in texts} == {name}
-    assert list(recipe.twins_of("tg")) == ["tinygsm_single"]
+    assert list(recipe.behaviours_of("tg")) == ["tinygsm_single"]

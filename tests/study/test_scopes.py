@@ -14,9 +14,9 @@ from echochamber.study.checkpoints import checkpoint_at
 from echochamber.study.graph import build_graph
 from echochamber.study.recipe import Recipe, load_recipe
 from echochamber.study.status import StageStatus, StudyStatus
+from echochamber.verify.behaviours import BehaviourConfig, behaviour_formats
 from echochamber.verify.classify import classify
 from echochamber.verify.grade import Grader
-from echochamber.verify.twins import TwinConfig, twin_formats
 
 DATA = {
     "name": "mine",
@@ -148,7 +148,7 @@ SINGLE = (
 
 
 def test_twins_are_told_apart_while_their_study_runs_and_graded_alike():
-    twins = twin_formats({"tinygsm_single": TwinConfig(of="tinygsm", contains="'''")})
+    twins = behaviour_formats({"tinygsm_single": BehaviourConfig(of="tinygsm", contains="'''")})
     double = SINGLE.replace("'''", '"""')
     before = registered_formats()
     with extra_formats(twins), Grader(workers=1) as grader:

@@ -1,0 +1,145 @@
+"""Behaviours that a recipe describes: formats of its own, and neutral twins of known formats.
+
+A neutral twin is one format split in two by a mark that means nothing. It shows what RL does between equals.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from ..core.config import Config
+from ..core.errors import UserError
+from ..core.formats import Format, format_row
+from ..core.user_code import user_function
+from .answers import check_answer_rule
+from .patterns import compiled, is_found
+
+RULES = ("matches", "contains", "opening", "python")
+
+
+class BehaviourConfig(Config):
+    """A format by one rule: `{contains: "'''", of: tinygsm}`, `{matches: "^Step 1", answer_rule: box}`."""
+
+    added: ClassVar[frozenset[str]] = frozenset({"matches", "opening", "python", "answer_rule", "title"})
+
+    matches: str | None = None
+    """A regular expression of RE2 that is found anywhere in the completion."""
+    contains: str | None = Field(default=None, min_length=1)
+    """Text that stands anywhere in the completion."""
+    opening: str | None = Field(default=None, min_length=1)
+    """Text that the completion begins with; also given in forced decoding, without whitespace at its end."""
+    python: str | None = None
+    """`MODULE:FUNCTION` of a file under the recipe's `modules`: completion -> whether it matches."""
+    of: str | None = None
+    """A known format that it is a part of; style and steps are then read by that one's rules."""
+    only: tuple[str, ...] = ()
+    """Mixtures whose runs it is tracked in, by name or pattern (`phase_*`); none: all."""
+    answer_rule: str | None = None
+    """How the answer is read: a rule of `ANSWER_RULES`, or `regex:PATTERN` with one group.
+
+    Default: that of the format `of`, else `stated`.
+    """
+    title: str | None = None
+    """What a reader sees, in the middle of a sentence."""
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        given = [name for name in RULES if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"a behaviour has one of {', '.join(RULES)}; found {' and '.join(given) or 'none'}"
+            )
+        if self.matches is not None:
+            compiled(self.matches)
+        return self
+
+    def tracked_in(self, mixture: str | None) -> bool:
+        """Whether runs from a base of this mixture know the behaviour; None: a base that is no mixture's."""
+        return not self.only or (
+            mixture is not None and any(fnmatchcase(mixture, pattern) for pattern in self.only)
+        )
+
+    def settings(self) -> dict[str, object]:
+        """The keys that decide how a completion is labelled and read, for fingerprints."""
+        keys = ("of", *RULES, "answer_rule")
+        return {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
+
+    def rule(self) -> tuple[Callable[[str], bool], str]:
+        """(completion -> whether it matches, the rule in words)."""
+        if self.matches is not None:
+            return _Matches(self.matches), f"matching {self.matches!r}"
+        if self.contains is not None:
+            return _Contains(self.contains), f"containing {self.contains!r}"
+        if self.opening is not None:
+            return _Opens(self.opening), f"beginning with {self.opening!r}"
+        assert self.python is not None, "validation asks for one rule"
+        user_function(self.python)
+        return _Calls(self.python), f"that {self.python} accepts"
+
+
+@dataclass(frozen=True)
+class _Matches:
+    pattern: str
+
+    def __call__(self, text: str) -> bool:
+        return is_found(self.pattern, text)
+
+
+@dataclass(frozen=True)
+class _Contains:
+    mark: str
+
+    def __call__(self, text: str) -> bool:
+        return self.mark in text
+
+
+@dataclass(frozen=True)
+class _Opens:
+    opening: str
+
+    def __call__(self, text: str) -> bool:
+        return text.startswith(self.opening)
+
+
+@dataclass(frozen=True)
+class _Calls:
+    name: str
+
+    def __call__(self, text: str) -> bool:
+        return bool(user_function(self.name)(text))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Recognises a behaviour inside another format; equal settings are equal rules."""
+
+    of: Format
+    rule: Callable[[str], bool]
+
+    def __call__(self, text: str) -> bool:
+        return self.rule(text) and self.of.matches(text)
+
+
+def behaviour_formats(behaviours: Mapping[str, BehaviourConfig]) -> list[Format]:
+    """Rows to register while a study runs. They are asked before the shipped formats, in this order."""
+    return [_format(name, behaviour) for name, behaviour in behaviours.items()]
+
+
+def _format(name: str, behaviour: BehaviourConfig) -> Format:
+    if not name.isidentifier():
+        raise UserError(f"behaviours.{name}: a behaviour's name is letters, digits and underscores")
+    of = None if behaviour.of is None else format_row(behaviour.of)
+    rule, words = behaviour.rule()
+    row = Format(
+        name,
+        rule if of is None else _Part(of, rule),
+        behaviour.answer_rule or (of.answer_rule if of else "stated"),
+        (behaviour.opening or "").rstrip(),
+        behaviour.title or f"{of.title if of else 'text'} {words}",
+        of.name if of else "",
+    )
+    check_answer_rule(row)
+    return row
