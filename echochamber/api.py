@@ -12,9 +12,10 @@ import torch
 from .core.errors import UserError
 from .core.types import Problem, Verdict
 from .data.rows import OnBadRow
-from .model.checkpoint import load_checkpoint as read_checkpoint
+from .model.decoder import Decoder
+from .model.load_model import load_model_on
+from .model.runtime import RuntimeConfig
 from .model.tokenizer import Tokenizer
-from .model.transformer import Transformer
 from .study.checkpoints import find_checkpoint
 from .study.evaluate_checkpoint import CheckpointEvaluation, evaluate_checkpoint
 from .study.execute import ExecutorName
@@ -69,14 +70,20 @@ def run_study(
 
 
 def load_checkpoint(
-    checkpoint: str | Path, device: str | torch.device = "cpu"
-) -> tuple[Transformer, Tokenizer]:
+    checkpoint: str | Path,
+    device: str | torch.device = "cpu",
+    *,
+    engine: str = "auto",
+    trust_remote_code: bool = False,
+) -> tuple[Decoder, Tokenizer]:
     """(model in float32, tokenizer) of a checkpoint.
 
     `checkpoint`: a checkpoint folder, an artifact with checkpoints (the last is taken), a study with one
-    trained model, or "hub:OWNER/NAME[@REVISION]".
+    trained model, or "hub:OWNER/NAME[@REVISION]". `engine`: `native`, `transformers`, or `auto`, which
+    takes the native one where it computes the model. `trust_remote_code`: let transformers run Python
+    files of the folder.
     """
-    return read_checkpoint(find_checkpoint(checkpoint), torch.device(device))
+    return load_model_on(find_checkpoint(checkpoint), torch.device(device), engine, trust_remote_code)
 
 
 def sample(
@@ -93,13 +100,16 @@ def sample(
     max_new_tokens: int | None = None,
     prompt_suffix: str | None = None,
     seed: int = 0,
+    engine: str = "auto",
+    trust_remote_code: bool = False,
 ) -> list[SampledCompletion]:
     """`number` completions of one question, each with the grader's verdict on it.
 
     `format_name`: commit the completions to this format by its opening text. `reference`: the right
     answer; without one the outcome in the verdict means nothing. `top_p`: draw from the likeliest
     tokens that together hold this share. `top_k`: draw from the K likeliest tokens, 0 from all.
-    What is None, and the formats, are as in the study that the checkpoint lies in.
+    What is None, and the formats, are as in the study that the checkpoint lies in. `engine` and
+    `trust_remote_code`: as for `load_checkpoint`.
     """
     settings = {
         "temperature": temperature,
@@ -109,7 +119,8 @@ def sample(
         "max_new_tokens": max_new_tokens,
         "prompt_suffix": prompt_suffix,
     }
-    return sample_checkpoint(checkpoint, question, number, format_name, reference, settings, seed)
+    runtime = RuntimeConfig(engine=engine, trust_remote_code=trust_remote_code)
+    return sample_checkpoint(checkpoint, question, number, format_name, reference, settings, seed, runtime)
 
 
 def evaluate(
@@ -129,6 +140,8 @@ def evaluate(
     limit: int | None = None,
     on_bad_row: OnBadRow = "error",
     seed: int = 0,
+    engine: str = "auto",
+    trust_remote_code: bool = False,
 ) -> CheckpointEvaluation:
     """Score a checkpoint on a problem set: one greedy and `samples` sampled completions per problem, graded.
 
@@ -136,7 +149,8 @@ def evaluate(
     What is None is as in the study that the checkpoint lies in; so are the world, the formats and the
     user's modules. `world`: `default` or a recipe, whose world is used instead.
     `limit`: only the first so many. `tier2`: run programs that need sympy in a locked-down process.
-    What was scored before into `out` is read, not scored again.
+    What was scored before into `out` is read, not scored again. `engine` and `trust_remote_code`: as for
+    `load_checkpoint`.
     """
     settings = {
         "samples": samples,
@@ -149,7 +163,10 @@ def evaluate(
         "grader": {"tier2": tier2},
     }
     folder = Path(out) if out is not None else None
-    return evaluate_checkpoint(checkpoint, problems, folder, settings, limit, seed, on_bad_row, world)
+    runtime = RuntimeConfig(engine=engine, trust_remote_code=trust_remote_code)
+    return evaluate_checkpoint(
+        checkpoint, problems, folder, settings, limit, seed, on_bad_row, world, runtime
+    )
 
 
 def grade(completion: str, reference: str, *, tier2: bool = False) -> Verdict:

@@ -7,6 +7,7 @@ import typer
 
 from .options import (
     CheckpointOption,
+    EngineOption,
     LimitOption,
     MaxNewTokensOption,
     ModuleOption,
@@ -17,6 +18,7 @@ from .options import (
     StopOption,
     TopKOption,
     TopPOption,
+    TrustOption,
     WorldOption,
     bad_row_policy,
     format_title,
@@ -63,6 +65,8 @@ def evaluate(
     limit: LimitOption = None,
     on_bad_row: OnBadRowOption = "error",
     seed: SeedOption = 0,
+    engine: EngineOption = "auto",
+    trust_remote_code: TrustOption = False,
 ) -> None:
     """Score a checkpoint with greedy and sampled completions. Writes records, problems and summary."""
     load_modules(module)
@@ -84,6 +88,8 @@ def evaluate(
         limit=limit,
         on_bad_row=bad_row_policy(on_bad_row),
         seed=seed,
+        engine=engine,
+        trust_remote_code=trust_remote_code,
     )
     for row in scored.rows:
         _print_row(row)

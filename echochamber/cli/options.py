@@ -114,6 +114,18 @@ MaxNewTokensOption = Annotated[
         "--max-new-tokens", min=1, help="Most tokens of a completion. Default: the study's, else 160."
     ),
 ]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="auto|native|transformers",
+        help="What runs the model. auto: native where it computes the model, else transformers.",
+    ),
+]
+TrustOption = Annotated[
+    bool,
+    typer.Option("--trust-remote-code", help="Let transformers run Python files of the checkpoint's folder."),
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the random streams for sampling.")]
 
 

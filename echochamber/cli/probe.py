@@ -7,6 +7,7 @@ import typer
 
 from .options import (
     CheckpointOption,
+    EngineOption,
     LimitOption,
     MaxNewTokensOption,
     ModuleOption,
@@ -14,6 +15,7 @@ from .options import (
     ProblemsOption,
     PromptSuffixOption,
     SeedOption,
+    TrustOption,
     WorldOption,
     bad_row_policy,
     load_modules,
@@ -72,9 +74,12 @@ def probe(
     limit: LimitOption = None,
     on_bad_row: OnBadRowOption = "error",
     seed: SeedOption = 0,
+    engine: EngineOption = "auto",
+    trust_remote_code: TrustOption = False,
 ) -> None:
     """Measure accuracy per forced format and temperature, and likelihoods under checkpoints."""
     load_modules(module)
+    from ..model.runtime import RuntimeConfig
     from ..study.probe_checkpoint import probe_checkpoint
 
     settings = {
@@ -96,6 +101,7 @@ def probe(
         seed,
         bad_row_policy(on_bad_row),
         world,
+        RuntimeConfig(engine=engine, trust_remote_code=trust_remote_code),
     )
     print("95% intervals in brackets")
     for row in rows:

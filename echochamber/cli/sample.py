@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from .options import (
+    EngineOption,
     MaxNewTokensOption,
     ModuleOption,
     PromptSuffixOption,
@@ -12,6 +13,7 @@ from .options import (
     StopOption,
     TopKOption,
     TopPOption,
+    TrustOption,
     load_modules,
     stop_strings,
 )
@@ -55,6 +57,8 @@ def sample(
     prompt_suffix: PromptSuffixOption = None,
     module: ModuleOption = None,
     seed: SeedOption = 0,
+    engine: EngineOption = "auto",
+    trust_remote_code: TrustOption = False,
 ) -> None:
     """Print completions of one question with format and answer; a reference adds the outcome."""
     load_modules(module)
@@ -73,6 +77,8 @@ def sample(
         max_new_tokens=max_new_tokens,
         prompt_suffix=prompt_suffix,
         seed=seed,
+        engine=engine,
+        trust_remote_code=trust_remote_code,
     )
     for index, (text, verdict, truncated) in enumerate(completions):
         grade = verdict.outcome if reference else "not graded"

@@ -41,10 +41,10 @@ def save_checkpoint(
 
 def load_checkpoint(folder: Path, device: torch.device | None = None) -> tuple[Transformer, Tokenizer]:
     """Load model (float32) and tokenizer; every fault names the file, what was expected and found."""
-    data = _read_config(folder)
+    data = read_config_file(folder)
     config = read_config(data, folder / "config.json")
     tokenizer = load_tokenizer(folder)
-    _check_tokenizer(folder, config.vocab_size, data.get("eos_token_id"), tokenizer)
+    check_tokenizer(folder, config.vocab_size, data.get("eos_token_id"), tokenizer)
     with torch.device("meta"):
         model = Transformer(config)
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
@@ -71,14 +71,15 @@ def read_config(data: dict[str, object], path: Path) -> ModelConfig:
         raise UserError(f"{path}: is not the configuration of a model ({reason})") from None
 
 
-def _read_config(folder: Path) -> dict[str, object]:
+def read_config_file(folder: Path) -> dict[str, object]:
+    """The content of a folder's `config.json`; `UserError` where there is none."""
     path = folder / "config.json"
     if not path.is_file():
         raise UserError(f"{folder}: no config.json, so this is not a checkpoint folder")
     return read_json(path)
 
 
-def _check_tokenizer(folder: Path, vocab_size: int, told: object, tokenizer: Tokenizer) -> None:
+def check_tokenizer(folder: Path, vocab_size: int, told: object, tokenizer: Tokenizer) -> None:
     """Refuse a tokenizer with more tokens than the model has rows, or with another end-of-text token."""
     if tokenizer.vocab_size > vocab_size:
         raise UserError(
@@ -93,7 +94,8 @@ def _check_tokenizer(folder: Path, vocab_size: int, told: object, tokenizer: Tok
         )
 
 
-def _weight_files(folder: Path) -> list[Path]:
+def weight_files(folder: Path) -> list[Path]:
+    """Where a folder's weights are, by its index where it has one; files of the folder itself only."""
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
         return [folder / "model.safetensors"]
@@ -111,7 +113,7 @@ def _weight_files(folder: Path) -> list[Path]:
 def _read_tensors(folder: Path, expected: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
     """The expected tensors as float32, from one file or from shards."""
     state: dict[str, torch.Tensor] = {}
-    files, unexpected = _weight_files(folder), set[str]()
+    files, unexpected = weight_files(folder), set[str]()
     for path in files:
         if not path.is_file():
             found = ", ".join(sorted(other.name for other in folder.iterdir())[:8])

@@ -7,17 +7,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .transformer import Transformer
+from .decoder import Decoder
 
 
 class Critic(nn.Module):
     """A linear head on hidden states, of its own model (`trunk`) or of the policy (None)."""
 
-    def __init__(self, width: int, trunk: Transformer | None) -> None:
+    def __init__(self, width: int, trunk: Decoder | None) -> None:
         super().__init__()
         self.trunk = trunk
-        if trunk is not None and not trunk.config.tie_embeddings:
-            trunk.lm_head.requires_grad_(False)  # never asked for logits
+        if trunk is not None:
+            trunk.freeze_head()
         self.score = nn.Linear(width, 1)
         nn.init.zeros_(self.score.weight)
         nn.init.zeros_(self.score.bias)

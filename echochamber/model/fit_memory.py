@@ -12,8 +12,8 @@ import torch
 from ..core.files import read_json, write_json
 from ..core.progress import say
 from .config import ModelConfig
+from .decoder import Decoder
 from .native.library import cells_per_word
-from .native.weights import fits as kernels_fit
 from .presets import num_parameters
 from .ranks import Ranks
 from .runtime import Runtime
@@ -46,9 +46,9 @@ def sampling_that_fits(
     return sampling.model_copy(update={"max_rows": rows})
 
 
-def tokens_that_fit(asked: int, width: int, model: ModelConfig, folder: Path, runtime: Runtime) -> int:
+def tokens_that_fit(asked: int, width: int, decoder: Decoder, folder: Path, runtime: Runtime) -> int:
     """Tokens of one forward and backward pass, in rows of `width`: what was asked, or what fits."""
-    threads = runtime.threads if runtime.native and kernels_fit(model) else 0
+    model, threads = decoder.config, runtime.threads if decoder.native else 0
     return settle(
         folder,
         "microbatch_tokens",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ..core.errors import UserError
 from .config import ModelConfig, RopeScaling
 
-_HF_CLASS = {
+HF_CLASS = {
     "llama": "LlamaForCausalLM",
     "olmo": "OlmoForCausalLM",
     "qwen2": "Qwen2ForCausalLM",
@@ -16,6 +16,7 @@ _HF_CLASS = {
     "mistral": "MistralForCausalLM",
     "smollm3": "SmolLM3ForCausalLM",
 }
+"""Families that the native decoder computes, as config.json names them, with transformers' classes."""
 _ABSENT: dict[str, dict[str, object]] = {
     "qwen2": {"num_key_value_heads": 32, "max_position_embeddings": 32768},
     "qwen3": {"num_key_value_heads": 32, "head_dim": 128, "max_position_embeddings": 32768},
@@ -38,7 +39,7 @@ class Unsupported(UserError):
 def to_hf(config: ModelConfig, bos_id: int | None, eos_id: int, pad_id: int) -> dict[str, object]:
     """The `config.json` of a Hugging Face folder."""
     shared: dict[str, object] = {
-        "architectures": [_HF_CLASS[config.architecture]],
+        "architectures": [HF_CLASS[config.architecture]],
         "model_type": config.architecture,
         "vocab_size": config.vocab_size,
         "hidden_size": config.hidden_size,
@@ -98,8 +99,8 @@ def from_hf(data: Mapping[str, object], source: str) -> ModelConfig:
     is no model's configuration.
     """
     kind = data.get("model_type")
-    if not isinstance(kind, str) or kind not in _HF_CLASS:
-        raise Unsupported(f"{source}: model_type is {kind!r:.60}; this engine runs {', '.join(_HF_CLASS)}")
+    if not isinstance(kind, str) or kind not in HF_CLASS:
+        raise Unsupported(f"{source}: model_type is {kind!r:.60}; this engine runs {', '.join(HF_CLASS)}")
     for key in _NEEDED:
         if type(data.get(key)) is not int:
             found = repr(data[key])[:40] if key in data else "no such key"

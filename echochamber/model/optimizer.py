@@ -1,6 +1,7 @@
 """Optimizers: AdamW as the paper, or Muon on block matrices with AdamW on the rest."""
 
 import math
+import re
 from typing import Literal
 
 import torch
@@ -89,10 +90,10 @@ def muon_class(model: nn.Module) -> type[torch.optim.Muon]:
 
 
 def _split_parameters(model: nn.Module, name: str) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Matrices inside blocks go to Muon; embeddings, head and norms to AdamW."""
+    """Matrices inside blocks, which are numbered, go to Muon; embeddings, head and norms to AdamW."""
     matrices: list[nn.Parameter] = []
     rest: list[nn.Parameter] = []
     for key, parameter in model.named_parameters():
-        inner = name == "muon" and parameter.dim() == 2 and ".layers." in key
+        inner = name == "muon" and parameter.dim() == 2 and bool(re.search(r"\.\d+\.", key))
         (matrices if inner else rest).append(parameter)
     return matrices, rest

@@ -14,22 +14,23 @@ import torch
 from ..core.config import Config
 from ..core.errors import UserError
 from ..core.progress import say
+from .decoder import Decoder
 from .native.library import cell_dtype, why_not
 from .native.weights import why_unfit
 from .ranks import Ranks, join_ranks
-from .transformer import Transformer
+from .transformers_model import TransformersModel
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 """Options of mallopt(3)."""
 DType = Literal["float32", "bfloat16"]
-AUTO_ENGINE = "auto"
-"""The default of `runtime.engine`."""
+AUTO_ENGINE, NATIVE_ENGINE, TRANSFORMERS_ENGINE = "auto", "native", "transformers"
+"""Values of `runtime.engine`; the first is the default. Modules of the user add others."""
 
 
 class RuntimeConfig(Config):
     """Settings that can change the last bits of a result; they are part of every fingerprint."""
 
-    added: ClassVar[frozenset[str]] = frozenset({"engine"})
+    added: ClassVar[frozenset[str]] = frozenset({"engine", "trust_remote_code"})
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -48,7 +49,12 @@ class RuntimeConfig(Config):
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile; with `auto` only where the engine in C does not run."""
     engine: str = AUTO_ENGINE
-    """Who samples: a registered engine (see `rollout.engines`). `auto` is `native`, this project's own."""
+    """Who computes and samples: a registered engine (see `rollout.engines`).
+
+    `auto`: `native`, this project's own decoder, where it computes the model, else `transformers`.
+    """
+    trust_remote_code: bool = False
+    """Let transformers run Python files of a checkpoint's folder."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ class Runtime:
     compile: bool
     native: bool = False
     engine: str = AUTO_ENGINE
+    trust_remote_code: bool = False
     ranks: Ranks = field(default_factory=Ranks)
 
     def autocast(self) -> AbstractContextManager[object]:
@@ -88,6 +95,7 @@ def start_runtime(config: RuntimeConfig) -> Runtime:
         compile=config.compile == "on" or (config.compile == "auto" and has_compiler() and not native),
         native=native,
         engine=config.engine,
+        trust_remote_code=config.trust_remote_code,
         ranks=join_ranks(),
     )
 
@@ -106,8 +114,13 @@ def keep_freed_memory() -> None:
             mallopt(option, value)
 
 
-def speed_up(model: Transformer, runtime: Runtime, compiled: bool = True) -> None:
-    """Have a model run in C where the runtime allows it, else compiled (unless said not to), else plain."""
+def speed_up(model: Decoder, runtime: Runtime, compiled: bool = True) -> None:
+    """Have a model run in C where the runtime allows it, else compiled (unless said not to), else plain.
+
+    A model of transformers stays as it is.
+    """
+    if isinstance(model, TransformersModel):
+        return
     reason = why_unfit(model.config) if runtime.native else None
     if runtime.native and reason is None:
         model.use_native(runtime.threads)

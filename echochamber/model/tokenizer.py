@@ -89,6 +89,11 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         tokenizer = _Tokenizer.from_file(str(path))
     except Exception as error:  # noqa: BLE001  (the library raises bare Exception for a bad file)
         raise UserError(f"{path}: is not a tokenizer file ({error})") from None
+    return wrap_tokenizer(folder, tokenizer)
+
+
+def wrap_tokenizer(folder: Path, tokenizer: _Tokenizer) -> Tokenizer:
+    """A tokenizer with the special tokens that the folder's settings name."""
     eos_id, pad_id = _special_ids(folder, tokenizer)
     return Tokenizer(tokenizer, eos_id, pad_id)
 

@@ -20,7 +20,7 @@ from .stop import StopStrings
 from .tokenizer import Tokenizer
 from .transformer import Transformer
 
-_KEEP_SHARE = 0.75
+KEEP_SHARE = 0.75
 """The batch is packed anew once fewer than this share of its rows are still running."""
 _PACKED_GROUP = 2
 """Rows that share one copy of their prompt's cache after packing: larger groups read less memory,
@@ -101,7 +101,7 @@ class _Running:
 
 
 @dataclass
-class _Outputs:
+class Outputs:
     """What a batch has written so far, (P·G, limit) each."""
 
     tokens: Tensor
@@ -112,6 +112,19 @@ class _Outputs:
     limit: int
     taken: Tensor
     """(P,) True for prompts that were handed out."""
+
+    @classmethod
+    def start(cls, prompts: int, group: int, limit: int, pad_id: int, device: torch.device) -> "Outputs":
+        """Nothing written yet."""
+        count = prompts * group
+        return cls(
+            tokens=torch.full((count, limit), pad_id, device=device),
+            logprobs=torch.zeros(count, limit, device=device),
+            lengths=torch.zeros(count, dtype=torch.long, device=device),
+            group=group,
+            limit=limit,
+            taken=torch.zeros(prompts, dtype=torch.bool, device=device),
+        )
 
     def finished(self, everything: bool = False) -> list[tuple[int, list[Row]]]:
         """Prompts whose rows have all ended since the last call; at the end `everything` that is left."""
@@ -142,14 +155,7 @@ def _sample_batch(
     group, limit, count = stream_keys.shape[1], sampling.max_new_tokens, stream_keys.size
     device = model.cos.device
     draws = torch.from_numpy(uniforms(stream_keys.reshape(-1), 0, limit)).to(device)
-    outputs = _Outputs(
-        tokens=torch.full((count, limit), tokenizer.pad_id, device=device),
-        logprobs=torch.zeros(count, limit, device=device),
-        lengths=torch.zeros(count, dtype=torch.long, device=device),
-        group=group,
-        limit=limit,
-        taken=torch.zeros(len(prompts), dtype=torch.bool, device=device),
-    )
+    outputs = Outputs.start(len(prompts), group, limit, tokenizer.pad_id, device)
     padded = PaddedPrompts.of(prompts, tokenizer.pad_id, device)
     cache = KVCache.start(model.config, padded, group, limit)
     states = model.read_prompts(padded, cache).repeat_interleave(group, dim=0)
@@ -168,7 +174,7 @@ def _sample_batch(
         live_count = int((running.rows >= 0).sum())
         if live_count == 0 or column + 1 == limit:
             break
-        if live_count < _KEEP_SHARE * len(running.rows):
+        if live_count < KEEP_SHARE * len(running.rows):
             # Only here, where rows leave anyway: asking at every token would cost more than it brings.
             if finished := outputs.finished():
                 yield finished
@@ -188,7 +194,7 @@ def _pack(running: _Running, chosen: Tensor) -> tuple[_Running, Tensor]:
     for row in (running.rows >= 0).nonzero().squeeze(1).tolist():
         members.setdefault(owners[row], []).append(row)
     size = min(group, _PACKED_GROUP)
-    if sum(-(-len(rows) // size) * size for rows in members.values()) > _KEEP_SHARE * len(running.rows):
+    if sum(-(-len(rows) // size) * size for rows in members.values()) > KEEP_SHARE * len(running.rows):
         size = 1  # mostly single rows are left: groups would keep as many fillers
     groups = [rows[i : i + size] for rows in members.values() for i in range(0, len(rows), size)]
     index = torch.tensor(

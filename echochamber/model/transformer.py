@@ -4,6 +4,7 @@ Parameter names are Hugging Face's, so a state dict is a checkpoint. Axes: B seq
 V vocabulary, D width, H heads, K key-value heads, C head size.
 """
 
+from collections.abc import Mapping
 from typing import cast
 
 import torch
@@ -113,6 +114,20 @@ class Transformer(nn.Module):
             return self.lm_head(states)
         return self.logprobs(states.flatten(0, 1), targets.flatten())[0].view(targets.shape)
 
+    def logits(self, hidden: Float[Tensor, "N D"]) -> Float[Tensor, "N V"]:
+        """Logits of states after the final norm."""
+        logits: Tensor = self.lm_head(hidden)
+        return logits
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """The state dict, whose names are Hugging Face's."""
+        return self.state_dict()
+
+    def freeze_head(self) -> None:
+        """Take an untied head out of training: a critic's trunk is never asked for logits."""
+        if not self.config.tie_embeddings:
+            self.lm_head.requires_grad_(False)
+
     def logprobs(
         self,
         hidden: Float[Tensor, "N D"],
@@ -128,7 +143,7 @@ class Transformer(nn.Module):
             return native[1](
                 hidden, targets, temperature
             )  # its entropy comes with the sum that it needs anyway
-        logits = self.lm_head(hidden)
+        logits = self.logits(hidden)
         return token_logprobs(logits, targets, temperature), token_entropy(
             logits.detach(), temperature
         ) if with_entropy else None

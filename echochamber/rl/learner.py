@@ -5,13 +5,13 @@ from pathlib import Path
 
 import torch
 
-from ..model.checkpoint import load_checkpoint
 from ..model.critic import Critic
+from ..model.decoder import Decoder
+from ..model.load_model import load_model
 from ..model.optimizer import Optimizer
 from ..model.runtime import Runtime, speed_up
 from ..model.state import Stateful, load_state, save_state
 from ..model.tokenizer import Tokenizer
-from ..model.transformer import Transformer
 from .algorithms import Algorithm, algorithm_row
 from .config import RLConfig
 
@@ -21,8 +21,8 @@ class Learner:
     """Everything that a step may change."""
 
     algorithm: Algorithm
-    policy: Transformer
-    reference: Transformer
+    policy: Decoder
+    reference: Decoder
     """The base, never renewed: KL always measures the distance from pretraining."""
     critic: Critic | None
     optimizer: Optimizer
@@ -71,12 +71,12 @@ class Learner:
 def start_learner(config: RLConfig, base: Path, runtime: Runtime) -> tuple[Learner, Tokenizer]:
     """A learner at the checkpoint `base`, and its tokenizer."""
     algorithm = algorithm_row(config.algorithm)
-    policy, tokenizer = load_checkpoint(base, runtime.device)
-    reference, _ = load_checkpoint(base, runtime.device)
+    policy, tokenizer = load_model(base, runtime)
+    reference, _ = load_model(base, runtime)
     reference.requires_grad_(False)
     critic, critic_optimizer = None, None
     if algorithm.critic:
-        trunk = load_checkpoint(base, runtime.device)[0] if config.critic.trunk == "own" else None
+        trunk = load_model(base, runtime)[0] if config.critic.trunk == "own" else None
         critic = Critic(policy.config.hidden_size, trunk).to(runtime.device)
         critic_optimizer = Optimizer(critic, config.critic.optimizer) if trunk else None
     for model in (policy, reference, critic.trunk if critic else None):

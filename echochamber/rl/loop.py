@@ -15,10 +15,10 @@ from pathlib import Path
 from ..core.errors import UserError
 from ..core.resume import ResumePoint
 from ..core.types import Problem
+from ..model.decoder import Decoder
 from ..model.fit_memory import sampling_that_fits, tokens_that_fit
 from ..model.runtime import Runtime
 from ..model.sampling import check_lengths
-from ..model.transformer import Transformer
 from ..rollout.batch import LEAST_WIDTH
 from ..rollout.demonstrations import read_demonstrations
 from ..rollout.engines import Engine, start_engine
@@ -59,7 +59,7 @@ def rl(
         sample_step = step_sampler(config, seed, problems, demonstrations, engine, grader, runtime.ranks)
         for step in range(done + 1, total + 1):
             started = time.perf_counter()
-            engine.sync(learner.policy.state_dict())
+            engine.sync(learner.policy.weights())
             collection = sample_step(step)  # sampled and graded
 
             estimating = time.perf_counter()
@@ -99,7 +99,7 @@ def rl(
 def _fit_to_memory(
     config: RLConfig,
     engine: Engine,
-    policy: Transformer,
+    policy: Decoder,
     problems: list[Problem],
     folder: Path,
     runtime: Runtime,
@@ -110,5 +110,5 @@ def _fit_to_memory(
         # Now, not when a late step samples the longest.
         check_lengths(prompts, engine.sampling, model.max_positions)
     engine.sampling = sampling_that_fits(engine.sampling, model, prompts, folder, runtime)
-    tokens = tokens_that_fit(config.microbatch_tokens, LEAST_WIDTH, model, folder, runtime)
+    tokens = tokens_that_fit(config.microbatch_tokens, LEAST_WIDTH, policy, folder, runtime)
     return config.model_copy(update={"microbatch_tokens": tokens})

@@ -8,7 +8,7 @@ from ..core.files import make_folder
 from ..core.metrics import MetricsLog, StepLog
 from ..core.progress import progress_bar, say
 from ..core.resume import ResumePoint
-from ..model.checkpoint import save_checkpoint
+from ..model.load_model import save_model
 from ..model.ranks import Ranks
 from ..model.tokenizer import Tokenizer
 from ..rollout.collect import Collection
@@ -63,7 +63,7 @@ class RunOutput:
     def save_checkpoint(self, step: int, learner: Learner, tokenizer: Tokenizer) -> None:
         """Keep the policy as it is after `step`."""
         if self.ranks.is_main:
-            save_checkpoint(self.checkpoints / f"step_{step}", learner.policy, tokenizer)
+            save_model(self.checkpoints / f"step_{step}", learner.policy, tokenizer)
 
     def save_if_due(self, step: int, learner: Learner) -> None:
         """Write the resume state where it is time, on all ranks together."""

@@ -172,8 +172,7 @@ def _loss_inputs(
 def _logits(learner: Learner, states: Tensor, runtime: Runtime) -> Tensor:
     """The policy's logits (N, V), with their gradient, from its hidden states (N, D)."""
     with runtime.autocast():
-        logits: Tensor = learner.policy.lm_head(states)
-    return logits
+        return learner.policy.logits(states)
 
 
 def _count_ratios(

@@ -1,9 +1,11 @@
 """Who samples. An engine is one object behind one protocol; which one is the recipe's `runtime.engine`.
 
-`native` is this project's own sampler, in C or in PyTorch (`runtime.native` says which). A module of
-the user's own adds an engine with `register_engine`.
+`native` is this project's own sampler, in C or in PyTorch (`runtime.native` says which). `transformers`
+runs every other model that this library loads. A module of the user's own adds an engine with
+`register_engine`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -14,14 +16,18 @@ from torch import Tensor
 
 from ..core.errors import UserError
 from ..core.types import Completion
+from ..model.decoder import Decoder
 from ..model.native.decode import decode_as_finished
 from ..model.native.library import cell_dtype
-from ..model.runtime import AUTO_ENGINE, Runtime, speed_up
+from ..model.runtime import AUTO_ENGINE, NATIVE_ENGINE, TRANSFORMERS_ENGINE, Runtime, speed_up
 from ..model.sampling import Row, SamplingConfig, check_lengths
 from ..model.stop import StopStrings
 from ..model.tokenizer import Tokenizer
 from ..model.torch_sampler import sample_rows
 from ..model.transformer import Transformer
+from ..model.transformers_model import TransformersModel
+from ..model.transformers_sampler import sample_rows as sample_rows_of
+from ..model.transformers_sampler import way_of
 
 
 @runtime_checkable
@@ -49,25 +55,26 @@ class Engine(Protocol):
     def sync(self, weights: Mapping[str, Tensor]) -> None:
         """Sample from these weights from now on.
 
-        `weights` has Hugging Face's names (a `Transformer`'s state dict). RL calls this before every step.
+        `weights` has Hugging Face's names (`Decoder.weights`). RL calls this before every step.
         """
 
 
-class NativeEngine:
-    """Samples in this process from `model`, as its weights are at the time of the call."""
+class LocalEngine(ABC):
+    """What engines have in common that sample in this process."""
 
-    def __init__(
-        self,
-        model: Transformer,
-        tokenizer: Tokenizer,
-        sampling: SamplingConfig,
-        runtime: Runtime,
-        prompt_suffix: str,
-    ) -> None:
-        self.model, self.tokenizer, self.sampling = model, tokenizer, sampling
-        self.dtype, self.prompt_suffix = runtime.dtype, prompt_suffix
-        if model.native is None:
-            speed_up(model, runtime, compiled=False)
+    def __init__(self, tokenizer: Tokenizer, sampling: SamplingConfig, prompt_suffix: str) -> None:
+        self.tokenizer, self.sampling, self.prompt_suffix = tokenizer, sampling, prompt_suffix
+
+    @property
+    @abstractmethod
+    def max_positions(self) -> int:
+        """Tokens of prompt and completion together, at most."""
+
+    @abstractmethod
+    def rows(
+        self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray, stop: StopStrings
+    ) -> Iterator[list[tuple[int, list[Row]]]]:
+        """(prompt, its rows) of prompts that have just ended."""
 
     def encode(self, questions: Sequence[str]) -> list[list[int]]:
         """Question and suffix in one encoding, as in the training documents."""
@@ -82,9 +89,9 @@ class NativeEngine:
         self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray
     ) -> Iterator[tuple[int, list[Completion]]]:
         """See `Engine`; a prompt that leaves no room for `max_new_tokens` positions is a `UserError`."""
-        check_lengths(prompts, self.sampling, self.model.config.max_positions)
+        check_lengths(prompts, self.sampling, self.max_positions)
         stop = StopStrings(self.sampling.stop, self.tokenizer)
-        for finished in self._rows(prompts, stream_keys, stop):
+        for finished in self.rows(prompts, stream_keys, stop):
             texts = self.tokenizer.decode_batch(
                 [self._without_eos(ids) for _, rows in finished for ids, _, _ in rows]
             )
@@ -95,28 +102,87 @@ class NativeEngine:
                     [Completion(next(following), tuple(ids), tuple(lps), cut) for ids, lps, cut in rows],
                 )
 
+    def _without_eos(self, ids: list[int]) -> list[int]:
+        return ids[:-1] if ids[-1] == self.tokenizer.eos_id else ids
+
+
+class NativeEngine(LocalEngine):
+    """Samples in this process from `model`, as its weights are at the time of the call."""
+
+    def __init__(
+        self,
+        model: Transformer,
+        tokenizer: Tokenizer,
+        sampling: SamplingConfig,
+        runtime: Runtime,
+        prompt_suffix: str,
+    ) -> None:
+        super().__init__(tokenizer, sampling, prompt_suffix)
+        self.model, self.dtype = model, runtime.dtype
+        if model.native is None:
+            speed_up(model, runtime, compiled=False)
+
+    @property
+    def max_positions(self) -> int:
+        """See `LocalEngine`."""
+        return self.model.config.max_positions
+
     @torch.no_grad()
     def sync(self, weights: Mapping[str, Tensor]) -> None:
         """Copy in place what is not shared with `model`; a policy that this engine was made of is shared.
 
         The C engine compares its packed copy with the weights at every call, so nothing is stale there.
         """
-        own = self.model.state_dict()
-        for name, value in weights.items():
-            if own[name].data_ptr() != value.data_ptr():
-                own[name].copy_(value)
+        _copy_unshared(weights, self.model.weights())
 
-    def _rows(
+    def rows(
         self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray, stop: StopStrings
     ) -> Iterator[list[tuple[int, list[Row]]]]:
-        """(prompt, its rows) of prompts that have just ended, from the C engine where the model has one."""
+        """See `LocalEngine`; from the C engine where the model has one."""
         model, end = self.model, self.tokenizer.eos_id
         if model.native is not None and self.dtype == cell_dtype() and prompts:
             return decode_as_finished(model, *model.native, prompts, stream_keys, self.sampling, end, stop)
         return sample_rows(model, prompts, stream_keys, self.sampling, self.tokenizer, stop, self.dtype)
 
-    def _without_eos(self, ids: list[int]) -> list[int]:
-        return ids[:-1] if ids[-1] == self.tokenizer.eos_id else ids
+
+class TransformersEngine(LocalEngine):
+    """Samples through transformers from `model`, as its weights are at the time of the call."""
+
+    def __init__(
+        self,
+        model: TransformersModel,
+        tokenizer: Tokenizer,
+        sampling: SamplingConfig,
+        runtime: Runtime,
+        prompt_suffix: str,
+    ) -> None:
+        super().__init__(tokenizer, sampling, prompt_suffix)
+        self.model, self.autocast = model, runtime.autocast
+        self.way = way_of(model)
+
+    @property
+    def max_positions(self) -> int:
+        """See `LocalEngine`."""
+        return self.model.config.max_positions
+
+    @torch.no_grad()
+    def sync(self, weights: Mapping[str, Tensor]) -> None:
+        """Copy in place what is not shared with `model`; a policy that this engine was made of is shared."""
+        _copy_unshared(weights, self.model.weights())
+
+    def rows(
+        self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray, stop: StopStrings
+    ) -> Iterator[list[tuple[int, list[Row]]]]:
+        """See `LocalEngine`."""
+        return sample_rows_of(
+            self.model, prompts, stream_keys, self.sampling, self.tokenizer, stop, self.way, self.autocast
+        )
+
+
+def _copy_unshared(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    for name, value in weights.items():
+        if own[name].data_ptr() != value.data_ptr():
+            own[name].copy_(value)
 
 
 def in_order(finished: Iterator[tuple[int, list[Completion]]]) -> Iterator[list[Completion]]:
@@ -130,7 +196,7 @@ def in_order(finished: Iterator[tuple[int, list[Completion]]]) -> Iterator[list[
             following += 1
 
 
-EngineFactory = Callable[[Transformer, Tokenizer, SamplingConfig, Runtime, str], Engine]
+EngineFactory = Callable[[Decoder, Tokenizer, SamplingConfig, Runtime, str], Engine]
 """(model, tokenizer, sampling, runtime, prompt suffix) -> an engine that samples from that model."""
 
 
@@ -154,11 +220,11 @@ def register_engine(name: str, start: EngineFactory) -> EngineRow:
 
 
 def engine_row(name: str) -> EngineRow:
-    """The engine of that name; `auto` is `native`.
+    """The engine of that name; `auto` is `native` here, which takes most models.
 
     An unknown name is a `UserError` that lists what there is.
     """
-    chosen = "native" if name == AUTO_ENGINE else name
+    chosen = NATIVE_ENGINE if name == AUTO_ENGINE else name
     if chosen not in _REGISTRY:
         raise UserError(
             f"runtime.engine {name!r} is not known; there are {', '.join((AUTO_ENGINE, *_REGISTRY))}"
@@ -167,10 +233,28 @@ def engine_row(name: str) -> EngineRow:
 
 
 def start_engine(
-    model: Transformer, tokenizer: Tokenizer, sampling: SamplingConfig, runtime: Runtime, prompt_suffix: str
+    model: Decoder, tokenizer: Tokenizer, sampling: SamplingConfig, runtime: Runtime, prompt_suffix: str
 ) -> Engine:
-    """The engine that `runtime.engine` names, sampling from `model`."""
-    return engine_row(runtime.engine).start(model, tokenizer, sampling, runtime, prompt_suffix)
+    """The engine that `runtime.engine` names, or with `auto` the model's own, sampling from `model`."""
+    name = runtime.engine
+    if name == AUTO_ENGINE and isinstance(model, TransformersModel):
+        name = TRANSFORMERS_ENGINE
+    return engine_row(name).start(model, tokenizer, sampling, runtime, prompt_suffix)
 
 
-register_engine("native", NativeEngine)
+def _start_native(
+    model: Decoder, tokenizer: Tokenizer, sampling: SamplingConfig, runtime: Runtime, prompt_suffix: str
+) -> Engine:
+    assert isinstance(model, Transformer), "load_model gives this engine its own decoder"
+    return NativeEngine(model, tokenizer, sampling, runtime, prompt_suffix)
+
+
+def _start_transformers(
+    model: Decoder, tokenizer: Tokenizer, sampling: SamplingConfig, runtime: Runtime, prompt_suffix: str
+) -> Engine:
+    assert isinstance(model, TransformersModel), "load_model gives this engine a model of transformers"
+    return TransformersEngine(model, tokenizer, sampling, runtime, prompt_suffix)
+
+
+register_engine(NATIVE_ENGINE, _start_native)
+register_engine(TRANSFORMERS_ENGINE, _start_transformers)

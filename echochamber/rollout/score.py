@@ -9,28 +9,27 @@ import torch
 from torch import Tensor
 
 from ..model.critic import Critic
+from ..model.decoder import Decoder
 from ..model.runtime import Runtime
-from ..model.transformer import Transformer
 from .batch import Batch, batches
 from .collect import Rollout
 
 
-def batch_states(model: Transformer, batch: Batch, runtime: Runtime) -> Tensor:
+def batch_states(model: Decoder, batch: Batch, runtime: Runtime) -> Tensor:
     """Hidden states (N, D) at the positions that predict each completion token; call within autocast."""
     rows = batch.rows
     states = model.hidden(rows.token_ids.to(runtime.device), rows.ranges)
     return states.flatten(0, 1)[batch.sources.to(runtime.device)]
 
 
-def batch_logits(model: Transformer, batch: Batch, runtime: Runtime) -> Tensor:
+def batch_logits(model: Decoder, batch: Batch, runtime: Runtime) -> Tensor:
     """Logits (N, V) that predict each completion token; the output head sees no other position."""
     with runtime.autocast():
-        logits: Tensor = model.lm_head(batch_states(model, batch, runtime))
-        return logits
+        return model.logits(batch_states(model, batch, runtime))
 
 
 def batch_logprobs(
-    model: Transformer, batch: Batch, temperature: float, runtime: Runtime, with_entropy: bool = False
+    model: Decoder, batch: Batch, temperature: float, runtime: Runtime, with_entropy: bool = False
 ) -> tuple[Tensor, Tensor | None]:
     """Log-probability (N,) of each completion token at a temperature, in nats, and the entropy (N,) or None.
 
@@ -81,7 +80,7 @@ def per_rollout(
 
 
 def all_logprobs(
-    model: Transformer, rollouts: Sequence[Rollout], temperature: float, tokens_at_once: int, runtime: Runtime
+    model: Decoder, rollouts: Sequence[Rollout], temperature: float, tokens_at_once: int, runtime: Runtime
 ) -> list[Tensor]:
     """log pi of every completion token at the sampling temperature, one tensor (T_i,) per rollout."""
 

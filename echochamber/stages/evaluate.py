@@ -20,8 +20,8 @@ from ..core.progress import progress_bar, say
 from ..core.records import records_frame
 from ..core.resume import ResumePoint
 from ..core.types import UNGRADED_LIMIT, Problem
-from ..model.checkpoint import load_checkpoint
 from ..model.fit_memory import sampling_that_fits
+from ..model.load_model import load_model
 from ..model.runtime import Runtime
 from ..model.sampling import SamplingConfig
 from ..rollout.engines import Engine, start_engine
@@ -169,7 +169,7 @@ def _engines(
     config: EvaluateConfig, target: Target, problems: Sequence[Problem], folder: Path, runtime: Runtime
 ) -> list[tuple[Engine, list[int]]]:
     """(engine, sample numbers) of one checkpoint: greedy, then sampling, in batches that fit into memory."""
-    model, tokenizer = load_checkpoint(target.folder, runtime.device)
+    model, tokenizer = load_model(target.folder, runtime)
     prompts = tokenizer.encode_batch([problem.question + config.prompt_suffix for problem in problems])
     max_rows = sampling_that_fits(config.sampling(0), model.config, prompts, folder, runtime).max_rows
     found = []

@@ -8,11 +8,11 @@ import polars as pl
 
 from ..core.errors import UserError
 from ..core.types import Problem
-from ..model.checkpoint import load_checkpoint
+from ..model.decoder import Decoder
+from ..model.load_model import load_model
 from ..model.runtime import Runtime
 from ..model.sampling import SamplingConfig
 from ..model.tokenizer import Tokenizer
-from ..model.transformer import Transformer
 from ..rollout.collect import Rollout
 from ..rollout.demonstrations import Demonstration, collect_demonstrations
 from ..rollout.engines import Engine, start_engine
@@ -45,8 +45,8 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 class Scoring:
     """The checkpoint and its reference, and how they score completions."""
 
-    model: Transformer
-    reference: Transformer | None
+    model: Decoder
+    reference: Decoder | None
     tokenizer: Tokenizer
     runtime: Runtime
     grader: Grader
@@ -57,7 +57,7 @@ class Scoring:
     @classmethod
     def load(
         cls,
-        model: Transformer,
+        model: Decoder,
         tokenizer: Tokenizer,
         reference: Path | None,
         temperature: float,
@@ -69,7 +69,7 @@ class Scoring:
         """Also load the reference; `UserError` where its tokenizer differs from the checkpoint's."""
         other = None
         if reference is not None:
-            other, its_tokenizer = load_checkpoint(reference, runtime.device)
+            other, its_tokenizer = load_model(reference, runtime)
             sample = "def f(x):\n    return 17 * x  # Let's go, \\boxed{18}"
             if (
                 its_tokenizer.encode(sample) != tokenizer.encode(sample)
@@ -137,7 +137,7 @@ def likelihood_frame(written: dict[str, list[Rollout]], scoring: Scoring) -> pl.
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def _scores(model: Transformer, rollouts: list[Rollout], scoring: Scoring) -> list[list[float]]:
+def _scores(model: Decoder, rollouts: list[Rollout], scoring: Scoring) -> list[list[float]]:
     found = all_logprobs(model, rollouts, scoring.temperature, TOKENS_AT_ONCE, scoring.runtime)
     return [values.tolist() for values in found]
 

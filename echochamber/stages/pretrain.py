@@ -140,7 +140,7 @@ def pretrain(
 def _sequences_at_once(config: PretrainConfig, model: Transformer, folder: Path, runtime: Runtime) -> int:
     """Sequences per microbatch: what was asked, as far as memory allows, at least one."""
     asked = config.microbatch_tokens or config.batch_tokens // runtime.ranks.world_size
-    tokens = tokens_that_fit(asked, config.sequence_length, model.config, folder, runtime)
+    tokens = tokens_that_fit(asked, config.sequence_length, model, folder, runtime)
     return max(1, tokens // config.sequence_length)
 
 

@@ -20,11 +20,11 @@ from ..core.progress import Bar, progress_bar
 from ..core.records import records_frame
 from ..core.resume import ResumePoint
 from ..core.types import Problem
-from ..model.checkpoint import load_checkpoint
+from ..model.decoder import Decoder
+from ..model.load_model import load_model
 from ..model.runtime import Runtime
 from ..model.sampling import SamplingConfig
 from ..model.tokenizer import Tokenizer
-from ..model.transformer import Transformer
 from ..rollout.demonstrations import Demonstration
 from ..rollout.engines import start_engine
 from ..rollout.sample_and_grade import Graders, Labels, graded_rows
@@ -128,7 +128,7 @@ class _Loaded:
     graders: Graders
     labels: Labels
     step: int
-    model: Transformer
+    model: Decoder
     tokenizer: Tokenizer
     scoring: Scoring
 
@@ -159,7 +159,7 @@ def probe(
         progress_bar("probe", total, done=total - to_do, unit="completions") as bar,
     ):
         if to_do or demonstration_chunk.missing:
-            model, tokenizer = load_checkpoint(checkpoint.folder, runtime.device)
+            model, tokenizer = load_model(checkpoint.folder, runtime)
             scoring = _scoring(config, model, tokenizer, reference, runtime, ours)
             loaded = _Loaded(
                 config, runtime, Graders(ours, legacy), labels, checkpoint.step, model, tokenizer, scoring
@@ -173,7 +173,7 @@ def probe(
 
 def _scoring(
     config: ProbeConfig,
-    model: Transformer,
+    model: Decoder,
     tokenizer: Tokenizer,
     reference: Checkpoint | None,
     runtime: Runtime,

@@ -71,8 +71,12 @@ def _check(checkpoint: Path) -> None:
 
 
 def hash_checkpoint(folder: Path) -> str:
-    """SHA-256 over configuration, tokenizer and all weight files."""
-    files = [folder / "config.json", folder / "tokenizer.json", *sorted(folder.glob("*.safetensors"))]
+    """SHA-256 over configuration, tokenizer, all weight files, and Python files where there are any."""
+    tokenizer = [folder / "tokenizer.json"]
+    if not tokenizer[0].is_file():
+        tokenizer = sorted(folder.glob("*.model"))
+    files = [folder / "config.json", *tokenizer, *sorted(folder.glob("*.safetensors"))]
+    files += sorted(folder.glob("*.py"))
     return hashlib.sha256(
         canonical_json([[file.name, hash_file(file)] for file in files if file.is_file()]).encode()
     ).hexdigest()

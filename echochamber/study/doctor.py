@@ -7,12 +7,14 @@ import platform
 import torch
 
 from ..core.manifest import library_versions
+from ..model.hf_config import HF_CLASS
 from ..model.native.library import cell_dtype, why_not
 from ..model.runtime import has_bf16, has_compiler
+from ..model.transformers_checkpoint import is_installed
 from ..verify.report import sandbox_report
 
 OPTIONAL = {
-    "transformers": "loads our checkpoints in tests; pip install 'echochamber[hf]'",
+    "transformers": "runs models that the native decoder does not compute; pip install 'echochamber[hf]'",
     "vllm": "another sampling engine for our checkpoints",
     "ray": "studies over several machines",
 }
@@ -32,6 +34,7 @@ def findings() -> list[tuple[str, str, str]]:
         _bf16(cpu),
         _compiler(),
         _engine(),
+        _models(),
     ]
     rows += sandbox_report()
     rows += [_optional(name, use) for name, use in OPTIONAL.items()]
@@ -75,6 +78,14 @@ def _engine() -> tuple[str, str, str]:
         "slow",
         f"{reason}; plain PyTorch gives the same up to rounding, several times slower at nano sizes",
     )
+
+
+def _models() -> tuple[str, str, str]:
+    """Which engine `runtime.engine: auto` takes for which models."""
+    native = f"runtime.engine auto takes native for {', '.join(HF_CLASS)}"
+    if is_installed():
+        return ("models", "ok", f"{native}; transformers, which is slower, for all other causal models")
+    return ("models", "slow", f"{native}; for other models transformers is missing")
 
 
 def _optional(name: str, use: str) -> tuple[str, str, str]:

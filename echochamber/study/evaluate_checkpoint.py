@@ -14,6 +14,7 @@ from ..data.rows import OnBadRow
 from ..data.shortcut_baselines import shortcut_line, shortcut_scores
 from ..data.training_questions import world_training_questions
 from ..data.world import PROBLEM_SETS, WorldConfig
+from ..model.load_model import take_engine
 from ..model.runtime import RuntimeConfig, start_runtime
 from ..rollout.sample_and_grade import Labels
 from ..stages import evaluate as evaluating
@@ -46,6 +47,7 @@ def evaluate_checkpoint(
     seed: int,
     on_bad_row: OnBadRow = "error",
     world: str | None = None,
+    runtime: RuntimeConfig | None = None,
 ) -> CheckpointEvaluation:
     """Score one checkpoint. A finished evaluation of the same settings is read, not repeated.
 
@@ -54,10 +56,11 @@ def evaluate_checkpoint(
     """
     folder = find_checkpoint(checkpoint)
     context = checkpoint_context(folder, world)
+    runtime = take_engine(runtime or RuntimeConfig(), folder)
     config = evaluating.EvaluateConfig.parse(context.complete(settings), "evaluate")
     name = short_name(problems)
     chosen = named_problems(problems, limit, on_bad_row, context)
-    kept = that_fit(folder, chosen, config.prompt_suffix, config.max_new_tokens)
+    kept = that_fit(folder, chosen, config.prompt_suffix, config.max_new_tokens, runtime)
     if not kept:
         raise UserError(
             f"{problems}: none of {len(chosen)} problems fits the model's positions "
@@ -66,7 +69,6 @@ def evaluate_checkpoint(
     store = Store(make_folder(out or Path("runs") / f"evaluate-{name}"))
     drawn_from = context.world if problems in PROBLEM_SETS else None
     shortcuts, line = shortcuts_of(folder, name, kept, drawn_from, seed)
-    runtime = RuntimeConfig()
     ids = [[p.id, p.question, p.reference] for p in kept]
     inputs = {
         "checkpoint": hash_checkpoint(folder),

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import torch
+
 from ..core.types import Problem
 from ..data.problem_sets import load_problems, set_label
 from ..data.rows import OnBadRow
 from ..data.world import PROBLEM_SETS, problem_set
-from ..model.checkpoint import load_checkpoint
+from ..model.load_model import load_model_on
+from ..model.runtime import RuntimeConfig
 from .checkpoint_context import CheckpointContext
 
 
@@ -30,9 +33,11 @@ def short_name(problems: str) -> str:
     return set_label(problems).split(".")[0] or problems
 
 
-def that_fit(folder: Path, problems: list[Problem], prompt_suffix: str, max_new_tokens: int) -> list[Problem]:
+def that_fit(
+    folder: Path, problems: list[Problem], prompt_suffix: str, max_new_tokens: int, runtime: RuntimeConfig
+) -> list[Problem]:
     """Problems whose prompt leaves room for a whole completion."""
-    model, tokenizer = load_checkpoint(folder)
+    model, tokenizer = load_model_on(folder, torch.device("cpu"), runtime.engine, runtime.trust_remote_code)
     room = model.config.max_positions - max_new_tokens
     prompts = tokenizer.encode_batch([p.question + prompt_suffix for p in problems])
     return [p for p, ids in zip(problems, prompts, strict=True) if len(ids) <= room]

@@ -10,6 +10,7 @@ from ..core.checksums import hash_file
 from ..core.errors import UserError
 from ..core.files import make_folder
 from ..data.rows import OnBadRow
+from ..model.load_model import take_engine
 from ..model.runtime import RuntimeConfig, start_runtime
 from ..rollout.demonstrations import read_demonstrations
 from ..rollout.sample_and_grade import Labels
@@ -31,6 +32,7 @@ def probe_checkpoint(
     seed: int,
     on_bad_row: OnBadRow = "error",
     world: str | None = None,
+    runtime: RuntimeConfig | None = None,
 ) -> tuple[Path, list[dict[str, Any]]]:
     """(artifact folder, summary rows). A finished probe of the same settings is read, not repeated.
 
@@ -38,6 +40,7 @@ def probe_checkpoint(
     """
     places = [find_checkpoint(place) for place in (checkpoint, reference) if place is not None]
     context = checkpoint_context(places[0], world)
+    runtime = take_engine(runtime or RuntimeConfig(), places[0])
     with context.formats():
         config = probing.ProbeConfig.parse(context.complete(settings), "probe")
         openings = config.forced()
@@ -45,12 +48,11 @@ def probe_checkpoint(
     name = short_name(problems)
     chosen = named_problems(problems, limit, on_bad_row, context)
     for place in places:
-        chosen = that_fit(place, chosen, config.prompt_suffix, config.max_new_tokens)
+        chosen = that_fit(place, chosen, config.prompt_suffix, config.max_new_tokens, runtime)
     if not chosen:
         raise UserError(
             f"{problems}: no problem fits the model's positions with max_new_tokens {config.max_new_tokens}"
         )
-    runtime = RuntimeConfig()
     inputs = {f"checkpoint {i}": hash_checkpoint(place) for i, place in enumerate(places)}
     inputs |= dict(context.modules) | ({"completions": hash_file(completions)} if completions else {})
     ids = [[p.id, p.question, p.reference] for p in chosen]

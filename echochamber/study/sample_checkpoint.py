@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..core.formats import format_row
 from ..core.types import Problem, Verdict
-from ..model.checkpoint import load_checkpoint
+from ..model.load_model import load_model, take_engine
 from ..model.runtime import RuntimeConfig, start_runtime
 from ..model.sampling import SamplingConfig
 from ..rollout.collect import stream_keys
@@ -34,6 +34,7 @@ def sample_checkpoint(
     reference: str,
     settings: Mapping[str, object],
     seed: int,
+    runtime: RuntimeConfig | None = None,
 ) -> list[SampledCompletion]:
     """`number` completions of one question; `format_name` forces a format by its opening text.
 
@@ -47,9 +48,9 @@ def sample_checkpoint(
     problem = Problem("question", question, reference)
     with context.formats():
         opening = format_row(format_name).opening if format_name else ""
-        runtime = start_runtime(RuntimeConfig())
-        model, tokenizer = load_checkpoint(folder, runtime.device)
-        engine = start_engine(model, tokenizer, sampling, runtime, suffix)
+        started = start_runtime(take_engine(runtime or RuntimeConfig(), folder))
+        model, tokenizer = load_model(folder, started)
+        engine = start_engine(model, tokenizer, sampling, started, suffix)
         prompt = engine.encode([question])[0] + tokenizer.encode(opening)
         (group,) = engine.sample([prompt], stream_keys([problem], range(number), seed, 0))
         texts = [opening + completion.text for completion in group]

@@ -10,6 +10,7 @@ from ..core.files import make_folder
 from ..core.formats import extra_formats
 from ..core.metrics import read_metrics
 from ..core.progress import be_quiet, say
+from ..model.load_model import take_engine
 from ..model.ranks import Ranks, join_ranks
 from ..model.runtime import Runtime, start_runtime
 from ..rl import loop as rl
@@ -57,6 +58,7 @@ def train_from_checkpoint(recipe: Recipe, base: str | Path, out: Path | None) ->
         _follow(recipe, ranks)
         return None
     checkpoint = find_checkpoint(base)
+    recipe = recipe.model_copy(update={"runtime": take_engine(recipe.runtime, checkpoint)})
     jobs = list(_jobs(recipe, hash_checkpoint(checkpoint)))
     if not jobs:
         raise UserError(

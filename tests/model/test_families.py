@@ -63,7 +63,14 @@ def _theirs(name):
     return model.eval()
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+SLOW = ("llama-bias", "qwen2-untied", "qwen3-bias", "mistral-wide-window")
+"""Further settings of families that every run has."""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in FAMILIES],
+)
 def pair(request, tmp_path_factory, tokenizer):
     """Their model, and ours from the folder that they saved."""
     theirs, folder = _theirs(request.param), tmp_path_factory.mktemp("theirs")

@@ -45,7 +45,7 @@ def test_logprobs_equal_a_forward_pass(tokenizer, architecture, temperature):
 def test_packing_at_every_step_changes_no_number(tokenizer, monkeypatch, keep, size):
     model = tiny_model("llama")
     plain = _run(model, tokenizer, PROMPTS, _keys(3, 5), max_new_tokens=30)
-    monkeypatch.setattr("echochamber.model.torch_sampler._KEEP_SHARE", keep)
+    monkeypatch.setattr("echochamber.model.torch_sampler.KEEP_SHARE", keep)
     monkeypatch.setattr("echochamber.model.torch_sampler._PACKED_GROUP", size)
     packed = _run(model, tokenizer, PROMPTS, _keys(3, 5), max_new_tokens=30)
     for mine, theirs in zip(chain(*plain), chain(*packed), strict=True):

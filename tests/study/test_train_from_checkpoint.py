@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+import echochamber as ec
 from echochamber.cli import main
 from echochamber.core.jsonl import write_jsonl
 from echochamber.core.manifest import read_manifest
@@ -17,6 +18,7 @@ from echochamber.study.checkpoints import find_checkpoint
 from echochamber.study.recipe import load_recipe
 from echochamber.study.train_from_checkpoint import train_from_checkpoint
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
+from tests.model.foreign import foreign_folder
 from tests.rl.rank_runs import start_ranks
 
 SMALL = [
@@ -239,3 +241,26 @@ def test_two_ranks_train_as_one(base, settings, tmp_path):
         assert [row["policy/grad_norm"] for row in both] == pytest.approx(
             [row["policy/grad_norm"] for row in arm.steps], rel=1e-3
         )
+
+
+def test_a_base_of_another_family_runs_through_transformers_and_its_key_says_so(
+    settings,
+    tmp_path,
+    tokenizer,  # noqa: F811
+    capsys,
+):
+    base = foreign_folder("gpt2", tokenizer, tmp_path / "gpt2")
+    recipe = load_recipe("smoke", [*settings, "rl.grpo.steps=1"])
+    (arm,) = train_from_checkpoint(recipe, base, tmp_path / "out")
+    assert "engine transformers" in capsys.readouterr().err
+    assert read_manifest(arm.folder)["config"]["runtime"]["engine"] == "transformers"
+    (again,) = train_from_checkpoint(recipe, base, tmp_path / "out")
+    assert again.was_done
+    problems = str(tmp_path / "train.jsonl")
+    settings = {"samples": 1, "max_new_tokens": 8, "limit": 2, "out": tmp_path / "scores"}
+    scored = ec.evaluate(arm.folder, problems, **settings)
+    assert "engine transformers" in capsys.readouterr().err
+    assert read_manifest(scored.folder)["config"]["runtime"]["engine"] == "transformers"
+    assert scored.rows[0]["num_problems"] == 2
+    (one,) = ec.sample(arm.folder, "How many pens?", 1, max_new_tokens=4)
+    assert one.truncated
