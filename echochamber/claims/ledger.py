@@ -13,7 +13,7 @@ from .claim_set import ClaimSet
 from .declare import Criterion
 from .judge import ClaimResult, CriterionResult, judge_all
 
-Row = dict[str, object]
+CsvRow = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ halves_* have fewer problems and more samples.
 """
 
 
-def ledger_rows(lines: Sequence[ClaimResult]) -> list[Row]:
+def ledger_rows(lines: Sequence[ClaimResult]) -> list[CsvRow]:
     """Rows of `ledger.csv`: one per claim, criterion and condition."""
     return [
         {"claim": line.claim.number, "verdict": line.verdict} | _cells(found) | {"reason": line.reason}
@@ -106,7 +106,7 @@ def ledger_rows(lines: Sequence[ClaimResult]) -> list[Row]:
     ]
 
 
-def _cells(one: CriterionResult | None) -> Row:
+def _cells(one: CriterionResult | None) -> CsvRow:
     found = one.estimate if one else None
     return {
         "criterion": one.criterion.label if one else None,
@@ -123,7 +123,7 @@ def _cells(one: CriterionResult | None) -> Row:
     }
 
 
-def estimate_rows(lines: Sequence[ClaimResult]) -> list[Row]:
+def estimate_rows(lines: Sequence[ClaimResult]) -> list[CsvRow]:
     """Per-seed estimates behind every line: claim, kind, name, where, seed, value."""
     rows = []
     for line in lines:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..core.errors import UserError
-from .rows import Placed
+from .rows import RowAt
 
 PREFIX = "hub:"
 """Marks a problem set's name as one of the hub: `hub:math500`, `hub:owner/name@COMMIT`."""
-Split = Literal["train", "test"]
+HubSplit = Literal["train", "test"]
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
 _BUILDERS = {".parquet": "parquet", ".csv": "csv", ".json": "json", ".jsonl": "json", ".jsonl.zst": "json"}
@@ -123,7 +123,7 @@ def parse_hub_name(text: str) -> HubPlace:
     return hub_place(name, revision or None)
 
 
-def hub_rows(place: HubPlace, split: Split) -> Iterator[Placed]:
+def hub_rows(place: HubPlace, split: HubSplit) -> Iterator[RowAt]:
     """Stream the rows of one split; a split that the set does not have is refused.
 
     So a test set is never trained on.
@@ -140,7 +140,7 @@ def hub_rows(place: HubPlace, split: Split) -> Iterator[Placed]:
     )
 
 
-def _streamed(place: HubPlace, pattern: str | None, split: Split) -> Iterator[dict[str, object]]:
+def _streamed(place: HubPlace, pattern: str | None, split: HubSplit) -> Iterator[dict[str, object]]:
     """Rows as the library gives them; whatever it raises, at the start or on the way, is one line."""
     try:
         datasets = importlib.import_module("datasets")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..core.errors import UserError
 from .hub import hub_place, hub_rows
-from .rows import BadRows, Placed, data_files, read_rows, text_of
+from .rows import BadRows, RowAt, data_files, read_rows, text_of
 from .source_config import SourceConfig
 from .sources import Document
 
@@ -76,7 +76,7 @@ class RowSource:
             if question is not None and solution is not None:
                 yield Document(question.strip(), solution.strip("\n"))
 
-    def _rows(self) -> Iterator[Placed]:
+    def _rows(self) -> Iterator[RowAt]:
         if self.config.hub:
             return hub_rows(hub_place(self.config.hub, self.config.revision), "train")
         return (

@@ -8,8 +8,8 @@ from pathlib import Path
 from ..core.errors import UserError
 from ..core.progress import say
 from ..core.types import Problem
-from .hub import PREFIX, Split, hub_rows, parse_hub_name
-from .rows import BadRows, OnBadRow, Placed, read_rows, text_of
+from .hub import PREFIX, HubSplit, hub_rows, parse_hub_name
+from .rows import BadRows, OnBadRow, RowAt, read_rows, text_of
 from .styles import STYLES, render
 from .world import WorldConfig, draw_problem
 from .world.stream import stream
@@ -20,7 +20,7 @@ _BOXED = re.compile(r"\\boxed\s*\{")
 
 
 def load_problems(
-    name_or_path: str, limit: int | None = None, on_bad_row: OnBadRow = "error", split: Split = "test"
+    name_or_path: str, limit: int | None = None, on_bad_row: OnBadRow = "error", split: HubSplit = "test"
 ) -> list[Problem]:
     """Problems of a file or folder, or of the hub (`hub:NAME[@COMMIT]`).
 
@@ -57,7 +57,7 @@ def set_label(name_or_path: str) -> str:
     return Path(name_or_path).name
 
 
-def _whole_problem(placed: Placed, set_name: str, number: int, bad: BadRows) -> Problem | None:
+def _whole_problem(placed: RowAt, set_name: str, number: int, bad: BadRows) -> Problem | None:
     """One problem whose id and reference are text that can be written; columns may be nested without end."""
     try:
         problem = _problem(placed, set_name, number, bad)
@@ -69,7 +69,7 @@ def _whole_problem(placed: Placed, set_name: str, number: int, bad: BadRows) -> 
         return None
 
 
-def _problem(placed: Placed, set_name: str, number: int, bad: BadRows) -> Problem | None:
+def _problem(placed: RowAt, set_name: str, number: int, bad: BadRows) -> Problem | None:
     where, row = placed
     question = _question(row, where, bad)
     reference = _reference(row, where, bad) if question is not None else None

@@ -23,7 +23,8 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".csv", ".parquet")
 _PARQUET_BATCH = 4096
 csv.field_size_limit(1 << 26)
 
-Placed = tuple[str, dict[str, object]]
+RowAt = tuple[str, dict[str, object]]
+"""A row with its place (file and line), for error messages."""
 
 
 @dataclass
@@ -59,7 +60,7 @@ def data_files(path: Path) -> list[Path]:
     return found
 
 
-def read_rows(path: Path, bad: BadRows) -> Iterator[Placed]:
+def read_rows(path: Path, bad: BadRows) -> Iterator[RowAt]:
     """(place, row) of a file or of each file of a folder, in order; memory stays flat but for `.json`."""
     for file in data_files(path):
         try:
@@ -68,14 +69,14 @@ def read_rows(path: Path, bad: BadRows) -> Iterator[Placed]:
             raise UserError(f"{file}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
 
 
-def _reader(file: Path) -> Callable[[Path, BadRows], Iterator[Placed]]:
+def _reader(file: Path) -> Callable[[Path, BadRows], Iterator[RowAt]]:
     for suffix, reader in _READERS.items():
         if file.name.lower().endswith(suffix):
             return reader
     raise UserError(f"{file}: unknown kind of file; expected {', '.join(SUFFIXES)}")
 
 
-def _json_lines(file: Path, bad: BadRows) -> Iterator[Placed]:
+def _json_lines(file: Path, bad: BadRows) -> Iterator[RowAt]:
     with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as stream:
         for number, raw in enumerate(stream, start=1):
             where = f"{file}, line {number}"
@@ -89,7 +90,7 @@ def _json_lines(file: Path, bad: BadRows) -> Iterator[Placed]:
                 bad.refuse(str(error))
 
 
-def _json(file: Path, bad: BadRows) -> Iterator[Placed]:
+def _json(file: Path, bad: BadRows) -> Iterator[RowAt]:
     try:
         # Bytes that are not UTF-8 become lone surrogates, which `text_of` refuses with row and column.
         data = json.loads(file.read_text(encoding="utf-8-sig", errors="surrogateescape"))
@@ -104,7 +105,7 @@ def _json(file: Path, bad: BadRows) -> Iterator[Placed]:
             bad.refuse(f"{file}, row {number}: is {type(row).__name__}, expected an object with columns")
 
 
-def _csv(file: Path, bad: BadRows) -> Iterator[Placed]:
+def _csv(file: Path, bad: BadRows) -> Iterator[RowAt]:
     with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
         reader = csv.DictReader(stream)
         try:
@@ -121,7 +122,7 @@ def _csv(file: Path, bad: BadRows) -> Iterator[Placed]:
             raise UserError(f"{file}, near line {reader.line_num}: is not readable CSV ({error})") from None
 
 
-def _parquet(file: Path, bad: BadRows) -> Iterator[Placed]:
+def _parquet(file: Path, bad: BadRows) -> Iterator[RowAt]:
     del bad
     try:
         frame = pl.scan_parquet(file)

@@ -22,8 +22,8 @@ LEAST_WIDTH = 256
 
 
 @dataclass(frozen=True)
-class Placed:
-    """Where one rollout went."""
+class PackedRollout:
+    """Where one rollout lies in the packed rows."""
 
     index: int
     """Its index in the list that was packed."""
@@ -35,7 +35,7 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class Rows:
+class PackedRows:
     """Packed inputs of one forward pass."""
 
     token_ids: Int[Tensor, "R T"]
@@ -49,9 +49,9 @@ def row_width(rollouts: Sequence[Rollout], multiple: int = 64, least: int = LEAS
     return max(least, -(-longest // multiple) * multiple)
 
 
-def plan_rows(rollouts: Sequence[Rollout], width: int) -> list[list[Placed]]:
+def plan_rows(rollouts: Sequence[Rollout], width: int) -> list[list[PackedRollout]]:
     """Rows in order; rollouts of one problem should be neighbours, so that they share its prompt."""
-    rows: list[list[Placed]] = [[]]
+    rows: list[list[PackedRollout]] = [[]]
     used, prompt_end, current = 0, 0, None
     for index, rollout in enumerate(rollouts):
         prompt, tokens = len(rollout.prompt_ids), len(rollout.completion.token_ids) - 1
@@ -62,20 +62,20 @@ def plan_rows(rollouts: Sequence[Rollout], width: int) -> list[list[Placed]]:
         if new_prompt:
             used, current = used + prompt, rollout.prompt_ids
             prompt_end = used
-        rows[-1].append(Placed(index, len(rows) - 1, prompt_end, used))
+        rows[-1].append(PackedRollout(index, len(rows) - 1, prompt_end, used))
         used += tokens
     return rows
 
 
-def split_rows(rows: list[list[Placed]], at_once: int) -> Iterator[list[list[Placed]]]:
+def split_rows(rows: list[list[PackedRollout]], at_once: int) -> Iterator[list[list[PackedRollout]]]:
     """Microbatches of at most `at_once` rows."""
     for start in range(0, len(rows), at_once):
         yield rows[start : start + at_once]
 
 
 def fill_rows(
-    rollouts: Sequence[Rollout], rows: Sequence[Sequence[Placed]], width: int, num_rows: int
-) -> Rows:
+    rollouts: Sequence[Rollout], rows: Sequence[Sequence[PackedRollout]], width: int, num_rows: int
+) -> PackedRows:
     """Tensors of these rows, padded with empty rows to `num_rows`, so that a compiled shape fits."""
     shape = (num_rows, width)
     token_ids = torch.zeros(shape, dtype=torch.long)
@@ -101,7 +101,7 @@ def fill_rows(
             put(row, placed.start, ids, length)
             shared_start[row, placed.start : placed.start + len(ids)] = seen_end - length
             shared_end[row, placed.start : placed.start + len(ids)] = seen_end
-    return Rows(token_ids, AttentionRanges(positions, shared_start, shared_end, own_start, lengths))
+    return PackedRows(token_ids, AttentionRanges(positions, shared_start, shared_end, own_start, lengths))
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Batch:
     True entries of `completion_mask`.
     """
 
-    rows: Rows
+    rows: PackedRows
     members: list[int]
     """Which rollout of the list each of the B completions is."""
     sources: Int[Tensor, " N"]
@@ -157,8 +157,8 @@ def batches(
 def _batch(
     rollouts: Sequence[Rollout],
     columns: Mapping[str, Sequence[Tensor]],
-    placed: list[tuple[Placed, int]],
-    rows: Rows,
+    placed: list[tuple[PackedRollout, int]],
+    rows: PackedRows,
 ) -> Batch:
     width = rows.token_ids.shape[1]
     members = [one.index for one, _ in placed]

@@ -9,7 +9,7 @@ from ..core.files import write_json
 from ..core.jsonl import read_jsonl, write_jsonl
 from ..core.progress import progress_bar, say
 from ..core.types import Problem
-from ..data.hub import Split
+from ..data.hub import HubSplit
 from ..data.mixture import MixtureConfig, plan_mixture
 from ..data.problem_sets import load_problems, reference_corpus
 from ..data.rows import OnBadRow
@@ -78,7 +78,7 @@ def prepare_problems(config: ProblemSetConfig, world: WorldConfig, folder: Path)
 
 
 def prepare_problem_file(
-    name_or_path: str, count: int, on_bad_row: OnBadRow, folder: Path, split: Split = "test"
+    name_or_path: str, count: int, on_bad_row: OnBadRow, folder: Path, split: HubSplit = "test"
 ) -> None:
     """Write `problems.jsonl` from the first `count` problems of a user's file, or of a set of the hub."""
     problems = load_problems(name_or_path, count, on_bad_row, split)

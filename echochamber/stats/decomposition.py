@@ -15,7 +15,7 @@ class Part(NamedTuple):
     """Range over all values that an accuracy which nobody measured could have."""
 
 
-class Split(NamedTuple):
+class GainParts(NamedTuple):
     """The three parts add up to the accuracy gain, exactly."""
 
     choice: Part
@@ -33,7 +33,7 @@ def split_gain(
     accuracy_after: ArrayLike,
     forced_before: ArrayLike | None = None,
     forced_after: ArrayLike | None = None,
-) -> Split:
+) -> GainParts:
     """Split p_after - p_before, with p = sum_f share_f accuracy_f, per problem.
 
     Shapes: all (P, F), shares adding up to 1 over F. An accuracy is NaN where the format was not
@@ -53,7 +53,7 @@ def split_gain(
         _parts(s0, np.where(np.isnan(p0), fill, p0), s1, np.where(np.isnan(p1), fill, p1))
         for fill in (0.0, 1.0)
     ]
-    return Split(
+    return GainParts(
         *(
             Part(value.sum(1), np.minimum(first, second).sum(1), np.maximum(first, second).sum(1))
             for value, first, second in zip(_parts(s0, q0, s1, q1), *ends, strict=True)

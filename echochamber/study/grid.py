@@ -7,12 +7,12 @@ from pydantic import Field
 
 from ..core.config import Config
 
-Key = Literal["mixture", "size", "rl", "seed"]
-Rule = dict[Key, str | int | tuple[str | int, ...]]
+PointKey = Literal["mixture", "size", "rl", "seed"]
+PointRule = dict[PointKey, str | int | tuple[str | int, ...]]
 """`{rl: ppo, seed: [0, 1]}`: a point matches when each named key has (one of) the value(s)."""
 
 
-def matches(rule: Rule, point: Mapping[str, str | int], partial: bool = False) -> bool:
+def matches(rule: PointRule, point: Mapping[str, str | int], partial: bool = False) -> bool:
     """Whether a point meets a rule; `partial`: keys that the point does not have are taken as met."""
     for key, wanted in rule.items():
         if key not in point:
@@ -23,7 +23,7 @@ def matches(rule: Rule, point: Mapping[str, str | int], partial: bool = False) -
     return True
 
 
-def named(rule: Rule, key: str) -> tuple[str | int, ...]:
+def named(rule: PointRule, key: str) -> tuple[str | int, ...]:
     """The values a rule gives for a key."""
     found = next((value for name, value in rule.items() if name == key), ())
     return found if isinstance(found, tuple) else (found,)
@@ -32,7 +32,7 @@ def named(rule: Rule, key: str) -> tuple[str | int, ...]:
 class StartRule(Config):
     """Arms that start from an earlier pretraining checkpoint."""
 
-    where: Rule
+    where: PointRule
     step: int = Field(gt=0)
     """A step that pretraining keeps: of `pretrain.keep_steps`, else of its log-spaced checkpoints."""
 
@@ -40,8 +40,8 @@ class StartRule(Config):
 class GridConfig(Config):
     """All combinations, unless `include` names those that are run; less what `exclude` names."""
 
-    include: tuple[Rule, ...] = ()
-    exclude: tuple[Rule, ...] = ()
+    include: tuple[PointRule, ...] = ()
+    exclude: tuple[PointRule, ...] = ()
     from_step: tuple[StartRule, ...] = ()
 
     def skips(self, **point: str | int) -> bool:
@@ -55,6 +55,6 @@ class GridConfig(Config):
         return next((rule.step for rule in self.from_step if matches(rule.where, point)), None)
 
     @property
-    def rules(self) -> list[Rule]:
+    def rules(self) -> list[PointRule]:
         """Every rule, for checking the names in them."""
         return [*self.include, *self.exclude, *(rule.where for rule in self.from_step)]

@@ -23,7 +23,7 @@ from ..stages.prepare import TokenizerConfig
 from ..stages.pretrain import PretrainRecipe
 from ..stages.probe import ProbeRecipe
 from ..verify.behaviours import BehaviourConfig, behaviour_formats
-from .grid import GridConfig, Rule, named
+from .grid import GridConfig, PointRule, named
 from .module_trial import try_out
 from .recipe_files import find_recipe, read_recipe, shipped_folder
 from .scopes import lay_scope, merge, take_scope
@@ -60,14 +60,14 @@ class EvaluateRecipe(Config):
 class AlsoEvaluate(EvaluateRecipe):
     """A further evaluation of some arms and their bases, with other sets, split, temperature or samples."""
 
-    where: Rule = {}
+    where: PointRule = {}
     """Which arms; empty: all."""
 
 
 class ProbeArms(ProbeRecipe):
     """What is probed, and at the end of which arms; the bases that those start from are probed as well."""
 
-    where: Rule = {}
+    where: PointRule = {}
     """Which arms; empty: all, and every base."""
 
     def settings(self) -> dict[str, object]:

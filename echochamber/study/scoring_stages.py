@@ -14,7 +14,7 @@ from .stage_graph import GridPoint, StageGraph
 from .stage_inputs import tracked
 
 SAMPLING_KEYS = ("temperature", "top_p", "top_k", "stop", "max_new_tokens")
-Targets = Callable[[], list[evaluate.Target]]
+FindTargets = Callable[[], list[evaluate.Target]]
 """Finds the checkpoints to score, once they exist."""
 
 
@@ -51,7 +51,7 @@ def _add_evaluation(
     checkpoint: str,
     how: EvaluateRecipe,
     tests: dict[str, str],
-    targets: Targets,
+    targets: FindTargets,
     samples: Mapping[str, object],
 ) -> None:
     recipe = graph.recipe

@@ -9,7 +9,7 @@ from ..model.runtime import Runtime
 from .recipe import Recipe
 from .user_modules import load_user_modules
 
-Run = Callable[[Path, Runtime], None]
+WritePayload = Callable[[Path, Runtime], None]
 """Writes a stage's payload into the given folder."""
 
 
@@ -21,7 +21,7 @@ class StageNode:
     """Readable path: `rl/tg_omi1_omi2/nano-0.8m/grpo/seed0`."""
     spec: Spec
     parents: tuple[str, ...]
-    run: Run
+    run: WritePayload
     mixture: str | None = None
     size: str | None = None
     arm: str | None = None
@@ -48,7 +48,7 @@ class GridPoint:
     from_step: int | None = None
     evaluation: str | None = None
 
-    def node(self, kind: str, spec: Spec, parents: tuple[str, ...], run: Run) -> StageNode:
+    def node(self, kind: str, spec: Spec, parents: tuple[str, ...], run: WritePayload) -> StageNode:
         """A stage named after this point: `evaluate@cold/tg/nano-0.8m/base@400/seed0`."""
         label = self.arm or ("base" if self.from_step is None else f"base@{self.from_step}")
         name = kind + (f"@{self.evaluation}" if self.evaluation else "")

@@ -65,7 +65,7 @@ def _problem_file(recipe: Recipe, path: Path, count: int) -> ProblemSource:
     )
 
 
-def _hub_problems(recipe: Recipe, name: str, split: hub.Split, count: int) -> ProblemSource:
+def _hub_problems(recipe: Recipe, name: str, split: hub.HubSplit, count: int) -> ProblemSource:
     """A set of the hub, keyed by its commit."""
     place, policy = hub.parse_hub_name(name), recipe.on_bad_row
     settings = {

@@ -8,10 +8,10 @@ import jinja2
 
 from ...claims.estimate import estimate
 
-Rows = Sequence[Sequence[str]]
+TextRows = Sequence[Sequence[str]]
 
 
-def table(columns: Sequence[str], rows: Rows) -> str:
+def table(columns: Sequence[str], rows: TextRows) -> str:
     """A Markdown table; cells may hold anything."""
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     escaped = ([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows)
