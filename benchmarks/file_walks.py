@@ -70,7 +70,7 @@ WALKS = (
             "@stages.evaluate:evaluate",
             "rollout.sample_and_grade:graded_rows",
             "verify.grade:Grader",
-            "verify.classify:classify",
+            "core.formats:classify",
             "verify.answers:ANSWER_RULES",
             "verify.compare:equal_number",
             "core.records:records_frame",

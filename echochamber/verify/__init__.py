@@ -1,6 +1,5 @@
 """One grader: the format of a completion, its program's result, its answer, and whether that is right."""
 
-from .classify import classify
 from .grade import Grader, GraderConfig
 from .grade_file import GradeCounts, grade_lines
 from .legacy import LegacyGrader, LegacyVerdict, legacy_label
@@ -16,7 +15,6 @@ __all__ = [
     "LegacyVerdict",
     "ProcessVerdict",
     "check_process",
-    "classify",
     "grade_lines",
     "legacy_label",
     "sandbox_report",

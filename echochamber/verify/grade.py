@@ -15,11 +15,10 @@ from typing import Literal
 from pydantic import Field
 
 from ..core.config import Config
-from ..core.formats import format_row, registered_formats
+from ..core.formats import classify, format_row, registered_formats
 from ..core.numbers import format_number
 from ..core.types import Outcome, Problem, Verdict
 from .answers import Reading, answer_rule, check_answer_rule
-from .classify import classify
 from .compare import equal_float, equal_number, equal_text, for_algebra, from_python_text
 from .process import check_process
 from .program_runner import ProgramRunner

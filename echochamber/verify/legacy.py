@@ -23,8 +23,6 @@ from .programs import Program, last_expression, refusal
 from .sandbox.result import RunResult, SandboxLimits
 
 LABELS = ("llm-code", "tinygsm-code", "text")
-FORMAT_OF_LABEL = {"llm-code": "omi1", "tinygsm-code": "tinygsm", "text": "omi2"}
-"""Where the paper's figures would count a label."""
 _NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?")
 
 

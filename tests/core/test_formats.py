@@ -11,7 +11,7 @@ from echochamber.core.formats import FORMAT_NAMES, SHIPPED_FORMATS, registered_f
 
 MODULES = (
     "echochamber.core.formats",
-    "echochamber.verify.classify",
+    "echochamber.verify.grade",
     "echochamber.rollout.rewards",
     "echochamber.analysis.report",
 )

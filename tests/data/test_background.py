@@ -2,10 +2,10 @@
 
 import re
 
+from echochamber.core.formats import classify
 from echochamber.data.background import background_text
 from echochamber.data.source_config import SourceConfig
 from echochamber.data.world import WorldConfig, draw_problem, problem_set
-from echochamber.verify.classify import classify
 
 WORLD = WorldConfig()
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from echochamber.core.errors import UserError
+from echochamber.core.formats import classify
 from echochamber.core.numbers import parse_number
 from echochamber.data.problem_sets import last_boxed, load_problems, normalise_reference, reference_corpus
 from echochamber.data.styles import STYLES
 from echochamber.data.world import WorldConfig
-from echochamber.verify.classify import classify
 
 
 @pytest.mark.parametrize(

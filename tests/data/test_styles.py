@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from echochamber.core.errors import UserError
+from echochamber.core.formats import classify
 from echochamber.core.types import Problem
 from echochamber.data.styles import STYLES, StyleKnobs, render
 from echochamber.data.world import WorldConfig, draw_problem
 from echochamber.data.world.stream import stream
-from echochamber.verify.classify import classify
 from echochamber.verify.style import style_features
 
 PROBLEMS = [draw_problem(WorldConfig(), 0, "train", index) for index in range(120)]

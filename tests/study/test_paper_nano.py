@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from echochamber.core.artifacts import Store
-from echochamber.core.formats import extra_formats
+from echochamber.core.formats import classify, extra_formats
 from echochamber.data.problem_sets import reference_corpus
 from echochamber.data.styles import render
 from echochamber.data.world import draw_problem
@@ -18,7 +18,6 @@ from echochamber.papers.echo_chamber.winners import SIZE_ARM
 from echochamber.study.graph import build_graph
 from echochamber.study.recipe import load_recipe
 from echochamber.verify.behaviours import behaviour_formats
-from echochamber.verify.classify import classify
 
 CORE = {1, 2, 3, 4, 7, 14, 15}
 FIRST = "nano-0.8m"

@@ -7,7 +7,7 @@ import yaml
 
 from echochamber.core.artifacts import Store
 from echochamber.core.errors import UserError
-from echochamber.core.formats import extra_formats, registered_formats
+from echochamber.core.formats import classify, extra_formats, registered_formats
 from echochamber.core.types import Problem
 from echochamber.papers.catalogue import claim_sets
 from echochamber.study.checkpoints import checkpoint_at
@@ -15,7 +15,6 @@ from echochamber.study.graph import build_graph
 from echochamber.study.recipe import Recipe, load_recipe
 from echochamber.study.status import StageStatus, StudyStatus
 from echochamber.verify.behaviours import BehaviourConfig, behaviour_formats
-from echochamber.verify.classify import classify
 from echochamber.verify.grade import Grader
 
 DATA = {

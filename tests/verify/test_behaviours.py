@@ -6,12 +6,11 @@ import pytest
 import yaml
 
 from echochamber.core.errors import UserError
-from echochamber.core.formats import extra_formats, format_row
+from echochamber.core.formats import classify, extra_formats, format_row
 from echochamber.core.types import Problem
 from echochamber.study.recipe import load_recipe
 from echochamber.verify.answers import answer_rule
 from echochamber.verify.behaviours import BehaviourConfig, behaviour_formats
-from echochamber.verify.classify import classify
 from echochamber.verify.grade import Grader
 
 PROSE = "Step 1: 3 * 6 = 18.\nSo \\boxed{18}"

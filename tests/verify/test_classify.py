@@ -7,8 +7,7 @@ from collections import Counter
 import pytest
 
 from echochamber.core import formats
-from echochamber.core.formats import FORMAT_NAMES, Format, format_row, registered_formats
-from echochamber.verify import classify
+from echochamber.core.formats import FORMAT_NAMES, Format, classify, format_row, registered_formats
 from echochamber.verify.answers import ANSWER_RULES
 
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from echochamber.core.formats import classify
 from echochamber.core.types import OUTCOMES, Problem, Quantity, SolutionGraph, Step
-from echochamber.verify import Grader, GraderConfig, classify
+from echochamber.verify import Grader, GraderConfig
 from echochamber.verify.programs import Program, parse_quietly
 from echochamber.verify.sandbox.lockdown import REQUIRED, available_layers
 from echochamber.verify.sandbox.locked import LockedPool

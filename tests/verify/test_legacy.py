@@ -5,8 +5,9 @@ import json
 
 import pytest
 
+from echochamber.core.formats import classify
 from echochamber.core.types import Problem
-from echochamber.verify import Grader, LegacyGrader, classify, legacy_label, sandbox_report
+from echochamber.verify import Grader, LegacyGrader, legacy_label, sandbox_report
 
 GOOD = "def simple_math_problem() -> int:\n    pens = 6 * 3\n    return pens\n"
 
