@@ -1,4 +1,4 @@
-"""Fixtures shared by all rooms' tests."""
+"""Fixtures shared by all tests."""
 
 import os
 from pathlib import Path
@@ -8,9 +8,10 @@ from jaxtyping import install_import_hook
 
 from . import type_checks
 
-# Before any module of the package is imported: every call of these rooms' functions then checks the declared
-# types and tensor shapes. Training runs without these checks, and so do the processes that tests start.
-# `data` is left out: its functions are called once a word, and checked calls take 15 times as long.
+# Before any module of the package is imported: every call of a function of these packages then checks the
+# declared types and tensor shapes. Training runs without these checks, and so do processes that tests start.
+# Of `data` the generators of texts are left out (world, styles, background, noise): their functions are
+# called once a word, and checked calls take 15 times as long.
 CHECKED = [
     "analysis",
     "api",
@@ -18,6 +19,26 @@ CHECKED = [
     "claims",
     "cli",
     "core",
+    *(
+        f"data.{name}"
+        for name in (
+            "allocate",
+            "contamination",
+            "document_pool",
+            "hub",
+            "local_sources",
+            "mixture",
+            "plan",
+            "problem_sets",
+            "registered_sources",
+            "rows",
+            "shards",
+            "shortcut_baselines",
+            "source_config",
+            "sources",
+            "training_questions",
+        )
+    ),
     "formulas",
     "model",
     "papers",
@@ -28,7 +49,7 @@ CHECKED = [
     "study",
     "verify",
 ]
-install_import_hook([f"echochamber.{room}" for room in CHECKED], f"{type_checks.__name__}.checked")
+install_import_hook([f"echochamber.{name}" for name in CHECKED], f"{type_checks.__name__}.checked")
 
 ROOT = Path(__file__).resolve().parent.parent
 
