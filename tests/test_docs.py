@@ -11,6 +11,8 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
+    ROOT / "SECURITY.md",
+    ROOT / "examples" / "own-algorithm" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 LINK = re.compile(r"\[[^\]]*(?:\[[^\]]*\][^\]]*)?\]\(([^)\s]+)\)")
@@ -25,7 +27,7 @@ def anchors(page: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_relative_links_lead_somewhere(page):
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     broken = []
@@ -55,7 +57,7 @@ BASES = (ROOT, ROOT / "docs", ROOT / "echochamber", ROOT / "echochamber" / "data
 """Folders from which pages name files."""
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_and_functions_that_a_page_names_exist(page):
     if page.name in {"LOG.md", "CHANGELOG.md", "RESULTS.md"}:
         return
