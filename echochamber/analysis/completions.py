@@ -38,7 +38,7 @@ def sample_completions(study: StoredStudy, runs: Sequence[Run]) -> CompletionDat
             drawn, rollouts = _evaluated(scans, quota * 3 // 4), _rollouts(study, run.rl, quota // 4)
             counts += [CountRow._make((index, *row)) for scan in scans for row in _counts(scan)]
         except pl.exceptions.PolarsError as error:
-            study.trouble(f"{run.id}: completions cannot be read ({str(error).splitlines()[0]})")
+            study.warn(f"{run.id}: completions cannot be read ({str(error).splitlines()[0]})")
             continue
         rows += _rows(drawn, problems, (index, EVALUATION))
         rows += _rows(rollouts, problems, (index, ROLLOUT))

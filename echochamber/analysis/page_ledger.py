@@ -1,4 +1,4 @@
-"""The verdicts as the page shows them; whoever builds the page hands them in."""
+"""The verdicts as the page shows them; `build_report` takes a function that makes them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -12,7 +12,7 @@ FrameRow = Mapping[str, Any]
 """A row of a frame, as Polars types it; here with the columns value, low and high among others."""
 
 
-class Goal(TypedDict):
+class CompletionLink(TypedDict):
     """The completions behind a number: what the browser on the page shows after a click."""
 
     run: str
@@ -35,11 +35,11 @@ class Cell:
     """`54–60%`, `no interval`; empty in a cell that is no estimate."""
     known: bool = True
     """False where there is no number, only words for its absence."""
-    goal: Goal | None = None
+    link: CompletionLink | None = None
 
-    def to(self, goal: Goal) -> "Cell":
+    def to(self, link: CompletionLink) -> "Cell":
         """The same cell, leading to the completions behind it; one without a number leads nowhere."""
-        return replace(self, goal=goal) if self.known else self
+        return replace(self, link=link) if self.known else self
 
 
 NOT_ESTIMABLE = Cell("not estimable", known=False)
@@ -79,7 +79,7 @@ def share(row: FrameRow) -> Cell:
     """A share, from the columns value, low, high.
 
     >>> share({"value": 0.57, "low": 0.54, "high": 0.6})
-    Cell(value='57%', interval='54–60%', known=True, goal=None)
+    Cell(value='57%', interval='54–60%', known=True, link=None)
     """
     value, low, high = row["value"], row["low"], row["high"]
     if value is None:
@@ -91,7 +91,7 @@ def signed(row: FrameRow) -> Cell:
     """A change in percentage points, from the columns value, low, high; bounds are clipped to 100 points.
 
     >>> signed({"value": 0.38, "low": 0.351, "high": 0.412})
-    Cell(value='+38.0 points', interval='+35.1 to +41.2', known=True, goal=None)
+    Cell(value='+38.0 points', interval='+35.1 to +41.2', known=True, link=None)
     """
     value, low, high = row["value"], row["low"], row["high"]
     if value is None:
@@ -108,7 +108,7 @@ def number(row: FrameRow, digits: int = 2, least: float = -math.inf) -> Cell:
     `least`: the smallest value that the quantity can have; a bound below it is drawn up to it.
 
     >>> number({"value": 40.25, "low": -1.0, "high": 90.0}, 1, least=0)
-    Cell(value='40.2', interval='0.0 to 90.0', known=True, goal=None)
+    Cell(value='40.2', interval='0.0 to 90.0', known=True, link=None)
     """
     value, low, high = row["value"], row["low"], row["high"]
     if value is None:
@@ -119,15 +119,15 @@ def number(row: FrameRow, digits: int = 2, least: float = -math.inf) -> Cell:
     return Cell(f"{value:.{digits}f}", around)
 
 
-def target(
+def link_to(
     one: RunInputs, step: int | None = None, format: str = "", set: str = "", change: str = ""
-) -> Goal:
+) -> CompletionLink:
     """Completions behind a row: the run's last step unless said otherwise."""
-    return Goal(
+    return CompletionLink(
         run=one.run.id, step=one.last if step is None else step, format=format, set=set, change=change
     )
 
 
-def both_ends(one: RunInputs, format: str = "") -> dict[bool, Goal]:
+def both_ends(one: RunInputs, format: str = "") -> dict[bool, CompletionLink]:
     """Completions of the base (False) and of the last checkpoint (True)."""
-    return {False: target(one, 0, format), True: target(one, format=format)}
+    return {False: link_to(one, 0, format), True: link_to(one, format=format)}

@@ -1,4 +1,4 @@
-"""One self-contained page from a study folder, at any time of the study's life."""
+"""One self-contained page from a study folder, finished or not."""
 
 import re
 from base64 import b64encode

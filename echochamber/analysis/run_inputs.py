@@ -64,7 +64,7 @@ class RunGroup:
 
 
 def load_groups(study: StoredStudy, runs: Sequence[Run], chosen: tuple[str, str]) -> list[RunGroup]:
-    """The groups of a study in the order of their first run; damage is noted in `study.troubles`."""
+    """The groups of a study in the order of their first run; damage is noted in `study.warnings`."""
     members: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
         members.setdefault(run.group, []).append(run)
@@ -86,7 +86,7 @@ def _load_group(
 def note_damage(study: StoredStudy, group: RunGroup, error: Exception) -> None:
     """Name a group whose records or problems are damaged inside."""
     reason = str(error).splitlines()[0]
-    study.trouble(f"{group.label}: records or problems cannot be analysed ({reason})")
+    study.warn(f"{group.label}: records or problems cannot be analysed ({reason})")
 
 
 def run_inputs(study: StoredStudy, run: Run, chosen: tuple[str, str]) -> RunInputs:

@@ -125,7 +125,7 @@ def _rows(study: StoredStudy, node: StoredStage) -> Iterator[JsonObject]:
         try:
             row = ScoreRow.read(data).as_row()
         except ValueError:
-            study.trouble(f"{node.id}: summary.json has a row without step or formats; it is left out")
+            study.warn(f"{node.id}: summary.json has a row without step or formats; it is left out")
             continue
         ungraded, outcomes = row.get("infrastructure") or 0, row.get("outcomes") or {}
         graded = sum(outcomes.values()) + (row.get("num_problems") or 0)  # sampled, and one greedy a problem
@@ -135,7 +135,7 @@ def _rows(study: StoredStudy, node: StoredStage) -> Iterator[JsonObject]:
 
 def _note_ungraded(study: StoredStudy, place: str, ungraded: float, total: float) -> None:
     if ungraded > UNGRADED_LIMIT * total:
-        study.trouble(
+        study.warn(
             f"{place}: {ungraded / total:.0%} of completions could not be graded; no number counts them"
         )
 
@@ -195,7 +195,7 @@ def note_unwritten(study: StoredStudy, runs: Sequence[Run]) -> None:
     """Name in `study.troubles` each own format that no completion of a finished study is written in."""
     if runs and all(node.status == "done" for node in study.nodes):
         for name in sorted(study.own_formats.keys() - set(written_formats(runs))):
-            study.trouble(f"format {name}: no completion is written in it; is its rule as intended?")
+            study.warn(f"format {name}: no completion is written in it; is its rule as intended?")
 
 
 def _is_share(key: str) -> bool:

@@ -1,4 +1,4 @@
-"""The JSON files that the analyses read, typed once: fields, defaults, and the check at the border.
+"""The JSON files that the analyses read, typed once: fields, defaults, and their validation.
 
 A key that is absent or null takes its default, so that files of earlier versions stay readable. Keys
 that no analysis reads are ignored. Values are never converted: `"3"` is no number.
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 
 class StoredFile(BaseModel):
-    """Base of all: strict about types, silent about further keys, null means absent."""
+    """Base of all: types are strict, further keys are ignored, null means absent."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", populate_by_name=True)
 

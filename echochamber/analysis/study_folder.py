@@ -1,6 +1,6 @@
 """Reading a study folder as it is now: finished, still running, or damaged in places.
 
-What can be read is returned; what cannot is named in `StoredStudy.troubles`, for the page to show. Only a
+What can be read is returned; what cannot is named in `StoredStudy.warnings`, for the page to show. Only a
 folder without a readable `study.json` is an error.
 """
 
@@ -78,7 +78,7 @@ class StoredStudy:
     """Commands that ran the study, without the output folder."""
     own_formats: dict[str, str] = field(default_factory=dict)
     """Name -> title of the formats that are not shipped, in order of registration."""
-    troubles: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def node(self, node_id: str) -> StoredStage | None:
         """The stage with this id, if the study has it."""
@@ -88,10 +88,10 @@ class StoredStudy:
         """Stages of one kind, in the study's order."""
         return [node for node in self.nodes if node.kind == kind]
 
-    def trouble(self, message: str) -> None:
+    def warn(self, message: str) -> None:
         """Note once what is missing or damaged."""
-        if message not in self.troubles:
-            self.troubles.append(message)
+        if message not in self.warnings:
+            self.warnings.append(message)
 
 
 def load_study(folder: Path) -> StoredStudy:
@@ -163,14 +163,14 @@ def _manifest(path: Path) -> ManifestFile:
 def _note_unfinished(study: StoredStudy) -> None:
     for node in study.nodes:
         if node.status == "failed":
-            study.trouble(f"{node.id} failed: {node.error or 'no reason recorded'}")
+            study.warn(f"{node.id} failed: {node.error or 'no reason recorded'}")
         elif node.folder is None:
-            study.trouble(f"{node.id} is {node.status}: nothing to show yet")
+            study.warn(f"{node.id} is {node.status}: nothing to show yet")
         elif node.partial:
-            study.trouble(f"{node.id} is {node.status}: shown as far as it has come")
+            study.warn(f"{node.id} is {node.status}: shown as far as it has come")
     versions = sorted({node.code_version for node in study.nodes if node.code_version})
     if len(versions) > 1:
-        study.trouble(f"stages were made by different code versions: {', '.join(versions)}")
+        study.warn(f"stages were made by different code versions: {', '.join(versions)}")
 
 
 def _is_damaged(study: StoredStudy, node: StoredStage, name: str) -> bool:
@@ -185,7 +185,7 @@ def _is_damaged(study: StoredStudy, node: StoredStage, name: str) -> bool:
         if recorded[1] == _digest(path, status.st_size, status.st_mtime_ns):
             return False
         found = f"{name} has another SHA-256 than its manifest says"
-    study.trouble(f"{node.id}: {found}; it is damaged and left out")
+    study.warn(f"{node.id}: {found}; it is damaged and left out")
     return True
 
 
@@ -203,9 +203,9 @@ def read_json(study: StoredStudy, node: StoredStage, name: str) -> Any:
         return json.loads((node.folder / name).read_text(encoding="utf-8"))
     except OSError:
         if not node.partial:
-            study.trouble(f"{node.id}: {name} is missing")
+            study.warn(f"{node.id}: {name} is missing")
     except ValueError:
-        study.trouble(f"{node.id}: {name} is not valid JSON")
+        study.warn(f"{node.id}: {name} is not valid JSON")
     return None
 
 
@@ -218,7 +218,7 @@ def read_stored(study: StoredStudy, node: StoredStage, name: str, kind: type[Fil
     try:
         return kind.read(data) if data is not None else None
     except ValueError as error:
-        study.trouble(f"{node.id}: {name} is not as expected ({error})")
+        study.warn(f"{node.id}: {name} is not as expected ({error})")
         return None
 
 
@@ -226,7 +226,7 @@ def read_log(study: StoredStudy, node: StoredStage, name: str) -> list[JsonObjec
     """Rows of a metrics or timing log; complete rows of a running stage."""
     if node.folder is None or not (node.folder / name).is_file():
         if node.folder is not None and not node.partial:
-            study.trouble(f"{node.id}: {name} is missing")
+            study.warn(f"{node.id}: {name} is missing")
         return []
     if _is_damaged(study, node, name):
         return []
@@ -246,7 +246,7 @@ def scan_table(
     """
     if node.folder is None or not (node.folder / name).is_file():
         if node.folder is not None and not node.partial:
-            study.trouble(f"{node.id}: {name} is missing")
+            study.warn(f"{node.id}: {name} is missing")
         return None
     if _is_damaged(study, node, name):
         return None
@@ -254,11 +254,11 @@ def scan_table(
         frame = pl.scan_parquet(node.folder / name)
         columns = frame.collect_schema()
     except (OSError, pl.exceptions.PolarsError) as error:
-        study.trouble(f"{node.id}: {name} is not a readable Parquet file ({str(error).splitlines()[0]})")
+        study.warn(f"{node.id}: {name} is not a readable Parquet file ({str(error).splitlines()[0]})")
         return None
     absent = [column for column in required if column not in columns]
     if absent:
-        study.trouble(f"{node.id}: {name} lacks column {absent[0]!r}; it was written by another version")
+        study.warn(f"{node.id}: {name} lacks column {absent[0]!r}; it was written by another version")
         return None
     wrong = [
         column
@@ -266,7 +266,7 @@ def scan_table(
         if required == RECORD_COLUMNS and columns[column] != RECORD_SCHEMA[column]
     ]
     if wrong:
-        study.trouble(
+        study.warn(
             f"{node.id}: {name} has column {wrong[0]!r} as {columns[wrong[0]]}, "
             f"expected {RECORD_SCHEMA[wrong[0]]}"
         )
@@ -284,12 +284,12 @@ def _this_version(study: StoredStudy, node: StoredStage, name: str, frame: pl.La
     try:
         found = frame.select(pl.col("schema_version").unique().sort()).collect()["schema_version"].to_list()
     except pl.exceptions.PolarsError as error:
-        study.trouble(f"{node.id}: {name} is damaged ({str(error).splitlines()[0]})")
+        study.warn(f"{node.id}: {name} is damaged ({str(error).splitlines()[0]})")
         return False
     if set(found) <= {SCHEMA_VERSION}:
         return True
     versions = " and ".join(str(version) for version in found)
-    study.trouble(
+    study.warn(
         f"{node.id}: {name} is of schema version {versions}, this program reads {SCHEMA_VERSION}; "
         "it is left out"
     )

@@ -33,7 +33,7 @@ def summarise_study(study: StoredStudy, runs: Sequence[Run]) -> JsonObject:
         "arms": [_arm(run, chosen) for run in runs],
         "stages": stage_seconds(study),
         "total_seconds": round(sum(node.seconds or 0.0 for node in study.nodes), 3),
-        "missing": list(study.troubles),
+        "missing": list(study.warnings),
     }
 
 

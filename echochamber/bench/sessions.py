@@ -1,7 +1,7 @@
-"""Workers in processes of their own, one of them awake at a time.
+"""Workers in processes of their own, one of them running at a time.
 
-Every contender, ours as well as a peer, is set up once and then asked for one repeat after the
-other, in turn with the others, so that all of them see the same machine. While it is not a
+Every contender, ours as well as a peer, is set up once. It is then asked for one repeat after the other,
+in turn with the others, so that all of them see the same machine. While it is not a
 worker's turn its processes are stopped (SIGSTOP), or waiting threads would take a share of a small
 machine.
 """

@@ -106,7 +106,7 @@ class Claim:
     sensitivity: tuple[str, ...] = ()
     """Sensitivity arms, as `mixture/arm`."""
     choices: tuple[str, ...] = ()
-    """Decisions taken where the published claim left room."""
+    """Decisions on what the published claim left open."""
     next_experiment: str = ""
     """The experiment that would decide it, where more seeds would not."""
     name: str = ""

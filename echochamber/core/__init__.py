@@ -1,1 +1,1 @@
-"""What travels between rooms: types, the format registry, config, artifacts, logs. No torch."""
+"""What all packages share: types, the format registry, config, artifacts, logs. No torch."""

@@ -2,9 +2,9 @@
 
 Code marks decide before prose marks. A text with an `<llm-code>` tag, or with a function header at
 the start of a line, is an attempt at a program, finished or not. The first code mark wins: a function
-inside an `<llm-code>` block is `omi1`. Prose formats differ in how they state the answer:
-`The answer is:` on a line of its own (metamath, which may have a box too), a box (omi2), or a `####`
-line or calculator marks (gsm8k). At most one rule applies to a text.
+inside an `<llm-code>` block is `omi1`. Prose formats differ in how they state the answer.
+metamath has `The answer is:` on a line of its own, and may have a box too. omi2 has a box, gsm8k a
+`####` line or calculator marks. At most one rule applies to a text.
 """
 
 import re

@@ -1,8 +1,8 @@
 """The registry of output formats, one row each.
 
-A row says how a completion of that format is recognised (by structure, whether or not the answer
-is right), how it opens (for forced decoding), by which rule its answer is read, and what a reader
-sees. The registry starts with the shipped rows; a user's module registers its own after them.
+A row says how a completion of that format is recognised: by structure, whether or not the answer
+is right. It also has the opening for forced decoding, the rule that reads the answer, and the title that
+a reader sees. The registry starts with the shipped rows; a user's module registers its own after them.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Logs by step: JSON Lines is the truth, everything else is a sink.
+"""Logs by step, as JSON Lines; everything else that shows metrics reads these files.
 
 `metrics.jsonl` holds what is a function of config and seed; `timing.jsonl` beside it holds wall
 times, so that two runs of one seed have equal metrics byte for byte.

@@ -89,7 +89,7 @@ def progress_bar(label: str, total: int, done: int = 0, unit: str = "") -> Itera
 
 
 def say(message: str) -> None:
-    """One line for the person who is watching."""
+    """Print one line on stderr."""
     console.print(message, markup=False, soft_wrap=True)
     sys.stderr.flush()
 
@@ -107,5 +107,5 @@ def reported_to(path: Path) -> Iterator[None]:
 
 
 def be_quiet() -> None:
-    """No bars and lines from this process: of several ranks only one talks."""
+    """No bars and lines from this process: of several ranks only one prints."""
     console.quiet = True

@@ -1,4 +1,4 @@
-"""Storage that refuses to take or give: a full disk, a quota, a file-size limit, a device error.
+"""Storage errors: a full disk, a quota, a file-size limit, a device error.
 
 Libraries report these in their own ways: Rust as `(os error 28)` in a text, torch as an error of its zip
 writer raised over the real one. `storage_errno` finds the number in all of them.
@@ -19,11 +19,11 @@ STORAGE_ERRNOS = frozenset(
 )
 """Errors of storage or of the process's limits: the next stage would meet them too."""
 RESERVE_BYTES = 1 << 16
-"""Kept back in a study's folder, and given up when the disk is full, so that its state can be written."""
+"""Reserved in a study's folder, and freed when the disk is full, so that its state can be written."""
 
 
 class StorageError(UserError):
-    """Something could not be written. Nothing is lost: the same command continues once there is room."""
+    """Something could not be written. Nothing is lost: the same command continues once there is space."""
 
 
 def storage_errno(error: BaseException) -> int | None:
@@ -60,19 +60,19 @@ def size_text(size: int) -> str:
 
 
 def storage_failure(path: Path, number: int, needed: int | None = None) -> StorageError:
-    """The error for a path that could not be written, with the free room and how to go on."""
+    """The error for a path that could not be written, with the free space and how to go on."""
     free = free_bytes(path.parent)
-    room = f"; {size_text(free)} are free there" if free is not None and number == errno.ENOSPC else ""
+    space = f"; {size_text(free)} are free there" if free is not None and number == errno.ENOSPC else ""
     need = f", about {size_text(needed)} are needed" if needed else ""
     after = {
         errno.EFBIG: "raise the limit on file sizes (ulimit -f)",
         errno.EDQUOT: "free some of your quota",
         errno.EROFS: "choose another folder with --out",
         errno.EMFILE: "raise the limit on open files (ulimit -n)",
-    }.get(number, "free some room" if number == errno.ENOSPC else "look at the device")
+    }.get(number, "free some space" if number == errno.ENOSPC else "look at the device")
     verb = "cannot be read or written" if number in (errno.EIO, errno.EMFILE) else "cannot be written"
     return StorageError(
-        f"{path}: {verb} ({os.strerror(number)}{room}{need}); {after}, then run the same command "
+        f"{path}: {verb} ({os.strerror(number)}{space}{need}); {after}, then run the same command "
         "again to continue"
     )
 
@@ -99,7 +99,7 @@ def check_room(folder: Path, needed: int) -> None:
 
 
 def keep_reserve(path: Path) -> None:
-    """Hold some room back at `path`; without room for it, nothing happens."""
+    """Reserve some space at `path`; where the disk has none, nothing happens."""
     try:
         if not path.is_file() or path.stat().st_size < RESERVE_BYTES:
             path.write_bytes(b"\0" * RESERVE_BYTES)

@@ -1,4 +1,4 @@
-"""The nouns: what travels between rooms, field by field.
+"""Data types that packages pass to each other, field by field.
 
 A worked example, one problem of two operations (`Mia has 3 boxes of 6 pens and gives 4 away`):
 

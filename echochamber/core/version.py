@@ -1,3 +1,3 @@
-"""The package's version, in its own module: rooms read it without importing the public interface."""
+"""The package's version, in a module that imports nothing."""
 
 __version__ = "0.1.0"

@@ -20,10 +20,10 @@ from .training_questions import Reservoir
 
 EncodeBatch = Callable[[list[str]], list[list[int]]]
 _CHUNK = 2048
-_PIECE = 256
+_BATCH = 256
 """Documents that a worker draws at a time."""
 _AHEAD = 8
-"""Batches of `_PIECE` documents drawn ahead of the request for them."""
+"""Batches of `_BATCH` documents drawn ahead of the request for them."""
 
 
 def _draw(source: WorldSource | BackgroundSource, numbers: range) -> list[Document]:
@@ -32,14 +32,14 @@ def _draw(source: WorldSource | BackgroundSource, numbers: range) -> list[Docume
 
 
 def _drawn_ahead(source: WorldSource | BackgroundSource, executor: Executor) -> Iterator[Document]:
-    """The documents of a generated source in order, drawn by workers a few pieces ahead."""
+    """The documents of a generated source in order, drawn by workers a few batches ahead."""
     pending: deque[Future[list[Document]]] = deque()
-    starts = count(0, _PIECE)
+    starts = count(0, _BATCH)
     try:
         while True:
             while len(pending) < _AHEAD:
                 start = next(starts)
-                pending.append(executor.submit(_draw, source, range(start, start + _PIECE)))
+                pending.append(executor.submit(_draw, source, range(start, start + _BATCH)))
             yield from pending.popleft().result()
     finally:
         for future in pending:

@@ -1,4 +1,4 @@
-"""Verdicts for the report page: the claims that a recipe names, if the study has the arms of at least one."""
+"""Verdicts for the report page, on the claims that a recipe names."""
 
 import polars as pl
 
@@ -22,7 +22,7 @@ def page_ledger(study: StoredStudy) -> PageLedger | None:
         tables = collect(study.folder, findings=False)
         lines = [(claims, RULES[claims.rules](claim, tables)) for claims, claim in wanted]
     except (pl.exceptions.PolarsError, UserError) as error:
-        study.trouble(f"the claims cannot be judged ({str(error).splitlines()[0]})")
+        study.warn(f"the claims cannot be judged ({str(error).splitlines()[0]})")
         return None
     if not any(line.criteria for _, line in lines):
         return None

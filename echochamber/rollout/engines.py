@@ -1,4 +1,4 @@
-"""Who samples. An engine is one object behind one protocol; which one is the recipe's `runtime.engine`.
+"""Engines sample completions. Each is one object behind one protocol; `runtime.engine` chooses it.
 
 `native` is this project's own sampler, in C or in PyTorch (`runtime.native` says which). `transformers`
 runs every other model that this library loads. A module of the user's own adds an engine with
@@ -32,7 +32,7 @@ from ..model.transformers_sampler import way_of
 
 @runtime_checkable
 class Engine(Protocol):
-    """What RL, evaluation and probing need of a sampler; nobody reaches for more."""
+    """What RL, evaluation and probing need of a sampler, and all that they use of it."""
 
     tokenizer: Tokenizer
     sampling: SamplingConfig

@@ -1,7 +1,7 @@
 """Evaluation: greedy and sampled completions of every checkpoint, graded, with intervals.
 
-Problems are scored in chunks of whole problems whose bounds follow from the configuration alone; each
-chunk is saved when it is done, so that a kill loses at most one and the result is the same in bytes.
+Problems are scored in chunks of whole problems, whose bounds follow from the configuration alone. Each
+chunk is saved when it is done. So a kill loses at most one, and the result is the same in bytes.
 """
 
 from collections import Counter

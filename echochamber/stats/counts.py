@@ -65,7 +65,7 @@ def count_completions(
 def join_counts(parts: Sequence[Counts]) -> Counts:
     """Counts of several sets that share no problem, in their order."""
     problems = [name for part in parts for name in part.problems]
-    assert len(set(problems)) == len(problems), "a problem is in two pieces"
+    assert len(set(problems)) == len(problems), "a problem is in two of the sets"
     greedy = [value for part in parts for value in part.greedy]
     votes = [votes for part in parts for votes in part.wrong_votes]
     samples, right, written, written_right = (

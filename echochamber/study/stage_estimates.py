@@ -120,7 +120,7 @@ BYTES_PER_TOKEN = 6
 
 
 def stage_bytes(node: StageNode, recipe: Recipe) -> int:
-    """Room on disk that a stage takes while it runs, about; 0 where its size is not known before."""
+    """Approximate bytes on disk that a stage takes while it runs; 0 where its size is not known before."""
     if node.kind == "shards":
         return round(BYTES_PER_TOKEN * _tokens(node, recipe))
     if node.size is None or node.kind not in ("pretrain", "rl"):

@@ -1,10 +1,10 @@
 """Right answer by right steps, or by luck? World problems know every intermediate value.
 
-A solution has right steps when its arithmetic holds and either every operation of the reference
-solution appears in it (same operation on the same values), or what it computes is the same function
-of the given numbers: both are evaluated with the givens replaced by random numbers, which tells two
-different rational functions apart except with probability about degree / 2^61 (Schwartz 1980).
-So another order of steps is right as well, and a coincidence of values is not.
+A solution has right steps when its arithmetic holds and one of two conditions is met. Either every
+operation of the reference solution appears in it, with the same values. Or it computes the same function
+of the question's numbers: both are evaluated at random numbers, which tells two different rational
+functions apart except with probability about degree / 2^61 (Schwartz 1980). So another order of steps is
+right as well. Values that agree by coincidence are not.
 """
 
 from collections import Counter
@@ -43,7 +43,7 @@ def check_process(
 ) -> ProcessVerdict:
     """Judge the steps of one completion against the world's solution.
 
-    `correct`, `answered`: the grader's word on the answer; right steps need a right answer.
+    `correct`, `answered`: the grader's verdict on the answer; right steps need a right answer.
     """
     needed = needed_steps(graph)
     if (

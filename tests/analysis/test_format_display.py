@@ -5,7 +5,7 @@ from pathlib import Path
 
 from echochamber.analysis.format_display import format_displays
 from echochamber.analysis.page_data import page_data, study_formats
-from echochamber.analysis.plots.look import pen
+from echochamber.analysis.plots.look import series_style
 from echochamber.analysis.runs import find_runs
 from echochamber.analysis.study_folder import load_study
 from echochamber.core.formats import FORMAT_NAMES
@@ -53,8 +53,10 @@ def test_two_own_formats_have_titles_and_distinct_colours_on_page_and_in_figures
     ]
     colors = [data["colors"][name] for name in ("other", "quoted", "shout")]
     assert colors == [5, 6, 7]
-    pens = {pen(name, list(study.own_formats)).colour for name in ("other", "quoted", "shout", "tinygsm")}
-    assert len(pens) == 4
+    colours = {
+        series_style(name, list(study.own_formats)).colour for name in ("other", "quoted", "shout", "tinygsm")
+    }
+    assert len(colours) == 4
 
 
 def test_a_study_without_the_key_takes_its_own_formats_from_the_recipe(copied: Path) -> None:

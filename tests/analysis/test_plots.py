@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from echochamber.analysis.plots import figures, save_figures
-from echochamber.analysis.plots.look import PENS
+from echochamber.analysis.plots.look import SERIES_STYLES
 from echochamber.analysis.runs import ends, find_runs, problem_sets
 from echochamber.analysis.study_folder import load_study
 
@@ -93,8 +93,8 @@ def test_transfer_marks_the_change() -> None:
 
 
 def test_pens_differ_without_colour() -> None:
-    assert len({(pen.dash, pen.marker) for pen in PENS}) == len(PENS)
-    assert len({pen.hatch for pen in PENS}) == len(PENS)
+    assert len({(style.dash, style.marker) for style in SERIES_STYLES}) == len(SERIES_STYLES)
+    assert len({style.hatch for style in SERIES_STYLES}) == len(SERIES_STYLES)
 
 
 def test_an_empty_study_has_no_figures(copied: Path, tmp_path: Path) -> None:

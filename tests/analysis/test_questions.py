@@ -35,7 +35,7 @@ def test_each_table_has_a_name_of_its_own_and_full_rows(grid: Path) -> None:
         for table in block.tables:
             assert table.question.endswith("?")
             assert {len(row) for row in table.rows} == {len(table.columns)}
-            assert all(cell.goal is None or cell.known for row in table.rows for cell in row)
+            assert all(cell.link is None or cell.known for row in table.rows for cell in row)
 
 
 def test_a_question_is_asked_of_every_run_or_of_none(grid: Path) -> None:

@@ -136,4 +136,4 @@ def test_clean_lists_and_removes_what_nothing_references(study):
     assert unreferenced(study) == []
     after = {path: path.read_bytes() for path in study.rglob("*") if path.is_file()}
     assert after == kept
-    assert not load_study(study).troubles
+    assert not load_study(study).warnings

@@ -166,12 +166,14 @@ class Page {
         document.getElementById("dynamics").scrollIntoView();
       });
     const button = document.getElementById("theme"), order = ["auto", "light", "dark"];
+    let shown = "auto";
     const apply = (theme) => {
+      shown = theme;
       if (theme === "auto") document.documentElement.removeAttribute("data-theme");
       else document.documentElement.dataset.theme = theme;
       button.textContent = `Theme: ${theme}`;
     };
-    button.addEventListener("click", () => apply(order[(order.indexOf(button.textContent.slice(7)) + 1) % 3]));
+    button.addEventListener("click", () => apply(order[(order.indexOf(shown) + 1) % 3]));
     // In print, the tables of other arms and the list of stages are opened.
     const folded = () => [...document.querySelectorAll("details.arm, details.lineage")];
     addEventListener("beforeprint", () => folded().forEach((one) => ((one.dataset.was = one.open), (one.open = true))));

@@ -1,7 +1,7 @@
 """Figures for papers: one function each, from tables to a matplotlib figure; PNG and SVG by `save`.
 
-Readable in a two-column paper and in greyscale: formats differ by hatch, marker and dash as well as
-by colour, and bands carry their names.
+They are readable in a two-column paper and in greyscale. Formats differ by hatch, marker and dash as well
+as by colour. Bands carry their names.
 """
 
 from .save import save_figures

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from ..averages import at
 from ..study_folder import JsonObject
-from .look import pen
+from .look import series_style
 
 PASS = (("accuracy", "pass@1", "-", "o"), ("pass@k", "pass@{k}", "--", "s"), ("maj@k", "maj@{k}", ":", "^"))
 
@@ -43,8 +43,8 @@ def draw_bands(
             steps,
             below,
             above,
-            facecolor=pen(name, own).colour,
-            hatch=pen(name, own).hatch,
+            facecolor=series_style(name, own).colour,
+            hatch=series_style(name, own).hatch,
             edgecolor="white",
             linewidth=0.4,
         )

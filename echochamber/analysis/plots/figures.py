@@ -10,7 +10,7 @@ from ..averages import at, average_rows
 from ..runs import Run
 from ..study_folder import JsonObject
 from .draw import draw_bands, draw_line, draw_null, draw_pass
-from .look import COLUMN, PAGE, SETTINGS, legend, pen, share_axis, sheet, step_axis
+from .look import COLUMN, PAGE, SETTINGS, legend, series_style, share_axis, sheet, step_axis
 
 RARE = 0.02
 """Share under which a format's accuracy is not drawn.
@@ -53,9 +53,9 @@ def dynamics(
                 accuracy,
                 often,
                 ("formats", name, "accuracy"),
-                pen(name, own).colour,
-                pen(name, own).dash,
-                pen(name, own).marker,
+                series_style(name, own).colour,
+                series_style(name, own).dash,
+                series_style(name, own).marker,
                 name,
             )
         draw_pass(passed, rows, k)

@@ -21,7 +21,7 @@ SETTINGS: Any = {
 
 
 @dataclass(frozen=True)
-class Pen:
+class SeriesStyle:
     """How one series is told apart."""
 
     colour: str
@@ -31,28 +31,28 @@ class Pen:
 
 
 # Lightness rises along the shipped six, so that greyscale keeps their order.
-PENS = (
-    Pen("#1f4e89", "-", "o", ""),
-    Pen("#d9822b", "--", "s", "//"),
-    Pen("#8fd0b8", "-.", "^", ".."),
-    Pen("#8e4585", ":", "D", "xx"),
-    Pen("#8d7b2b", "-", "v", "\\\\"),
-    Pen("#b0aca6", "--", "x", "++"),
-    Pen("#6a5fc1", "-.", "P", "oo"),
-    Pen("#b5483c", ":", "X", "**"),
-    Pen("#2f8596", "-", "<", "||"),
-    Pen("#7f9a3f", "--", ">", "--"),
-    Pen("#b07a4a", "-.", "*", "OO"),
-    Pen("#a56fc4", ":", "p", "//.."),
+SERIES_STYLES = (
+    SeriesStyle("#1f4e89", "-", "o", ""),
+    SeriesStyle("#d9822b", "--", "s", "//"),
+    SeriesStyle("#8fd0b8", "-.", "^", ".."),
+    SeriesStyle("#8e4585", ":", "D", "xx"),
+    SeriesStyle("#8d7b2b", "-", "v", "\\\\"),
+    SeriesStyle("#b0aca6", "--", "x", "++"),
+    SeriesStyle("#6a5fc1", "-.", "P", "oo"),
+    SeriesStyle("#b5483c", ":", "X", "**"),
+    SeriesStyle("#2f8596", "-", "<", "||"),
+    SeriesStyle("#7f9a3f", "--", ">", "--"),
+    SeriesStyle("#b07a4a", "-.", "*", "OO"),
+    SeriesStyle("#a56fc4", ":", "p", "//.."),
 )
 
 
-def pen(name: str, own: Sequence[str] = ()) -> Pen:
-    """The shipped formats have the first pens; `own` formats have the rest, in order of registration."""
+def series_style(name: str, own: Sequence[str] = ()) -> SeriesStyle:
+    """The shipped formats have the first styles; `own` formats have the rest, in order of registration."""
     if name in FORMAT_NAMES:
-        return PENS[FORMAT_NAMES.index(name)]
+        return SERIES_STYLES[FORMAT_NAMES.index(name)]
     place = own.index(name) if name in own else 0
-    return PENS[len(FORMAT_NAMES) + place % (len(PENS) - len(FORMAT_NAMES))]
+    return SERIES_STYLES[len(FORMAT_NAMES) + place % (len(SERIES_STYLES) - len(FORMAT_NAMES))]
 
 
 def sheet(

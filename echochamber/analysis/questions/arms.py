@@ -14,10 +14,10 @@ TAKEN_OVER = 0.9
 def arm_rows(runs: Sequence[Run], problem_set: tuple[str, str], k: int = 8) -> pl.DataFrame:
     """One row per run with RL: gains at the last checkpoint against the base, costs from the training log.
 
-    Columns: arm, seed, base_accuracy, accuracy, gain, pass_at_k, pass_at_k_gain, maj_at_k, winner,
-    winner_share, format_entropy (nats), entropy (nats per token), kl (nats per token, to the base), steps,
-    steps_to_90, completions_to_90, completions, generated_tokens, fitted_tokens (each pass counted). Null
-    where unknown.
+    Scores: arm, seed, base_accuracy, accuracy, gain, pass_at_k, pass_at_k_gain, maj_at_k. The collapse:
+    winner, winner_share, format_entropy (nats), steps_to_90, completions_to_90. Distance and cost: entropy
+    and kl to the base (nats per token), steps, completions, generated_tokens, fitted_tokens (each pass
+    counted). Null where unknown.
     """
     rows = [row for run in runs if run.rl is not None and (row := _row(run, problem_set, str(k))) is not None]
     return pl.DataFrame(rows, infer_schema_length=None)

@@ -148,12 +148,12 @@ def variants_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable |
     if joined is None:
         return None
     found = {(row["k"], row["kind"], row["last"]): row for row in joined.iter_rows(named=True)}
-    goals = both_ends(inputs[0])
-    sides = [(kind, last) for kind in KINDS if any(kind == key[1] for key in found) for last in goals]
+    links = both_ends(inputs[0])
+    sides = [(kind, last) for kind in KINDS if any(kind == key[1] for key in found) for last in links]
     rows = [
         [
             Cell(str(k)),
-            *(share(found.get((k, *side), UNKNOWN)).to(goals[side[1]]) for side in sides),
+            *(share(found.get((k, *side), UNKNOWN)).to(links[side[1]]) for side in sides),
         ]
         for k in sorted({key[0] for key in found})
     ]

@@ -12,7 +12,7 @@ from ...stats.bootstrap import (
     ratio_interval,
     resampled_interval,
 )
-from ..page_table import Cell, PageTable, both_ends, share, signed, target
+from ..page_table import Cell, PageTable, both_ends, link_to, share, signed
 from ..run_inputs import RunInputs
 from .estimates import ESTIMATE, Schema, estimate, of_every_run, over_seeds
 from .score_changes import paired_ends
@@ -109,13 +109,13 @@ def coverage_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable |
     found = {(row["quantity"], row["side"]): row for row in shares}
     gains = {row["quantity"]: row for row in gain_parts(tables).iter_rows(named=True)}
     names = {"coverage": f"coverage: pass@{k}", "precision": f"precision: accuracy / pass@{k}"}
-    goals = both_ends(inputs[0])
+    links = both_ends(inputs[0])
     rows = [
         [
             Cell(label),
-            share(found[name, "before"]).to(goals[False]),
-            share(found[name, "after"]).to(goals[True]),
-            signed(gains[name]).to(target(inputs[0], change="gained")),
+            share(found[name, "before"]).to(links[False]),
+            share(found[name, "after"]).to(links[True]),
+            signed(gains[name]).to(link_to(inputs[0], change="gained")),
         ]
         for name, label in names.items()
     ]

@@ -6,7 +6,7 @@ import polars as pl
 
 from ...stats.intervals import wilson
 from ..completion_counts import GREEDY
-from ..page_table import Cell, PageTable, share, target
+from ..page_table import Cell, PageTable, link_to, share
 from ..run_inputs import RunInputs
 from .estimates import ESTIMATE, Schema, estimate, over_seeds
 
@@ -72,13 +72,13 @@ def errors_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable | N
     )
     rows = []
     for row in order.iter_rows(named=True):
-        goal = target(inputs[0], change=row["flip"])
+        link = link_to(inputs[0], change=row["flip"])
         rows.append(
             [
                 Cell(FLIP_LABELS[row["flip"]]),
                 Cell(error_label(row["first_error"])),
-                Cell(str(row["count"])).to(goal),
-                share(row).to(goal),
+                Cell(str(row["count"])).to(link),
+                share(row).to(link),
             ]
         )
     columns = ["Flip", "First error of the wrong answer", "Problems", "Share of the flip"]

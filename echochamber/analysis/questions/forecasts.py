@@ -16,7 +16,7 @@ from ..averages import seed_interval
 from ..completion_counts import matrices, shared_problems
 from ..kl_weight import bandit_advantage, kl_weight
 from ..number_text import percent
-from ..page_table import Cell, Goal, PageTable, number, share, target
+from ..page_table import Cell, CompletionLink, PageTable, link_to, number, share
 from ..run_inputs import RunInputs
 from ..runs import rollout_size
 from ..study_folder import JsonObject
@@ -203,24 +203,24 @@ def forecasts_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable 
 def _cells(name: ForecastId, found: Sequence[JsonObject], one: RunInputs) -> list[Cell]:
     """The row of one forecast, whose scores `found` has per seed."""
     winners = ", ".join(dict.fromkeys(row["winner"] for row in found))
-    goal = target(one, None if name == OBSERVED else 0)
+    link = link_to(one, None if name == OBSERVED else 0)
     won = score_over_seeds(found, "share")
     head = [Cell(forecast_label(name)), Cell(winners)]
     if name == OBSERVED:
-        return [*head, share(won).to(goal), *[Cell("–", known=False)] * 3]
+        return [*head, share(won).to(link), *[Cell("–", known=False)] * 3]
     certain = all(row["share_low"] is None for row in found)
     return [
         *head,
-        Cell(f"{percent(won['value'])} by construction").to(goal) if certain else share(won).to(goal),
-        number(score_over_seeds(found, "total_variation"), 2).to(goal),
-        number(score_over_seeds(found, "brier"), 2).to(goal),
-        _hit_cell([bool(row["hit"]) for row in found], goal),
+        Cell(f"{percent(won['value'])} by construction").to(link) if certain else share(won).to(link),
+        number(score_over_seeds(found, "total_variation"), 2).to(link),
+        number(score_over_seeds(found, "brier"), 2).to(link),
+        _hit_cell([bool(row["hit"]) for row in found], link),
     ]
 
 
-def _hit_cell(hits: Sequence[bool], goal: Goal) -> Cell:
+def _hit_cell(hits: Sequence[bool], link: CompletionLink) -> Cell:
     """Whether the predicted winner won; over seeds how often, with Wilson's interval."""
     if len(hits) == 1:
-        return Cell("yes" if hits[0] else "no").to(goal)
+        return Cell("yes" if hits[0] else "no").to(link)
     low, high = wilson(sum(hits), len(hits))
-    return Cell(f"{sum(hits)} of {len(hits)}", f"{percent(low)} to {percent(high)}").to(goal)
+    return Cell(f"{sum(hits)} of {len(hits)}", f"{percent(low)} to {percent(high)}").to(link)

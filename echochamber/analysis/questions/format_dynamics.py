@@ -8,7 +8,7 @@ import polars as pl
 
 from ..averages import at, seed_interval
 from ..number_text import bounds, percent
-from ..page_table import NOT_ESTIMABLE, Cell, Goal, PageTable, target
+from ..page_table import NOT_ESTIMABLE, Cell, CompletionLink, PageTable, link_to
 from ..run_inputs import RunInputs
 from ..runs import Run, ends, set_of
 from ..study_folder import JsonObject
@@ -107,7 +107,7 @@ def _format_row(
 ) -> list[Cell]:
     """Cells of one format; `found` has its `first_steps` per seed."""
     peak = max((row for row in found if row), key=lambda row: row["peak_share"])
-    base, last, highest = (target(inputs[0], step, name) for step in (0, None, peak["peak_step"]))
+    base, last, highest = (link_to(inputs[0], step, name) for step in (0, None, peak["peak_step"]))
     steps = {key: [row[key] if row else None for row in found] for key in ("peak_step", *FIRST_STEPS)}
     return [
         Cell(name).to(last),
@@ -119,7 +119,7 @@ def _format_row(
 
 
 def _checkpoint_share(
-    inputs: Sequence[RunInputs], problem_set: str, name: str, goal: Goal, last: bool
+    inputs: Sequence[RunInputs], problem_set: str, name: str, link: CompletionLink, last: bool
 ) -> Cell:
     """Share of a format at the base or the last checkpoint, over seeds."""
     found = [ends(one.run, _set_named(one.run, problem_set))[int(last)] for one in inputs]
@@ -128,7 +128,7 @@ def _checkpoint_share(
         return NOT_ESTIMABLE
     within = [at(row, ("intervals", "formats", name, "share")) for row in found]
     interval = within[0] if len(values) == 1 else seed_interval(values, within)
-    return Cell(percent(sum(values) / len(values)), bounds(interval)).to(goal)
+    return Cell(percent(sum(values) / len(values)), bounds(interval)).to(link)
 
 
 def _set_named(run: Run, problem_set: str) -> tuple[str, str]:

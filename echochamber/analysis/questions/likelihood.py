@@ -10,7 +10,7 @@ from ...stats.bootstrap import (
     paired_interval,
     problem_weights,
 )
-from ..page_table import Cell, FrameRow, Goal, PageTable, both_ends, number, share
+from ..page_table import Cell, CompletionLink, FrameRow, PageTable, both_ends, number, share
 from ..run_inputs import RunInputs
 from .estimates import ESTIMATE, UNKNOWN, Schema, estimate, of_every_run, over_seeds
 
@@ -95,12 +95,12 @@ def likelihood_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable
     if joined is None:
         return None
     found = {(row["quantity"], row["writer"]): row for row in joined.iter_rows(named=True)}
-    goals = both_ends(inputs[0])
+    links = both_ends(inputs[0])
     rows = [
         [
             Cell(QUANTITIES[name]),
             *(
-                _likelihood_cell(name, found.get((name, writer), UNKNOWN), goals[writer == "rl"])
+                _likelihood_cell(name, found.get((name, writer), UNKNOWN), links[writer == "rl"])
                 for writer in ("base", "rl")
             ),
         ]
@@ -116,5 +116,5 @@ def likelihood_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable
     return PageTable("likelihood", question, columns, rows, note)
 
 
-def _likelihood_cell(name: str, row: FrameRow, goal: Goal) -> Cell:
-    return share(row).to(goal) if name in SHARES else number(row, 2).to(goal)
+def _likelihood_cell(name: str, row: FrameRow, link: CompletionLink) -> Cell:
+    return share(row).to(link) if name in SHARES else number(row, 2).to(link)

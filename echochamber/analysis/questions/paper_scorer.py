@@ -107,14 +107,14 @@ def scorers_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable | 
     keys = [*KEYS, "last"]
     joined = over_seeds([_with_unwritten(table, tables) for table in tables], keys, clip=(0, 1))
     found = {tuple(row[key] for key in keys): row for row in joined.iter_rows(named=True)}
-    goals = both_ends(inputs[0])
+    links = both_ends(inputs[0])
     rows = [
         [
             Cell(SCORERS[scorer]),
             Cell(quantity_label(quantity, name)),
             *(
-                share(found.get((scorer, quantity, name, last), UNKNOWN)).to(goal)
-                for last, goal in goals.items()
+                share(found.get((scorer, quantity, name, last), UNKNOWN)).to(link)
+                for last, link in links.items()
             ),
         ]
         for scorer, quantity, name in dict.fromkeys(key[:3] for key in found)

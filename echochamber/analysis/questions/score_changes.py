@@ -12,7 +12,7 @@ from ...stats.bootstrap import (
 )
 from ...stats.intervals import Interval, wilson
 from ..completion_counts import shared_problems
-from ..page_table import Cell, PageTable, share, signed, target
+from ..page_table import Cell, PageTable, link_to, share, signed
 from ..run_inputs import RunInputs
 from .estimates import ESTIMATE, Schema, estimate, of_every_run, over_seeds
 
@@ -119,14 +119,14 @@ def gains_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable | No
     for change, before, after in zip(*(table.iter_rows(named=True) for table in frames), strict=True):
         if change["quantity"] in ("pass@1", "maj@1"):  # both are the accuracy
             continue
-        first, last = (target(inputs[0], step, set=change["problem_set"]) for step in (0, None))
+        first, last = (link_to(inputs[0], step, set=change["problem_set"]) for step in (0, None))
         rows.append(
             [
                 Cell(change["problem_set"]),
                 Cell(change["quantity"].replace("_", " ")),
                 share(before).to(first),
                 share(after).to(last),
-                signed(change).to(target(inputs[0], set=change["problem_set"], change="gained")),
+                signed(change).to(link_to(inputs[0], set=change["problem_set"], change="gained")),
             ]
         )
     unit = "problem" if len(inputs) == 1 else "seed"

@@ -12,7 +12,7 @@ from ...stats.bootstrap import (
 from ...stats.decomposition import split_gain
 from ...stats.intervals import t_interval
 from ..completion_counts import matrices, shared_problems
-from ..page_table import Cell, Goal, PageTable, signed, target
+from ..page_table import Cell, CompletionLink, PageTable, link_to, signed
 from ..run_inputs import RunInputs
 from .estimates import ESTIMATE, Schema, estimate, of_every_run, over_seeds
 
@@ -95,9 +95,9 @@ def selection_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable 
     tables = selection_parts(inputs)
     if not tables:
         return None
-    goal = target(inputs[0], change="gained")
+    link = link_to(inputs[0], change="gained")
     rows = [
-        [Cell(PARTS[row["part"]]), signed(row).to(goal), _range_cell(tables, row["part"], goal)]
+        [Cell(PARTS[row["part"]]), signed(row).to(link), _range_cell(tables, row["part"], link)]
         for row in over_seeds(tables, ["part"]).iter_rows(named=True)
     ]
     columns = ["Part of the accuracy gain", "Estimate with 95% interval", "Range over unmeasured accuracies"]
@@ -106,7 +106,7 @@ def selection_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable 
     return PageTable("selection_or_skill", question, columns, rows, note)
 
 
-def _range_cell(tables: Sequence[pl.DataFrame], part: str, goal: Goal) -> Cell:
+def _range_cell(tables: Sequence[pl.DataFrame], part: str, link: CompletionLink) -> Cell:
     """`+7.8 to +38.2` with `+5.1 to +41.0`: the mean range over seeds, and the outer ends of the intervals
     of its two ends."""
     rows = [table.row(by_predicate=pl.col("part") == part, named=True) for table in tables]
@@ -120,4 +120,4 @@ def _range_cell(tables: Sequence[pl.DataFrame], part: str, goal: Goal) -> Cell:
     )
     ends = (max(100 * low, -100), min(100 * high, 100))
     means = (100 * sum(least) / len(least), 100 * sum(most) / len(most))
-    return Cell(f"{means[0]:+.1f} to {means[1]:+.1f}", f"{ends[0]:+.1f} to {ends[1]:+.1f}").to(goal)
+    return Cell(f"{means[0]:+.1f} to {means[1]:+.1f}", f"{ends[0]:+.1f} to {ends[1]:+.1f}").to(link)

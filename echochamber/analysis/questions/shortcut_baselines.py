@@ -62,7 +62,7 @@ def _earlier_stages(study: StoredStudy) -> list[StoredStage]:
         try:
             parents = read_json(folder / "manifest.json").get("parents")
         except UserError as error:
-            study.trouble(str(error))
+            study.warn(str(error))
             continue
         node = shards.get(str(parents.get("shards"))) if isinstance(parents, dict) else None
         if node is not None:

@@ -9,7 +9,7 @@ from ...stats.bootstrap import (
     problem_weights,
 )
 from ...stats.pass_at_k import pass_at_k, powers_up_to
-from ..page_table import Cell, PageTable, share, target
+from ..page_table import Cell, PageTable, link_to, share
 from ..run_inputs import RunInputs
 from .estimates import ESTIMATE, UNKNOWN, Schema, estimate, of_every_run, over_seeds
 
@@ -92,7 +92,7 @@ def support_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable | 
         [
             Cell(str(k)),
             *(
-                share(found.get((k, kind), UNKNOWN)).to(target(inputs[0], change=change))
+                share(found.get((k, kind), UNKNOWN)).to(link_to(inputs[0], change=change))
                 for kind, change in changes.items()
             ),
         ]

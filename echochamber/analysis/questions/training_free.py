@@ -13,7 +13,7 @@ from ...core.random import key
 from ...stats.bootstrap import mean_interval, problem_weights, ratio_interval
 from ...stats.intervals import Interval
 from ..completion_counts import GREEDY
-from ..page_table import Cell, PageTable, share, target
+from ..page_table import Cell, PageTable, link_to, share
 from ..run_inputs import RunInputs
 from ..study_folder import JsonObject
 from .estimates import ESTIMATE, Schema, estimate, of_every_run, over_seeds
@@ -188,7 +188,7 @@ def baselines_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable 
     rows = [
         [
             Cell(method_label(*(row[name] for name in KEYS))),
-            share(row).to(target(inputs[0], 0 if row["model"] == "base" else None)),
+            share(row).to(link_to(inputs[0], 0 if row["model"] == "base" else None)),
         ]
         for row in joined.iter_rows(named=True)
     ]

@@ -1,4 +1,4 @@
-"""Solution styles: the formats whose fate under RL is studied, one small file each."""
+"""Solution styles: one small file for each format that RL may amplify or suppress."""
 
 from collections.abc import Callable
 

@@ -10,7 +10,7 @@ class StoryRow:
     pattern: str
     """What it does to the running value: a key of `patterns.PATTERNS`."""
     names: tuple[str, ...]
-    """Names of the new givens, then of the new steps; singular noun phrases."""
+    """Names of the new given numbers, then of the new steps; singular noun phrases."""
     wordings: tuple[str, ...]
     late: tuple[str, ...] = ()
     """Openings only: wordings for telling it after the events."""

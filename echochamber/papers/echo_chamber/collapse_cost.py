@@ -1,4 +1,4 @@
-"""Claims 2 to 4: when the format shifts in the run of claim 1, and what maj@64 and pass@64 do there."""
+"""Claims 2 to 4, on the run of claim 1: when its format shifts, and how maj@64 and pass@64 change."""
 
 from ...claims.crossfit import dev_best, drop_from_maximum
 from ...claims.declare import Claim, Context, Criterion, Evidence, Measurement, NotTestableError

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...analysis.plots.look import PAGE, SETTINGS, pen, share_axis, sheet, step_axis
+from ...analysis.plots.look import PAGE, SETTINGS, series_style, share_axis, sheet, step_axis
 from ...claims.select import OTHER, Arm
 from ...core.files import make_folder
 from ...core.study_tables import Tables
@@ -119,10 +119,17 @@ def draw(axes: Axes, paths: Paths, name: str) -> None:
     if not known or max(float(shares.max()) for _, shares in known) < 0.01:
         return
     for steps, shares in known:
-        axes.plot(steps, shares, color=pen(name).colour, linewidth=0.5, alpha=0.5)
+        axes.plot(steps, shares, color=series_style(name).colour, linewidth=0.5, alpha=0.5)
     shortest = min((steps for steps, _ in known), key=len)
     middle = np.mean([shares[: len(shortest)] for _, shares in known], axis=0)
-    axes.plot(shortest, middle, color=pen(name).colour, linestyle=pen(name).dash, linewidth=1.6, label=name)
+    axes.plot(
+        shortest,
+        middle,
+        color=series_style(name).colour,
+        linestyle=series_style(name).dash,
+        linewidth=1.6,
+        label=name,
+    )
 
 
 def phase(corners: list[Corner]) -> Figure:

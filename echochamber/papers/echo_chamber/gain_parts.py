@@ -19,7 +19,7 @@ def gain_parts(tables: Tables, one: Arm) -> dict[str, dict[int, float]]:
     """Name of `NAMES` -> seed -> part of the gain, shares and accuracies pooled over the problems.
 
     Where a format is under `RARE` of the completions, its accuracy is that under forced decoding if a probe
-    measured it: the few problems on which it is still written are a selection. A format that one side never
+    measured it. The few problems on which it is still written are a selection. A format that one side never
     wrote has the other side's accuracy there. The interaction is what is left of the gain.
     """
     written = shares(tables, one)

@@ -58,7 +58,7 @@ def run_program(payload: bytes, output_limit: int) -> bytes:
 def forget_memory_access() -> None:
     """Take the modules away that read and write memory by address: with them a program could turn 3 into 18.
 
-    The process is not trusted either way; this keeps a reward from paying for it.
+    The process is not trusted either way; this keeps such a program from being rewarded.
     """
     for name in [name for name in sys.modules if name.split(".")[0] in _BY_ADDRESS]:
         for holder in list(sys.modules.values()):

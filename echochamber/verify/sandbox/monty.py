@@ -1,10 +1,12 @@
 """Tier 1: Monty, an interpreter for a subset of Python in worker processes of its own.
 
-Promises kept here beyond the library's own limits on time, memory, depth and sleep: every program
-gets a fresh session; its value is reduced to one number or short text *inside* the sandbox and
-printed behind a token drawn for this run, and the value of the feed itself is never read, because
-converting a nested value to a host object has no bound; prints go to a bounded buffer; an import or
-a call that Monty does not have suspends the program, which is then dropped and called unsupported.
+The library limits time, memory, depth and sleep. This module adds four guarantees:
+
+- Every program gets a fresh session.
+- Its value is reduced to one number or short text *inside* the sandbox, and printed behind a token drawn
+  for this run. The value of the feed itself is never read: converting a nested value has no bound.
+- Prints go to a bounded buffer.
+- An import or a call that Monty does not have suspends the program. It is dropped and called unsupported.
 """
 
 import builtins
