@@ -71,7 +71,7 @@ WALKS = (
             "rollout.sample_and_grade:graded_rows",
             "verify.grade:Grader",
             "core.formats:classify",
-            "verify.answers:ANSWER_RULES",
+            "verify.answers:answer_rule",
             "verify.compare:equal_number",
             "core.records:records_frame",
             "stats.counts:count_completions",

@@ -192,7 +192,7 @@ def written_formats(runs: Sequence[Run]) -> list[str]:
 
 
 def note_unwritten(study: StoredStudy, runs: Sequence[Run]) -> None:
-    """Name in `study.troubles` each own format that no completion of a finished study is written in."""
+    """Name in `study.warnings` each own format that no completion of a finished study is written in."""
     if runs and all(node.status == "done" for node in study.nodes):
         for name in sorted(study.own_formats.keys() - set(written_formats(runs))):
             study.warn(f"format {name}: no completion is written in it; is its rule as intended?")

@@ -72,7 +72,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _ScoredSet:
     """One checkpoint on one problem set, in chunks of problems."""
 
     target: Target
@@ -134,7 +134,7 @@ def evaluate(
 
 def _parts(
     config: EvaluateConfig, targets: Sequence[Target], sets: dict[str, list[Problem]], resume: Path
-) -> list[_Part]:
+) -> list[_ScoredSet]:
     parts = []
     for target in targets:
         at_once = max(1, config.chunk_completions // target.samples)
@@ -142,7 +142,7 @@ def _parts(
             check_problems(name, problems)
             count = -(-len(problems) // at_once)
             parts.append(
-                _Part(
+                _ScoredSet(
                     target,
                     name,
                     problems,
@@ -180,7 +180,7 @@ def _engines(
     return found
 
 
-def _finish(config: EvaluateConfig, parts: Sequence[_Part], folder: Path) -> None:
+def _finish(config: EvaluateConfig, parts: Sequence[_ScoredSet], folder: Path) -> None:
     """Summaries and the two tables, from the chunks on disk."""
     summaries, tables = [], []
     for part in parts:
@@ -202,7 +202,7 @@ def _finish(config: EvaluateConfig, parts: Sequence[_Part], folder: Path) -> Non
     join_chunks([path for part in parts for path in part.chunks.paths], folder / "records.parquet")
 
 
-def _warn_of_ungraded(part: _Part, row: Mapping[str, object]) -> None:
+def _warn_of_ungraded(part: _ScoredSet, row: Mapping[str, object]) -> None:
     """Say so where too many completions could not be graded: the numbers are of the others alone."""
     ungraded, total = row["infrastructure"], part.completions(range(part.chunks.count))
     assert isinstance(ungraded, int), "a count"
