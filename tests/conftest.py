@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-from jaxtyping import install_import_hook
 
 from . import type_checks
 
@@ -49,7 +48,7 @@ CHECKED = [
     "study",
     "verify",
 ]
-install_import_hook([f"echochamber.{name}" for name in CHECKED], f"{type_checks.__name__}.checked")
+type_checks.install([f"echochamber.{name}" for name in CHECKED])
 
 ROOT = Path(__file__).resolve().parent.parent
 
