@@ -1,6 +1,6 @@
 """How many documents each source gives: copies, shares, budgets and the repetition cap."""
 
-from array import array
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -81,9 +81,9 @@ def copies_of(copies: float, size: int, seed: int, name: str) -> np.ndarray:
     return np.concatenate([np.tile(np.arange(size), whole), extra]).astype(np.int64)
 
 
-def sum_lengths(lengths: "array[int]", picks: np.ndarray) -> int:
-    """Tokens of the chosen documents, repeats counted."""
-    return int(np.frombuffer(lengths, dtype=np.uint32)[picks].sum(dtype=np.int64)) if len(picks) else 0
+def sum_lengths(lengths: Sequence[int], picks: np.ndarray) -> int:
+    """Tokens of the chosen documents, repeats counted; `lengths` is an array of 32-bit numbers."""
+    return int(np.asarray(lengths, dtype=np.uint32)[picks].sum(dtype=np.int64)) if len(picks) else 0
 
 
 def share_targets(
