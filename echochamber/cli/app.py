@@ -24,6 +24,9 @@ app = typer.Typer(
 for module in (study, clean, stages, evaluate, probe, report, ledger, recipes, grade, sample, bench, doctor):
     module.register(app)
 
+MOST_CHARACTERS = 2000
+"""Of an error's line, which may quote what was given."""
+
 
 def main() -> None:
     """Run a command; bad input is one line on stderr and exit status 2, without a traceback.
@@ -51,6 +54,8 @@ def main() -> None:
 
 def _stop(message: str, status: int) -> NoReturn:
     """One line on stderr, then out; a stderr that takes nothing changes no exit status."""
+    line = " ".join(message.split())
+    line = line if len(line) <= MOST_CHARACTERS else f"{line[:MOST_CHARACTERS]}..."
     with suppress(OSError, ValueError):
-        print(f"echochamber: {' '.join(message.split())}", file=sys.stderr, flush=True)
+        print(f"echochamber: {line}", file=sys.stderr, flush=True)
     sys.exit(status)

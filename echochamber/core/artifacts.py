@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -42,7 +43,7 @@ class Spec:
     inputs: Mapping[str, str] = field(default_factory=dict)
     """Input name -> SHA-256 of its content."""
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Sixteen hex digits; stable across machines and key order."""
         body = [self.kind, dict(self.config), self.version, dict(self.parents), dict(self.inputs)]

@@ -31,6 +31,10 @@ class RopeScaling(Config):
         return self
 
 
+MOST_LAYERS, MOST_POSITIONS = 256, 2**20
+"""A damaged `config.json` must not fill the memory: the table of angles has a row for every position."""
+
+
 class ModelConfig(Config):
     """One pre-norm decoder with SwiGLU.
 
@@ -42,12 +46,12 @@ class ModelConfig(Config):
     vocab_size: int = Field(gt=0)
     hidden_size: int = Field(gt=0)
     intermediate_size: int = Field(gt=0)
-    num_layers: int = Field(gt=0)
+    num_layers: int = Field(gt=0, le=MOST_LAYERS)
     num_heads: int = Field(gt=0)
     num_kv_heads: int = Field(gt=0)
     head_dim: int | None = Field(default=None, gt=0)
     """Width of one attention head; None: hidden_size / num_heads."""
-    max_positions: int = Field(default=512, gt=0)
+    max_positions: int = Field(default=512, gt=0, le=MOST_POSITIONS)
     rope_theta: float = 10_000.0
     rope_scaling: RopeScaling | None = None
     layers_without_rope: tuple[int, ...] = ()

@@ -102,8 +102,8 @@ RL_PRESETS: dict[str, dict[str, object]] = {
 }
 
 
-def rl_preset(name: str, where: str) -> dict[str, object]:
+def rl_preset(name: object, where: str) -> dict[str, object]:
     """The settings behind a name; `where` says which key asked."""
-    if name not in RL_PRESETS:
+    if not isinstance(name, str) or name not in RL_PRESETS:
         raise UserError(f"{where} is {name!r}; allowed are {', '.join(RL_PRESETS)}")
     return RL_PRESETS[name]

@@ -210,10 +210,10 @@ def say_modules(name_or_path: str, overrides: Sequence[str]) -> None:
         say(f"modules: {module} is Python of the recipe's author, and is run now")
 
 
-def resolve_inheritance(arms: Mapping[str, object], source: str) -> dict[str, object]:
+def resolve_inheritance(arms: Mapping[object, object], source: str) -> dict[object, object]:
     """Lay each arm over the arm that it `inherits`, or over a named `preset`, nested keys included."""
 
-    def resolved(name: str, below: tuple[str, ...]) -> object:
+    def resolved(name: object, below: tuple[object, ...]) -> object:
         arm = arms[name]
         if isinstance(arm, dict) and "preset" in arm:
             arm = merge(
@@ -223,8 +223,8 @@ def resolve_inheritance(arms: Mapping[str, object], source: str) -> dict[str, ob
         if not isinstance(arm, dict) or "inherits" not in arm:
             return arm
         parent = arm["inherits"]
-        if parent not in arms or parent in below:
-            allowed = ", ".join(key for key in arms if key not in below)
+        if not isinstance(parent, str) or parent not in arms or parent in below:
+            allowed = ", ".join(str(key) for key in arms if key not in below)
             raise UserError(f"{source}: rl.{name}.inherits is {parent!r}; allowed are {allowed or 'none'}")
         own = {key: value for key, value in arm.items() if key != "inherits"}
         inherited = resolved(parent, (*below, parent))

@@ -38,6 +38,6 @@ def lay_scope(data: Mapping[str, object], chosen: str | None, source: str) -> di
     name = chosen if chosen is not None else rest.get("scope")
     if name is None:
         return rest
-    if name not in scopes:
+    if not isinstance(name, str) or name not in scopes:
         raise UserError(f"{source}: scope is {name!r}; allowed are {', '.join(map(str, scopes))}")
     return merge(rest, scopes[name]) | {"scope": name}
