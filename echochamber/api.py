@@ -4,13 +4,14 @@ Each takes plain values, checks them as a recipe's are checked, and raises `User
 that names what was wrong. Examples: docs/api.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 
 from .core.errors import UserError
 from .core.types import Problem, Verdict
+from .data.columns import problem_columns
 from .data.rows import OnBadRow
 from .model.decoder import Decoder
 from .model.load_model import load_model_on
@@ -139,6 +140,7 @@ def evaluate(
     tier2: bool = False,
     limit: int | None = None,
     on_bad_row: OnBadRow = "error",
+    columns: Mapping[str, str] | None = None,
     seed: int = 0,
     engine: str = "auto",
     trust_remote_code: bool = False,
@@ -148,9 +150,10 @@ def evaluate(
     `problems`: a world set (all, easy, medium, hard), a file of problems, or "hub:NAME[@COMMIT]".
     What is None is as in the study that the checkpoint lies in; so are the world, the formats and the
     user's modules. `world`: `default` or a recipe, whose world is used instead.
-    `limit`: only the first so many. `tier2`: run programs that need sympy in a locked-down process.
-    What was scored before into `out` is read, not scored again. `engine` and `trust_remote_code`: as for
-    `load_checkpoint`.
+    `limit`: only the first so many. `columns`: what holds question, answer, solution and id in a file of
+    another layout, as in `{"question": "prompt"}`.
+    `tier2`: run programs that need sympy in a locked-down process. `engine` and `trust_remote_code`: as for
+    `load_checkpoint`. What was scored before into `out` is read, not scored again.
     """
     settings = {
         "samples": samples,
@@ -165,7 +168,16 @@ def evaluate(
     folder = Path(out) if out is not None else None
     runtime = RuntimeConfig(engine=engine, trust_remote_code=trust_remote_code)
     return evaluate_checkpoint(
-        checkpoint, problems, folder, settings, limit, seed, on_bad_row, world, runtime
+        checkpoint,
+        problems,
+        folder,
+        settings,
+        limit,
+        seed,
+        on_bad_row,
+        world,
+        runtime,
+        problem_columns(columns),
     )
 
 

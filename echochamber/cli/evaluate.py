@@ -7,6 +7,7 @@ import typer
 
 from .options import (
     CheckpointOption,
+    ColumnsOption,
     EngineOption,
     LimitOption,
     MaxNewTokensOption,
@@ -21,6 +22,7 @@ from .options import (
     TrustOption,
     WorldOption,
     bad_row_policy,
+    column_names,
     format_title,
     load_modules,
     stop_strings,
@@ -64,6 +66,7 @@ def evaluate(
     module: ModuleOption = None,
     limit: LimitOption = None,
     on_bad_row: OnBadRowOption = "error",
+    columns: ColumnsOption = None,
     seed: SeedOption = 0,
     engine: EngineOption = "auto",
     trust_remote_code: TrustOption = False,
@@ -87,6 +90,7 @@ def evaluate(
         tier2=tier2,
         limit=limit,
         on_bad_row=bad_row_policy(on_bad_row),
+        columns=column_names(columns),
         seed=seed,
         engine=engine,
         trust_remote_code=trust_remote_code,

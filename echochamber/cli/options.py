@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..core.errors import UserError
+
 RecipeArgument = Annotated[
     str,
     typer.Argument(
@@ -96,6 +98,15 @@ ProblemsOption = Annotated[
         "hub:NAME[@COMMIT].",
     ),
 ]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="question=Q,answer=A",
+        help="Which columns of a problem file hold question, answer, solution and id, where it has a layout "
+        "of its own. Default: the study's.",
+    ),
+]
 OnBadRowOption = Annotated[
     str,
     typer.Option(
@@ -160,3 +171,13 @@ def format_title(name: str) -> str:
 
     row = registered_formats().get(name)
     return (row.title or name) if row else name
+
+
+def column_names(text: str | None) -> dict[str, str] | None:
+    """`question=Q,answer=A` as a mapping; `UserError` for another form."""
+    if text is None:
+        return None
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(key.strip() and value.strip() for key, _, value in pairs):
+        raise UserError(f"--columns is {text!r}; expected question=COLUMN,answer=COLUMN")
+    return {key.strip(): value.strip() for key, _, value in pairs}

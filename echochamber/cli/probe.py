@@ -7,6 +7,7 @@ import typer
 
 from .options import (
     CheckpointOption,
+    ColumnsOption,
     EngineOption,
     LimitOption,
     MaxNewTokensOption,
@@ -18,6 +19,7 @@ from .options import (
     TrustOption,
     WorldOption,
     bad_row_policy,
+    column_names,
     load_modules,
 )
 
@@ -73,12 +75,14 @@ def probe(
     module: ModuleOption = None,
     limit: LimitOption = None,
     on_bad_row: OnBadRowOption = "error",
+    columns: ColumnsOption = None,
     seed: SeedOption = 0,
     engine: EngineOption = "auto",
     trust_remote_code: TrustOption = False,
 ) -> None:
     """Measure accuracy per forced format and temperature, and likelihoods under checkpoints."""
     load_modules(module)
+    from ..data.columns import problem_columns
     from ..model.runtime import RuntimeConfig
     from ..study.probe_checkpoint import probe_checkpoint
 
@@ -102,6 +106,7 @@ def probe(
         bad_row_policy(on_bad_row),
         world,
         RuntimeConfig(engine=engine, trust_remote_code=trust_remote_code),
+        problem_columns(column_names(columns)),
     )
     print("95% intervals in brackets")
     for row in rows:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..core.errors import UserError
 from ..core.progress import say
 from ..core.types import Problem
+from .columns import ProblemColumns, mapping_to_paste
 from .hub import PREFIX, HubSplit, hub_rows, parse_hub_name
 from .rows import BadRows, OnBadRow, RowAt, read_rows, text_of
 from .styles import STYLES, render
@@ -16,11 +17,16 @@ from .world.stream import stream
 
 _QUESTIONS = ("question", "problem", "Question", "Problem", "prompt")
 _ANSWERS = ("reference", "answer", "Answer", "expected_answer")
+_IDS = ("id", "unique_id", "ID")
 _BOXED = re.compile(r"\\boxed\s*\{")
 
 
 def load_problems(
-    name_or_path: str, limit: int | None = None, on_bad_row: OnBadRow = "error", split: HubSplit = "test"
+    name_or_path: str,
+    limit: int | None = None,
+    on_bad_row: OnBadRow = "error",
+    split: HubSplit = "test",
+    columns: ProblemColumns | None = None,
 ) -> list[Problem]:
     """Problems of a file or folder, or of the hub (`hub:NAME[@COMMIT]`).
 
@@ -28,7 +34,8 @@ def load_problems(
 
     The columns say which set it is. References are normalised: the text after `####` without
     thousands commas (GSM8K), whole numbers without `.0` (SVAMP), the last box of a solution (MATH).
-    `split` is which part of a hub set is meant; a file is one part as it is.
+    `split` is which part of a hub set is meant; a file is one part as it is. `columns` names those of a file
+    with a layout of its own.
     """
     bad = BadRows(on_bad_row)
     rows = (
@@ -37,7 +44,8 @@ def load_problems(
         else read_rows(Path(name_or_path), bad)
     )
     name = set_label(name_or_path)
-    found = (_whole_problem(placed, name, number, bad) for number, placed in enumerate(rows))
+    columns = columns or ProblemColumns()
+    found = (_whole_problem(placed, name, number, bad, columns) for number, placed in enumerate(rows))
     problems = list(islice((problem for problem in found if problem), limit))
     if not problems:
         raise UserError(f"{name_or_path}: holds no problem ({bad.skipped} rows were skipped)")
@@ -57,10 +65,12 @@ def set_label(name_or_path: str) -> str:
     return Path(name_or_path).name
 
 
-def _whole_problem(placed: RowAt, set_name: str, number: int, bad: BadRows) -> Problem | None:
+def _whole_problem(
+    placed: RowAt, set_name: str, number: int, bad: BadRows, columns: ProblemColumns
+) -> Problem | None:
     """One problem whose id and reference are text that can be written; columns may be nested without end."""
     try:
-        problem = _problem(placed, set_name, number, bad)
+        problem = _problem(placed, set_name, number, bad, columns)
         if problem is not None:
             f"{problem.id}{problem.reference}".encode()
         return problem
@@ -69,42 +79,54 @@ def _whole_problem(placed: RowAt, set_name: str, number: int, bad: BadRows) -> P
         return None
 
 
-def _problem(placed: RowAt, set_name: str, number: int, bad: BadRows) -> Problem | None:
+def _problem(
+    placed: RowAt, set_name: str, number: int, bad: BadRows, columns: ProblemColumns
+) -> Problem | None:
     where, row = placed
-    question = _question(row, where, bad)
-    reference = _reference(row, where, bad) if question is not None else None
+    question = _question(row, where, bad, columns)
+    reference = _reference(row, where, bad, columns) if question is not None else None
     if question is None or reference is None:
         return None
     name = next(
-        (str(row[key]) for key in ("id", "unique_id", "ID") if row.get(key) not in (None, "")),
+        (str(row[key]) for key in columns.first("id", _IDS) if row.get(key) not in (None, "")),
         f"{set_name}-{number}",
     )
     return Problem(id=name, question=question.strip(), reference=reference, problem_set=set_name)
 
 
-def _question(row: Mapping[str, object], where: str, bad: BadRows) -> str | None:
-    if "Body" in row and "Question" in row:  # SVAMP: the story and what is asked about it
+def _question(row: Mapping[str, object], where: str, bad: BadRows, columns: ProblemColumns) -> str | None:
+    names = columns.first("question", _QUESTIONS)
+    own = columns.question is not None and columns.question in row
+    if not own and "Body" in row and "Question" in row:  # SVAMP: the story and what is asked about it
         body, ask = text_of(row, ("Body",), where, bad), text_of(row, ("Question",), where, bad)
         return None if body is None or ask is None else f"{body.strip()} {ask.strip()}"
-    return text_of(row, _QUESTIONS, where, bad)
-
-
-def _reference(row: Mapping[str, object], where: str, bad: BadRows) -> str | None:
-    column = next((name for name in _ANSWERS if name in row), None)
-    if column is None and "solution" not in row:
-        bad.refuse(
-            f"{where}: column 'answer' or 'reference' or 'solution' is missing; "
-            f"columns found: {', '.join(map(str, row))}"
-        )
+    if not any(name in row for name in names):
+        bad.refuse(f"{where}: {_missing(names, row)}; {mapping_to_paste(row)}")
         return None
-    value = row["solution"] if column is None else row[column]
-    if column is None or (value in ("", None) and "solution" in row):  # MATH: a few answers are missing
-        value = last_boxed(str(row["solution"]))
+    return text_of(row, names, where, bad)
+
+
+def _reference(row: Mapping[str, object], where: str, bad: BadRows, columns: ProblemColumns) -> str | None:
+    answers, solutions = columns.first("answer", _ANSWERS), columns.first("solution", ("solution",))
+    column = next((name for name in answers if name in row), None)
+    solution = next((name for name in solutions if name in row), None)
+    if column is None and solution is None:
+        names = (*columns.first("answer", ("answer", "reference")), *solutions)
+        bad.refuse(f"{where}: {_missing(names, row)}; {mapping_to_paste(row)}")
+        return None
+    value = None if column is None else row[column]
+    if solution is not None and value in ("", None):  # MATH: a few answers are missing
+        value = last_boxed(str(row[solution]))
     text = normalise_reference(value)
     if not text:
-        bad.refuse(f"{where}: column {column or 'solution'!r} gives no answer (value {str(value)[:60]!r})")
+        bad.refuse(f"{where}: column {column or solution!r} gives no answer (value {str(value)[:60]!r})")
         return None
     return text
+
+
+def _missing(names: tuple[str, ...], row: Mapping[str, object]) -> str:
+    found = ", ".join(map(str, row)) or "none"
+    return f"column {' or '.join(map(repr, names))} is missing; columns found: {found}"
 
 
 def normalise_reference(value: object) -> str:

@@ -9,6 +9,7 @@ from ..core.files import write_json
 from ..core.jsonl import read_jsonl, write_jsonl
 from ..core.progress import progress_bar, say
 from ..core.types import Problem
+from ..data.columns import ProblemColumns
 from ..data.hub import HubSplit
 from ..data.mixture import MixtureConfig, plan_mixture
 from ..data.problem_sets import load_problems, reference_corpus
@@ -78,10 +79,15 @@ def prepare_problems(config: ProblemSetConfig, world: WorldConfig, folder: Path)
 
 
 def prepare_problem_file(
-    name_or_path: str, count: int, on_bad_row: OnBadRow, folder: Path, split: HubSplit = "test"
+    name_or_path: str,
+    count: int,
+    on_bad_row: OnBadRow,
+    folder: Path,
+    split: HubSplit = "test",
+    columns: ProblemColumns | None = None,
 ) -> None:
     """Write `problems.jsonl` from the first `count` problems of a user's file, or of a set of the hub."""
-    problems = load_problems(name_or_path, count, on_bad_row, split)
+    problems = load_problems(name_or_path, count, on_bad_row, split, columns)
     write_jsonl(folder / "problems.jsonl", (problem.to_json() for problem in problems))
 
 

@@ -17,6 +17,7 @@ from ..core.errors import UserError
 from ..core.formats import extra_formats, registered_formats
 from ..core.manifest import history
 from ..core.progress import say
+from ..data.columns import ProblemColumns
 from ..data.world import WorldConfig
 from ..verify.behaviours import BehaviourConfig, behaviour_formats
 from .recipe import DEFAULT_SUFFIX, EvaluateRecipe, load_recipe
@@ -39,6 +40,8 @@ class CheckpointContext:
     evaluate: EvaluateRecipe = field(default_factory=EvaluateRecipe)
     """The study's settings of an evaluation."""
     data_seed: int = 0
+    columns: ProblemColumns = field(default_factory=ProblemColumns)
+    """Which columns of problem files hold what."""
     behaviours: Mapping[str, BehaviourConfig] = field(default_factory=dict)
     """Behaviours that the study tracks in runs of this checkpoint's mixture."""
     modules: Mapping[str, str] = field(default_factory=dict)
@@ -136,6 +139,7 @@ def _from_study(context: CheckpointContext, study: StoredStudy, stage: StoredSta
         origin=f"{stage.id} of study {study.name}",
         world_of="the study's",
         evaluate=EvaluateRecipe.parse(recipe.get("evaluate", {}), "evaluate"),
+        columns=ProblemColumns.parse(recipe.get("columns", {}), "columns"),
         data_seed=int(recipe.get("data_seed", 0)),
         behaviours={name: own for name, own in behaviours.items() if own.tracked_in(stage.mixture)},
         modules={str(path): digests.get(Path(path).name, "") for path in recipe.get("modules", ())},

@@ -10,6 +10,7 @@ from ..core.artifacts import Spec, Store
 from ..core.errors import UserError
 from ..core.files import canonical_json, make_folder, write_json
 from ..core.types import Problem
+from ..data.columns import ProblemColumns
 from ..data.rows import OnBadRow
 from ..data.shortcut_baselines import shortcut_line, shortcut_scores
 from ..data.training_questions import world_training_questions
@@ -48,6 +49,7 @@ def evaluate_checkpoint(
     on_bad_row: OnBadRow = "error",
     world: str | None = None,
     runtime: RuntimeConfig | None = None,
+    columns: ProblemColumns | None = None,
 ) -> CheckpointEvaluation:
     """Score one checkpoint. A finished evaluation of the same settings is read, not repeated.
 
@@ -59,7 +61,7 @@ def evaluate_checkpoint(
     runtime = take_engine(runtime or RuntimeConfig(), folder)
     config = evaluating.EvaluateConfig.parse(context.complete(settings), "evaluate")
     name = short_name(problems)
-    chosen = named_problems(problems, limit, on_bad_row, context)
+    chosen = named_problems(problems, limit, on_bad_row, context, columns)
     kept = that_fit(folder, chosen, config.prompt_suffix, config.max_new_tokens, runtime)
     if not kept:
         raise UserError(

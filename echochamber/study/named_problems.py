@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from ..core.types import Problem
+from ..data.columns import ProblemColumns
 from ..data.problem_sets import load_problems, set_label
 from ..data.rows import OnBadRow
 from ..data.world import PROBLEM_SETS, problem_set
@@ -18,14 +19,18 @@ def named_problems(
     limit: int | None,
     on_bad_row: OnBadRow = "error",
     context: CheckpointContext | None = None,
+    columns: ProblemColumns | None = None,
 ) -> list[Problem]:
-    """A set of the context's world by name, or the problems of a file or of a set on the hub."""
+    """A set of the context's world by name, or the problems of a file or of a set on the hub.
+
+    `columns`: of the file; None: as the context's study names them.
+    """
+    context = context or CheckpointContext()
     if name in PROBLEM_SETS:
-        context = context or CheckpointContext()
         settings = context.evaluate
         count = limit or settings.count
         return problem_set(context.world, name, settings.split, count, context.data_seed)
-    return load_problems(name, limit, on_bad_row)
+    return load_problems(name, limit, on_bad_row, columns=columns or context.columns)
 
 
 def short_name(problems: str) -> str:

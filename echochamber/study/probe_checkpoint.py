@@ -9,6 +9,7 @@ from ..core.artifacts import Spec, Store
 from ..core.checksums import hash_file
 from ..core.errors import UserError
 from ..core.files import make_folder
+from ..data.columns import ProblemColumns
 from ..data.rows import OnBadRow
 from ..model.load_model import take_engine
 from ..model.runtime import RuntimeConfig, start_runtime
@@ -33,6 +34,7 @@ def probe_checkpoint(
     on_bad_row: OnBadRow = "error",
     world: str | None = None,
     runtime: RuntimeConfig | None = None,
+    columns: ProblemColumns | None = None,
 ) -> tuple[Path, list[dict[str, Any]]]:
     """(artifact folder, summary rows). A finished probe of the same settings is read, not repeated.
 
@@ -46,7 +48,7 @@ def probe_checkpoint(
         openings = config.forced()
     demonstrations = read_demonstrations(completions) if completions else []
     name = short_name(problems)
-    chosen = named_problems(problems, limit, on_bad_row, context)
+    chosen = named_problems(problems, limit, on_bad_row, context, columns)
     for place in places:
         chosen = that_fit(place, chosen, config.prompt_suffix, config.max_new_tokens, runtime)
     if not chosen:

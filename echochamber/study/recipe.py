@@ -11,6 +11,7 @@ from ..core.config import Config, Count, apply_overrides
 from ..core.errors import UserError
 from ..core.formats import FORMAT_NAMES
 from ..core.progress import say
+from ..data.columns import ProblemColumns
 from ..data.mixture import MixtureConfig
 from ..data.world import WorldConfig
 from ..model.presets import SIZES
@@ -94,6 +95,8 @@ class Recipe(Config):
     prompt_suffix: str = DEFAULT_SUFFIX
     on_bad_row: Literal["error", "skip"] = "error"
     """Rows of problem files that cannot be read; sources have a setting of their own."""
+    columns: ProblemColumns = ProblemColumns()
+    """Which columns of problem files hold what, where a file has a layout of its own."""
     world: WorldConfig = WorldConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
     mixtures: dict[str, MixtureConfig] = Field(min_length=1)

@@ -56,12 +56,13 @@ def problem_source(recipe: Recipe, name: str, split: str, count: int) -> Problem
 def _problem_file(recipe: Recipe, path: Path, count: int) -> ProblemSource:
     """A user's own problems: keyed by content, so that an edited file is another set."""
     policy = recipe.on_bad_row
-    settings = {"file": path.name, "count": count, "on_bad_row": policy}
+    columns = recipe.columns
+    settings = {"file": path.name, "count": count, "on_bad_row": policy} | columns.settings()
     spec = Spec("problems", settings, prepare.PROBLEMS_VERSION, inputs={"file": hash_file(path)})
     return ProblemSource(
         f"problems/{path.as_posix().strip('/')}/{count}",
         spec,
-        lambda folder: prepare.prepare_problem_file(str(path), count, policy, folder),
+        lambda folder: prepare.prepare_problem_file(str(path), count, policy, folder, columns=columns),
     )
 
 
@@ -74,13 +75,13 @@ def _hub_problems(recipe: Recipe, name: str, split: hub.HubSplit, count: int) ->
         "split": split,
         "count": count,
         "on_bad_row": policy,
-    }
+    } | recipe.columns.settings()
     spec = Spec("problems", settings, prepare.PROBLEMS_VERSION)
     at_commit = f"{hub.PREFIX}{place.name}@{place.commit}"
     return ProblemSource(
         f"problems/{split}/{name}/{count}",
         spec,
-        lambda folder: prepare.prepare_problem_file(at_commit, count, policy, folder, split),
+        lambda folder: prepare.prepare_problem_file(at_commit, count, policy, folder, split, recipe.columns),
     )
 
 
