@@ -10,6 +10,8 @@ import torch
 
 from ..core.errors import UserError
 from ..core.files import make_folder
+from .adapter import FOLDER as ADAPTER_FOLDER
+from .adapter import save_adapter, weights_of
 from .checkpoint import check_tokenizer, read_config_file, weight_files
 from .tokenizer import Tokenizer, load_tokenizer, wrap_tokenizer
 from .transformers_model import TransformersModel, shape_of
@@ -53,8 +55,14 @@ def load_transformers(
 
 
 def save_transformers(folder: Path, model: TransformersModel, tokenizer: Tokenizer) -> None:
-    """Write a folder that `AutoModelForCausalLM` and `AutoTokenizer` load."""
-    operator.methodcaller("save_pretrained", make_folder(folder))(model.causal)
+    """Write a folder that `AutoModelForCausalLM` and `AutoTokenizer` load.
+
+    An adapter is merged into the weights, and lies beside them alone in a folder `adapter`.
+    """
+    weights = dict(weights_of(model))
+    operator.methodcaller("save_pretrained", make_folder(folder), state_dict=weights)(model.causal)
+    if model.adapter is not None:
+        save_adapter(model, folder / ADAPTER_FOLDER)
     tokenizer.save(folder, model.config.max_positions)
 
 

@@ -6,6 +6,7 @@ Axes: B sequences, T tokens, S plain sequences, N positions, D width, V vocabula
 
 import copy
 import inspect
+import operator
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -28,6 +29,8 @@ class TransformersModel(nn.Module):
     """
 
     native: None = None
+    adapter: tuple[nn.Module] | None = None
+    """What `adapter.add_adapter` made of the model, if anything."""
 
     def __init__(self, causal: nn.Module, config: ModelConfig) -> None:
         super().__init__()
@@ -35,18 +38,31 @@ class TransformersModel(nn.Module):
         prefix = getattr(causal, "base_model_prefix", "")
         if not prefix or prefix not in causal._modules:
             raise UserError(f"{type(causal).__name__}: has no trunk apart from its head; no engine runs it")
-        # The model's own head code, fed with given states: softcapping, scaling and the like stay in.
-        head = copy.copy(causal)
-        head._modules = {**causal._modules, prefix: _GivenStates()}
-        self._parts = (prefix, head)  # in a tuple, or its parameters would be registered twice
+        self._prefix = prefix
+        self.split_head()
         self.takes = frozenset(inspect.signature(self.trunk.forward).parameters)
         """Arguments of the trunk."""
         self._check()
 
+    def split_head(self) -> None:
+        """Take the model's own head code apart; again after a layer was replaced.
+
+        Fed with given states, it keeps softcapping, scaling and the like.
+        """
+        given, head = _GivenStates(), copy.copy(self.causal)
+        head._modules = {**self.causal._modules, self._prefix: given}
+        self._head = (head, given)  # in a tuple, or its parameters would be registered twice
+
     @property
     def trunk(self) -> nn.Module:
         """Everything before the head."""
-        found: nn.Module = getattr(self.causal, self._parts[0])
+        found: nn.Module = getattr(self.causal, self._prefix)
+        return found
+
+    @property
+    def input_embeddings(self) -> Tensor:
+        """The weights (V, D) of the token embeddings."""
+        found: Tensor = operator.methodcaller("get_input_embeddings")(self.causal).weight
         return found
 
     @property
@@ -84,9 +100,7 @@ class TransformersModel(nn.Module):
 
     def logits(self, hidden: Float[Tensor, "N D"]) -> Float[Tensor, "N V"]:
         """The head's logits of last hidden states."""
-        prefix, head = self._parts
-        given = head._modules[prefix]
-        assert isinstance(given, _GivenStates)
+        head, given = self._head
         given.states = hidden[None]
         try:
             # The ids are never looked at.
@@ -115,16 +129,13 @@ class TransformersModel(nn.Module):
         return self.logits(states.flatten(0, 1)).view(*token_ids.shape, -1)
 
     def weights(self) -> Mapping[str, Tensor]:
-        """The state dict under Hugging Face's names."""
+        """The state dict under Hugging Face's names; without the adapter, where there is one."""
         return self.causal.state_dict()
 
     def freeze_head(self) -> None:
         """Take an untied head out of training: a critic's trunk is never asked for logits."""
-        head, embeddings = (
-            getattr(getattr(self.causal, name)(), "weight", None)
-            for name in ("get_output_embeddings", "get_input_embeddings")
-        )
-        if head is not None and head is not embeddings:
+        head = getattr(operator.methodcaller("get_output_embeddings")(self.causal), "weight", None)
+        if head is not None and head is not self.input_embeddings:
             head.requires_grad_(False)
 
     def _states(self, token_ids: Tensor) -> Tensor:

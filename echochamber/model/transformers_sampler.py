@@ -30,7 +30,7 @@ _TRIED = [[2, 3, 4, 5, 6, 7], [8, 9, 10, 11]]
 """Prompts of two lengths."""
 
 
-class Cache(Protocol):
+class TransformersCache(Protocol):
     """What the samplers need of a cache of transformers."""
 
     def batch_repeat_interleave(self, repeats: int) -> None:
@@ -56,7 +56,7 @@ class Reader:
         start = PaddedPrompts.of(prompts, 0, model.device)
         self.model, self.autocast, self.cached = model, autocast, cached
         self.ids, self.real = start.token_ids, start.real.long()
-        self.cache: Cache | None = None
+        self.cache: TransformersCache | None = None
 
     def read_prompts(self, group: int) -> Float[Tensor, "B D"]:
         """States at the last token of each prompt, for all rows of its group."""

@@ -1,13 +1,14 @@
 """Settings of an RL arm, and the schedules that follow from them."""
 
 from collections.abc import Callable, Iterator
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ..core.config import Config, Count
 from ..formulas.penalties import adapted_coefficient
 from ..formulas.schedules import log_spaced_steps, paper_grid, warmup_cosine
+from ..model.adapter import AdapterConfig
 from ..model.optimizer import OptimizerConfig
 from ..model.sampling import SamplingConfig
 from ..rollout.rewards import reward_of
@@ -61,12 +62,16 @@ class LossConfig(Config):
 class RLConfig(Config):
     """One RL arm."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"adapter"})
+
     algorithm: str = "grpo"
     reward: str | dict[str, float] = "correct"
     """A reward's name, or NAME: WEIGHT for each part of a weighted sum."""
     kl: KLConfig = KLConfig()
     loss: LossConfig = LossConfig()
     critic: CriticConfig = CriticConfig()
+    adapter: AdapterConfig | None = None
+    """Train a low-rank adapter instead of the weights, through transformers and peft."""
     problems: RLProblems = RLProblems()
     completions: str | None = None
     """JSON Lines with `question` and `completion`, for algorithms that learn from demonstrations (`sft`)."""
@@ -150,6 +155,10 @@ def _conflicts(config: RLConfig, row: Algorithm) -> Iterator[tuple[bool, str]]:
     yield (
         row.policy_gradient and config.restart,
         f"restart: {row.name} would compare the base with a later sampler; only {fits} may restart",
+    )
+    yield (
+        config.restart and config.adapter is not None,
+        "restart: an adapter has no base weights to go back to; leave out one of both",
     )
     yield (
         row.demonstrations != (config.completions is not None),

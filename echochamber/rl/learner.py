@@ -1,17 +1,20 @@
 """The learner: policy, reference, critic, their optimizers and the KL coefficient."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from ..core.errors import UserError
+from ..model.adapter import add_adapter
 from ..model.critic import Critic
 from ..model.decoder import Decoder
 from ..model.load_model import load_model
 from ..model.optimizer import Optimizer
-from ..model.runtime import Runtime, speed_up
+from ..model.runtime import NATIVE_ENGINE, TRANSFORMERS_ENGINE, Runtime, speed_up
 from ..model.state import Stateful, load_state, save_state
 from ..model.tokenizer import Tokenizer
+from ..model.transformers_model import TransformersModel
 from .algorithms import Algorithm, algorithm_row
 from .config import RLConfig
 
@@ -68,15 +71,17 @@ class Learner:
         return {name: part for name, part in parts.items() if part is not None}
 
 
-def start_learner(config: RLConfig, base: Path, runtime: Runtime) -> tuple[Learner, Tokenizer]:
-    """A learner at the checkpoint `base`, and its tokenizer."""
+def start_learner(config: RLConfig, base: Path, runtime: Runtime, seed: int = 0) -> tuple[Learner, Tokenizer]:
+    """A learner at the checkpoint `base`, and its tokenizer; `seed` is that of adapters."""
     algorithm = algorithm_row(config.algorithm)
-    policy, tokenizer = load_model(base, runtime)
+    if config.adapter is not None:
+        runtime = _for_adapters(runtime)
+    policy, tokenizer = _trained(config, base, runtime, seed)
     reference, _ = load_model(base, runtime)
     reference.requires_grad_(False)
     critic, critic_optimizer = None, None
     if algorithm.critic:
-        trunk = load_model(base, runtime)[0] if config.critic.trunk == "own" else None
+        trunk = _trained(config, base, runtime, seed)[0] if config.critic.trunk == "own" else None
         critic = Critic(policy.config.hidden_size, trunk).to(runtime.device)
         critic_optimizer = Optimizer(critic, config.critic.optimizer) if trunk else None
     for model in (policy, reference, critic.trunk if critic else None):
@@ -87,3 +92,21 @@ def start_learner(config: RLConfig, base: Path, runtime: Runtime) -> tuple[Learn
     return Learner(
         algorithm, policy, reference, critic, optimizer, critic_optimizer, config.kl.coef
     ), tokenizer
+
+
+def _trained(config: RLConfig, base: Path, runtime: Runtime, seed: int) -> tuple[Decoder, Tokenizer]:
+    """A model to train: all its weights, or an adapter."""
+    model, tokenizer = load_model(base, runtime)
+    if config.adapter is not None:
+        assert isinstance(model, TransformersModel), "the engine was chosen so"
+        add_adapter(model, config.adapter, seed)
+    return model, tokenizer
+
+
+def _for_adapters(runtime: Runtime) -> Runtime:
+    """The runtime with the engine that takes adapters."""
+    if runtime.engine == NATIVE_ENGINE:
+        raise UserError(
+            "rl adapter: runs in the engine transformers alone; runtime.engine is 'native', use 'auto'"
+        )
+    return replace(runtime, engine=TRANSFORMERS_ENGINE)

@@ -15,6 +15,7 @@ from pathlib import Path
 from ..core.errors import UserError
 from ..core.resume import ResumePoint
 from ..core.types import Problem
+from ..model.adapter import weights_of
 from ..model.decoder import Decoder
 from ..model.fit_memory import sampling_that_fits, tokens_that_fit
 from ..model.runtime import Runtime
@@ -43,7 +44,7 @@ def rl(
     Writes `checkpoints/step_N`, `metrics.jsonl`, `timing.jsonl` and `rollouts.parquet` into `folder`;
     continues from its resume state where there is one.
     """
-    learner, tokenizer = start_learner(config, base, runtime)
+    learner, tokenizer = start_learner(config, base, runtime, seed)
     engine = start_engine(learner.policy, tokenizer, config.sampling, runtime, config.prompt_suffix)
     config = _fit_to_memory(config, engine, learner.policy, problems, folder, runtime)
     resume = ResumePoint(folder)
@@ -59,7 +60,7 @@ def rl(
         sample_step = step_sampler(config, seed, problems, demonstrations, engine, grader, runtime.ranks)
         for step in range(done + 1, total + 1):
             started = time.perf_counter()
-            engine.sync(learner.policy.weights())
+            engine.sync(weights_of(learner.policy))
             collection = sample_step(step)  # sampled and graded
 
             estimating = time.perf_counter()

@@ -167,7 +167,12 @@ class TransformersEngine(LocalEngine):
 
     @torch.no_grad()
     def sync(self, weights: Mapping[str, Tensor]) -> None:
-        """Copy in place what is not shared with `model`; a policy that this engine was made of is shared."""
+        """Copy in place what is not shared with `model`; a policy that this engine was made of is shared.
+
+        A model with an adapter must be that policy.
+        """
+        if self.model.adapter is not None:
+            return
         _copy_unshared(weights, self.model.weights())
 
     def rows(

@@ -15,6 +15,7 @@ from ..verify.report import sandbox_report
 
 OPTIONAL = {
     "transformers": "runs models that the native decoder does not compute; pip install 'echochamber[hf]'",
+    "peft": "arms that train a low-rank adapter; pip install 'echochamber[lora]'",
     "vllm": "another sampling engine for our checkpoints",
     "ray": "studies over several machines",
 }
