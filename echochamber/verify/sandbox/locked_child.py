@@ -9,13 +9,15 @@ import io
 import sys
 import types
 import warnings
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from fractions import Fraction
 from typing import TypeGuard
 
 from ..programs import last_expression
 
 _BY_ADDRESS = ("ctypes", "_ctypes", "cffi", "_cffi_backend")
+_INTEGERS = tuple(str(number) for number in range(-5, 257))
+"""What CPython's shared small integers look like, written before any program runs."""
 _MAX_TEXT = 200
 _MAX_ELEMENTS = 16
 
@@ -49,6 +51,8 @@ def run_program(payload: bytes, output_limit: int) -> bytes:
             report = _report(_value_of(entry, blocks), unwrap=not entry)
     except BaseException as error:  # noqa: BLE001  (a program's own error, SystemExit too)
         report = f"error {type(error).__name__}: {_one_line(error)}"
+    if not _integers_are_whole():
+        return b"error SystemError: the program changed the value of a shared integer"
     if report == "none":
         lines = [line for line in printed.getvalue().split("\n") if line.strip()]
         report = f"none {lines[-1].strip()[:_MAX_TEXT]}" if lines else "none"
@@ -70,6 +74,11 @@ def forget_memory_access() -> None:
         sys.modules[name] = None  # type: ignore[assignment]
     for name in _BY_ADDRESS:
         sys.modules[name] = None  # type: ignore[assignment]
+
+
+def _integers_are_whole(read: Callable[[str], int] = int, write: Callable[[object], str] = repr) -> bool:
+    """False where a program wrote over the small integers, which numpy's views of any address also can."""
+    return all(write(read(text)) == text for text in _INTEGERS)
 
 
 def _one_line(error: BaseException) -> str:
