@@ -197,12 +197,10 @@ def train_rl(
     """Train the RL arms of a recipe, for each of its seeds, from the checkpoint `base`.
 
     `base`: as for `load_checkpoint`. What the recipe says of pretraining is not used. Arms that are
-    finished in `out` (runs/rl-RECIPE by default) are read, not trained again.
+    finished in `out` (runs/rl-RECIPE by default) are read, not trained again. `echochamber rl --base` adds
+    evaluations and a report to the same folder.
     """
     if isinstance(recipe, Recipe) and overrides:
         raise UserError("overrides need a recipe's name or path; give them to load_recipe")
     loaded = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
-    trained = train_from_checkpoint(loaded, base, Path(out) if out is not None else None)
-    if trained is None:
-        raise UserError("train_rl is for one process; under torchrun use the command `echochamber rl`")
-    return trained
+    return train_from_checkpoint(loaded, base, Path(out) if out is not None else None)

@@ -114,7 +114,8 @@ def _dense(rows: Sequence[JsonObject], names: list[str]) -> DenseData:
 
 
 def _pretraining(study: StoredStudy, run: Run) -> PretrainingData:
-    rows = thin(read_log(study, run.pretrain, "metrics.jsonl")) if run.pretrain else []
+    own = run.pretrain is not None and run.pretrain.kind == "pretrain"
+    rows = thin(read_log(study, run.pretrain, "metrics.jsonl")) if run.pretrain and own else []
     return {"tokens": [row.get("tokens") for row in rows], "loss": [row.get("loss") for row in rows]}
 
 

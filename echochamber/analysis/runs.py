@@ -59,7 +59,10 @@ def set_of(row: JsonObject) -> tuple[str, str]:
 
 def find_runs(study: StoredStudy) -> list[Run]:
     """One run per RL stage, then one per base model without RL, each with what can be read of it."""
-    runs = [_run(study, node, _parent(study, node, "pretrain")) for node in study.of_kind("rl")]
+    runs = [
+        _run(study, node, _parent(study, node, "pretrain") or _parent(study, node, "base"))
+        for node in study.of_kind("rl")
+    ]
     used = {run.pretrain.id for run in runs if run.pretrain}
     runs += [_run(study, None, node) for node in study.of_kind("pretrain") if node.id not in used]
     return runs
@@ -81,8 +84,8 @@ def _run(study: StoredStudy, rl: StoredStage | None, pretrain: StoredStage | Non
     assert place is not None
     start = rl.from_step if rl else None
     scored = [
-        *_of_checkpoints(study, pretrain, "evaluate", start),
-        *_of_checkpoints(study, rl, "evaluate", start),
+        *_of_checkpoints(study, pretrain, "evaluate", start, place.seed),
+        *_of_checkpoints(study, rl, "evaluate", start, place.seed),
     ]
     evaluations = [node for node in scored if not node.evaluation]
     rows = [row for node in evaluations for row in _rows(study, node)]
@@ -96,8 +99,8 @@ def _run(study: StoredStudy, rl: StoredStage | None, pretrain: StoredStage | Non
         evaluations=evaluations,
         further=[node for node in scored if node.evaluation],
         probes=[
-            *_of_checkpoints(study, pretrain, "probe", start),
-            *_of_checkpoints(study, rl, "probe", start),
+            *_of_checkpoints(study, pretrain, "probe", start, place.seed),
+            *_of_checkpoints(study, rl, "probe", start, place.seed),
         ],
         rows=sorted(rows, key=lambda row: row["step"]),
         dense=_metrics(study, rl) if rl else [],
@@ -105,17 +108,17 @@ def _run(study: StoredStudy, rl: StoredStage | None, pretrain: StoredStage | Non
 
 
 def _of_checkpoints(
-    study: StoredStudy, node: StoredStage | None, kind: str, from_step: int | None
+    study: StoredStudy, node: StoredStage | None, kind: str, from_step: int | None, seed: int | None
 ) -> Iterator[StoredStage]:
     """Evaluate or probe stages of `node` itself (one of an RL stage may name its pretraining as well)."""
     if node is None:
         return
     for candidate in study.of_kind(kind):
-        if candidate.from_step != from_step:
+        if candidate.from_step != from_step or candidate.seed != seed:
             continue
         through_rl = _parent(study, candidate, "rl")
         if (node.kind == "rl" and through_rl is node) or (
-            node.kind == "pretrain" and through_rl is None and node.id in candidate.parents
+            node.kind in ("base", "pretrain") and through_rl is None and node.id in candidate.parents
         ):
             yield candidate
 

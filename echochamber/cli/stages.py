@@ -6,14 +6,15 @@ from typing import Annotated
 import typer
 
 from .options import PLACES, OutOption, Overrides, RecipeArgument, WorkersOption, format_title
+from .study import describe_summary
 
 BaseOption = Annotated[
     str | None,
     typer.Option(
         "--base",
         metavar="PLACE",
-        help=f"Start the arms from this checkpoint, without pretraining: {PLACES}. Arms run one after "
-        "another. Default output: runs/rl-RECIPE.",
+        help=f"Start the arms from this checkpoint, without pretraining: {PLACES}. Base and arms are "
+        "evaluated, and a report is written. Default output: runs/rl-RECIPE.",
     ),
 ]
 
@@ -59,7 +60,7 @@ def rl(
     if base is None:
         _run({"rl"}, recipe, overrides, out, workers)
     else:
-        _run_from(base, recipe, overrides, out, workers)
+        _run_on_base(base, recipe, overrides, out, workers)
 
 
 def _run(kinds: set[str], recipe: str, overrides: list[str] | None, out: Path | None, workers: int) -> None:
@@ -78,26 +79,29 @@ def _run(kinds: set[str], recipe: str, overrides: list[str] | None, out: Path | 
         raise typer.Exit(status.exit_status)
 
 
-def _run_from(base: str, recipe: str, overrides: list[str] | None, out: Path | None, workers: int) -> None:
-    from ..core.errors import UserError
+def _run_on_base(base: str, recipe: str, overrides: list[str] | None, out: Path | None, workers: int) -> None:
+    """The whole study on a given checkpoint: base and arms scored, report and summary written."""
     from ..study.recipe import load_recipe
-    from ..study.train_from_checkpoint import train_from_checkpoint
+    from ..study.run import run_recipe
+    from ..study.train_from_checkpoint import folder_on_base, read_arms
 
-    if workers > 1:
-        raise UserError(
-            f"--workers {workers} with --base: its arms run one after another; leave --workers out"
-        )
-    for arm in train_from_checkpoint(load_recipe(recipe, overrides or []), base, out) or []:
-        first, last = arm.steps[0], arm.steps[-1]
-        print(
-            f"{arm.arm}, seed {arm.seed}: {last['step']} steps" + (", done already" if arm.was_done else "")
-        )
-        for label, row in (("first", first), ("last", last)):
+    loaded = load_recipe(recipe, overrides or []).model_copy(update={"base": base})
+    done = run_recipe(loaded, out or folder_on_base(loaded), workers)
+    if done is None:
+        return
+    for arm, seed, folder, steps in read_arms(done.folder):
+        print(f"{arm}, seed {seed}: {steps[-1]['step']} steps")
+        for label, row in (("first", steps[0]), ("last", steps[-1])):
             print(
                 f"  {label:5} step, {row['num_completions']} completions: {_reward(row)}, formats "
                 f"{_formats(row)}"
             )
-        print(f"  Checkpoints: {arm.folder / 'checkpoints'}")
+        print(f"  Checkpoints: {folder / 'checkpoints'}")
+    if done.was_finished:
+        print(f"Nothing to do: all {done.num_stages} stages are done.")
+    print(describe_summary(done.summary, done.report))
+    if done.failed:
+        raise typer.Exit(done.exit_status)
 
 
 def _reward(row: dict[str, float | None]) -> str:

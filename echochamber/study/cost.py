@@ -144,7 +144,7 @@ def machine_factors(graph: StageGraph, rates: Rates) -> tuple[Cost, str]:
         stages = "stage" if rates.count == 1 else "stages"
         return Cost(), f"by the times of {rates.count} finished {stages} here"
     size, vocab_size = graph.recipe.sizes[0], graph.recipe.tokenizer.vocab_size
-    speed = measure_speed(size, vocab_size, graph.recipe.runtime)
+    speed = measure_speed(size, vocab_size, graph.recipe.runtime)  # of a given base too: it is scaled by size
     if speed is None:
         return Cost(), "by the rates of the reference machine, two cores"
     larger = relative_size(size, vocab_size)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from ..core.artifacts import Store
 from .data_stages import add_problem_sets, add_shards, add_tokenizer
+from .given_base import add_base, recipe_on_base
 from .grid import matches
 from .recipe import Recipe
 from .scoring_stages import add_base_evaluation, add_probe, add_rl_evaluation
@@ -13,6 +14,8 @@ from .training_stages import add_pretrain, add_rl
 
 def build_graph(recipe: Recipe, store: Store) -> StageGraph:
     """All stages of a recipe over the artifacts in `store`; `UserError` where an input file is missing."""
+    if recipe.base is not None:
+        return _graph_on_base(StageGraph(recipe_on_base(recipe), store))
     graph = StageGraph(recipe, store)
     tokenizer = add_tokenizer(graph)
     tests = add_problem_sets(graph, recipe.evaluate)
@@ -22,6 +25,23 @@ def build_graph(recipe: Recipe, store: Store) -> StageGraph:
         shards = add_shards(graph, mixture, tokenizer, tests) if wanted else ""
         for point in wanted:
             _add_arms(graph, point, add_pretrain(graph, point, shards, tokenizer), tests)
+    return graph
+
+
+def _graph_on_base(graph: StageGraph) -> StageGraph:
+    """The recipe's arms and evaluations on a given checkpoint. Seeds are those of RL and sampling alone.
+
+    Rules that name a mixture or a size do not apply.
+    """
+    recipe, tests = graph.recipe, add_problem_sets(graph, graph.recipe.evaluate)
+    base = add_base(graph)
+    for seed in recipe.seeds:
+        point = GridPoint(base.mixture or "", base.size or "", seed)
+        arms = [arm for arm in recipe.rl if not recipe.grid.skips(rl=arm, seed=seed)]
+        if arms:
+            add_base_evaluation(graph, point, base.id, recipe.evaluate, tests)
+        for arm in arms:
+            _add_arm(graph, replace(point, arm=arm), base.id, tests)
     return graph
 
 

@@ -99,6 +99,8 @@ class Recipe(Config):
     """Which columns of problem files hold what, where a file has a layout of its own."""
     world: WorldConfig = WorldConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
+    base: str | None = None
+    """A checkpoint that the arms start from, instead of pretraining on `mixtures`: a folder or hub name."""
     mixtures: dict[str, MixtureConfig] = Field(min_length=1)
     sizes: tuple[str, ...] = Field(default=("nano-0.8m",), min_length=1)
     pretrain: PretrainRecipe = PretrainRecipe()

@@ -10,6 +10,8 @@ from ..model.presets import num_parameters, preset
 from ..rl.algorithms import algorithm_row
 from ..rl.config import checkpoint_steps, num_steps
 from ..stages.probe import ProbeConfig
+from .given_base import SIZE as GIVEN
+from .given_base import size_factor
 from .recipe import Recipe
 from .stage_graph import StageNode
 
@@ -22,7 +24,7 @@ TOKENS_PER_PROMPT = 10.0
 """Per completion: the completions of one problem share its prompt of about 50 tokens."""
 FORWARD = 1 / 3
 """Work of a forward pass, as a share of forward and backward."""
-FIXED_SECONDS = {"tokenizer": 3.0, "problems": 2.0, "shards": 3.0, "pretrain": 5.0, "rl": 2.0,
+FIXED_SECONDS = {"tokenizer": 3.0, "problems": 2.0, "shards": 3.0, "base": 2.0, "pretrain": 5.0, "rl": 2.0,
                  "evaluate": 2.0, "probe": 2.0}  # fmt: skip
 
 
@@ -46,7 +48,11 @@ def estimate_seconds(node: StageNode, recipe: Recipe) -> float:
 
 def estimate_cost(node: StageNode, recipe: Recipe) -> Cost:
     """The same, by what it is spent on."""
-    slower = relative_size(node.size, recipe.tokenizer.vocab_size)
+    slower = (
+        max(1.0, size_factor(recipe, REFERENCE_SIZE)) ** 0.8
+        if node.size == GIVEN
+        else relative_size(node.size, recipe.tokenizer.vocab_size)
+    )
     work = {"shards": _shards, "pretrain": _pretrain, "rl": _rl, "evaluate": _evaluate, "probe": _probe}
     own = work[node.kind](node, recipe) if node.kind in work else Cost(0, 0, 0, 0)
     fixed = FIXED_SECONDS[node.kind] + own.fixed
@@ -123,9 +129,15 @@ def stage_bytes(node: StageNode, recipe: Recipe) -> int:
     """Approximate bytes on disk that a stage takes while it runs; 0 where its size is not known before."""
     if node.kind == "shards":
         return round(BYTES_PER_TOKEN * _tokens(node, recipe))
-    if node.size is None or node.kind not in ("pretrain", "rl"):
+    if node.size is None or node.kind not in ("base", "pretrain", "rl"):
         return 0
-    checkpoint = 4 * num_parameters(preset(node.size, recipe.tokenizer.vocab_size))
+    reference = 4 * num_parameters(preset(REFERENCE_SIZE, recipe.tokenizer.vocab_size))
+    if node.size == GIVEN:
+        checkpoint = round(reference * size_factor(recipe, REFERENCE_SIZE))
+    else:
+        checkpoint = 4 * num_parameters(preset(node.size, recipe.tokenizer.vocab_size))
+    if node.kind == "base":
+        return checkpoint
     if node.kind == "pretrain":
         kept, copies = recipe.pretrain.checkpoints + len(recipe.pretrain.keep_steps), STATE_COPIES
     else:

@@ -22,6 +22,10 @@ from ..verify.behaviours import BehaviourConfig, behaviour_formats
 from .recipe import Recipe
 from .stage_graph import StageGraph, StageNode
 
+GIVEN_BASE_NOTE = (
+    "All runs start from one given checkpoint. Seeds vary RL and sampling, not pretraining. So intervals "
+    "over seeds say nothing about other checkpoints."
+)
 REWRITE_SECONDS = 5.0
 """`study.json` is rewritten no more often while stages run; the log has every change."""
 
@@ -131,7 +135,7 @@ class StudyStatus:
         return {
             "name": recipe.name,
             "question": recipe.question,
-            "notes": list(recipe.notes),
+            "notes": [*recipe.notes, *([GIVEN_BASE_NOTE] if recipe.base is not None else [])],
             "seeds": list(recipe.seeds),
             "recipe": recipe.resolved(),
             "algorithms": _algorithms(recipe),

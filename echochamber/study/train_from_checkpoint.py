@@ -1,37 +1,13 @@
 """The RL arms of a recipe from a given checkpoint, without the recipe's pretraining."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..core.artifacts import Spec, Store
+from ..analysis.study_folder import load_study
 from ..core.errors import UserError
-from ..core.files import make_folder
-from ..core.formats import extra_formats
 from ..core.metrics import read_metrics
-from ..core.progress import be_quiet, say
-from ..model.load_model import take_engine
-from ..model.ranks import Ranks, join_ranks
-from ..model.runtime import Runtime, start_runtime
-from ..rl import loop as rl
-from ..rl.config import RLConfig
-from ..stages.prepare import read_problems
-from ..verify.behaviours import behaviour_formats
-from .checkpoints import find_checkpoint, hash_checkpoint
+from .execute import open_study, run_study
 from .recipe import Recipe
-from .stage_inputs import ProblemSource, arm_source, problem_source
-from .status import sitting
-from .user_modules import load_user_modules
-
-
-class ArmRun(NamedTuple):
-    """One arm at one seed, before it is run."""
-
-    arm: str
-    seed: int
-    config: RLConfig
-    problems: ProblemSource
-    spec: Spec
 
 
 class TrainedArm(NamedTuple):
@@ -47,95 +23,34 @@ class TrainedArm(NamedTuple):
     """It was there already and was read."""
 
 
-def train_from_checkpoint(recipe: Recipe, base: str | Path, out: Path | None) -> list[TrainedArm] | None:
+def train_from_checkpoint(recipe: Recipe, base: str | Path, out: Path | None) -> list[TrainedArm]:
     """Train the recipe's arms for its seeds from the checkpoint `base`. Finished arms are read.
 
-    `base`: a folder or hub name, as for `find_checkpoint`. With several ranks, rank 0 owns the folder and
-    returns what was trained; the others take part in training and return None.
+    `base`: a folder or hub name, as for `find_checkpoint`. The folder `out` is a study, which
+    `echochamber rl --base` completes with evaluations and a report. `UserError` where a stage fails.
     """
-    ranks = join_ranks()
-    if not ranks.is_main:
-        _follow(recipe, ranks)
-        return None
-    checkpoint = find_checkpoint(base)
-    recipe = recipe.model_copy(update={"runtime": take_engine(recipe.runtime, checkpoint)})
-    jobs = list(_jobs(recipe, hash_checkpoint(checkpoint)))
-    if not jobs:
-        raise UserError(
-            f"recipe {recipe.name}: no RL arm to run: 'rl' names {', '.join(recipe.rl) or 'none'}, "
-            "and grid may leave arms out"
-        )
-    if recipe.grid.from_step:
-        say(f"grid.from_step is not used: every arm starts from {base}")
-    store = Store(make_folder((out or Path("runs") / f"rl-{recipe.name}") / "artifacts"))
-    runtime = start_runtime(recipe.runtime)
-    trained = [_trained(job, recipe, checkpoint, store, runtime) for job in jobs]
-    ranks.from_main(None)
-    return trained
+    recipe = recipe.model_copy(update={"base": str(base)})
+    graph, status = open_study(recipe, out or folder_on_base(recipe))
+    arms = [node for node in graph.nodes.values() if node.kind == "rl"]
+    done = {node.id for node in arms if status.nodes[node.id].status == "done"}
+    run_study(graph, status, {"rl"})
+    for state in status.nodes.values():
+        if state.status == "failed":
+            raise UserError(str(state.error))
+    was_done = {graph.folder(name) for name in done}
+    found = [TrainedArm(*arm, arm[2] in was_done) for arm in read_arms(status.path.parent)]
+    return sorted(found, key=lambda arm: (list(recipe.rl).index(arm.arm), arm.seed))
 
 
-def _jobs(recipe: Recipe, checkpoint: str) -> Iterator[ArmRun]:
-    """Every arm and seed that the grid does not skip. Rules that name a mixture or a size do not apply."""
-    modules = load_user_modules(recipe.modules)
-    for arm, settings in recipe.rl.items():
-        for seed in recipe.seeds:
-            if recipe.grid.skips(rl=arm, seed=seed):
-                continue
-            problems = problem_source(recipe, settings.problems.set, "train", settings.problems.count)
-            source = arm_source(recipe, settings, seed, modules, mixture=None)
-            spec = Spec(
-                "rl",
-                source.settings,
-                rl.VERSION,
-                {"problems": problems.spec.fingerprint},
-                source.inputs | {"checkpoint": checkpoint},
-            )
-            yield ArmRun(arm, seed, source.config, problems, spec)
+def read_arms(study: Path) -> list[tuple[str, int, Path, list[dict[str, float | None]]]]:
+    """(arm, seed, artifact, rows of its `metrics.jsonl`) of every finished arm in a study's folder."""
+    return [
+        (node.arm, node.seed or 0, node.folder, read_metrics(node.folder / "metrics.jsonl"))
+        for node in load_study(study).of_kind("rl")
+        if node.folder is not None and node.status == "done"
+    ]
 
 
-def _trained(job: ArmRun, recipe: Recipe, checkpoint: Path, store: Store, runtime: Runtime) -> TrainedArm:
-    was_done = store.has(job.spec)
-    problems = store.build(
-        job.problems.spec, job.problems.prepare
-    )  # first: where they are bad, no trace of a run is left
-
-    def write(partial: Path) -> None:
-        say(f"rl {job.arm}, seed {job.seed}")
-        with sitting(partial):
-            runtime.ranks.from_main(
-                [str(path) for path in (checkpoint, problems, partial)] + [job.seed, job.config.resolved()]
-            )
-            _train(recipe, job.config, job.seed, checkpoint, problems, partial, runtime)
-
-    folder = store.build(job.spec, write, {"seed": job.seed})
-    return TrainedArm(job.arm, job.seed, folder, read_metrics(folder / "metrics.jsonl"), was_done)
-
-
-def _follow(recipe: Recipe, ranks: Ranks) -> None:
-    """Work on what rank 0 names, until it names no more."""
-    be_quiet()
-    while task := ranks.from_main(None):
-        *places, seed, config = task
-        checkpoint, problems, partial = map(Path, places)
-        _train(
-            recipe,
-            RLConfig.parse(config, "rl"),
-            seed,
-            checkpoint,
-            problems,
-            partial,
-            start_runtime(recipe.runtime),
-        )
-
-
-def _train(
-    recipe: Recipe,
-    config: RLConfig,
-    seed: int,
-    checkpoint: Path,
-    problems: Path,
-    folder: Path,
-    runtime: Runtime,
-) -> None:
-    with extra_formats(behaviour_formats(recipe.behaviours_of(None))):
-        rl.rl(config, seed, checkpoint, read_problems(problems), folder, runtime)
+def folder_on_base(recipe: Recipe) -> Path:
+    """Where a study on a given checkpoint lies by default."""
+    return Path("runs") / f"rl-{recipe.name}"

@@ -8,9 +8,11 @@ import pytest
 
 from echochamber.core import formats
 from echochamber.core.metrics import read_metrics
+from echochamber.model.checkpoint import save_checkpoint
 from echochamber.rollout import rewards
 from echochamber.study.recipe import load_recipe
 from echochamber.study.run import run_recipe
+from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = [
@@ -80,3 +82,19 @@ def test_own_format(tmp_path):
     unwritten = {name for name, share in shares.items() if share == 0}
     assert {name for name in own if f"format {name}: no completion is written in it" in page} <= unwritten
     assert {"format/printed/share", "format/prose_so/share"} <= _metrics(study, tmp_path, "grpo")[0].keys()
+
+
+def test_own_model(tmp_path, tokenizer):  # noqa: F811
+    base = tmp_path / "mine"
+    save_checkpoint(base, tiny_model("llama"), tokenizer)
+    arms = ["grpo", "coin", "expert_iteration"]
+    smaller = [f"rl.{arm}.{key}={value}" for arm in arms for key, value in ARM.items()]
+    world = ["world.families=[shopping]", "world.operations=[1,1]", "evaluate={count: 2, max_new_tokens: 8}"]
+    recipe = load_recipe("examples/own-model/recipe.yaml", [*smaller, *world, "seeds=[1]", f"base={base}"])
+    run_recipe(recipe, tmp_path / "study")
+    summary = json.loads((tmp_path / "study" / "summary.json").read_text())
+    assert [arm["arm"] for arm in summary["arms"]] == arms
+    assert summary["missing"] == []
+    coin = _metrics(json.loads((tmp_path / "study" / "study.json").read_text()), tmp_path / "study", "coin")
+    assert {row["reward/mean"] for row in coin} <= {0.0, 0.25, 0.5, 0.75, 1.0}
+    assert sum(row["reward/mean"] for row in coin) > sum(row["accuracy"] for row in coin) == 0

@@ -1,11 +1,14 @@
 """`rl --base`: the arms of a recipe on a checkpoint that the recipe did not pretrain."""
 
+import json
 import signal
 import sys
 
 import pytest
 
 import echochamber as ec
+from echochamber.analysis.runs import find_runs
+from echochamber.analysis.study_folder import load_study
 from echochamber.cli import main
 from echochamber.core.jsonl import write_jsonl
 from echochamber.core.manifest import read_manifest
@@ -15,6 +18,7 @@ from echochamber.model.tokenizer import load_tokenizer
 from echochamber.rl import loop as rl_stage
 from echochamber.rl import sampling as gather
 from echochamber.study.checkpoints import find_checkpoint
+from echochamber.study.cost import describe_plan
 from echochamber.study.recipe import load_recipe
 from echochamber.study.train_from_checkpoint import train_from_checkpoint
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
@@ -26,6 +30,16 @@ SMALL = [
     "rl.grpo.reward=random",
     "rl.grpo.optimizer.lr=1e-2",
     "runtime.dtype=float32",
+]
+
+
+SCORED = [
+    "evaluate.max_new_tokens=10",
+    "evaluate.count=2",
+    "evaluate.samples={ends: 1, between: 0}",
+    "world.families=[shopping]",
+    "world.operations=[1,1]",
+    "probe=null",
 ]
 
 
@@ -149,7 +163,7 @@ def _command(monkeypatch, capsys, *arguments):
 def test_the_command_says_where_the_checkpoints_are_and_what_came_out(
     base, settings, tmp_path, monkeypatch, capsys
 ):
-    arguments = ["--base", base, *settings, "--out", tmp_path / "out"]
+    arguments = ["--base", base, *settings, *SCORED, "--out", tmp_path / "out"]
     status, out, _ = _command(monkeypatch, capsys, *arguments)
     (folder,) = (tmp_path / "out" / "artifacts").glob("rl-*")
     assert status == 0
@@ -157,8 +171,38 @@ def test_the_command_says_where_the_checkpoints_are_and_what_came_out(
     assert f"Checkpoints: {folder / 'checkpoints'}" in out
     assert out.count("16 completions: mean reward 0.") == 2
     assert out.count("formats no known format 100.0%") == 2
+    assert f"Report: {tmp_path / 'out' / 'report.html'}" in out
     status, again, _ = _command(monkeypatch, capsys, *arguments)
-    assert (status, again) == (0, out.replace("3 steps\n", "3 steps, done already\n"))
+    assert status == 0
+    assert "Nothing to do: all 6 stages are done." in again
+    assert set(out.splitlines()) <= set(again.splitlines())
+
+
+def test_it_is_a_study_with_page_summary_and_both_ends_of_each_seed(
+    base, settings, tmp_path, monkeypatch, capsys
+):
+    arguments = ["--base", base, *settings, *SCORED, "seeds=[0,1]", "--out", tmp_path / "out"]
+    status, _, err = _command(monkeypatch, capsys, *arguments)
+    assert status == 0, err
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert [(arm["arm"], arm["seed"]) for arm in summary["arms"]] == [("grpo", 0), ("grpo", 1)]
+    assert summary["missing"] == []
+    ends = [[row["step"] for row in run.rows] for run in find_runs(load_study(tmp_path / "out"))]
+    assert ends == [[0, 3], [0, 3]], "each seed has its own evaluation of the base and of its last checkpoint"
+    assert summary["base"]["seeds_found"] == 2
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "All runs start from one given checkpoint." in page
+    study = json.loads((tmp_path / "out" / "study.json").read_text())
+    assert sorted(node["kind"] for node in study["nodes"]) == sorted(
+        ["base", "problems", "problems", *["rl", "evaluate", "evaluate"] * 2]
+    )
+    (kept,) = (tmp_path / "out" / "artifacts").glob("base-*")
+    assert (kept / "checkpoints" / "step_0" / "model.safetensors").read_bytes() == (
+        base / "model.safetensors"
+    ).read_bytes()
+    recipe = load_recipe("smoke", [*settings, *SCORED, "seeds=[0,1]", f"base={base}"])
+    assert "base/base" in describe_plan(recipe, tmp_path / "new", 1)
+    assert all(arm.was_done for arm in train_from_checkpoint(recipe, base, tmp_path / "out"))
 
 
 def _renamed(problems, name):
@@ -200,7 +244,6 @@ def _renamed(problems, name):
             lambda base, problems: ["--base", base, "rl.grpo.max_new_tokens=128"],
             ["max_new_tokens 128", "the model has 128"],
         ),
-        (lambda base, problems: ["--base", base, "--workers", "2"], ["--workers 2", "--base"]),
         (lambda base, problems: ["--base", base, "grid.exclude=[{rl: grpo}]"], ["no RL arm", "grpo"]),
         (lambda base, problems: ["--base", base, "rl.grpo.stepz=1"], ["stepz", "steps"]),
     ],
@@ -209,11 +252,11 @@ def test_bad_input_is_one_line_and_status_two(
     base, problems, settings, tmp_path, monkeypatch, capsys, more, words
 ):
     status, _, err = _command(
-        monkeypatch, capsys, *settings, *more(base, problems), "--out", tmp_path / "out"
+        monkeypatch, capsys, *settings, *SCORED, *more(base, problems), "--out", tmp_path / "out"
     )
     assert status == 2, err
-    message = [line for line in err.splitlines() if line.startswith("echochamber: ")]
-    assert len(message) == 1
+    message = [line for line in err.splitlines() if line.startswith("echochamber: ") or "failed " in line]
+    assert len(message) == 1, err
     assert all(word in message[0] for word in words), message
     assert not list(tmp_path.glob("out/artifacts/rl-*"))
 
