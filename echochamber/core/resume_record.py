@@ -19,7 +19,6 @@ LEGACY_STATE = "state.pt"
 """The one state file of versions before 0.2, which had no record."""
 _REWRITTEN = frozenset({"fallback.json"})
 """Sizes that fit into memory: not a log, and no payload."""
-Hash = tuple[int, str]
 
 
 def state_name(step: int) -> str:

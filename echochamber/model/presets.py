@@ -21,7 +21,6 @@ _PAPER = {
     "paper-1b": (2048, 16, 16, True),
 }
 PAPER_VOCAB_SIZE = 32_000
-PAPER_POSITIONS = 2_048
 SIZES = (*_NANO, *_PAPER)
 
 

@@ -22,7 +22,6 @@ from .transformers_model import TransformersModel
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 """Options of mallopt(3)."""
-DType = Literal["float32", "bfloat16"]
 AUTO_ENGINE, NATIVE_ENGINE, TRANSFORMERS_ENGINE = "auto", "native", "transformers"
 """Values of `runtime.engine`; the first is the default. Modules of the user add others."""
 
