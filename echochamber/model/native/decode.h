@@ -52,7 +52,7 @@ static void decode_scratch(DecodeScratch *d, const Model *m, const Head *h, cons
     d->shares = scratch(R * columns * CELL);
     d->tile = scratch(R * m->C * 4);
     d->qkv = scratch(BLOCK * width_qkv(m) * CELL);
-    d->o = scratch(BLOCK * m->D * CELL);
+    d->o = scratch(BLOCK * width_out(m) * CELL);
     d->gu = scratch(BLOCK * 2 * m->F * CELL);
     d->hidden = scratch(BLOCK * m->D * CELL);
     d->logits = scratch(BLOCK * h->Vp * 4);
@@ -98,7 +98,7 @@ static void attend_one(const Model *m, const Cache *c, long l, long row, const c
 
 /* Logits (n, Vp) after each of n ≤ BLOCK rows has read its next token; advances the cache. */
 static void step_rows(const Model *m, const Head *h, Cache *c, const int32_t *rows, long n, float *logits, DecodeScratch *d) {
-    long D = m->D, W = width_qkv(m);
+    long D = m->D, W = width_qkv(m), A = width_out(m);
     int32_t positions[BLOCK];
     for (long i = 0; i < n; i++) {
         memcpy(d->x + i * D, c->embed + c->row_token[rows[i]] * D, D * 4);
@@ -109,8 +109,8 @@ static void step_rows(const Model *m, const Head *h, Cache *c, const int32_t *ro
         for (long i = 0; i < n; i++) norm_row(d->x + i * D, w->norm1, D, m->plain_norm, m->eps, d->s.xn + i * D);
         float *wide = product_of(d->qkv, d->s.wide);
         times_weight(n, d->s.xn, D, w->qkv, W, wide);
-        rotate_and_keep(m, wide, n, positions, d->qkv);
-        for (long i = 0; i < n; i++) attend_one(m, c, l, rows[i], d->qkv + i * W, d->o + i * D, d);
+        finish_heads(m, w, wide, n, positions, d->qkv);
+        for (long i = 0; i < n; i++) attend_one(m, c, l, rows[i], d->qkv + i * W, d->o + i * A, d);
         feed_forward(m, w, n, d->x, d->o, d->x1, d->gu, d->x, &d->s);
     }
     for (long i = 0; i < n; i++) {

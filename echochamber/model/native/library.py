@@ -27,15 +27,16 @@ _FLAGS = (
     "-shared",
 )
 _LONG, _VOID, _DOUBLE = ctypes.c_long, ctypes.c_void_p, ctypes.c_double
-POINTER_NAMES = ("qkv", "qkv_t", "out", "out_t", "gate_up", "gate_up_t", "down", "down_t", "norm1", "norm2")
-GRAD_NAMES = ("qkv", "out", "gate_up", "down", "norm1", "norm2")
+_VECTORS = ("norm1", "norm2", "qkv_bias", "out_bias", "q_norm", "k_norm")
+POINTER_NAMES = ("qkv", "qkv_t", "out", "out_t", "gate_up", "gate_up_t", "down", "down_t", *_VECTORS)
+GRAD_NAMES = ("qkv", "out", "gate_up", "down", *_VECTORS)
 
 
 def _structure(name: str, **fields: type) -> type[ctypes.Structure]:
     return type(name, (ctypes.Structure,), {"_fields_": list(fields.items())})
 
 
-Layer = _structure("Layer", **dict.fromkeys(POINTER_NAMES, _VOID))
+Layer = _structure("Layer", **dict.fromkeys(POINTER_NAMES, _VOID), rotates=_LONG)
 LayerGrad = _structure("LayerGrad", **dict.fromkeys(GRAD_NAMES, _VOID))
 Model = _structure(
     "Model",

@@ -7,13 +7,15 @@
 typedef struct {
     const word *qkv, *qkv_t, *out, *out_t, *gate_up, *gate_up_t, *down, *down_t;
     const float *norm1, *norm2; /* NULL: LayerNorm without weights */
+    const float *qkv_bias, *out_bias, *q_norm, *k_norm; /* (W), (D), (C), (C); NULL: none */
+    long rotates; /* whether queries and keys get rotary embeddings */
 } Layer;
 
 typedef struct {
-    float *qkv, *out, *gate_up, *down, *norm1, *norm2;
+    float *qkv, *out, *gate_up, *down, *norm1, *norm2, *qkv_bias, *out_bias, *q_norm, *k_norm;
 } LayerGrad;
 
-/* D width, F feed-forward, H heads, K key-value heads, C head size, L layers, V vocabulary; W = (H + 2K)·C. */
+/* D width, F feed-forward, H heads, K key-value heads, C head size, L layers, V vocabulary; W = (H + 2K)·C, A = H·C. */
 typedef struct {
     long D, F, H, K, C, L, V, plain_norm;
     double eps;
@@ -35,8 +37,8 @@ typedef struct {
     float *x;   /* (L + 1, N, D) */
     float *x1;  /* (L, N, D) after attention */
     float *lse; /* (L, N, H) */
-    cell *qkv;  /* (L, N, W), rotated */
-    cell *o;    /* (L, N, D) */
+    cell *qkv;  /* (L, N, W), normed and rotated */
+    cell *o;    /* (L, N, A) */
     cell *gu;   /* (L, N, 2F) */
     long keep;
 } Saved;
@@ -44,6 +46,7 @@ typedef struct {
 enum { BLOCK = 128, QUERIES = 32 }; /* tokens of one pass through a block's matrices; queries of one attention tile */
 
 INLINE long width_qkv(const Model *m) { return (m->H + 2 * m->K) * m->C; }
+INLINE long width_out(const Model *m) { return m->H * m->C; }
 
 INLINE void *scratch(long bytes) {
     void *p = aligned_alloc(64, (bytes + 4096 + 63) & ~63L);

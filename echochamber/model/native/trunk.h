@@ -7,9 +7,9 @@
 
 typedef struct {
     cell *xn, *h, *dgu, *dy;        /* (BLOCK, D), (BLOCK, F), (BLOCK, 2F), (BLOCK, max(D, W)) */
-    float *wide, *narrow;           /* (BLOCK, max(2F, W)), (BLOCK, max(D, F)) */
-    word *left, *right;             /* in words along tokens: (BLOCK / PER, max(2F, W)) each */
-    cell *dout;                     /* (T, D) */
+    float *wide, *narrow;           /* (BLOCK, max(2F, W, D)), (BLOCK, max(D, F, A)) */
+    word *left, *right;             /* in words along tokens: (BLOCK / PER, max(2F, W, D)) each */
+    cell *dout;                     /* (T, A) */
     float *dqkv, *dx;               /* (T, W), (T, D) */
     AttentionScratch attention;
 } Scratch;
@@ -17,18 +17,18 @@ typedef struct {
 INLINE long most(long a, long b) { return a > b ? a : b; }
 
 static void trunk_scratch(Scratch *s, const Model *m, long length, int backward) {
-    long D = m->D, F = m->F, wide = most(2 * F, width_qkv(m));
+    long D = m->D, F = m->F, A = width_out(m), wide = most(most(2 * F, width_qkv(m)), D);
     s->xn = scratch(BLOCK * D * CELL);
     s->h = scratch(BLOCK * F * CELL);
     s->wide = scratch(BLOCK * wide * 4);
-    s->narrow = scratch(BLOCK * most(D, F) * 4);
+    s->narrow = scratch(BLOCK * most(most(D, F), A) * 4);
     attention_scratch(&s->attention, length, m->C, backward);
     if (!backward) return;
     s->dgu = scratch(BLOCK * 2 * F * CELL);
     s->dy = scratch(BLOCK * most(D, width_qkv(m)) * CELL);
     s->left = scratch(BLOCK / PER * wide * 4);
     s->right = scratch(BLOCK / PER * wide * 4);
-    s->dout = scratch(length * D * CELL);
+    s->dout = scratch(length * A * CELL);
     s->dqkv = scratch(length * width_qkv(m) * 4);
     s->dx = scratch(length * D * 4);
 }
@@ -45,12 +45,38 @@ INLINE void times_weight(long n, const cell *x, long inputs, const word *weight,
     gemm(n, columns, inputs / PER, (const word *)x, inputs / PER, 1, weight, b_ld(inputs / PER, columns), out, columns, 0);
 }
 
-/* (n, W) of float32 projections -> rotated cells; both may be the same. */
-static void rotate_and_keep(const Model *m, float *qkv, long n, const int32_t *positions, cell *out) {
+static void add_rows(const float *a, const float *b, float *out, long n) {
+    for (long i = 0; i < n; i += 16) v_store(out + i, v_add(v_load(a + i), v_load(b + i)));
+}
+
+static void add_bias(float *rows, const float *bias, long n, long width) {
+    if (bias)
+        for (long t = 0; t < n; t++) add_rows(rows + t * width, bias, rows + t * width, width);
+}
+
+/* sums (width) += n rows; nothing where sums is NULL. */
+static void add_up_rows(const float *rows, long n, long width, float *sums) {
+    if (sums)
+        for (long t = 0; t < n; t++) add_rows(sums, rows + t * width, sums, width);
+}
+
+/* The norm's weights of head h of queries and keys. */
+INLINE const float *head_norm(const Model *m, const Layer *w, long h) { return h < m->H ? w->q_norm : w->k_norm; }
+
+static void rotate_heads(const Model *m, const Layer *w, float *qkv, int32_t position, float direction) {
+    if (!w->rotates) return;
+    for (long h = 0; h < m->H + m->K; h++)
+        rotate_head(qkv + h * m->C, m->cosine + position * m->C, m->sine + position * m->C, m->C / 2, direction);
+}
+
+/* (n, W) of float32 projections -> cells with bias, normed and rotated; both may be the same. */
+static void finish_heads(const Model *m, const Layer *w, float *qkv, long n, const int32_t *positions, cell *out) {
     long W = width_qkv(m), C = m->C;
+    add_bias(qkv, w->qkv_bias, n, W);
     for (long t = 0; t < n; t++) {
-        for (long h = 0; h < m->H + m->K; h++)
-            rotate_head(qkv + t * W + h * C, m->cosine + positions[t] * C, m->sine + positions[t] * C, C / 2, 1.f);
+        if (w->q_norm)
+            for (long h = 0; h < m->H + m->K; h++) norm_floats(qkv + t * W + h * C, head_norm(m, w, h), C, m->eps);
+        rotate_heads(m, w, qkv + t * W, positions[t], 1.f);
         copy_to_cells(qkv + t * W, out + t * W, W);
     }
 }
@@ -79,14 +105,11 @@ static void swiglu_backward(const cell *gu, const float *dh, long n, long F, cel
         }
 }
 
-static void add_rows(const float *a, const float *b, float *out, long n) {
-    for (long i = 0; i < n; i += 16) v_store(out + i, v_add(v_load(a + i), v_load(b + i)));
-}
-
-/* The second half of a block for n tokens: x (n, D) and attention output o (n, D) -> next x; keeps x1 and gate-up. */
+/* The second half of a block for n tokens: x (n, D) and attention output o (n, A) -> next x; keeps x1 and gate-up. */
 static void feed_forward(const Model *m, const Layer *w, long n, const float *x, const cell *o, float *x1, cell *gu, float *next, Scratch *s) {
     long D = m->D, F = m->F;
-    times_weight(n, o, D, w->out, D, s->narrow);
+    times_weight(n, o, width_out(m), w->out, D, s->narrow);
+    add_bias(s->narrow, w->out_bias, n, D);
     add_rows(x, s->narrow, x1, n * D);
     for (long t = 0; t < n; t++) norm_row(x1 + t * D, w->norm2, D, m->plain_norm, m->eps, s->xn + t * D);
     float *wide = product_of(gu, s->wide);
@@ -98,22 +121,22 @@ static void feed_forward(const Model *m, const Layer *w, long n, const float *x,
 }
 
 static void forward_row(const Model *m, const Layout *at, long row, const Saved *keep, cell *hidden, Scratch *s) {
-    long from = at->starts[row], T = at->lengths[row], D = m->D, W = width_qkv(m), N = at->num_tokens;
+    long from = at->starts[row], T = at->lengths[row], D = m->D, W = width_qkv(m), A = width_out(m), N = at->num_tokens;
     for (long l = 0; l < m->L; l++) {
         const Layer *w = m->layers + l;
         long here = (keep->keep ? l * N : 0) + from, there = (keep->keep ? (l + 1) * N : 0) + from;
         const float *x = keep->x + here * D;
-        cell *qkv = keep->qkv + here * W, *o = keep->o + here * D;
+        cell *qkv = keep->qkv + here * W, *o = keep->o + here * A;
         for (long i = 0; i < T; i += BLOCK) {
             long n = T - i < BLOCK ? T - i : BLOCK;
             for (long t = 0; t < n; t++) norm_row(x + (i + t) * D, w->norm1, D, m->plain_norm, m->eps, s->xn + t * D);
             float *wide = product_of(qkv + i * W, s->wide);
             times_weight(n, s->xn, D, w->qkv, W, wide);
-            rotate_and_keep(m, wide, n, at->positions + from + i, qkv + i * W);
+            finish_heads(m, w, wide, n, at->positions + from + i, qkv + i * W);
         }
         attend_row(m, T, qkv, o, keep->lse + here * m->H, at->shared_start + from, at->shared_end + from, at->own_start + from, &s->attention);
         for (long i = 0; i < T; i += BLOCK)
-            feed_forward(m, w, T - i < BLOCK ? T - i : BLOCK, x + i * D, o + i * D, keep->x1 + (here + i) * D, keep->gu + (here + i) * 2 * m->F,
+            feed_forward(m, w, T - i < BLOCK ? T - i : BLOCK, x + i * D, o + i * A, keep->x1 + (here + i) * D, keep->gu + (here + i) * 2 * m->F,
                          keep->x + (there + i) * D, s);
     }
     const float *last = keep->x + ((keep->keep ? m->L * N : 0) + from) * D;
@@ -128,10 +151,10 @@ static void weight_gradient(long n, const cell *left, long rows, const cell *rig
 }
 
 /* Feed-forward and output projection of n tokens: dx (n, D) becomes the gradient at the block's input, but for
- * the attention branch, whose upstream gradient goes to dout (n, D). */
+ * the attention branch, whose upstream gradient goes to dout (n, A). */
 static void feed_forward_backward(const Model *m, const Layer *w, const LayerGrad *g, long n, const float *x1, const cell *gu, const cell *o,
                                   float *dx, cell *dout, Scratch *s) {
-    long D = m->D, F = m->F;
+    long D = m->D, F = m->F, A = width_out(m);
     const cell *dy = cells_of(dx, s->dy, n * D);
     times_weight(n, dy, D, w->down_t, F, s->narrow);
     swiglu_backward(gu, s->narrow, n, F, s->dgu, s->h);
@@ -142,21 +165,38 @@ static void feed_forward_backward(const Model *m, const Layer *w, const LayerGra
     for (long t = 0; t < n; t++)
         norm_row_backward(x1 + t * D, w->norm2, s->narrow + t * D, D, m->plain_norm, m->eps, dx + t * D, g->norm2);
     dy = cells_of(dx, s->dy, n * D);
+    add_up_rows(dx, n, D, g->out_bias);
     float *narrow = product_of(dout, s->narrow);
-    times_weight(n, dy, D, w->out_t, D, narrow);
-    copy_to_cells(narrow, dout, n * D);
-    weight_gradient(n, dy, D, o, D, g->out, s->left, s->right);
+    times_weight(n, dy, D, w->out_t, A, narrow);
+    copy_to_cells(narrow, dout, n * A);
+    weight_gradient(n, dy, D, o, A, g->out, s->left, s->right);
+}
+
+/* Gradients at n tokens' projections from those after the norms of heads, in place; xn are the projections' inputs,
+ * from which the projections are computed again. */
+static void head_norms_backward(const Model *m, const Layer *w, const LayerGrad *g, long n, float *dqkv, Scratch *s) {
+    long W = width_qkv(m), C = m->C;
+    float *again = s->wide, *dhead = s->narrow;
+    times_weight(n, s->xn, m->D, w->qkv, W, again);
+    add_bias(again, w->qkv_bias, n, W);
+    for (long t = 0; t < n; t++)
+        for (long h = 0; h < m->H + m->K; h++) {
+            memset(dhead, 0, C * 4);
+            norm_row_backward(again + t * W + h * C, head_norm(m, w, h), dqkv + t * W + h * C, C, 0, m->eps, dhead, h < m->H ? g->q_norm : g->k_norm);
+            memcpy(dqkv + t * W + h * C, dhead, C * 4);
+        }
 }
 
 /* Norm and joint projection of n tokens: adds the attention branch's gradient to dx. dqkv is still rotated. */
 static void projection_backward(const Model *m, const Layer *w, const LayerGrad *g, long n, const float *x, float *dqkv, const int32_t *positions,
                                 float *dx, Scratch *s) {
-    long D = m->D, W = width_qkv(m), C = m->C;
+    long D = m->D, W = width_qkv(m);
     for (long t = 0; t < n; t++) {
-        for (long h = 0; h < m->H + m->K; h++)
-            rotate_head(dqkv + t * W + h * C, m->cosine + positions[t] * C, m->sine + positions[t] * C, C / 2, -1.f);
+        rotate_heads(m, w, dqkv + t * W, positions[t], -1.f);
         norm_row(x + t * D, w->norm1, D, m->plain_norm, m->eps, s->xn + t * D);
     }
+    if (w->q_norm) head_norms_backward(m, w, g, n, dqkv, s);
+    add_up_rows(dqkv, n, W, g->qkv_bias);
     const cell *dy = cells_of(dqkv, s->dy, n * W);
     times_weight(n, dy, W, w->qkv_t, D, s->narrow);
     weight_gradient(n, dy, W, s->xn, D, g->qkv, s->left, s->right);
@@ -166,7 +206,7 @@ static void projection_backward(const Model *m, const Layer *w, const LayerGrad 
 
 static void backward_row(const Model *m, const Layout *at, long row, const Saved *keep, const float *dhidden, float *dx0, const LayerGrad *grads,
                          float *dnorm, Scratch *s) {
-    long from = at->starts[row], T = at->lengths[row], D = m->D, W = width_qkv(m), N = at->num_tokens;
+    long from = at->starts[row], T = at->lengths[row], D = m->D, W = width_qkv(m), A = width_out(m), N = at->num_tokens;
     float *dx = s->dx;
     memset(dx, 0, T * D * 4);
     const float *last = keep->x + (m->L * N + from) * D;
@@ -177,8 +217,8 @@ static void backward_row(const Model *m, const Layout *at, long row, const Saved
         long here = l * N + from;
         for (long i = 0; i < T; i += BLOCK)
             feed_forward_backward(m, w, grads + l, T - i < BLOCK ? T - i : BLOCK, keep->x1 + (here + i) * D, keep->gu + (here + i) * 2 * m->F,
-                                  keep->o + (here + i) * D, dx + i * D, s->dout + i * D, s);
-        attend_row_backward(m, T, keep->qkv + here * W, keep->o + here * D, keep->lse + here * m->H, s->dout, s->dqkv, at->shared_start + from,
+                                  keep->o + (here + i) * A, dx + i * D, s->dout + i * A, s);
+        attend_row_backward(m, T, keep->qkv + here * W, keep->o + here * A, keep->lse + here * m->H, s->dout, s->dqkv, at->shared_start + from,
                             at->shared_end + from, at->own_start + from, &s->attention);
         for (long i = 0; i < T; i += BLOCK)
             projection_backward(m, w, grads + l, T - i < BLOCK ? T - i : BLOCK, keep->x + (here + i) * D, s->dqkv + i * W, at->positions + from + i,

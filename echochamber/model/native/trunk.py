@@ -57,7 +57,8 @@ def saved(
     model: ctypes.Structure, num_tokens: int, x: Tensor, keep: bool
 ) -> tuple[ctypes.Structure, list[Tensor]]:
     """Buffers of activations, x (N, D) in its first layer."""
-    D, F, H, W, layers = model.D, model.F, model.H, (model.H + 2 * model.K) * model.C, model.L if keep else 1
+    D, F, H, A, layers = model.D, model.F, model.H, model.H * model.C, model.L if keep else 1
+    W = A + 2 * model.K * model.C
     states = torch.empty(layers + 1 if keep else 1, num_tokens, D)
     states[0] = x.reshape(num_tokens, D)
     kept = {
@@ -65,7 +66,7 @@ def saved(
         "x1": torch.empty(layers, num_tokens, D),
         "lse": torch.empty(layers, num_tokens, H),
         "qkv": torch.empty(layers, num_tokens, W, dtype=c.cell_dtype()),
-        "o": torch.empty(layers, num_tokens, D, dtype=c.cell_dtype()),
+        "o": torch.empty(layers, num_tokens, A, dtype=c.cell_dtype()),
         "gu": torch.empty(layers, num_tokens, 2 * F, dtype=c.cell_dtype()),
     }
     return c.Saved(keep=int(keep), **{name: c.address(tensor) for name, tensor in kept.items()}), list(
@@ -133,12 +134,11 @@ class _TrunkFunction(torch.autograd.Function):
 def _point(grads: ctypes.Array[ctypes.Structure], weights: TrunkWeights, flat: Tensor, thread: int) -> None:
     """Aim one thread's gradient structures into its flat buffer, parameters in `layer_parameters` order."""
     m, at = weights.struct, flat.data_ptr()
-    sizes = {
-        "qkv": (m.H + 2 * m.K) * m.C * m.D,
-        "out": m.H * m.C * m.D,
-        "gate_up": 2 * m.F * m.D,
-        "down": m.D * m.F,
-    } | ({} if m.plain_norm else {"norm1": m.D, "norm2": m.D})
+    W = (m.H + 2 * m.K) * m.C
+    sizes = {"qkv": W * m.D, "out": m.H * m.C * m.D, "gate_up": 2 * m.F * m.D, "down": m.D * m.F}
+    vectors = {"norm1": m.D, "norm2": m.D, "qkv_bias": W, "out_bias": m.D, "q_norm": m.C, "k_norm": m.C}
+    # A vector that the model lacks has no pointer in the layer, and its gradient gets none.
+    sizes |= {name: size for name, size in vectors.items() if getattr(weights.layers[0], name)}
     for layer in range(m.L):
         for name, size in sizes.items():
             setattr(grads[thread * m.L + layer], name, at)

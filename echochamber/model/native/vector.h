@@ -69,6 +69,17 @@ static void norm_row_backward(const float *x, const float *weight, const float *
     }
 }
 
+/* RMSNorm of n floats in place; n is a multiple of 16. */
+INLINE void norm_floats(float *h, const float *weight, long n, float eps) {
+    vec q = v_zero();
+    for (long i = 0; i < n; i += 16) {
+        vec v = v_load(h + i);
+        q = v_fmadd(v, v, q);
+    }
+    vec r = v_all(1.f / sqrtf(v_sum(q) / n + eps));
+    for (long i = 0; i < n; i += 16) v_store(h + i, v_mul(v_mul(v_load(h + i), r), v_load(weight + i)));
+}
+
 /* Rotary embedding of one head in place, halves paired (i, i + C/2); direction -1 undoes it (the backward pass). */
 INLINE void rotate_head(float *h, const float *cosine, const float *sine, long half, float direction) {
     for (long i = 0; i < half; i++) {

@@ -24,11 +24,6 @@ def why_unfit(config: ModelConfig) -> str | None:
     wrong = {
         f"widths {', '.join(map(str, widths))} are not all multiples of 16": any(w % 16 for w in widths),
         "a key-value head serves over 64 query heads": config.num_heads > 64 * config.num_kv_heads,
-        "attention has biases": config.qkv_bias or config.output_bias,
-        "queries and keys have norms": config.qk_norm,
-        f"{config.num_heads} heads of {config.head_size} are wider than the model's "
-        f"{config.hidden_size}": config.query_width != config.hidden_size,
-        "some layers do not rotate queries and keys": bool(config.layers_without_rope),
     }
     return next((reason for reason, applies in wrong.items() if applies), None)
 
@@ -117,10 +112,10 @@ class TrunkWeights(Packed):
             }
             tensors: dict[str, Tensor | None] = {name: pack(parts, False) for name, parts in groups.items()}
             tensors |= {f"{name}_t": pack(parts, True) for name, parts in groups.items()}
-            for name, norm in (("norm1", block.input_layernorm), ("norm2", block.post_attention_layernorm)):
-                tensors[name] = getattr(norm, "weight", None)
+            tensors |= vectors(block)
             for name, tensor in tensors.items():
                 setattr(struct, name, c.address(None if tensor is None else tensor.detach()))
+            struct.rotates = int(attention.rotates)
             self.keep.append(tensors)
         self.struct.cosine, self.struct.sine = (c.address(table) for table in self.tables)
         self.struct.norm = c.address(None if self.final is None else self.final.detach())
@@ -159,7 +154,30 @@ def layer_parameters(block: Any) -> list[Tensor]:
         mlp.up_proj,
         mlp.down_proj,
     )
-    norms = (
-        getattr(norm, "weight", None) for norm in (block.input_layernorm, block.post_attention_layernorm)
-    )
-    return [linear.weight for linear in matrices] + [weight for weight in norms if weight is not None]
+    inputs = (attention.q_proj, attention.k_proj, attention.v_proj)
+    biases = [linear.bias for linear in (*inputs, attention.o_proj)]
+    norms = (block.input_layernorm, block.post_attention_layernorm)
+    # q, k and v lie side by side in each, as in the joint projection.
+    found = [
+        *(linear.weight for linear in matrices),
+        *(getattr(norm, "weight", None) for norm in norms),
+        *biases,
+        *(getattr(norm, "weight", None) for norm in (attention.q_norm, attention.k_norm)),
+    ]
+    return [parameter for parameter in found if parameter is not None]
+
+
+def vectors(block: Any) -> dict[str, Tensor | None]:
+    """A block's norms and biases by their names in the C structure; None for those it lacks."""
+    attention = block.self_attn
+    joint = [linear.bias for linear in (attention.q_proj, attention.k_proj, attention.v_proj)]
+    norms = {
+        "norm1": block.input_layernorm,
+        "norm2": block.post_attention_layernorm,
+        "q_norm": attention.q_norm,
+        "k_norm": attention.k_norm,
+    }
+    return {name: getattr(norm, "weight", None) for name, norm in norms.items()} | {
+        "qkv_bias": None if joint[0] is None else torch.cat([bias.detach() for bias in joint]),
+        "out_bias": attention.o_proj.bias,
+    }
