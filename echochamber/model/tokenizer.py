@@ -1,6 +1,6 @@
 """Byte-level BPE with single digits, in the standard `tokenizer.json` format."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer as _Tokenizer
@@ -12,15 +12,25 @@ from ..core.files import read_json, write_json
 EOS = "<|endoftext|>"
 PAD = "<|pad|>"
 MIN_VOCAB = 256 + 2
+_KEPT = ("bos_token", "unk_token", "additional_special_tokens", "extra_special_tokens", "chat_template")
+"""Settings that transformers reads and that training must not lose."""
 
 
 class Tokenizer:
     """Text <-> token ids. Special tokens written out in a text are never read as special."""
 
-    def __init__(self, tokenizer: _Tokenizer, eos_id: int, pad_id: int) -> None:
+    def __init__(
+        self,
+        tokenizer: _Tokenizer,
+        eos_id: int,
+        pad_id: int,
+        kept: Mapping[str, object] | None = None,
+    ) -> None:
         self._tokenizer = tokenizer
         self._tokenizer.encode_special_tokens = True
         self.eos_id, self.pad_id = eos_id, pad_id
+        self.kept = dict(kept or {})
+        """Further settings of the folder that it was read from; saved again and not used."""
 
     @property
     def vocab_size(self) -> int:
@@ -42,7 +52,7 @@ class Tokenizer:
     def save(self, folder: Path, max_positions: int | None = None) -> None:
         """Write `tokenizer.json` and the settings that `AutoTokenizer` reads."""
         self._tokenizer.save(str(folder / "tokenizer.json"))
-        settings: dict[str, str | bool | int | None] = {
+        settings: dict[str, object] = self.kept | {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "eos_token": self._tokenizer.id_to_token(self.eos_id),
             "pad_token": self._tokenizer.id_to_token(self.pad_id),
@@ -94,21 +104,31 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 
 def wrap_tokenizer(folder: Path, tokenizer: _Tokenizer) -> Tokenizer:
     """A tokenizer with the special tokens that the folder's settings name."""
-    eos_id, pad_id = _special_ids(folder, tokenizer)
-    return Tokenizer(tokenizer, eos_id, pad_id)
+    path = folder / "tokenizer_config.json"
+    settings = read_json(path) if path.is_file() else {}
+    eos_id, pad_id = _special_ids(path, settings, tokenizer)
+    kept = {name: settings[name] for name in _KEPT if name in settings}
+    if (template := folder / "chat_template.jinja").is_file():
+        kept["chat_template"] = template.read_text(encoding="utf-8")
+    return Tokenizer(tokenizer, eos_id, pad_id, kept)
 
 
-def _special_ids(folder: Path, tokenizer: _Tokenizer) -> tuple[int, int]:
+def _special_ids(
+    settings_path: Path, settings: Mapping[str, object], tokenizer: _Tokenizer
+) -> tuple[int, int]:
     """EOS and padding as `tokenizer_config.json` names them; padding falls back to EOS."""
-    settings_path = folder / "tokenizer_config.json"
-    settings = read_json(settings_path) if settings_path.is_file() else {}
-    names = [settings.get(key) for key in ("eos_token", "pad_token")]
-    texts = [name.get("content") if isinstance(name, dict) else name for name in names]
-    for key, text in zip(("eos_token", "pad_token"), texts, strict=True):
-        if not isinstance(text, str | None):
-            raise UserError(f"{settings_path}: {key} is {type(text).__name__}, expected text")
-    eos_id = tokenizer.token_to_id(texts[0] or EOS)
+    eos, pad = (_token_text(settings_path, settings, key) for key in ("eos_token", "pad_token"))
+    eos_id = tokenizer.token_to_id(eos or EOS)
     if eos_id is None:
-        raise UserError(f"{settings_path}: eos_token {texts[0]!r} is not in tokenizer.json")
-    pad_id = tokenizer.token_to_id(texts[1]) if texts[1] else None
+        raise UserError(f"{settings_path}: eos_token {eos!r} is not in tokenizer.json")
+    pad_id = tokenizer.token_to_id(pad) if pad else None
     return eos_id, eos_id if pad_id is None else pad_id
+
+
+def _token_text(settings_path: Path, settings: Mapping[str, object], key: str) -> str | None:
+    """A special token, written as text or as a mapping with `content`; None where there is none."""
+    found = settings.get(key)
+    text = found.get("content") if isinstance(found, dict) else found
+    if text is not None and not isinstance(text, str):
+        raise UserError(f"{settings_path}: {key} is {type(text).__name__}, expected text")
+    return text

@@ -8,6 +8,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from echochamber.core.errors import UserError
 from echochamber.model.checkpoint import load_checkpoint, save_checkpoint
+from echochamber.model.tokenizer import load_tokenizer
 
 from .conftest import CORPUS, tiny_model
 
@@ -148,3 +149,30 @@ def test_a_setting_we_do_not_compute_is_refused(tmp_path, tokenizer):
     (tmp_path / "config.json").write_text(json.dumps(config | {"clip_qkv": 8.0}))
     with pytest.raises(UserError, match="clip_qkv"):
         load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("in_file", [True, False])
+def test_settings_of_a_users_tokenizer_survive_training(tmp_path, tokenizer, in_file):
+    template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+    save_checkpoint(tmp_path / "base", tiny_model("llama"), tokenizer)
+    path = tmp_path / "base" / "tokenizer_config.json"
+    settings = json.loads(path.read_text()) | {"bos_token": "<|endoftext|>", "unknown_key": 1}
+    if in_file:
+        (tmp_path / "base" / "chat_template.jinja").write_text(template)
+    else:
+        settings["chat_template"] = template
+    path.write_text(json.dumps(settings))
+    save_checkpoint(tmp_path / "trained", *load_checkpoint(tmp_path / "base"))
+    theirs = AutoTokenizer.from_pretrained(tmp_path / "trained")
+    assert theirs.bos_token == "<|endoftext|>"
+    assert theirs.apply_chat_template([{"role": "user", "content": "Hi"}], tokenize=False) == "<user>Hi"
+    assert "unknown_key" not in json.loads((tmp_path / "trained" / "tokenizer_config.json").read_text())
+
+
+def test_a_tokenizer_of_our_own_has_the_settings_that_it_had(tmp_path, tokenizer):
+    for name in ("first", "again"):
+        (tmp_path / name).mkdir()
+    tokenizer.save(tmp_path / "first", 128)
+    load_tokenizer(tmp_path / "first").save(tmp_path / "again", 128)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
