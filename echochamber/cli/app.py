@@ -4,23 +4,43 @@ import io
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from ..core.bug_report import EXIT_BUG, report_bug
 from ..core.errors import UserError
 from ..core.storage import storage_errno, storage_failure
+from ..core.version import __version__
 from . import bench, clean, doctor, evaluate, grade, ledger, probe, recipes, report, sample, stages, study
+
+
+def _version(asked: bool) -> bool:
+    if asked:
+        print(f"echochamber {__version__}")
+        raise typer.Exit
+    return asked
+
 
 app = typer.Typer(
     name="echochamber",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="What does reinforcement learning do to the behaviours a language model learned in pretraining?",
 )
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
 for module in (study, clean, stages, evaluate, probe, report, ledger, recipes, grade, sample, bench, doctor):
     module.register(app)
 

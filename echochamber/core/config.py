@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 import yaml
 from pydantic import (
@@ -14,6 +16,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     ValidationError,
     model_serializer,
+    model_validator,
 )
 from pydantic_core import ErrorDetails
 
@@ -51,6 +54,18 @@ class Config(BaseModel):
     added: ClassVar[frozenset[str]] = frozenset()
     """Keys that came after artifacts had been made: at their default they are no part of an identity."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_meant(cls, data: object) -> object:
+        """`seeds: 0` is a list of one, and YAML's `off` (which is false) the word where a word is meant."""
+        if not isinstance(data, dict):
+            return data
+        fields = cls.model_fields
+        return {
+            key: _as_meant(value, fields[key].annotation) if key in fields else value
+            for key, value in data.items()
+        }
+
     @classmethod
     def parse(cls, data: Mapping[str, object], source: str) -> Self:
         """Validate `data`; raises `UserError` that names `source`, the key, what was got, what is allowed."""
@@ -79,6 +94,21 @@ class Config(BaseModel):
         return data
 
 
+def _as_meant(value: object, annotation: object) -> object:
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    if isinstance(value, bool):
+        word = "on" if value else "off"
+        return word if bool not in kinds and word in _flatten(annotation) else value
+    literals = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+    others = [kind for kind in kinds if get_origin(kind) is not Literal and kind is not NoneType]
+    only_lists = bool(others) and all(map(_is_list, others))
+    return [value] if only_lists and isinstance(value, int | float | str) and value not in literals else value
+
+
+def _is_list(annotation: object) -> bool:
+    return get_origin(annotation) is tuple and get_args(annotation)[-1:] == (Ellipsis,)
+
+
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
     """All problems of a validation error on one line."""
     return "; ".join(_describe_one(item, model) for item in error.errors())
@@ -88,11 +118,34 @@ def _describe_one(item: ErrorDetails, model: type[BaseModel]) -> str:
     key = ".".join(str(part) for part in item["loc"]) or "(the whole)"
     if item["type"] == "extra_forbidden":
         allowed = ", ".join(sorted(_known_keys(model, item["loc"][:-1])))
-        return f"unknown key {key!r} (value {_short(item['input'])}); known keys here: {allowed or 'none'}"
+        found = f"unknown key {key!r} (value {_short(item['input'])}){_meant_key(model, item['loc'])}"
+        return f"{found}; known keys here: {allowed or 'none'}"
     if item["type"] == "missing":
         return f"key {key!r} is missing and has no default"
     message = item["msg"].removeprefix("Value error, ")
     return f"key {key!r} has value {_short(item['input'])}: {message[:1].lower() + message[1:]}"
+
+
+def _meant_key(model: object, path: tuple[int | str, ...]) -> str:
+    """`; did you mean 'rl.grpo.optimizer.lr'?`: that key further down, else one here that is spelt alike."""
+    *above, key = map(str, path)
+    for part in path[:-1]:
+        model = _child(model, part)
+    deeper = sorted((found for found in _paths_to(key, model) if len(found) > 1), key=len)
+    if deeper and len(deeper[0]) < min(map(len, deeper[1:]), default=99):
+        return f"; did you mean {'.'.join([*above, *deeper[0]])!r}?"
+    here = get_close_matches(key, _known_keys(model, ()), n=1)
+    return f"; did you mean {'.'.join([*above, *here])!r}?" if here else ""
+
+
+def _paths_to(key: str, model: object) -> list[list[str]]:
+    """Every way down from a model to a key of that name."""
+    found = []
+    for name in getattr(model, "model_fields", {}):
+        if name == key:
+            found.append([name])
+        found += [[name, *rest] for rest in _paths_to(key, _child(model, name))]
+    return found
 
 
 def _known_keys(model: object, path: tuple[int | str, ...]) -> set[str]:

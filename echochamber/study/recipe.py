@@ -26,7 +26,7 @@ from ..stages.probe import ProbeRecipe
 from ..verify.behaviours import BehaviourConfig, behaviour_formats
 from .grid import GridConfig, PointRule, named
 from .module_trial import try_out
-from .recipe_files import find_recipe, read_recipe, shipped_folder
+from .recipe_files import find_recipe, read_recipe, refuse_mistyped_names, shipped_folder
 from .scopes import lay_scope, merge, take_scope
 from .user_modules import load_user_modules
 
@@ -205,7 +205,9 @@ def _recipe_data(name_or_path: str, overrides: Sequence[str]) -> tuple[Path, dic
     """A recipe's file and its content with the overrides, before anything in it is checked or run."""
     path = find_recipe(name_or_path)
     scope, rest = take_scope(list(overrides))
-    return path, apply_overrides(lay_scope(read_recipe(path), scope, str(path)), rest)
+    data = lay_scope(read_recipe(path), scope, str(path))
+    refuse_mistyped_names(data, rest)
+    return path, apply_overrides(data, rest)
 
 
 def say_modules(name_or_path: str, overrides: Sequence[str]) -> None:

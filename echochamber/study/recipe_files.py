@@ -1,10 +1,12 @@
 """Where recipes lie, and what their files say once the recipes that they extend are laid below them."""
 
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
 from ..core.config import read_yaml
 from ..core.errors import UserError
+from ..core.suggest import did_you_mean
 from .scopes import merge
 
 
@@ -39,8 +41,8 @@ def find_recipe(name_or_path: str) -> Path:
     shipped = shipped_recipes()
     if name_or_path not in shipped:
         raise UserError(
-            f"recipe {name_or_path!r} is not known; there are {', '.join(shipped)}, "
-            "or give a path ending in .yaml"
+            f"recipe {name_or_path!r} is not known{did_you_mean(name_or_path, shipped)}; "
+            f"there are {', '.join(shipped)}, or give a path ending in .yaml"
         )
     return shipped[name_or_path]
 
@@ -53,3 +55,29 @@ def shipped_folder() -> Path:
 def shipped_recipes() -> dict[str, Path]:
     """Name -> file of every recipe that comes with the package."""
     return {path.stem: path for path in sorted(shipped_folder().glob("*.yaml"))}
+
+
+NAMED = ("rl", "mixtures")
+"""Keys that hold entries under names of the recipe's own."""
+MAKES_ONE = ("inherits", "preset", "algorithm", "sources")
+"""Keys by which an override may begin a new entry."""
+
+
+def refuse_mistyped_names(data: Mapping[str, object], overrides: Sequence[str]) -> None:
+    """`UserError` where an override sets one key of an arm or mixture that the recipe does not have.
+
+    It would else make an arm of defaults beside the one that was meant.
+    """
+    names = {table: list(found) for table in NAMED if isinstance(found := data.get(table), dict)}
+    for override in overrides:
+        table, _, rest = override.partition("=")[0].partition(".")
+        name, _, key = rest.partition(".")
+        known = names.get(table)
+        if known is None or not name or name in known:
+            continue
+        if key and key not in MAKES_ONE:
+            raise UserError(
+                f"override {override!r}: {table} has no {name!r}{did_you_mean(name, known)}; there are "
+                f"{', '.join(known)} (a new one is {table}.{name}={{...}})"
+            )
+        known.append(name)

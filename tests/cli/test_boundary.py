@@ -9,6 +9,7 @@ import pytest
 
 from echochamber.core.errors import UserError
 from echochamber.core.files import write_text
+from echochamber.core.version import __version__
 
 ROW = {"id": 1, "completion": "So 36 + 37 = 73.\n#### 73", "reference": "She has 36 + 37.\n#### 73"}
 
@@ -151,3 +152,11 @@ def test_a_lone_byte_as_an_argument_is_one_line(run, tmp_path):
         status, _, err = run(*arguments)
         assert status == 2, err
         assert "bug" not in err
+
+
+def test_version_and_short_help(run):
+    assert run("--version")[:2] == (0, f"echochamber {__version__}\n")
+    for arguments in (("-h",), ("study", "-h")):
+        status, out, _ = run(*arguments)
+        assert status == 0
+        assert "Usage:" in out
