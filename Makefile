@@ -19,7 +19,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
 
 test-all: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m "not gpu"
+	ECHOCHAMBER_CHECK_EVERY_CALL=1 $(BIN)/python -m pytest -m "not gpu"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check echochamber tests benchmarks examples
