@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..core.types import UNGRADED_LIMIT
 from ..rollout.collect import Collection
+from ..stats.intervals import clopper_pearson
 from .config import RLConfig
 from .log import Metrics, rollout_metrics
 from .targets import Targets
@@ -29,6 +30,8 @@ class TrainingMonitor:
         """Take the metrics of `step`; returns the warnings that are new."""
         self.recent.append(metrics)
         found = self._found(metrics) if len(self.recent) == PATIENCE else {}
+        if step == 1 and (text := no_signal(metrics, self.config)):
+            return [f"rl, before the first update: {text}"]
         new = [f"rl, step {step}: {text}" for kind, text in found.items() if kind not in self.active]
         self.active = set(found)
         return new
@@ -61,6 +64,21 @@ class TrainingMonitor:
                 "graded; run `echochamber doctor`"
             )
         return found
+
+
+def no_signal(metrics: Metrics, config: RLConfig) -> str | None:
+    """What to do where the base's completions give no group of differing rewards; None where some do."""
+    completions, rate = int(metrics["num_completions"] or 0), metrics["reward/mean"]
+    if config.completions or metrics["reward/frac_zero_std"] != 1.0 or rate not in (0.0, 1.0):
+        return None
+    low, high = clopper_pearson(round(rate * completions), completions)
+    counted = "all" if rate else "none"
+    advice = "harder problems" if rate else "easier problems"
+    return (
+        f"{counted} of {completions} completions of the base rewarded (95% interval {low:.2%} to {high:.2%}), "
+        f"so no group of rewards differs. Take {advice} (rl.ARM.problems.set), or more than "
+        f"{config.samples_per_prompt} samples_per_prompt"
+    )
 
 
 def divergence_message(

@@ -9,6 +9,7 @@ from echochamber.rl.training_monitor import PATIENCE, TrainingMonitor
 
 WELL = {
     "reward/mean": 0.5,
+    "reward/frac_zero_std": 0.2,
     "accuracy": 0.5,
     "policy/kl": 0.1,
     "completion/truncated": 0.0,
@@ -48,3 +49,30 @@ def test_a_warning_comes_once_after_a_while_and_again_after_it_had_stopped(chang
 def test_a_run_that_is_well_says_nothing():
     monitor = TrainingMonitor(RLConfig())
     assert not any(monitor.warnings(step, WELL) for step in range(20))
+
+
+@pytest.mark.parametrize(
+    ("rate", "zero_std", "said"),
+    [
+        (
+            0.0,
+            1.0,
+            "none of 8 completions of the base rewarded .95% .* 0.00% to 36.94%.*easier",
+        ),
+        (
+            1.0,
+            1.0,
+            "all of 8 completions of the base rewarded .95% .* 63.06% to 100.00%.*harder",
+        ),
+        (0.5, 1.0, None),
+        (0.0, 0.5, None),
+        (None, 1.0, None),
+    ],
+)
+def test_a_base_without_signal_is_said_before_the_first_update(rate, zero_std, said):
+    metrics = WELL | {"reward/mean": rate, "reward/frac_zero_std": zero_std, "num_completions": 8}
+    found = TrainingMonitor(RLConfig()).warnings(1, metrics)
+    assert len(found) == (said is not None)
+    if said:
+        assert re.search(f"before the first update: {said}", found[0])
+    assert TrainingMonitor(RLConfig()).warnings(2, metrics) == []
