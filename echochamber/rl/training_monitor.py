@@ -72,10 +72,10 @@ def no_signal(metrics: Metrics, config: RLConfig) -> str | None:
     if config.completions or metrics["reward/frac_zero_std"] != 1.0 or rate not in (0.0, 1.0):
         return None
     low, high = clopper_pearson(round(rate * completions), completions)
-    counted = "all" if rate else "none"
+    counted, around = "all" if rate else "none", f"95% interval {low:.2%} to {high:.2%}"
     advice = "harder problems" if rate else "easier problems"
     return (
-        f"{counted} of {completions} completions of the base rewarded (95% interval {low:.2%} to {high:.2%}), "
+        f"{counted} of {completions} completions of the base rewarded ({around}), "
         f"so no group of rewards differs. Take {advice} (rl.ARM.problems.set), or more than "
         f"{config.samples_per_prompt} samples_per_prompt"
     )
