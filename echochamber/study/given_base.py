@@ -23,7 +23,7 @@ COPIED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py")
 
 
 def recipe_on_base(recipe: Recipe) -> Recipe:
-    """The recipe with the engine that runs its `base`.
+    """The recipe with the engine that runs its `base`, and without the paper's claims, which name mixtures.
 
     `UserError` where there is no such checkpoint, or no arm to run.
     """
@@ -36,7 +36,8 @@ def recipe_on_base(recipe: Recipe) -> Recipe:
         )
     if recipe.grid.from_step:
         say(f"grid.from_step is not used: every arm starts from {recipe.base}")
-    return recipe.model_copy(update={"runtime": take_engine(recipe.runtime, folder)})
+    own_claims = tuple(claim for claim in recipe.claims if isinstance(claim, str))
+    return recipe.model_copy(update={"runtime": take_engine(recipe.runtime, folder), "claims": own_claims})
 
 
 def add_base(graph: StageGraph) -> StageNode:

@@ -181,7 +181,7 @@ def test_the_command_says_where_the_checkpoints_are_and_what_came_out(
 def test_it_is_a_study_with_page_summary_and_both_ends_of_each_seed(
     base, settings, tmp_path, monkeypatch, capsys
 ):
-    arguments = ["--base", base, *settings, *SCORED, "seeds=[0,1]", "--out", tmp_path / "out"]
+    arguments = ["--base", base, *settings, *SCORED, "seeds=[0,1]", "claims=[1]", "--out", tmp_path / "out"]
     status, _, err = _command(monkeypatch, capsys, *arguments)
     assert status == 0, err
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
@@ -196,6 +196,7 @@ def test_it_is_a_study_with_page_summary_and_both_ends_of_each_seed(
     assert sorted(node["kind"] for node in study["nodes"]) == sorted(
         ["base", "problems", "problems", *["rl", "evaluate", "evaluate"] * 2]
     )
+    assert study["recipe"]["claims"] == [], "the paper's claims are about its mixtures"
     (kept,) = (tmp_path / "out" / "artifacts").glob("base-*")
     assert (kept / "checkpoints" / "step_0" / "model.safetensors").read_bytes() == (
         base / "model.safetensors"
