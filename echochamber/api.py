@@ -15,6 +15,7 @@ from .data.columns import problem_columns
 from .data.rows import OnBadRow
 from .model.decoder import Decoder
 from .model.load_model import load_model_on
+from .model.prompt import prompt_settings
 from .model.runtime import RuntimeConfig
 from .model.tokenizer import Tokenizer
 from .study.checkpoints import find_checkpoint
@@ -100,6 +101,10 @@ def sample(
     stop: Sequence[str] | None = None,
     max_new_tokens: int | None = None,
     prompt_suffix: str | None = None,
+    template: str | None = None,
+    system: str | None = None,
+    few_shot: int | None = None,
+    examples: str | None = None,
     seed: int = 0,
     engine: str = "auto",
     trust_remote_code: bool = False,
@@ -109,6 +114,8 @@ def sample(
     `format_name`: commit the completions to this format by its opening text. `reference`: the right
     answer; without one the outcome in the verdict means nothing. `top_p`: draw from the likeliest
     tokens that together hold this share. `top_k`: draw from the K likeliest tokens, 0 from all.
+    `template`: `chat` asks in the tokenizer's own chat template, after the message `system` where there
+    is one. `few_shot`: show so many of `examples`, a file of JSON Lines with question and completion.
     What is None, and the formats, are as in the study that the checkpoint lies in. `engine` and
     `trust_remote_code`: as for `load_checkpoint`.
     """
@@ -119,6 +126,7 @@ def sample(
         "stop": None if stop is None else list(stop),
         "max_new_tokens": max_new_tokens,
         "prompt_suffix": prompt_suffix,
+        "prompt": prompt_settings(template, system, few_shot, examples),
     }
     runtime = RuntimeConfig(engine=engine, trust_remote_code=trust_remote_code)
     return sample_checkpoint(checkpoint, question, number, format_name, reference, settings, seed, runtime)
@@ -136,6 +144,10 @@ def evaluate(
     stop: Sequence[str] | None = None,
     max_new_tokens: int | None = None,
     prompt_suffix: str | None = None,
+    template: str | None = None,
+    system: str | None = None,
+    few_shot: int | None = None,
+    examples: str | None = None,
     world: str | None = None,
     tier2: bool = False,
     limit: int | None = None,
@@ -148,6 +160,7 @@ def evaluate(
     """Score a checkpoint on a problem set: one greedy and `samples` sampled completions per problem, graded.
 
     `problems`: a world set (all, easy, medium, hard), a file of problems, or "hub:NAME[@COMMIT]".
+    `template`, `system`, `few_shot` and `examples`: as for `sample`.
     What is None is as in the study that the checkpoint lies in; so are the world, the formats and the
     user's modules. `world`: `default` or a recipe, whose world is used instead.
     `limit`: only the first so many. `columns`: what holds question, answer, solution and id in a file of
@@ -163,6 +176,7 @@ def evaluate(
         "stop": None if stop is None else list(stop),
         "max_new_tokens": max_new_tokens,
         "prompt_suffix": prompt_suffix,
+        "prompt": prompt_settings(template, system, few_shot, examples),
         "grader": {"tier2": tier2},
     }
     folder = Path(out) if out is not None else None

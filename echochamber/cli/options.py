@@ -89,6 +89,27 @@ PromptSuffixOption = Annotated[
         help="Text between question and completion, as in training. Default: the study's, or an empty line.",
     ),
 ]
+TemplateOption = Annotated[
+    str | None,
+    typer.Option(
+        "--template",
+        metavar="plain|chat",
+        help="chat: ask in the tokenizer's own chat template. Default: the study's, else plain.",
+    ),
+]
+SystemOption = Annotated[
+    str | None, typer.Option("--system", metavar="TEXT", help="System message; implies --template chat.")
+]
+FewShotOption = Annotated[
+    int | None,
+    typer.Option("--few-shot", min=0, metavar="N", help="Show N of --examples before the question."),
+]
+ExamplesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--examples", metavar="FILE", help="JSON Lines with question and completion, for --few-shot."
+    ),
+]
 ProblemsOption = Annotated[
     str,
     typer.Option(

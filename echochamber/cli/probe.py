@@ -9,6 +9,8 @@ from .options import (
     CheckpointOption,
     ColumnsOption,
     EngineOption,
+    ExamplesOption,
+    FewShotOption,
     LimitOption,
     MaxNewTokensOption,
     ModuleOption,
@@ -16,6 +18,8 @@ from .options import (
     ProblemsOption,
     PromptSuffixOption,
     SeedOption,
+    SystemOption,
+    TemplateOption,
     TrustOption,
     WorldOption,
     bad_row_policy,
@@ -67,6 +71,10 @@ def probe(
     ] = 1.0,
     max_new_tokens: MaxNewTokensOption = None,
     prompt_suffix: PromptSuffixOption = None,
+    template: TemplateOption = None,
+    system: SystemOption = None,
+    few_shot: FewShotOption = None,
+    examples: ExamplesOption = None,
     world: WorldOption = None,
     out: Annotated[
         Path | None,
@@ -83,6 +91,7 @@ def probe(
     """Measure accuracy per forced format and temperature, and likelihoods under checkpoints."""
     load_modules(module)
     from ..data.columns import problem_columns
+    from ..model.prompt import prompt_settings
     from ..model.runtime import RuntimeConfig
     from ..study.probe_checkpoint import probe_checkpoint
 
@@ -91,6 +100,7 @@ def probe(
         "temperature": temperature,
         "max_new_tokens": max_new_tokens,
         "prompt_suffix": prompt_suffix,
+        "prompt": prompt_settings(template, system, few_shot, examples),
         "formats": None if formats is None else _parts(formats),
         "temperatures": _parts(temperatures),
     }

@@ -31,7 +31,10 @@ def save_checkpoint(
     if model.config.tie_embeddings:
         state.pop(TIED_NAME, None)
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    special = {"eos_token_id": tokenizer.eos_id, "pad_token_id": tokenizer.pad_id}
+    ends: int | list[int] = tokenizer.eos_id if len(tokenizer.end_ids) == 1 else list(tokenizer.end_ids)
+    special: dict[str, object] = {"eos_token_id": ends, "pad_token_id": tokenizer.pad_id}
+    if tokenizer.ends.strings:
+        special["stop_strings"] = list(tokenizer.ends.strings)
     write_json(folder / "config.json", to_hf(model.config, None, tokenizer.eos_id, tokenizer.pad_id))
     write_json(
         folder / "generation_config.json", special | {"do_sample": True, "temperature": 1.0, "top_k": 0}

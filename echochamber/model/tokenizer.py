@@ -1,19 +1,30 @@
 """Byte-level BPE with single digits, in the standard `tokenizer.json` format."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from tokenizers import Tokenizer as _Tokenizer
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from ..core.errors import UserError
 from ..core.files import read_json, write_json
+from .prompt import ChatTemplate, PromptConfig
 
 EOS = "<|endoftext|>"
 PAD = "<|pad|>"
 MIN_VOCAB = 256 + 2
 _KEPT = ("bos_token", "unk_token", "additional_special_tokens", "extra_special_tokens", "chat_template")
 """Settings that transformers reads and that training must not lose."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What ends a completion besides EOS, as `generation_config.json` has it."""
+
+    token_ids: tuple[int, ...] = ()
+    strings: tuple[str, ...] = ()
 
 
 class Tokenizer:
@@ -25,12 +36,15 @@ class Tokenizer:
         eos_id: int,
         pad_id: int,
         kept: Mapping[str, object] | None = None,
+        ends: Ends = Ends(),
     ) -> None:
         self._tokenizer = tokenizer
         self._tokenizer.encode_special_tokens = True
         self.eos_id, self.pad_id = eos_id, pad_id
         self.kept = dict(kept or {})
-        """Further settings of the folder that it was read from; saved again and not used."""
+        """Further settings of the folder that it was read from; saved again."""
+        self.ends = ends
+        self.prompt = PromptConfig()
 
     @property
     def vocab_size(self) -> int:
@@ -44,6 +58,50 @@ class Tokenizer:
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` of many texts at once."""
         return [item.ids for item in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """Tokens that end a completion, EOS first."""
+        return (self.eos_id, *(id for id in self.ends.token_ids if id != self.eos_id))
+
+    def prompting(self, prompt: PromptConfig) -> Self:
+        """The same tokenizer, which makes prompts in this way from now on."""
+        self.prompt = prompt
+        return self
+
+    def encode_prompts(self, questions: Sequence[str], suffix: str) -> list[list[int]]:
+        """Token ids of prompts. Special tokens are read in a chat template's own text alone."""
+        if self.prompt.template == "plain":
+            return self.encode_batch([self.prompt.plain(question, suffix) for question in questions])
+        self._check_special_tokens()
+        template = ChatTemplate(self._template_settings())
+        return [self._encode_chat(*template.parts(text, suffix, self.prompt)) for text in questions]
+
+    def _encode_chat(self, before: str, message: str, after: str) -> list[int]:
+        special = self._special_tokens()
+        self._tokenizer.encode_special_tokens = False
+        try:
+            if not any(token in message for token in special):
+                # In one, so that words at the borders are split as anywhere else.
+                return self.encode(before + message + after)
+            start, end = self.encode(before), self.encode(after)
+        finally:
+            self._tokenizer.encode_special_tokens = True
+        return start + self.encode(message) + end
+
+    def _special_tokens(self) -> list[str]:
+        return [str(token) for token in self._tokenizer.get_added_tokens_decoder().values()]
+
+    def _check_special_tokens(self) -> None:
+        """`UserError` where the recipe's own texts hold one: it would be read as if the template had it."""
+        texts = [text for shot in self.prompt.shots for text in (shot.question, shot.completion)]
+        for token in self._special_tokens():
+            if any(token in text for text in [self.prompt.system or "", *texts]):
+                raise UserError(f"prompt: system message or examples hold the special token {token!r}")
+
+    def _template_settings(self) -> dict[str, object]:
+        texts = (self._tokenizer.id_to_token(id) for id in (self.eos_id, self.pad_id))
+        return self.kept | dict(zip(("eos_token", "pad_token"), texts, strict=True))
 
     def decode_batch(self, token_ids: Sequence[Sequence[int]]) -> list[str]:
         """Texts of many id lists; EOS and padding are dropped."""
@@ -110,7 +168,19 @@ def wrap_tokenizer(folder: Path, tokenizer: _Tokenizer) -> Tokenizer:
     kept = {name: settings[name] for name in _KEPT if name in settings}
     if (template := folder / "chat_template.jinja").is_file():
         kept["chat_template"] = template.read_text(encoding="utf-8")
-    return Tokenizer(tokenizer, eos_id, pad_id, kept)
+    return Tokenizer(tokenizer, eos_id, pad_id, kept, _ends(folder / "generation_config.json"))
+
+
+def _ends(path: Path) -> Ends:
+    """From `eos_token_id`, a number or a list of them, and `stop_strings`."""
+    settings = read_json(path) if path.is_file() else {}
+    found = [settings.get(key) or [] for key in ("eos_token_id", "stop_strings")]
+    ids, strings = (value if isinstance(value, list) else [value] for value in found)
+    if any(type(id) is not int or not 0 <= id < 2**31 for id in ids):
+        raise UserError(f"{path}: eos_token_id is {found[0]!r:.60}, expected ids of tokens")
+    if any(not isinstance(text, str) or not text for text in strings):
+        raise UserError(f"{path}: stop_strings is {found[1]!r:.60}, expected texts")
+    return Ends(tuple(ids), tuple(strings))
 
 
 def _special_ids(

@@ -166,7 +166,7 @@ def _sample_batch(
         chosen, chosen_logprobs = choose(logits, draws[running.rows.clamp(min=0), column], sampling)
         outputs.tokens[running.rows[live], column] = chosen[live]
         outputs.logprobs[running.rows[live], column] = chosen_logprobs[live]
-        ended = live & (chosen == tokenizer.eos_id)
+        ended = live & is_end(chosen, tokenizer)
         if stop:
             ended[live] |= stop.completed(outputs.tokens[running.rows[live], : column + 1])
         outputs.lengths[running.rows[ended]] = column + 1
@@ -181,6 +181,15 @@ def _sample_batch(
             running, chosen = _pack(running, chosen)
         states = model.read_token(chosen, running.cache)
     yield outputs.finished(everything=True)
+
+
+def is_end(token_ids: Tensor, tokenizer: Tokenizer) -> Tensor:
+    """(B,) bool: tokens that end a completion."""
+    first, *others = tokenizer.end_ids
+    ended = token_ids == first
+    for other in others:
+        ended = ended | (token_ids == other)
+    return ended
 
 
 def _pack(running: _Running, chosen: Tensor) -> tuple[_Running, Tensor]:

@@ -19,7 +19,7 @@ from .kv_cache import PaddedPrompts
 from .sampling import Row, SamplingConfig, choose
 from .stop import StopStrings
 from .tokenizer import Tokenizer
-from .torch_sampler import KEEP_SHARE, Outputs
+from .torch_sampler import KEEP_SHARE, Outputs, is_end
 from .transformers_model import TransformersModel
 
 Autocast = Callable[[], AbstractContextManager[object]]
@@ -175,7 +175,7 @@ def _sample_batch(
             logits = reader.model.logits(states).float()
         chosen, chosen_logprobs = choose(logits, draws[rows, column], sampling)
         outputs.tokens[rows, column], outputs.logprobs[rows, column] = chosen, chosen_logprobs
-        ended = chosen == tokenizer.eos_id
+        ended = is_end(chosen, tokenizer)
         if stop:
             ended = ended | stop.completed(outputs.tokens[rows, : column + 1])
         # A row that has ended already keeps its length.

@@ -10,6 +10,7 @@ from ..formulas.penalties import adapted_coefficient
 from ..formulas.schedules import log_spaced_steps, paper_grid, warmup_cosine
 from ..model.adapter import AdapterConfig
 from ..model.optimizer import OptimizerConfig
+from ..model.prompt import PromptConfig
 from ..model.sampling import SamplingConfig
 from ..rollout.rewards import reward_of
 from ..verify.grade import GraderConfig
@@ -62,7 +63,7 @@ class LossConfig(Config):
 class RLConfig(Config):
     """One RL arm."""
 
-    added: ClassVar[frozenset[str]] = frozenset({"adapter"})
+    added: ClassVar[frozenset[str]] = frozenset({"adapter", "prompt"})
 
     algorithm: str = "grpo"
     reward: str | dict[str, float] = "correct"
@@ -99,6 +100,7 @@ class RLConfig(Config):
     overlong_buffer: int = Field(default=0, ge=0)
     """Length before the limit over which the reward falls linearly by up to 1 (DAPO), in tokens."""
     prompt_suffix: str = "\n\n"
+    prompt: PromptConfig = PromptConfig()
     optimizer: OptimizerConfig = OptimizerConfig(lr=3e-4, weight_decay=0.0)
     schedule: Literal["run", "step"] = "run"
     """Warm-up and cosine decay over the run's steps, or over the updates of each step."""

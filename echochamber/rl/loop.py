@@ -45,6 +45,7 @@ def rl(
     continues from its resume state where there is one.
     """
     learner, tokenizer = start_learner(config, base, runtime, seed)
+    tokenizer = tokenizer.prompting(config.prompt)
     engine = start_engine(learner.policy, tokenizer, config.sampling, runtime, config.prompt_suffix)
     config = _fit_to_memory(config, engine, learner.policy, problems, folder, runtime)
     resume = ResumePoint(folder)

@@ -77,8 +77,8 @@ class LocalEngine(ABC):
         """(prompt, its rows) of prompts that have just ended."""
 
     def encode(self, questions: Sequence[str]) -> list[list[int]]:
-        """Question and suffix in one encoding, as in the training documents."""
-        return self.tokenizer.encode_batch([question + self.prompt_suffix for question in questions])
+        """Question and suffix in one encoding, as in training documents; or the chat template."""
+        return self.tokenizer.encode_prompts(questions, self.prompt_suffix)
 
     def sample(self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray) -> Iterator[list[Completion]]:
         """See `Engine`."""
@@ -90,7 +90,7 @@ class LocalEngine(ABC):
     ) -> Iterator[tuple[int, list[Completion]]]:
         """See `Engine`; a prompt that leaves no room for `max_new_tokens` positions is a `UserError`."""
         check_lengths(prompts, self.sampling, self.max_positions)
-        stop = StopStrings(self.sampling.stop, self.tokenizer)
+        stop = StopStrings(self.sampling.stop + self.tokenizer.ends.strings, self.tokenizer)
         for finished in self.rows(prompts, stream_keys, stop):
             texts = self.tokenizer.decode_batch(
                 [self._without_eos(ids) for _, rows in finished for ids, _, _ in rows]
@@ -103,7 +103,7 @@ class LocalEngine(ABC):
                 )
 
     def _without_eos(self, ids: list[int]) -> list[int]:
-        return ids[:-1] if ids[-1] == self.tokenizer.eos_id else ids
+        return ids[:-1] if ids[-1] in self.tokenizer.end_ids else ids
 
 
 class NativeEngine(LocalEngine):
@@ -139,9 +139,9 @@ class NativeEngine(LocalEngine):
         self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray, stop: StopStrings
     ) -> Iterator[list[tuple[int, list[Row]]]]:
         """See `LocalEngine`; from the C engine where the model has one."""
-        model, end = self.model, self.tokenizer.eos_id
+        model, ends = self.model, self.tokenizer.end_ids
         if model.native is not None and self.dtype == cell_dtype() and prompts:
-            return decode_as_finished(model, *model.native, prompts, stream_keys, self.sampling, end, stop)
+            return decode_as_finished(model, *model.native, prompts, stream_keys, self.sampling, ends, stop)
         return sample_rows(model, prompts, stream_keys, self.sampling, self.tokenizer, stop, self.dtype)
 
 
@@ -244,7 +244,14 @@ def start_engine(
     name = runtime.engine
     if name == AUTO_ENGINE and isinstance(model, TransformersModel):
         name = TRANSFORMERS_ENGINE
-    return engine_row(name).start(model, tokenizer, sampling, runtime, prompt_suffix)
+    engine = engine_row(name).start(model, tokenizer, sampling, runtime, prompt_suffix)
+    if tokenizer.prompt.template == "plain":
+        return engine
+    if engine.encode(["1"]) != tokenizer.encode_prompts(["1"], prompt_suffix):
+        raise UserError(
+            f"engine {name!r} encodes prompts in its own way; prompt.template must be 'plain' there"
+        )
+    return engine
 
 
 def _start_native(

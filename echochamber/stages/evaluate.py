@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import polars as pl
 from pydantic import Field
@@ -22,6 +23,7 @@ from ..core.resume import ResumePoint
 from ..core.types import UNGRADED_LIMIT, Problem
 from ..model.fit_memory import sampling_that_fits
 from ..model.load_model import load_model
+from ..model.prompt import PromptConfig
 from ..model.runtime import Runtime
 from ..model.sampling import SamplingConfig
 from ..rollout.engines import Engine, start_engine
@@ -40,6 +42,8 @@ GREEDY = -1
 class EvaluateConfig(Config):
     """Settings of an evaluation."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"prompt"})
+
     samples: int = Field(default=16, gt=0)
     """Completions per problem at `temperature`, besides the greedy one."""
     temperature: float = Field(default=1.0, gt=0)
@@ -52,6 +56,7 @@ class EvaluateConfig(Config):
     chunk_completions: int = Field(default=4096, gt=0)
     """Completions between two saves; a kill loses at most these, and memory holds no more."""
     prompt_suffix: str = "\n\n"
+    prompt: PromptConfig = PromptConfig()
     grader: GraderConfig = GraderConfig()
 
     def sampling(self, temperature: float) -> SamplingConfig:
@@ -170,7 +175,8 @@ def _engines(
 ) -> list[tuple[Engine, list[int]]]:
     """(engine, sample numbers) of one checkpoint: greedy, then sampling, in batches that fit into memory."""
     model, tokenizer = load_model(target.folder, runtime)
-    prompts = tokenizer.encode_batch([problem.question + config.prompt_suffix for problem in problems])
+    tokenizer = tokenizer.prompting(config.prompt)
+    prompts = tokenizer.encode_prompts([problem.question for problem in problems], config.prompt_suffix)
     max_rows = sampling_that_fits(config.sampling(0), model.config, prompts, folder, runtime).max_rows
     found = []
     for temperature, samples in ((0.0, [GREEDY]), (config.temperature, list(range(target.samples)))):

@@ -7,7 +7,7 @@ without forcing. The likelihood part (stages/likelihood.py) scores completions u
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import polars as pl
 from pydantic import Field
@@ -22,6 +22,7 @@ from ..core.resume import ResumePoint
 from ..core.types import Problem
 from ..model.decoder import Decoder
 from ..model.load_model import load_model
+from ..model.prompt import PromptConfig
 from ..model.runtime import Runtime
 from ..model.sampling import SamplingConfig
 from ..model.tokenizer import Tokenizer
@@ -61,11 +62,14 @@ class ProbeRecipe(Config):
 class ProbeConfig(ProbeRecipe):
     """All settings of the stage."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"prompt"})
+
     max_new_tokens: int = Field(default=160, gt=0)
     """Of the whole completion, a forced opening included."""
     max_rows: int = Field(default=1024, gt=0)
     chunk_completions: int = Field(default=4096, gt=0)
     prompt_suffix: str = "\n\n"
+    prompt: PromptConfig = PromptConfig()
     grader: GraderConfig = GraderConfig()
 
     def forced(self) -> dict[str, str]:
@@ -160,6 +164,7 @@ def probe(
     ):
         if to_do or demonstration_chunk.missing:
             model, tokenizer = load_model(checkpoint.folder, runtime)
+            tokenizer = tokenizer.prompting(config.prompt)
             scoring = _scoring(config, model, tokenizer, reference, runtime, ours)
             loaded = _Loaded(
                 config, runtime, Graders(ours, legacy), labels, checkpoint.step, model, tokenizer, scoring

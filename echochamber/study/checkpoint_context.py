@@ -19,6 +19,7 @@ from ..core.manifest import history
 from ..core.progress import say
 from ..data.columns import ProblemColumns
 from ..data.world import WorldConfig
+from ..model.prompt import PromptConfig
 from ..verify.behaviours import BehaviourConfig, behaviour_formats
 from .recipe import DEFAULT_SUFFIX, EvaluateRecipe, load_recipe
 from .user_modules import load_user_modules, loaded_modules
@@ -37,6 +38,7 @@ class CheckpointContext:
     world_of: str = "default"
     """Whose world it is, in words."""
     prompt_suffix: str = DEFAULT_SUFFIX
+    prompt: PromptConfig = field(default_factory=PromptConfig)
     evaluate: EvaluateRecipe = field(default_factory=EvaluateRecipe)
     """The study's settings of an evaluation."""
     data_seed: int = 0
@@ -59,15 +61,17 @@ class CheckpointContext:
     def complete(self, settings: Mapping[str, object]) -> dict[str, object]:
         """The settings with the study's own value for each that is None."""
         own = dict(self.evaluate) | {"stop": list(self.evaluate.stop), "prompt_suffix": self.prompt_suffix}
+        own["prompt"] = self.prompt.resolved()
         return {name: own.get(name) if value is None else value for name, value in settings.items()}
 
     def line(self) -> str:
         """What is used, for the terminal."""
         with self.formats():
             formats = ", ".join(registered_formats())
+        chat = "chat template, " if self.prompt.template == "chat" else ""
         return (
             f"checkpoint {self.origin}; world: {self.world_of}, split {self.evaluate.split}; "
-            f"prompt suffix {self.prompt_suffix!r}; formats: {formats}"
+            f"{chat}prompt suffix {self.prompt_suffix!r}; formats: {formats}"
         )
 
 
@@ -108,7 +112,9 @@ def _from_manifests(artifact: Path, manifests: list[dict[str, Any]]) -> Checkpoi
     worlds = [config["world"] for config in configs if "world" in config]
     suffixes = [config.get("rl", config).get("prompt_suffix") for config in configs]
     behaviours: dict[str, dict[str, object]] = configs[0].get("behaviours", {})
+    prompts = [found for config in configs if (found := config.get("rl", config).get("prompt"))]
     context = CheckpointContext(
+        prompt=PromptConfig.parse(prompts[0] if prompts else {}, "prompt"),
         origin=f"of {artifact.name}",
         prompt_suffix=next((suffix for suffix in suffixes if suffix is not None), DEFAULT_SUFFIX),
         behaviours={
@@ -137,6 +143,8 @@ def _from_study(context: CheckpointContext, study: StoredStudy, stage: StoredSta
     return replace(
         context,
         origin=f"{stage.id} of study {study.name}",
+        prompt_suffix=str(recipe.get("prompt_suffix", context.prompt_suffix)),
+        prompt=PromptConfig.parse(recipe.get("prompt", {}), "prompt"),
         world_of="the study's",
         evaluate=EvaluateRecipe.parse(recipe.get("evaluate", {}), "evaluate"),
         columns=ProblemColumns.parse(recipe.get("columns", {}), "columns"),

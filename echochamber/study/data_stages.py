@@ -51,7 +51,7 @@ def add_shards(graph: StageGraph, mixture: str, tokenizer: str, tests: dict[str,
     checked = tests if _from_outside(config) else {}
     settings = {
         "mixture": config.identity(),
-        "prompt_suffix": recipe.prompt_suffix,
+        "prompt_suffix": recipe.suffix_of_documents,
         "seed": recipe.data_seed,
     } | world_settings(recipe.world)
     settings |= {"checked": prepare.CHECKED_VERSION} if checked else {}
@@ -68,7 +68,7 @@ def add_shards(graph: StageGraph, mixture: str, tokenizer: str, tests: dict[str,
         prepare.prepare_shards(
             config,
             recipe.world,
-            recipe.prompt_suffix,
+            recipe.suffix_of_documents,
             recipe.data_seed,
             graph.folder(tokenizer),
             folder,

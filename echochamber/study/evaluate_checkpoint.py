@@ -62,7 +62,7 @@ def evaluate_checkpoint(
     config = evaluating.EvaluateConfig.parse(context.complete(settings), "evaluate")
     name = short_name(problems)
     chosen = named_problems(problems, limit, on_bad_row, context, columns)
-    kept = that_fit(folder, chosen, config.prompt_suffix, config.max_new_tokens, runtime)
+    kept = that_fit(folder, chosen, config.prompt_suffix, config.prompt, config.max_new_tokens, runtime)
     if not kept:
         raise UserError(
             f"{problems}: none of {len(chosen)} problems fits the model's positions "

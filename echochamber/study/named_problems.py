@@ -10,6 +10,7 @@ from ..data.problem_sets import load_problems, set_label
 from ..data.rows import OnBadRow
 from ..data.world import PROBLEM_SETS, problem_set
 from ..model.load_model import load_model_on
+from ..model.prompt import PromptConfig
 from ..model.runtime import RuntimeConfig
 from .checkpoint_context import CheckpointContext
 
@@ -39,10 +40,15 @@ def short_name(problems: str) -> str:
 
 
 def that_fit(
-    folder: Path, problems: list[Problem], prompt_suffix: str, max_new_tokens: int, runtime: RuntimeConfig
+    folder: Path,
+    problems: list[Problem],
+    prompt_suffix: str,
+    prompt: PromptConfig,
+    max_new_tokens: int,
+    runtime: RuntimeConfig,
 ) -> list[Problem]:
     """Problems whose prompt leaves room for a whole completion."""
     model, tokenizer = load_model_on(folder, torch.device("cpu"), runtime.engine, runtime.trust_remote_code)
     room = model.config.max_positions - max_new_tokens
-    prompts = tokenizer.encode_batch([p.question + prompt_suffix for p in problems])
+    prompts = tokenizer.prompting(prompt).encode_prompts([p.question for p in problems], prompt_suffix)
     return [p for p, ids in zip(problems, prompts, strict=True) if len(ids) <= room]

@@ -50,7 +50,7 @@ def probe_checkpoint(
     name = short_name(problems)
     chosen = named_problems(problems, limit, on_bad_row, context, columns)
     for place in places:
-        chosen = that_fit(place, chosen, config.prompt_suffix, config.max_new_tokens, runtime)
+        chosen = that_fit(place, chosen, config.prompt_suffix, config.prompt, config.max_new_tokens, runtime)
     if not chosen:
         raise UserError(
             f"{problems}: no problem fits the model's positions with max_new_tokens {config.max_new_tokens}"

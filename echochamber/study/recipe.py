@@ -15,6 +15,7 @@ from ..data.columns import ProblemColumns
 from ..data.mixture import MixtureConfig
 from ..data.world import WorldConfig
 from ..model.presets import SIZES
+from ..model.prompt import PromptConfig
 from ..model.runtime import RuntimeConfig
 from ..papers.catalogue import find_claims
 from ..rl.config import RLConfig
@@ -93,6 +94,10 @@ class Recipe(Config):
     modules: tuple[str, ...] = ()
     """Python files of the user's own that register formats and rewards; imported before the study runs."""
     prompt_suffix: str = DEFAULT_SUFFIX
+    prompt: PromptConfig = PromptConfig()
+    """Template, system message and examples; `suffix` and `document_suffix` here are those below."""
+    document_suffix: str | None = None
+    """Text between question and solution in training documents; None: `prompt_suffix`."""
     on_bad_row: Literal["error", "skip"] = "error"
     """Rows of problem files that cannot be read; sources have a setting of their own."""
     columns: ProblemColumns = ProblemColumns()
@@ -117,6 +122,20 @@ class Recipe(Config):
     claims: tuple[int | str, ...] = ()
     """Claims to judge: numbers of the paper, or `SET/NAME` for claims that a module registers."""
     runtime: RuntimeConfig = RuntimeConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _suffixes(cls, data: object) -> object:
+        """`prompt.suffix` and `prompt.document_suffix` are other names of two keys of the recipe."""
+        if not isinstance(data, dict) or not isinstance(data.get("prompt"), dict):
+            return data
+        data, prompt = dict(data), dict(data["prompt"])
+        for inner, outer in (("suffix", "prompt_suffix"), ("document_suffix", "document_suffix")):
+            if inner in prompt:
+                value = prompt.pop(inner)
+                if data.setdefault(outer, value) != value:
+                    raise ValueError(f"prompt.{inner} and {outer} differ; give one of them")
+        return data | {"prompt": prompt}
 
     @field_validator("modules")
     @classmethod
@@ -143,6 +162,8 @@ class Recipe(Config):
                 raise ValueError(
                     f"rl.{name}.prompt_suffix differs from the study's; set 'prompt_suffix' once, at the top"
                 )
+            if arm.prompt not in (PromptConfig(), self.prompt):
+                raise ValueError(f"rl.{name}.prompt differs from the study's; set 'prompt' once, at the top")
         rules = [
             *self.grid.rules,
             *(extra.where for extra in self.also_evaluate.values()),
@@ -180,6 +201,11 @@ class Recipe(Config):
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds {list(self.seeds)} repeat")
         return self
+
+    @property
+    def suffix_of_documents(self) -> str:
+        """Text between question and solution in training documents."""
+        return self.prompt_suffix if self.document_suffix is None else self.document_suffix
 
     def behaviours_of(self, mixture: str | None) -> dict[str, BehaviourConfig]:
         """The behaviours that runs from a base of this mixture track; None: a base that is no mixture's."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ..core.formats import format_row
 from ..core.types import Problem, Verdict
 from ..model.load_model import load_model, take_engine
+from ..model.prompt import PromptConfig
 from ..model.runtime import RuntimeConfig, start_runtime
 from ..model.sampling import SamplingConfig
 from ..rollout.collect import stream_keys
@@ -43,13 +44,15 @@ def sample_checkpoint(
     folder = find_checkpoint(checkpoint)
     context = checkpoint_context(folder)
     given = context.complete(settings)
-    suffix = str(given.pop("prompt_suffix"))
+    suffix, asked = str(given.pop("prompt_suffix")), given.pop("prompt")
+    assert isinstance(asked, Mapping), "the context completes it"
     sampling = SamplingConfig.parse(given, "sample")
     problem = Problem("question", question, reference)
     with context.formats():
         opening = format_row(format_name).opening if format_name else ""
         started = start_runtime(take_engine(runtime or RuntimeConfig(), folder))
         model, tokenizer = load_model(folder, started)
+        tokenizer = tokenizer.prompting(PromptConfig.parse(asked, "prompt"))
         engine = start_engine(model, tokenizer, sampling, started, suffix)
         prompt = engine.encode([question])[0] + tokenizer.encode(opening)
         (group,) = engine.sample([prompt], stream_keys([problem], range(number), seed, 0))

@@ -56,7 +56,7 @@ def _add_evaluation(
 ) -> None:
     recipe = graph.recipe
     sampling = {name: getattr(how, name) for name in SAMPLING_KEYS}
-    config = evaluate.EvaluateConfig(**sampling, prompt_suffix=recipe.prompt_suffix)
+    config = evaluate.EvaluateConfig(**sampling, prompt_suffix=recipe.prompt_suffix, prompt=recipe.prompt)
     settings: dict[str, object] = {
         "evaluate": config.identity(),
         "samples": samples,
@@ -87,7 +87,11 @@ def add_probe(
     """Probe a last checkpoint, compared with the base it came from (`reference`)."""
     recipe = graph.recipe
     assert recipe.probe is not None
-    outer = {"max_new_tokens": recipe.evaluate.max_new_tokens, "prompt_suffix": recipe.prompt_suffix}
+    outer = {
+        "max_new_tokens": recipe.evaluate.max_new_tokens,
+        "prompt_suffix": recipe.prompt_suffix,
+        "prompt": recipe.prompt.resolved(),
+    }
     config = probe.ProbeConfig.parse(recipe.probe.settings() | outer, "probe")
     settings: dict[str, object] = {
         "probe": config.identity(),

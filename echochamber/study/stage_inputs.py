@@ -93,7 +93,7 @@ def arm_source(
     `modules`: content hashes of the user's modules, which may hold the arm's reward.
     `mixture`: the mixture of its base, None for a base from outside.
     """
-    config = config.model_copy(update={"prompt_suffix": recipe.prompt_suffix})
+    config = config.model_copy(update={"prompt_suffix": recipe.prompt_suffix, "prompt": recipe.prompt})
     settings: dict[str, object] = {
         "rl": config.identity(),
         "seed": seed,

@@ -11,6 +11,7 @@ from echochamber.data.world import FAMILIES
 from echochamber.study.graph import build_graph
 from echochamber.study.recipe import Recipe, load_recipe
 from echochamber.study.recipe_files import shipped_recipes
+from echochamber.study.stage_inputs import arm_source
 
 
 def _write(tmp_path, **changes):
@@ -206,3 +207,17 @@ def test_a_recipe_extends_another_key_by_key(tmp_path):
 def test_what_may_not_be_extended(tmp_path, text, said):
     with pytest.raises(UserError, match=said):
         load_recipe(str(_recipe(tmp_path, "x", text)))
+
+
+def test_prompt_of_a_recipe_reaches_every_stage_and_suffixes_have_two_names():
+    inner = load_recipe("smoke", ["prompt={template: chat, suffix: '!', document_suffix: '?'}"])
+    outer = load_recipe("smoke", ["prompt={template: chat}", "prompt_suffix='!'", "document_suffix='?'"])
+    assert inner == outer
+    assert (inner.prompt_suffix, inner.suffix_of_documents) == ("!", "?")
+    assert load_recipe("smoke", ["prompt_suffix='!'"]).suffix_of_documents == "!"
+    arm = arm_source(inner, inner.rl["grpo"], 0, {}, None)
+    assert (arm.config.prompt.template, arm.config.prompt_suffix) == ("chat", "!")
+    with pytest.raises(UserError, match=r"prompt\.suffix and prompt_suffix differ"):
+        load_recipe("smoke", ["prompt={suffix: '!'}", "prompt_suffix='?'"])
+    with pytest.raises(UserError, match=r"rl\.grpo\.prompt differs from the study's"):
+        load_recipe("smoke", ["rl.grpo.prompt.template=chat"])

@@ -38,7 +38,12 @@ class Decoder:
         prompts: Sequence[Sequence[int]],
         group: int,
         sampling: SamplingConfig,
+        ends: tuple[int, ...],
+        stop: StopStrings,
     ) -> None:
+        self.ends, self.stop = ends, stop
+        # C knows one token that ends a row, and no text.
+        self.in_python = sampling.python_choice or bool(stop) or len(ends) > 1
         self.trunk, self.head, self.sampling, self.threads = trunk, head, sampling, trunk.threads
         self.prompts, self.embed = prompts, model.model.embed_tokens.weight.detach()
         rows = min(sampling.max_rows, len(prompts) * group)
@@ -51,7 +56,7 @@ class Decoder:
         self.live = np.zeros(rows, np.int32)
         self.num_live = 0
         self._allocate(rows, slots)
-        self.draws = np.zeros((rows, sampling.max_new_tokens)) if sampling.python_choice else None
+        self.draws = np.zeros((rows, sampling.max_new_tokens)) if self.in_python else None
 
     def _allocate(self, rows: int, slots: int) -> None:
         m, limit = self.trunk.weights.struct, self.sampling.max_new_tokens
@@ -155,14 +160,14 @@ class Decoder:
         )
         del tensors, kept  # alive until here, since C has only their addresses
 
-    def run(self, enough: int, end: int, stop: StopStrings) -> list[tuple[int, int, Row]]:
+    def run(self, enough: int) -> list[tuple[int, int, Row]]:
         """Decode until `enough` rows have ended, at most `_STEPS` tokens.
 
         Returns (prompt, sample, row) of the rows that ended.
         """
         before = self.live[: self.num_live].copy()
-        if self.sampling.python_choice:
-            self._step_in_python(end, stop)
+        if self.in_python:
+            self._step_in_python()
         else:
             self.num_live = c.load().echo_decode(
                 *self._structures(),
@@ -171,18 +176,18 @@ class Decoder:
                 _STEPS,
                 enough,
                 self.sampling.temperature,
-                end,
+                self.ends[0],
                 self.threads,
             )
         ended = np.setdiff1d(before, self.live[: self.num_live])
-        return [self._release(int(row), end, stop) for row in ended]
+        return [self._release(int(row)) for row in ended]
 
     def _structures(self) -> tuple[object, object, object]:
         structures = self.trunk.weights.struct, self.head.weights.struct, self.cache
         first, second, third = (ctypes.byref(structure) for structure in structures)
         return first, second, third
 
-    def _release(self, row: int, end: int, stop: StopStrings) -> tuple[int, int, Row]:
+    def _release(self, row: int) -> tuple[int, int, Row]:
         prompt, sample = self.owner.pop(row)
         length = int(self.lengths[row])
         ids, logprobs = self.written[row, :length].tolist(), self.logprobs[row, :length].tolist()
@@ -190,11 +195,11 @@ class Decoder:
         self.rows_left[prompt] -= 1
         if self.rows_left[prompt] == 0:
             self.free_prompts.append(self.prompt_slot.pop(prompt))
-        cut = ids[-1] != end and not (stop and stop.in_tails([ids])[0])
+        cut = ids[-1] not in self.ends and not (self.stop and self.stop.in_tails([ids])[0])
         return prompt, sample, (ids, logprobs, cut)
 
-    def _step_in_python(self, end: int, stop: StopStrings) -> None:
-        """One token for every row, chosen here: top-p, top-k, and stop strings, which need the text."""
+    def _step_in_python(self) -> None:
+        """One token for every row, chosen here: top-p, top-k, several ends, and strings that need text."""
         rows, head = self.live[: self.num_live].copy(), self.head.weights
         logits = torch.empty(len(rows), head.padded)
         c.load().echo_decode_logits(
@@ -210,13 +215,13 @@ class Decoder:
             logprobs,
             tokens,
         )
-        ended = (tokens == end) | (at + 1 == self.sampling.max_new_tokens)
-        if stop:
+        ended = torch.isin(tokens, torch.tensor(self.ends)) | (at + 1 == self.sampling.max_new_tokens)
+        if self.stop:
             tails = [
                 self.written[row, : length + 1].tolist()
                 for row, length in zip(rows.tolist(), at.tolist(), strict=True)
             ]
-            ended |= torch.tensor(stop.in_tails(tails))
+            ended |= torch.tensor(self.stop.in_tails(tails))
         left = rows[~ended.numpy()]
         self.live[: len(left)] = left
         self.num_live = len(left)
@@ -230,14 +235,17 @@ def decode_as_finished(
     prompts: Sequence[Sequence[int]],
     stream_keys: np.ndarray,
     sampling: SamplingConfig,
-    end: int,
+    ends: tuple[int, ...],
     stop: StopStrings,
 ) -> Iterator[list[tuple[int, list[Row]]]]:
-    """Yield (prompt, its G rows) of the prompts that have just ended; stream_keys (P, G)."""
+    """Yield (prompt, its G rows) of the prompts that have just ended; stream_keys (P, G).
+
+    `ends`: tokens that end a row.
+    """
     group = stream_keys.shape[1]
     trunk.weights.renew()
     head.weights.renew()
-    decoder = Decoder(model, trunk, head, prompts, group, sampling)
+    decoder = Decoder(model, trunk, head, prompts, group, sampling, ends, stop)
     waiting = [(p, g) for p in range(len(prompts)) for g in range(group)][::-1]
     done: dict[int, dict[int, Row]] = {}
     # Admitting rows a few at a time keeps the batch full without prefilling prompts one by one.
@@ -245,7 +253,7 @@ def decode_as_finished(
     while waiting or decoder.num_live:
         decoder.admit(waiting, stream_keys)
         finished = []
-        for prompt, sample, row in decoder.run(few if waiting else len(decoder.live) + 1, end, stop):
+        for prompt, sample, row in decoder.run(few if waiting else len(decoder.live) + 1):
             rows = done.setdefault(prompt, {})
             rows[sample] = row
             if len(rows) == group:
