@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..stats.forecast import bandit
+from ..stats.forecast import bandits_by_rate
 from .averages import at
 from .kl_weight import bandit_advantage
 from .runs import Run, problem_sets, rl_config, rollout_size
@@ -34,16 +34,10 @@ def null_path(study: StoredStudy, run: Run, names: list[str]) -> dict[str, list[
     config = rl_config(study, run.arm)
     steps, size, advantage = [row["step"] for row in dense], rollout_size(config), bandit_advantage(config)
     seen = np.array([[row.get(f"format/{name}/share") or 0.0 for name in names] for row in dense])
-    paths = [
-        np.mean(
-            [
-                bandit(shares / shares.sum(), accuracies, steps[-1], *size, rate, seed, advantage)[steps]
-                for seed in NULL_SEEDS
-            ],
-            axis=0,
-        )
-        for rate in NULL_RATES
-    ]
+    drawn = bandits_by_rate(
+        shares / shares.sum(), accuracies, steps[-1], *size, NULL_RATES, NULL_SEEDS, advantage
+    )
+    paths = list(drawn[:, :, steps].mean(axis=1))
     best = min(paths, key=lambda path: float(((path - seen) ** 2).sum()))
     return {name: [round(float(share), 4) for share in best[:, i]] for i, name in enumerate(names)}
 

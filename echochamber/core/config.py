@@ -1,7 +1,7 @@
 """Config base: strict, frozen, and errors that name the key, the value and what is allowed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType, UnionType
@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from .errors import UserError
+from .jsonl import is_text
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The safe loader of libyaml where PyYAML was built with it: a tenth of the time."""
@@ -69,6 +70,8 @@ class Config(BaseModel):
     @classmethod
     def parse(cls, data: Mapping[str, object], source: str) -> Self:
         """Validate `data`; raises `UserError` that names `source`, the key, what was got, what is allowed."""
+        if (place := _no_text(data)) is not None:
+            raise UserError(f"{source}: key {place!r} holds half of a surrogate pair, which no file can take")
         try:
             return cls.model_validate(data)
         except ValidationError as error:
@@ -107,6 +110,23 @@ def _as_meant(value: object, annotation: object) -> object:
 
 def _is_list(annotation: object) -> bool:
     return get_origin(annotation) is tuple and get_args(annotation)[-1:] == (Ellipsis,)
+
+
+def _no_text(data: object) -> str | None:
+    """The dotted key of the first text that cannot be written to a file or tokenized; None without one."""
+    if isinstance(data, str):
+        return None if is_text(data) else ""
+    inner: Iterable[tuple[object, object]] = ()
+    if isinstance(data, Mapping):
+        inner = data.items()
+    elif isinstance(data, list | tuple):
+        inner = enumerate(data)
+    for key, value in inner:
+        if not is_text(key) or (below := _no_text(value)) == "":
+            return str(key)
+        if below is not None:
+            return f"{key}.{below}"
+    return None
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> str:

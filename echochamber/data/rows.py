@@ -54,6 +54,8 @@ def data_files(path: Path) -> list[Path]:
         return [path]
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
+    if not path.is_dir():
+        raise UserError(f"{path}: is neither a file nor a folder")
     found = sorted(item for item in path.iterdir() if item.name.endswith(SUFFIXES))
     if not found:
         raise UserError(f"{path}: holds no data file ({', '.join(SUFFIXES)})")

@@ -1,5 +1,6 @@
 """Which format wins, forecast from the base model alone, and how forecasts are scored."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -83,17 +84,55 @@ def bandits(
 
     Shapes: (R, F), (R, F) -> (steps + 1, R, F).
     """
+    stream, size = generator("bandit", seed), (len(shares), prompts_per_step, samples_per_prompt)
+    return _paths(shares, accuracies, steps, lambda: stream.random(size), np.array([rate]), advantage)
+
+
+def bandits_by_rate(
+    shares: ArrayLike,
+    accuracies: ArrayLike,
+    steps: int,
+    prompts_per_step: int,
+    samples_per_prompt: int,
+    rates: Sequence[float],
+    seeds: Sequence[int],
+    advantage: Advantage = "group_std",
+) -> np.ndarray:
+    """`bandit` at every rate and seed, as numbers of one calculation: (rates, seeds, steps + 1, F).
+
+    The draws of a seed are the same at every rate, as in `bandit`, and are made once.
+    """
+    streams, size = [generator("bandit", seed) for seed in seeds], (prompts_per_step, samples_per_prompt)
+    rows, rate = len(rates) * len(seeds), np.repeat(np.asarray(rates, dtype=float), len(seeds))
+    a, p = (np.tile(np.asarray(values, dtype=float), (rows, 1)) for values in (shares, accuracies))
+
+    def draw() -> np.ndarray:
+        return np.tile(np.array([stream.random(size) for stream in streams]), (len(rates), 1, 1))
+
+    path = _paths(a, p, steps, draw, rate[:, None], advantage)
+    return path.transpose(1, 0, 2).reshape(len(rates), len(seeds), steps + 1, -1)
+
+
+def _paths(
+    shares: np.ndarray,
+    accuracies: np.ndarray,
+    steps: int,
+    draw: Callable[[], np.ndarray],
+    rate: np.ndarray,
+    advantage: Advantage,
+) -> np.ndarray:
+    """Shares after each step: (steps + 1, R, F). `draw`: uniform numbers (R, P, G); `rate`: (1,), (R, 1)."""
     a, p = np.asarray(shares, dtype=float), np.nan_to_num(np.asarray(accuracies, dtype=float))
     present = a > 0
     logits = np.where(present, np.log(np.where(present, a, 1.0)), -np.inf)
-    stream, policy = generator("bandit", seed), a / a.sum(axis=1, keepdims=True)
+    policy = a / a.sum(axis=1, keepdims=True)
     path = [policy]
     for _ in range(steps):
         policy = _softmax(logits)
         edges = np.cumsum(policy, axis=1)[:, :-1, None, None]
-        arms = (stream.random((len(a), prompts_per_step, samples_per_prompt))[:, None] >= edges).sum(axis=1)
+        arms = (draw()[:, None] >= edges).sum(axis=1)
         chance = np.take_along_axis(p, arms.reshape(len(a), -1), axis=1).reshape(arms.shape)
-        rewards = (stream.random(arms.shape) < chance).astype(float)
+        rewards = (draw() < chance).astype(float)
         advantages = _advantages(rewards, advantage)
         push = np.stack([(advantages * (arms == arm)).mean(axis=(1, 2)) for arm in range(a.shape[1])], axis=1)
         logits = logits + rate * np.where(present, push - policy * push.sum(axis=1, keepdims=True), 0.0)

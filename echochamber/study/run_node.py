@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.formats import extra_formats
+from ..core.storage import storage_errors_named
 from ..model.ranks import Ranks
 from ..model.runtime import start_runtime
 from ..verify.behaviours import behaviour_formats
@@ -20,6 +21,11 @@ def run_node(node: StageNode, graph: StageGraph, patience: float = 0.0) -> float
     Where several ranks train, this is rank 0: it owns the folder, the others read it and write nothing.
     `patience`: seconds to wait for another process that holds the artifact's lock.
     """
+    with storage_errors_named(graph.store.partial(node.spec)):  # of libraries that are loaded here, too
+        return _run(node, graph, patience)
+
+
+def _run(node: StageNode, graph: StageGraph, patience: float) -> float | None:
     runtime = start_runtime(graph.recipe.runtime)
     seeds = {"seed": node.seed} if node.seed is not None else {}
 

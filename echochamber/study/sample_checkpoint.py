@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ..core.errors import UserError
 from ..core.formats import format_row
+from ..core.jsonl import is_text
 from ..core.types import Problem, Verdict
 from ..model.load_model import load_model, take_engine
 from ..model.prompt import PromptConfig
@@ -41,6 +43,11 @@ def sample_checkpoint(
 
     Settings that are None have the value of the checkpoint's study.
     """
+    for name, text in (("question", question), ("reference", reference)):
+        if not is_text(text):
+            raise UserError(
+                f"{name} {text!r:.60} holds a byte that is not UTF-8, or half of a surrogate pair"
+            )
     folder = find_checkpoint(checkpoint)
     context = checkpoint_context(folder)
     given = context.complete(settings)

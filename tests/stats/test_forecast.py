@@ -11,6 +11,7 @@ from echochamber.stats.forecast import (
     _advantages,
     bandit,
     bandits,
+    bandits_by_rate,
     brier,
     effective_kl_weight,
     kl_optimum,
@@ -173,3 +174,12 @@ def test_k3_as_a_loss_has_the_gradient_of_the_forward_kl() -> None:
     assert (policy * np.log(policy / ref)) @ score == pytest.approx(reverse), "k2: the reverse KL"
     k3 = (policy * (1 - ref / policy)) @ score
     assert k3 == pytest.approx(policy - ref)
+
+
+@pytest.mark.parametrize("advantage", ["group_std", "leave_one_out", "step_std", "kept"])
+def test_bandits_of_many_rates_and_seeds_are_the_single_ones(advantage):
+    """Bit for bit: published null models were drawn one by one."""
+    shares, accuracies, rates, seeds = [0.5, 0.3, 0.2, 0.0], [0.7, 0.8, 0.1, np.nan], (0.5, 4.0), (0, 3)
+    together = bandits_by_rate(shares, accuracies, 9, 6, 4, rates, seeds, advantage)
+    alone = [[bandit(shares, accuracies, 9, 6, 4, r, s, advantage) for s in seeds] for r in rates]
+    assert np.array_equal(together, np.array(alone))
