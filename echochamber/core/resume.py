@@ -10,7 +10,7 @@ from types import FrameType
 
 from .files import make_folder
 from .progress import say
-from .resume_record import RESUME_DIR, ResumeRecord, saved_state, state_name
+from .resume_record import RESUME_DIR, ResumeRecord, saved_state, sharded_name, state_name
 
 
 class ResumePoint:
@@ -29,20 +29,24 @@ class ResumePoint:
 
     @property
     def state(self) -> Path | None:
-        """The file of the newest complete state; None where nothing was saved."""
+        """File or folder of the newest complete state; None where nothing was saved."""
         return saved_state(self.artifact)
 
     def state_after(self, step: int) -> Path:
         """Where the state after `step` is to be written, before `record`."""
         return self.folder / state_name(step)
 
+    def sharded_after(self, step: int) -> Path:
+        """The folder to which every rank is to write its part of the state after `step`, before `record`."""
+        return self.folder / sharded_name(step)
+
     def due(self) -> bool:
         """True once `every_seconds` have passed since the last save, or someone asked to stop."""
         return self.interrupted or time.monotonic() - self.saved_at >= self.every_seconds
 
-    def record(self, step: int) -> None:
+    def record(self, step: int, sharded: bool = False) -> None:
         """Make the state that was written after `step` the one to continue from; older ones are removed."""
-        self._record.write(step)
+        self._record.write(step, sharded)
 
     def saved(self) -> None:
         """Start the clock again; leaves by KeyboardInterrupt where someone asked to stop."""

@@ -4,7 +4,6 @@ Resume state is a folder in the format of torch.distributed.checkpoint: every ra
 number of ranks reads it, one without a process group too. Checkpoints stay Hugging Face folders.
 """
 
-import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,13 +22,9 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
 from ..core.errors import UserError
-from ..core.files import read_json, write_json
 from .optimizer import Optimizer
 from .ranks import Ranks
 from .transformer import Transformer
-
-POINTER = "sharded.json"
-"""Names the newest complete state; written after all of its parts."""
 
 
 def shard(model: Transformer, ranks: Ranks, device_type: str) -> None:
@@ -52,36 +47,26 @@ def whole_state(model: Transformer) -> dict[str, Tensor]:
     )
 
 
-def save_sharded(folder: Path, step: int, model: Transformer, optimizer: Optimizer, ranks: Ranks) -> None:
-    """Write resume state after `step`; an older one stays until this one is complete."""
-    target = folder / f"sharded-{step}"
+def save_sharded(target: Path, model: Transformer, optimizer: Optimizer, ranks: Ranks) -> None:
+    """Write resume state into a folder, every rank its part; whole once this returns on rank 0."""
     with _alone_is_fine():
         dcp.save(_parts(model, optimizer), checkpoint_id=target, no_dist=ranks.world_size == 1)
-    if ranks.is_main:
-        write_json(folder / POINTER, {"step": step})
-        for old in folder.glob("sharded-*"):
-            if old != target:
-                shutil.rmtree(old)
 
 
-def load_sharded(folder: Path, model: Transformer, optimizer: Optimizer, ranks: Ranks) -> int | None:
-    """Put saved state back, however many ranks wrote it; its step, or None where there is none."""
-    if not (folder / POINTER).is_file():
-        return None
-    step = read_json(folder / POINTER)["step"]
+def load_sharded(source: Path, model: Transformer, optimizer: Optimizer, ranks: Ranks) -> None:
+    """Put saved state back, however many ranks wrote it."""
     parts = _parts(model, optimizer)
     try:
         with _alone_is_fine():
-            dcp.load(parts, checkpoint_id=folder / f"sharded-{step}", no_dist=ranks.world_size == 1)
+            dcp.load(parts, checkpoint_id=source, no_dist=ranks.world_size == 1)
     except (OSError, RuntimeError, dcp.api.CheckpointException) as error:
         raise UserError(
-            f"{folder}: resume state is damaged ({str(error).splitlines()[0]}); "
-            "remove the folder to start again"
+            f"{source}: resume state is damaged ({str(error).splitlines()[0]}); "
+            "remove its folder to start again"
         ) from None
     set_state_dict(
         model, optimizer.torch_parts, model_state_dict=parts["model"], optim_state_dict=parts["optimizer"]
     )
-    return int(step)
 
 
 @contextmanager

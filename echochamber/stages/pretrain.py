@@ -166,7 +166,11 @@ def _load(
     if config.shard:
         from ..model.shard import load_sharded
 
-        return load_sharded(resume.folder, model, optimizer, ranks)
+        source = resume.state
+        if source is None:
+            return None
+        load_sharded(source, model, optimizer, ranks)
+        return int(source.name.rpartition("-")[2])
     state = load_state(resume.state, {"model": model, "optimizer": optimizer})
     return None if state is None else int(state["step"])
 
@@ -182,7 +186,9 @@ def _save(
     if config.shard:
         from ..model.shard import save_sharded
 
-        save_sharded(resume.folder, step, model, optimizer, ranks)
+        save_sharded(resume.sharded_after(step), model, optimizer, ranks)
+        if ranks.is_main:
+            resume.record(step, sharded=True)
     elif ranks.is_main:
         save_state(resume.state_after(step), step, {"model": model, "optimizer": optimizer})
         resume.record(step)

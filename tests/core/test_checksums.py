@@ -160,6 +160,55 @@ def test_only_the_newest_state_stays_and_it_is_found(tmp_path):
     assert resume_damage(tmp_path, pytest.fail) is None
 
 
+def _saved_in_parts(partial, step):
+    """As `_saved`, by two ranks: each state is a folder with a part of each and what binds them."""
+    resume = ResumePoint(partial)
+    for saved in range(step + 1):
+        folder = resume.sharded_after(saved)
+        folder.mkdir()
+        for name in ("__0_0.distcp", "__1_0.distcp", ".metadata"):
+            (folder / name).write_bytes(PAYLOAD + name.encode() + bytes([saved]))
+        resume.record(saved, sharded=True)
+    return resume
+
+
+def test_state_in_parts_has_a_digest_of_every_part(tmp_path):
+    resume = _saved_in_parts(tmp_path, 2)
+    assert resume.state == tmp_path / RESUME_DIR / "sharded-2"
+    assert sorted(path.name for path in resume.folder.iterdir()) == ["sharded-2", "state.json"]
+    assert resume_damage(tmp_path, pytest.fail) is None
+    resume.sharded_after(3).mkdir()
+    (resume.sharded_after(3) / "__0_0.distcp").write_bytes(PAYLOAD)  # a kill in the middle of the next
+    assert resume.state == tmp_path / RESUME_DIR / "sharded-2"
+    assert resume_damage(tmp_path, pytest.fail) is None
+    for part in ("__1_0.distcp", ".metadata"):
+        whole = (resume.state / part).read_bytes()
+        _flip(resume.state / part)
+        assert resume_damage(tmp_path, pytest.fail) == (
+            f"resume/sharded-2/{part} is not as it was when the state was saved"
+        )
+        (resume.state / part).unlink()
+        assert f"{part} cannot be read" in resume_damage(tmp_path, pytest.fail)
+        (resume.state / part).write_bytes(whole)
+    assert resume_damage(tmp_path, pytest.fail) is None
+
+
+def test_state_in_parts_of_an_earlier_version_continues_and_says_so(tmp_path):
+    parts = tmp_path / RESUME_DIR / "sharded-6"
+    parts.mkdir(parents=True)
+    (parts / "__0_0.distcp").write_bytes(PAYLOAD)
+    (tmp_path / RESUME_DIR / "sharded.json").write_text('{"step": 6}')
+    said = []
+    assert resume_damage(tmp_path, said.append) is None
+    assert saved_state(tmp_path) == parts
+    assert said == [f"unverified: {parts} was written before checksums"]
+    resume = ResumePoint(tmp_path)
+    resume.sharded_after(7).mkdir()
+    (resume.sharded_after(7) / "__0_0.distcp").write_bytes(PAYLOAD)
+    resume.record(7, sharded=True)
+    assert sorted(path.name for path in resume.folder.iterdir()) == ["sharded-7", "state.json"]
+
+
 def test_a_newer_state_without_its_record_is_not_used(tmp_path):
     """A kill between the two leaves the older state in force."""
     resume = _saved(tmp_path, 1)

@@ -1,11 +1,14 @@
 """Split weights (FSDP2) on two gloo ranks: the same training, state for any number of ranks, one folder."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
 from echochamber.core.metrics import read_metrics
+from echochamber.core.resume_record import resume_damage
 from echochamber.model.checkpoint import load_checkpoint
 from tests.rl.rank_runs import PRETRAIN, SHARDED, SHARDED_MUON, prepare, run_sharded, start_ranks
 
@@ -55,6 +58,9 @@ def test_state_of_two_ranks_goes_on_with_one(runs):
     resume = runs / "cut" / "resume"
     assert len(list((resume / "sharded-6").glob("*.distcp"))) == 2
     assert len(_losses(runs / "cut")) == 7
+    recorded = json.loads((resume / "state.json").read_text())["files"]
+    assert len([name for name in recorded if name.startswith("resume/sharded-6/")]) == 3
+    assert resume_damage(runs / "cut", pytest.fail) is None
     run_sharded(runs / "data", runs / "cut")
     assert len(_losses(runs / "cut")) == 12
     np.testing.assert_allclose(_losses(runs / "cut"), _losses(runs / "one"), atol=1e-4, rtol=0)
