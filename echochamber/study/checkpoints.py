@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..core.checksums import hash_file
 from ..core.errors import UserError
-from ..core.files import canonical_json
+from ..core.files import canonical_json, read_json
 from ..core.manifest import check_artifact
 from ..model.hub import PREFIX, fetch_checkpoint
 
@@ -71,15 +71,34 @@ def _check(checkpoint: Path) -> None:
 
 
 def hash_checkpoint(folder: Path) -> str:
-    """SHA-256 over configuration, tokenizer, all weight files, and Python files where there are any."""
+    """SHA-256 of what a checkpoint computes with.
+
+    Configuration, tokenizer and all weight files; Python files, a chat template and ends of completions
+    besides EOS where there are any, so that checkpoints without them have the key that they had.
+    """
     tokenizer = [folder / "tokenizer.json"]
     if not tokenizer[0].is_file():
         tokenizer = sorted(folder.glob("*.model"))
     files = [folder / "config.json", *tokenizer, *sorted(folder.glob("*.safetensors"))]
     files += sorted(folder.glob("*.py"))
-    return hashlib.sha256(
-        canonical_json([[file.name, hash_file(file)] for file in files if file.is_file()]).encode()
-    ).hexdigest()
+    found: list[object] = [[file.name, hash_file(file)] for file in files if file.is_file()]
+    found += [[name, value] for name, value in _prompt_parts(folder).items() if value]
+    return hashlib.sha256(canonical_json(found).encode()).hexdigest()
+
+
+def _prompt_parts(folder: Path) -> dict[str, object]:
+    """Settings that prompts and the ends of completions depend on."""
+    tokenizer, generation = (
+        read_json(path) if (path := folder / name).is_file() else {}
+        for name in ("tokenizer_config.json", "generation_config.json")
+    )
+    template = folder / "chat_template.jinja"
+    ends = generation.get("eos_token_id")
+    return {
+        "chat_template": hash_file(template) if template.is_file() else tokenizer.get("chat_template"),
+        "ends": ends if isinstance(ends, list) else None,
+        "stop_strings": generation.get("stop_strings"),
+    }
 
 
 def step_of(folder: Path) -> int:

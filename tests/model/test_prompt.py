@@ -1,5 +1,6 @@
 """Chat templates: the tokens of transformers, nothing of a question read as special, faults in one line."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -8,7 +9,9 @@ import torch
 from transformers import AutoTokenizer
 
 import echochamber as ec
+from echochamber.core.checksums import hash_file
 from echochamber.core.errors import UserError
+from echochamber.core.files import canonical_json
 from echochamber.core.manifest import read_manifest
 from echochamber.model.checkpoint import load_checkpoint, save_checkpoint
 from echochamber.model.load_model import load_model
@@ -20,6 +23,7 @@ from echochamber.model.transformer import Transformer
 from echochamber.rl.config import RLConfig
 from echochamber.rollout.engines import start_engine
 from echochamber.stages.evaluate import EvaluateConfig
+from echochamber.study.checkpoints import hash_checkpoint
 
 from .conftest import tiny_model
 
@@ -238,3 +242,19 @@ def test_commands_ask_in_the_chat_template_and_record_it(folder, tmp_path, capsy
     assert len(ec.sample(folder, "How many?", 2, template="chat", max_new_tokens=3)) == 2
     with pytest.raises(UserError, match="a plain prompt has no place"):
         ec.sample(folder, "How many?", template="plain", system="Be short.")
+
+
+def test_a_checkpoints_key_covers_template_and_ends_where_there_are_any(folder):
+    files = [folder / name for name in ("config.json", "tokenizer.json", "model.safetensors")]
+    known = canonical_json([[path.name, hash_file(path)] for path in files])
+    keys = [hash_checkpoint(folder)]
+    assert keys == [hashlib.sha256(known.encode()).hexdigest()], "as before, without them"
+    for change in (
+        lambda: _with(folder, "tokenizer_config.json", chat_template=CHATML),
+        lambda: (folder / "chat_template.jinja").write_text(CHATML + " "),
+        lambda: _with(folder, "generation_config.json", eos_token_id=[0, 5]),
+        lambda: _with(folder, "generation_config.json", stop_strings=["!"]),
+    ):
+        change()
+        keys.append(hash_checkpoint(folder))
+    assert len(set(keys)) == 5
