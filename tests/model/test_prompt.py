@@ -228,6 +228,7 @@ def test_special_tokens_in_examples_are_refused(folder):
         )
 
 
+@pytest.mark.slow
 def test_commands_ask_in_the_chat_template_and_record_it(folder, tmp_path, capsys):
     _with(folder, "tokenizer_config.json", chat_template=CHATML)
     problems = tmp_path / "problems.jsonl"
