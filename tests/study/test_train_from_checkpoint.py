@@ -272,6 +272,7 @@ def test_two_ranks_train_as_one(base, settings, tmp_path):
         "--base",
         str(base),
         *settings,
+        *SCORED,
         "seeds=[0,1]",
         "--out",
         str(tmp_path / "two"),
