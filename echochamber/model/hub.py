@@ -7,8 +7,8 @@ from pathlib import Path
 from ..core.errors import UserError
 
 PREFIX = "hub:"
-READ = ("*.json", "*.safetensors")
-"""Files that are fetched: pickled weights are never read."""
+READ = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.py")
+"""Files that are fetched: pickled weights are never read, code is never run unless asked for."""
 
 
 def fetch_checkpoint(name: str) -> Path:

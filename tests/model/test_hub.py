@@ -2,6 +2,7 @@
 
 import sys
 import types
+from fnmatch import fnmatch
 
 import pytest
 
@@ -32,7 +33,12 @@ def hub(monkeypatch, tmp_path, tokenizer):
 
 def test_a_model_is_fetched_at_its_revision_and_loads(hub):
     model, tokenizer = load_checkpoint(fetch_checkpoint("hub:owner/name@abc123"))
-    assert hub.asked == [("owner/name", "abc123", ["*.json", "*.safetensors"])]
+    ((asked, revision, patterns),) = hub.asked
+    assert (asked, revision) == ("owner/name", "abc123")
+    wanted = ("config.json", "model-1.safetensors", "chat_template.jinja", "tokenizer.model", "own.py")
+    assert all(any(fnmatch(name, pattern) for pattern in patterns) for name in wanted)
+    pickled = ("pytorch_model.bin", "model.pt", "weights.pkl", "model.ckpt", "model.pth")
+    assert not any(fnmatch(name, pattern) for name in pickled for pattern in patterns)
     assert tokenizer.vocab_size <= model.config.vocab_size
     fetch_checkpoint("hub:owner/name")
     assert hub.asked[1][1] is None
