@@ -1,10 +1,10 @@
 """Does a study end in the same bytes whatever happens to it? Random faults, each followed by a continuation.
 
-    python benchmarks/chaos.py [--seconds 600] [--seed 0] [--only kill,full] [--out DIR]
+    python benchmarks/chaos.py [--seconds 600] [--faults N] [--seed 0] [--only kill,full] [--out DIR]
 
-A study of a few seconds is run once. Then, until the time is over, a copy of it loses some of its stages, a
-fault is chosen, the study is run and, after the fault, run again until it is finished. All payload bytes are
-compared with those of the first run.
+A study of a few seconds is run once. Then, until the time is over or N faults were tried, a copy of it loses
+some of its stages, a fault is chosen, the study is run and, after the fault, run again until it is finished.
+All payload bytes are compared with those of the first run.
 
 kill        SIGKILL at a random instant, twice; state is saved after every step
 full        a disk (tmpfs) with room for a random part of what is missing; needs root
@@ -206,23 +206,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--seconds", type=float, default=None, help="default: 600, or no limit with --faults")
+    parser.add_argument("--faults", type=int, default=10**9, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", metavar="KIND,KIND")
     parser.add_argument(
         "--out", type=Path, default=None, metavar="DIR", help="kept; default: a folder that is removed"
     )
     arguments = parser.parse_args()
+    limit = arguments.seconds or (1e9 if arguments.faults < 10**9 else 600.0)
     kinds = ["kill", "fsize", "flip", "parent", "resume", "lost", "several", "workers", "clock"]
     kinds += ["full"] if os.geteuid() == 0 else []
     kinds = [kind for kind in kinds if not arguments.only or kind in arguments.only.split(",")]
     root = arguments.out or Path(tempfile.mkdtemp(prefix="chaos-"))
     root.mkdir(parents=True, exist_ok=True)
-    chaos, end = Chaos(root, arguments.seed), time.monotonic() + arguments.seconds
+    chaos, end = Chaos(root, arguments.seed), time.monotonic() + limit
     chaos.start()
     number = 0
     try:
-        while time.monotonic() < end:
+        while time.monotonic() < end and number < arguments.faults:
             chaos.fault(kinds[number % len(kinds)])
             number += 1
     finally:

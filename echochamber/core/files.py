@@ -62,8 +62,11 @@ def write_target(path: Path) -> Path:
     return path.resolve() if path.is_symlink() else path
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing: temporary name, flush to disk, rename. A device is written to."""
+def write_text(path: Path, text: str, durable: bool = True) -> None:
+    """Write a whole file or nothing: temporary name, flush to disk, rename. A device is written to.
+
+    `durable=False`: whole for every reader, but a power cut may lose it; for what holds times alone.
+    """
     path = write_target(path)
     if is_stream(path):
         with path.open("w", encoding="utf-8") as stream:
@@ -74,7 +77,8 @@ def write_text(path: Path, text: str) -> None:
         with temporary.open("w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
         with suppress(OSError):
@@ -97,6 +101,6 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
-def write_json(path: Path, data: object) -> None:
+def write_json(path: Path, data: object, durable: bool = True) -> None:
     """`write_text` of indented JSON with sorted keys; NaN is refused."""
-    write_text(path, json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n")
+    write_text(path, json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n", durable)

@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,8 @@ def history(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
         waiting += [path for path in found if (path / "manifest.json").is_file()]
 
 
-def library_versions() -> dict[str, str]:
-    """Versions that can change results, by name."""
+@cache
+def _library_versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in _LIBRARIES:
         try:
@@ -97,3 +98,8 @@ def library_versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+def library_versions() -> dict[str, str]:
+    """Versions that can change results, by name; looked up once, which takes as long as a small stage."""
+    return dict(_library_versions())

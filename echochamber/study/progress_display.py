@@ -83,7 +83,7 @@ class ProgressDisplay:
         """
         share = {"done": 1.0, "pending": 0.0}
         known = [
-            (self._cost[n.id], share.get(state, self._progress(n.id)))
+            (self._cost[n.id], self._progress(n.id) if state == "running" else share[state])
             for n in self.missing
             if (state := self.status.nodes[n.id].status) != "failed"
         ]

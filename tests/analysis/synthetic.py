@@ -306,3 +306,27 @@ def make_study(
 def hash_text(text: str) -> int:
     """Stable across processes, unlike `hash`."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def make_many(root: Path, runs: int, different: int = 4) -> Path:
+    """A study of so many seeds in seconds: `different` are written, the rest are hard links to these."""
+    study = make_study(root, seeds=range(different))
+    data = json.loads((study / "study.json").read_text())
+    written: dict[int, list[dict[str, Any]]] = {}
+    for node in data["nodes"]:
+        if node["seed"] is not None:
+            written.setdefault(node["seed"], []).append(node)
+    for seed in range(different, runs):
+        for node in written[seed % different]:
+            here, there = f"seed{seed % different}", f"seed{seed}"
+            name = node["id"].replace(here, there)
+            fingerprint = f"{hash_text(node['kind'] + name):016x}"
+            copy = node | {"seed": seed, "id": name, "fingerprint": fingerprint}
+            copy["parents"] = [parent.replace(here, there) for parent in node["parents"]]
+            copy["folder"] = f"artifacts/{node['kind']}-{fingerprint}"
+            (study / copy["folder"]).mkdir()
+            for file in (study / node["folder"]).iterdir():
+                (study / copy["folder"] / file.name).hardlink_to(file)
+            data["nodes"].append(copy)
+    dump(study / "study.json", data | {"seeds": list(range(runs))})
+    return study

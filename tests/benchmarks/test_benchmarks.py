@@ -1,6 +1,9 @@
 """Benchmarks are run by hand; here each must at least fit the code that it measures."""
 
 import importlib.util
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,3 +20,14 @@ def test_every_script_finds_what_it_imports_and_says_how_to_run_it(path, monkeyp
     spec.loader.exec_module(module)
     assert f"python benchmarks/{path.name}" in module.__doc__
     assert callable(module.main)
+
+
+@pytest.mark.slow
+def test_a_short_run_of_random_faults_ends_in_the_same_bytes(tmp_path):
+    """Each kind of fault once; `make chaos` tries more."""
+    command = [sys.executable, FOLDER / "chaos.py", "--faults", "10", "--seed", "3", "--out", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=FOLDER.parent, timeout=1500)
+    assert done.returncode == 0, done.stdout + done.stderr
+    number, failed = re.search(r"(\d+) faults, (\d+) with", done.stdout).groups()
+    assert int(number) >= 9
+    assert failed == "0"

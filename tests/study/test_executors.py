@@ -140,6 +140,18 @@ def test_time_left_is_the_pace_on_the_estimates_so_far(tmp_path):
     assert display.seconds_left() == pytest.approx(60 * sum(cost[2:]) / cost[0], rel=0.01)
 
 
+def test_time_left_reads_the_progress_of_running_stages_only(tmp_path, monkeypatch):
+    """A file read per stage and event made a study of 1,000 stages a million reads."""
+    graph, status = open_study(load_recipe("smoke", []), tmp_path)
+    nodes, read = list(graph.nodes.values()), []
+    display = ProgressDisplay(nodes, status)
+    monkeypatch.setattr(ProgressDisplay, "read", lambda self, name: read.append(name) or {})
+    status.nodes[nodes[0].id] = StageStatus("done", 1.0)
+    status.nodes[nodes[1].id] = StageStatus("running")
+    assert display.seconds_left() is not None
+    assert read == [nodes[1].id]
+
+
 def _job(node_id):
     return StageNode(node_id, Spec("tokenizer", {}, 1), (), lambda folder, runtime: None)
 
