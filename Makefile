@@ -19,7 +19,8 @@ test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
 
 test-all: $(VENV)/.installed-dev
-	ECHOCHAMBER_CHECK_EVERY_CALL=1 $(BIN)/python -m pytest -m "not gpu"
+	$(BIN)/python -m pytest -m "not gpu"
+	ECHOCHAMBER_CHECK_EVERY_CALL=1 $(BIN)/python -m pytest tests/data  # with the types of texts' generators
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check echochamber tests benchmarks examples

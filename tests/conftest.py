@@ -9,7 +9,7 @@ from . import type_checks
 
 # Before any module of the package is imported: every call of a function of these packages then checks the
 # declared types and tensor shapes. Training runs without these checks, and so do processes that tests start.
-# The generators of texts in `data` (world, styles, background, noise) are checked by `make test-all` alone:
+# The generators of texts in `data` (world, styles, background, noise) are checked in `make test-all`:
 # their functions are called once a word, and with checks the tests of `data` take nearly three times as long.
 EVERY_CALL = os.environ.get("ECHOCHAMBER_CHECK_EVERY_CALL") == "1"
 CHECKED = [
