@@ -242,5 +242,5 @@ def _read_sittings(folder: Path) -> list[Sitting]:
     try:
         found = json.loads((folder / SITTINGS).read_text(encoding="utf-8"))
         return [(float(start), end if end is None else float(end)) for start, end in found]
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (OSError, ValueError, TypeError, RecursionError, OverflowError):
         return []

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from echochamber.analysis.study_folder import load_study
+from echochamber.analysis.study_tables.plan import machine_seconds
 from echochamber.core.errors import UserError
 from echochamber.study.checkpoints import find_checkpoint
 from echochamber.study.clean import remove_unreferenced, unreferenced
@@ -114,9 +115,11 @@ def test_stages_from_before_checksums_report_and_continue_as_unverified(whole, s
     assert payload(study) == payload(whole)
 
 
-def test_damaged_sittings_stop_nothing(whole, study):
+@pytest.mark.parametrize("content", ['[["x", 1], null', "[[[], 5.0], null]", f"[[0, 1{'0' * 400}]]"])
+def test_damaged_sittings_stop_nothing(whole, study, content):
     for path in (study / "artifacts").glob("*/sittings.json"):
-        path.write_text('[["x", 1], null')
+        path.write_text(content)
+    assert machine_seconds(load_study(study)) is None
     assert run_tiny(study).failed == []
     assert payload(study) == payload(whole)
 

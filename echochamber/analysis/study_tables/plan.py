@@ -2,6 +2,9 @@
 
 from ..study_folder import JsonObject, StoredStage, StoredStudy, read_json
 
+_LAST_SECOND = 1e11
+"""Since the epoch; what a damaged file says beyond is no time."""
+
 
 def planned_arms(study: StoredStudy) -> list[JsonObject]:
     """One row per (mixture, size, arm): seeds planned, seeds entirely finished, failed stages."""
@@ -33,8 +36,12 @@ def machine_seconds(study: StoredStudy) -> float | None:
 
 def _sittings(study: StoredStudy, node: StoredStage) -> list[tuple[float, float]]:
     data = read_json(study, node, "sittings.json")
-    rows = data if isinstance(data, list) else []
-    return [(row[0], row[1]) for row in rows if isinstance(row, list) and len(row) == 2 and None not in row]
+    spans: list[tuple[float, float]] = []
+    for row in data if isinstance(data, list) else []:
+        match row:
+            case [int() | float() as start, int() | float() as end] if 0 <= start <= end < _LAST_SECOND:
+                spans.append((float(start), float(end)))
+    return spans
 
 
 def library_versions(study: StoredStudy) -> dict[str, str]:
