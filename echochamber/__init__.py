@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .claims.registry import register_claim
     from .core.errors import UserError
     from .core.formats import Format, register_format
+    from .core.traits import Trait, register_trait
     from .data.registered_sources import register_source
     from .data.sources import Document
     from .rl.algorithms import Algorithm, register_algorithm
@@ -31,6 +32,7 @@ _MODULES = {
     "Document": "data.sources",
     "Format": "core.formats",
     "Study": "api",
+    "Trait": "core.traits",
     "UserError": "core.errors",
     "evaluate": "api",
     "grade": "api",
@@ -42,6 +44,7 @@ _MODULES = {
     "register_format": "core.formats",
     "register_reward": "rollout.rewards",
     "register_source": "data.registered_sources",
+    "register_trait": "core.traits",
     "run_study": "api",
     "sample": "api",
     "train_rl": "api",
@@ -53,6 +56,7 @@ __all__ = [
     "Document",
     "Format",
     "Study",
+    "Trait",
     "UserError",
     "__version__",
     "evaluate",
@@ -65,6 +69,7 @@ __all__ = [
     "register_format",
     "register_reward",
     "register_source",
+    "register_trait",
     "run_study",
     "sample",
     "train_rl",

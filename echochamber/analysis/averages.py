@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..stats.intervals import share_interval, t_interval
+from ..stats.traits import QUANTITIES as TRAIT_QUANTITIES
 from .study_folder import JsonObject
 
 SCALARS = ("accuracy", "greedy_accuracy")
@@ -29,6 +30,11 @@ def average_rows(rows: Sequence[JsonObject]) -> JsonObject:
     for name in _keys(rows, "formats"):
         cells = {key: _mean(rows, ("formats", name, key)) for key in ("share", "accuracy")}
         averaged["formats"][name], averaged["intervals"]["formats"][name] = _apart(cells)
+    if names := _keys(rows, "traits"):
+        averaged["traits"], averaged["intervals"]["traits"] = {}, {}
+        for name in names:
+            cells = {key: _mean(rows, ("traits", name, key)) for key in TRAIT_QUANTITIES}
+            averaged["traits"][name], averaged["intervals"]["traits"][name] = _apart(cells)
     return averaged
 
 
@@ -37,7 +43,8 @@ def _headline_parts(row: JsonObject) -> JsonObject:
     parts: JsonObject = {name: row.get(name) for name in SCALARS} | {
         name: row.get(name) or {} for name in CURVES
     }
-    return parts | {"formats": row["formats"], "intervals": intervals}
+    traits = {"traits": row["traits"]} if row.get("traits") else {}
+    return parts | {"formats": row["formats"], "intervals": intervals} | traits
 
 
 def _keys(rows: Sequence[JsonObject], name: str) -> list[str]:

@@ -19,6 +19,7 @@ from .questions.score_changes import gains_table
 from .questions.selection_or_skill import selection_table
 from .questions.support import support_table
 from .questions.training_free import baselines_table
+from .questions.traits import traits_table
 from .run_inputs import RunGroup, RunInputs, note_damage
 from .study_folder import StoredStudy
 
@@ -32,6 +33,7 @@ QUESTIONS: tuple[Callable[[Sequence[RunInputs], str], PageTable | None], ...] = 
     variants_table,
     dynamics_table,
     costs_table,
+    traits_table,
     style_table,
     forecasts_table,
     errors_table,

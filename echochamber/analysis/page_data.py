@@ -28,6 +28,15 @@ PART = "reward/part/"
 """Beginning of the metrics that log the parts of a composed reward, each before its weight."""
 
 
+TRAIT = "trait/"
+"""Beginning of the metrics that log how often a trait holds, and the accuracy with and without it."""
+TRAIT_CHARTS = {
+    "rate": "Rollouts with the trait {} (share)",
+    "accuracy_with": "Accuracy with the trait {} (share)",
+    "accuracy_without": "Accuracy without the trait {} (share)",
+}
+
+
 def study_formats(study: StoredStudy, runs: Sequence[Run]) -> dict[str, FormatDisplay]:
     """How every format of the study is shown, by name, in order of display."""
     return format_displays(study.own_formats, written_formats(runs))
@@ -42,7 +51,7 @@ def page_data(study: StoredStudy, runs: Sequence[Run], formats: Mapping[str, For
         "formats": [{"name": row.name, "title": row.title} for row in shown],
         "colors": {name: row.color for name, row in formats.items()},
         "sets": sets,
-        "diagnostics": DIAGNOSTICS | reward_parts(runs),
+        "diagnostics": DIAGNOSTICS | trait_titles(study, runs) | reward_parts(runs),
         "runs": [_run(study, run, [row.name for row in shown], sets) for run in runs],
         "joined": _joined(runs),
         "completions": sample_completions(study, runs),
@@ -102,9 +111,24 @@ def reward_parts(runs: Sequence[Run]) -> dict[str, str]:
     }
 
 
+def trait_titles(study: StoredStudy, runs: Sequence[Run]) -> dict[str, str]:
+    """Metric -> title of the curves of every tracked trait that a run has logged."""
+    logged = {key for run in runs for row in run.dense[:1] + run.dense[-1:] for key in row}
+    return {
+        metric: title.format(name)
+        for name in study.traits
+        for quantity, title in TRAIT_CHARTS.items()
+        if (metric := f"{TRAIT}{name}/{quantity}") in logged
+    }
+
+
 def _dense(rows: Sequence[JsonObject], names: list[str]) -> DenseData:
     """Columns over training steps; a share that is not logged is null."""
-    logged = [*DIAGNOSTICS, *sorted({name for row in rows for name in row if name.startswith(PART)})]
+    parts = {name for row in rows for name in row if name.startswith(PART)}
+    traits = {
+        name for row in rows for name in row if name.startswith(TRAIT) and name.split("/")[-1] in TRAIT_CHARTS
+    }
+    logged = [*DIAGNOSTICS, *sorted(traits), *sorted(parts)]
     return {
         "step": [row["step"] for row in rows],
         "share": {name: [row.get(f"format/{name}/share") for row in rows] for name in names},

@@ -195,10 +195,27 @@ def written_formats(runs: Sequence[Run]) -> list[str]:
 
 
 def note_unwritten(study: StoredStudy, runs: Sequence[Run]) -> None:
-    """Name in `study.warnings` each own format that no completion of a finished study is written in."""
+    """Name in `study.warnings` each own format and trait that no completion of a finished study has."""
     if runs and all(node.status == "done" for node in study.nodes):
         for name in sorted(study.own_formats.keys() - set(written_formats(runs))):
             study.warn(f"format {name}: no completion is written in it; is its rule as intended?")
+        for name in sorted(study.traits.keys() - _held_traits(runs)):
+            study.warn(f"trait {name}: no completion has it; is its rule as intended?")
+
+
+def _held_traits(runs: Sequence[Run]) -> set[str]:
+    """Traits that some completion had, of an evaluation or a rollout."""
+    rows = [row for run in runs for row in run.rows]
+    held = {
+        name for row in rows for name, cell in (row.get("traits") or {}).items() if (cell or {}).get("rate")
+    }
+    logged = [row for run in runs for row in run.dense]
+    return held | {
+        key.split("/")[1]
+        for row in logged
+        for key, value in row.items()
+        if key.startswith("trait/") and key.endswith("/rate") and value
+    }
 
 
 def _is_share(key: str) -> bool:

@@ -75,7 +75,7 @@ class StageEntry(StoredFile):
 
 
 class OwnFormat(StoredFile):
-    """A format that is not shipped, in `study.json`."""
+    """A format that is not shipped, or a tracked trait, in `study.json`."""
 
     name: str
     title: str = ""
@@ -95,13 +95,24 @@ class StudyFile(StoredFile):
     commands: list[str] = []
     own_formats: list[OwnFormat] = []
     """In order of registration; absent in studies that were written before this key."""
+    traits: list[OwnFormat] = []
+    """Tracked traits; absent without any."""
     nodes: list[StageEntry]
 
     def format_titles(self) -> dict[str, str]:
         """Name -> title of the own formats; without the key, the names of the recipe's twins."""
         if self.own_formats:
             return {row.name: row.title for row in self.own_formats}
-        return dict.fromkeys(self.recipe.get("behaviours") or {}, "")
+        behaviours = self.recipe.get("behaviours") or {}
+        return {
+            name: ""
+            for name, own in behaviours.items()
+            if not (isinstance(own, dict) and own.get("kind") == "trait")
+        }
+
+    def trait_titles(self) -> dict[str, str]:
+        """Name -> title of the tracked traits."""
+        return {row.name: row.title for row in self.traits}
 
 
 class ManifestFile(StoredFile):
@@ -121,6 +132,7 @@ class Intervals(StoredFile):
     pass_at_k: dict[str, list[float] | None] = Field(default={}, alias="pass@k")
     maj_at_k: dict[str, list[float] | None] = Field(default={}, alias="maj@k")
     formats: dict[str, dict[str, list[float] | None] | None] = {}
+    traits: dict[str, dict[str, list[float] | None] | None] = {}
 
 
 class ScoreRow(StoredFile):
@@ -136,11 +148,16 @@ class ScoreRow(StoredFile):
     pass_at_k: dict[str, float | None] = Field(default={}, alias="pass@k")
     maj_at_k: dict[str, float | None] = Field(default={}, alias="maj@k")
     formats: dict[str, dict[str, float | None] | None]
+    traits: dict[str, dict[str, float | None] | None] = {}
     intervals: Intervals = Intervals()
 
     def as_row(self) -> dict[str, Any]:
-        """The row as plain data under the names of the file."""
-        return self.model_dump(by_alias=True)
+        """The row as plain data under the names of the file; `traits` only where some are tracked."""
+        row = self.model_dump(by_alias=True)
+        for block in (row, row["intervals"]):
+            if not block["traits"]:
+                del block["traits"]
+        return row
 
 
 class ContaminationRow(StoredFile):

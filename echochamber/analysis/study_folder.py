@@ -78,6 +78,8 @@ class StoredStudy:
     """Commands that ran the study, without the output folder."""
     own_formats: dict[str, str] = field(default_factory=dict)
     """Name -> title of the formats that are not shipped, in order of registration."""
+    traits: dict[str, str] = field(default_factory=dict)
+    """Name -> title of the tracked traits."""
     warnings: list[str] = field(default_factory=list)
 
     def node(self, node_id: str) -> StoredStage | None:
@@ -120,6 +122,7 @@ def load_study(folder: Path) -> StoredStudy:
         algorithms=stored.algorithms,
         commands=stored.commands,
         own_formats=stored.format_titles(),
+        traits=stored.trait_titles(),
         nodes=[_stage(folder, entry) for entry in stored.nodes],
     )
     _note_unfinished(study)

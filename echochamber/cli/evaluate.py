@@ -138,6 +138,12 @@ def _print_row(row: dict[str, Any]) -> None:
             f"  {curve:8} {', '.join(f'@{k} {_percent(v, around[curve][k])}' for k, v in row[curve].items())}"
         )
     print(f"  formats  {', '.join(shares)}")
+    for name, scores in row.get("traits", {}).items():
+        rate, with_it, without = (
+            _percent(scores[key], around["traits"][name][key])
+            for key in ("rate", "accuracy_with", "accuracy_without")
+        )
+        print(f"  trait {name} {rate}   accuracy with {with_it}   without {without}")
     if row["infrastructure"]:
         print(f"  {row['infrastructure']} completions could not be graded and are left out")
 

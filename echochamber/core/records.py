@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
+from .traits import COLUMN, traits_of
 from .types import Problem, Verdict
 
 SCHEMA_VERSION = 1
@@ -35,7 +36,10 @@ RECORD_SCHEMA: dict[str, type[pl.DataType]] = {
     "logprob": pl.Float64,  # sum over the completion's tokens, nats
     "truncated": pl.Boolean,
 }
-"""Column -> type. Style features follow as string columns `style_NAME`, null where not measured."""
+"""Column -> type. Style features follow as string columns `style_NAME`, null where not measured.
+
+After them stand the Boolean columns `trait_NAME` of the traits that are tracked.
+"""
 
 
 def record(problem: Problem, verdict: Verdict, text: str, **columns: object) -> dict[str, object]:
@@ -58,11 +62,14 @@ def record(problem: Problem, verdict: Verdict, text: str, **columns: object) -> 
         "process": verdict.process,
         "first_error": verdict.first_error,
     }
-    return row | {f"style_{name}": value for name, value in verdict.style.items()} | columns
+    styles = {f"style_{name}": value for name, value in verdict.style.items()}
+    return row | styles | {f"{COLUMN}{name}": holds for name, holds in traits_of(text).items()} | columns
 
 
 def records_frame(rows: Iterable[Mapping[str, object]]) -> pl.DataFrame:
-    """Rows as a table with every column of the schema, style columns sorted at the end."""
+    """Rows as a table with every column of the schema, then sorted style columns, then trait columns."""
     rows = list(rows)
     styles = sorted({name for row in rows for name in row if name.startswith("style_")})
-    return pl.DataFrame(rows, schema=RECORD_SCHEMA | dict.fromkeys(styles, pl.String), orient="row")
+    traits = sorted({name for row in rows for name in row if name.startswith(COLUMN)})
+    schema = RECORD_SCHEMA | dict.fromkeys(styles, pl.String) | dict.fromkeys(traits, pl.Boolean)
+    return pl.DataFrame(rows, schema=schema, orient="row")

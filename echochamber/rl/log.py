@@ -9,11 +9,14 @@ import torch
 from ..core.formats import registered_formats
 from ..core.metrics import read_metrics
 from ..core.records import record, records_frame
+from ..core.traits import registered_traits
 from ..formulas.logprobs import kl_k3
 from ..model.runtime import Runtime
 from ..rollout.batch import batches
 from ..rollout.collect import Collection, Rollout
 from ..rollout.score import batch_logprobs
+from ..stats.bootstrap import problem_weights
+from ..stats.traits import count_traits, trait_scores
 from .config import RLConfig
 from .learner import Learner
 from .targets import Targets, earned_rewards, has_signal
@@ -25,7 +28,7 @@ MONITORED = 32
 
 
 def rollout_metrics(collection: Collection, targets: Targets) -> Metrics:
-    """Reward, lengths, outcomes and the share and accuracy of every format, over all rollouts."""
+    """Reward, lengths, outcomes, formats (share, accuracy), traits and parts of the reward."""
     rollouts = collection.rollouts
     rewards = earned_rewards(rollouts)
     lengths = np.array([len(r.completion.token_ids) for r in rollouts])
@@ -44,7 +47,27 @@ def rollout_metrics(collection: Collection, targets: Targets) -> Metrics:
         written = [r.verdict.correct for r in rollouts if r.verdict.format == name]
         metrics[f"format/{name}/share"] = len(written) / len(rollouts)
         metrics[f"format/{name}/accuracy"] = float(np.mean(written)) if written else None
-    return metrics | part_metrics(rollouts)
+    return metrics | trait_metrics(rollouts) | part_metrics(rollouts)
+
+
+def trait_metrics(rollouts: Sequence[Rollout]) -> Metrics:
+    """`trait/NAME/rate`, `/accuracy_with` and `/accuracy_without`, each with `_low` and `_high`.
+
+    The bounds are 95% intervals by bootstrap over the step's problems. {} where no trait is tracked.
+    """
+    traits = registered_traits()
+    if not traits:
+        return {}
+    holds = {name: [row.holds(r.completion.text) for r in rollouts] for name, row in traits.items()}
+    counts = count_traits([r.problem.id for r in rollouts], [r.verdict.correct for r in rollouts], holds)
+    values, bounds = trait_scores(counts, list(traits), problem_weights(len(counts.samples), 0))
+    metrics: Metrics = {}
+    for name in traits:
+        for quantity, value in values[name].items():
+            low, high = bounds[name][quantity] or (None, None)
+            key = f"trait/{name}/{quantity}"
+            metrics |= {key: value, f"{key}_low": low, f"{key}_high": high}
+    return metrics
 
 
 def part_metrics(rollouts: Sequence[Rollout]) -> Metrics:

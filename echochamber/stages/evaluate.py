@@ -20,6 +20,7 @@ from ..core.formats import registered_formats
 from ..core.progress import progress_bar, say
 from ..core.records import records_frame
 from ..core.resume import ResumePoint
+from ..core.traits import COLUMN, registered_traits
 from ..core.types import UNGRADED_LIMIT, Problem
 from ..model.fit_memory import sampling_that_fits
 from ..model.load_model import load_model
@@ -28,8 +29,10 @@ from ..model.runtime import Runtime
 from ..model.sampling import SamplingConfig
 from ..rollout.engines import Engine, start_engine
 from ..rollout.sample_and_grade import Graders, Labels, graded_rows
+from ..stats.bootstrap import problem_weights
 from ..stats.counts import Counts, count_completions, join_counts
 from ..stats.summary import summarise_counts
+from ..stats.traits import TraitCounts, count_traits, join_trait_counts, trait_scores
 from ..verify.grade import Grader, GraderConfig
 from ..verify.legacy import LegacyGrader
 from .parquet_chunks import ParquetChunks, join_chunks
@@ -225,12 +228,13 @@ def summarise_part(paths: Sequence[Path]) -> tuple[dict[str, object], dict[str, 
 
     Completions that the grader could not decide are counted apart and left out of every score.
     """
-    counts, sampled = [], []
+    counts, sampled, held = [], [], []
     infrastructure = 0
     for known, left_out in _known(paths):
         infrastructure += left_out
         counts.append(_count(known))
         chosen = known.filter(pl.col("sample") != GREEDY)
+        held.append(_count_traits(chosen))
         sampled.append(
             chosen.group_by("outcome").agg(pl.len().cast(pl.Int64), pl.col("truncated").sum().cast(pl.Int64))
         )
@@ -243,15 +247,26 @@ def summarise_part(paths: Sequence[Path]) -> tuple[dict[str, object], dict[str, 
         "infrastructure": infrastructure,
         "truncated": truncated,
     }
-    return summary.row | extra, summary.problems
+    return summary.row | extra | _traits(summary.row, held), summary.problems
+
+
+def _traits(row: Mapping[str, object], held: Sequence[TraitCounts]) -> dict[str, object]:
+    """Scores of the tracked traits, and the row's intervals with theirs; {} where none is tracked."""
+    names = list(registered_traits())
+    if not names:
+        return {}
+    counts = join_trait_counts(held)
+    values, bounds = trait_scores(counts, names, problem_weights(max(len(counts.samples), 1), 0))
+    intervals = row["intervals"]
+    assert isinstance(intervals, dict), "a block of intervals"
+    return {"traits": values, "intervals": intervals | {"traits": bounds}}
 
 
 def _known(paths: Sequence[Path]) -> Iterator[tuple[pl.DataFrame, int]]:
     """Per file the graded completions, without their texts, and how many could not be graded."""
     for path in paths:
-        table = pl.read_parquet(
-            path, columns=["problem_id", "sample", "format", "correct", "answer", "outcome", "truncated"]
-        )
+        columns = ["problem_id", "sample", "format", "correct", "answer", "outcome", "truncated"]
+        table = pl.read_parquet(path, columns=columns + [f"{COLUMN}{name}" for name in registered_traits()])
         known = table.filter(pl.col("outcome") != "infrastructure")
         yield known, len(table) - len(known)
 
@@ -267,3 +282,8 @@ def _count(known: pl.DataFrame) -> Counts:
         dict(zip(greedy["problem_id"], greedy["correct"], strict=True)),
         list(registered_formats()),
     )
+
+
+def _count_traits(sampled: pl.DataFrame) -> TraitCounts:
+    holds = {name: sampled[f"{COLUMN}{name}"].to_list() for name in registered_traits()}
+    return count_traits(sampled["problem_id"].to_list(), sampled["correct"].to_list(), holds)

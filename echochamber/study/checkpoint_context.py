@@ -14,13 +14,14 @@ from typing import Any
 from ..analysis.study_folder import StoredStage, StoredStudy, load_study
 from ..core.checksums import hash_file
 from ..core.errors import UserError
-from ..core.formats import extra_formats, registered_formats
+from ..core.formats import registered_formats
 from ..core.manifest import history
 from ..core.progress import say
+from ..core.traits import registered_traits
 from ..data.columns import ProblemColumns
 from ..data.world import WorldConfig
 from ..model.prompt import PromptConfig
-from ..verify.behaviours import BehaviourConfig, behaviour_formats
+from ..verify.behaviours import BehaviourConfig, extra_behaviours
 from .recipe import DEFAULT_SUFFIX, EvaluateRecipe, load_recipe
 from .user_modules import load_user_modules, loaded_modules
 
@@ -51,7 +52,7 @@ class CheckpointContext:
 
     def formats(self) -> AbstractContextManager[None]:
         """Registers the tracked behaviours while the block runs."""
-        return extra_formats(behaviour_formats(self.behaviours))
+        return extra_behaviours(self.behaviours)
 
     def identity(self) -> dict[str, object]:
         """What enters the fingerprint of a score besides problems and settings."""
@@ -67,11 +68,12 @@ class CheckpointContext:
     def line(self) -> str:
         """What is used, for the terminal."""
         with self.formats():
-            formats = ", ".join(registered_formats())
+            formats, traits = ", ".join(registered_formats()), ", ".join(registered_traits())
         chat = "chat template, " if self.prompt.template == "chat" else ""
         return (
             f"checkpoint {self.origin}; world: {self.world_of}, split {self.evaluate.split}; "
             f"{chat}prompt suffix {self.prompt_suffix!r}; formats: {formats}"
+            f"{'; traits: ' if traits else ''}{traits}"
         )
 
 

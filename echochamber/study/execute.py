@@ -8,12 +8,11 @@ from ..core.artifacts import Store
 from ..core.bug_report import report_bug
 from ..core.errors import UserError
 from ..core.files import make_folder, remove_old_temporary
-from ..core.formats import extra_formats
 from ..core.progress import be_quiet, say
 from ..core.storage import StorageError, check_room
 from ..model.ranks import Ranks, join_ranks
 from ..model.runtime import start_runtime
-from ..verify.behaviours import behaviour_formats
+from ..verify.behaviours import extra_behaviours
 from .executors import HELD_SECONDS, Handle, LocalExecutor, RayExecutor, StageExecutor
 from .graph import build_graph
 from .progress_display import ProgressDisplay, shown
@@ -171,7 +170,7 @@ def _follow(graph: StageGraph, ranks: Ranks) -> None:
     while stage := ranks.from_main(None):
         node_id, folder = stage
         node = graph.nodes[node_id]
-        with extra_formats(behaviour_formats(graph.recipe.behaviours_of(node.mixture))):
+        with extra_behaviours(graph.recipe.behaviours_of(node.mixture)):
             node.run(Path(folder), start_runtime(graph.recipe.runtime))
 
 

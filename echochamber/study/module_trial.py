@@ -4,7 +4,7 @@ An error that would end a study after its pretraining, or make every completion 
 """
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import get_args
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.errors import UserError
 from ..core.formats import Format, registered_formats
+from ..core.traits import Trait
 from ..core.types import Completion, Outcome, Problem, Verdict
 from ..rollout.reward_value import Reward
 from ..verify.answers import check_answer_rule
@@ -28,10 +29,14 @@ PROBLEM = Problem("trial", "Mia has 3 boxes of 6 pens. How many pens has she?", 
 DRAWS = (0.0, 0.5, 0.999)
 
 
-def try_out(formats: Sequence[Format], rewards: Sequence[Reward], where: str) -> None:
-    """Call each format and reward; `UserError` that begins with `where` for the first that is refused."""
+def try_out(
+    formats: Sequence[Format], rewards: Sequence[Reward], where: str, traits: Sequence[Trait] = ()
+) -> None:
+    """Call each format, trait and reward; `UserError` that begins with `where` for the first refused one."""
     for row in formats:
         _try_format(row, where)
+    for trait in traits:
+        _try_rule(trait.holds, f"{where}: trait {trait.name!r}")
     for reward in rewards:
         for text, verdict in product(TEXTS, _verdicts()):
             completion = Completion(text, tuple(range(len(text))), (0.0,) * len(text), truncated=not text)
@@ -47,13 +52,17 @@ def _try_format(row: Format, where: str) -> None:
         check_answer_rule(row)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
+    _try_rule(row.matches, f"{where}: format {row.name!r}")
+
+
+def _try_rule(rule: Callable[[str], bool], what: str) -> None:
     for text in TEXTS:
         try:
-            row.matches(text)
+            rule(text)
         except Exception as error:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             raise UserError(
-                f"{where}: format {row.name!r}: {type(error).__name__}: {error} "
+                f"{what}: {type(error).__name__}: {error} "
                 f"({frame.filename}, line {frame.lineno}) on the completion {text!r}"
             ) from error
 

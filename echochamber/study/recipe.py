@@ -24,7 +24,7 @@ from ..rollout.engines import engine_row
 from ..stages.prepare import TokenizerConfig
 from ..stages.pretrain import PretrainRecipe
 from ..stages.probe import ProbeRecipe
-from ..verify.behaviours import BehaviourConfig, behaviour_formats
+from ..verify.behaviours import BehaviourConfig, behaviour_formats, behaviour_traits
 from .grid import GridConfig, PointRule, named
 from .module_trial import try_out
 from .recipe_files import find_recipe, read_recipe, refuse_mistyped_names, shipped_folder
@@ -114,7 +114,7 @@ class Recipe(Config):
     evaluate: EvaluateRecipe = EvaluateRecipe()
     also_evaluate: dict[str, AlsoEvaluate] = {}
     behaviours: dict[str, BehaviourConfig] = {}
-    """Formats that the recipe describes, asked before the shipped ones in this order."""
+    """Formats that the recipe describes, asked before the shipped ones in this order; and traits."""
     scope: str | None = None
     """Which of the recipe's `scopes` this is."""
     probe: ProbeArms | None = None
@@ -190,7 +190,7 @@ class Recipe(Config):
         taken = [name for name in self.behaviours if name in FORMAT_NAMES]
         if taken:
             raise ValueError(f"behaviours.{taken[0]}: the name is a shipped format's; choose another")
-        try_out(behaviour_formats(self.behaviours), [], "behaviours")
+        try_out(behaviour_formats(self.behaviours), [], "behaviours", behaviour_traits(self.behaviours))
         for name, behaviour in self.behaviours.items():
             lost = [pattern for pattern in behaviour.only if not fnmatch.filter(self.mixtures, pattern)]
             if lost:

@@ -3,11 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ..core.formats import extra_formats
 from ..core.storage import storage_errors_named
 from ..model.ranks import Ranks
 from ..model.runtime import start_runtime
-from ..verify.behaviours import behaviour_formats
+from ..verify.behaviours import extra_behaviours
 from .stage_graph import StageGraph, StageNode
 from .status import read_seconds, sitting
 
@@ -32,7 +31,7 @@ def _run(node: StageNode, graph: StageGraph, patience: float) -> float | None:
     def write(folder: Path) -> None:
         # The others are waiting for a training stage and answer nothing else.
         mine = runtime if node.kind in TRAINING else replace(runtime, ranks=Ranks())
-        with sitting(folder), extra_formats(behaviour_formats(graph.recipe.behaviours_of(node.mixture))):
+        with sitting(folder), extra_behaviours(graph.recipe.behaviours_of(node.mixture)):
             mine.ranks.from_main([node.id, str(folder)])
             node.run(folder, mine)
 

@@ -15,10 +15,11 @@ from ..core.files import write_json
 from ..core.formats import FORMAT_NAMES, registered_formats
 from ..core.stage_log import LOG_BYTES, STAGE_LOG, append_change, log_length
 from ..core.storage import keep_reserve, storage_errors_named
+from ..core.traits import registered_traits
 from ..core.version import __version__
 from ..papers.catalogue import claim_sets
 from ..rl.algorithms import algorithm_row
-from ..verify.behaviours import BehaviourConfig, behaviour_formats
+from ..verify.behaviours import BehaviourConfig, behaviour_formats, behaviour_traits
 from .recipe import Recipe
 from .stage_graph import StageGraph, StageNode
 
@@ -143,6 +144,7 @@ class StudyStatus:
             "criteria": self.criteria,
             "commands": self.commands,
             "own_formats": own_formats(recipe.behaviours),
+            **_traits(recipe.behaviours),
             "nodes": [self._node(node) for node in self.graph.nodes.values()],
         }
 
@@ -173,6 +175,13 @@ def own_formats(behaviours: Mapping[str, BehaviourConfig]) -> list[dict[str, str
     """
     modules = [row for name, row in registered_formats().items() if name not in {*FORMAT_NAMES, *behaviours}]
     return [{"name": row.name, "title": row.title} for row in (*modules, *behaviour_formats(behaviours))]
+
+
+def _traits(behaviours: Mapping[str, BehaviourConfig]) -> dict[str, list[dict[str, str]]]:
+    """Name and title of every tracked trait under `traits`; no key without any."""
+    rows = {row.name: row for row in (*registered_traits().values(), *behaviour_traits(behaviours))}
+    listed = [{"name": row.name, "title": row.title} for row in rows.values()]
+    return {"traits": listed} if listed else {}
 
 
 def _algorithms(recipe: Recipe) -> dict[str, dict[str, object]]:

@@ -15,6 +15,7 @@ from types import ModuleType
 from ..core.checksums import hash_file
 from ..core.errors import UserError
 from ..core.formats import forget_format, registered_formats
+from ..core.traits import forget_trait, registered_traits
 from ..core.user_code import remember_module
 from ..rollout.rewards import forget_reward, registered_rewards
 from .module_trial import try_out
@@ -46,15 +47,16 @@ def _load(path: Path) -> str:
         assert spec is not None, f"{path}: no import spec for a .py file"
         assert spec.loader is not None, f"{path}: no loader for a .py file"
         sys.modules[name] = module = importlib.util.module_from_spec(spec)
-        formats, rewards = registered_formats(), registered_rewards()
+        formats, rewards, traits = registered_formats(), registered_rewards(), registered_traits()
         try:
             _run(path, spec.loader, module)
             new_formats = [row for row in registered_formats().values() if row.name not in formats]
             new_rewards = [row for row in registered_rewards().values() if row.name not in rewards]
-            try_out(new_formats, new_rewards, f"modules: {path}")
+            new_traits = [row for row in registered_traits().values() if row.name not in traits]
+            try_out(new_formats, new_rewards, f"modules: {path}", new_traits)
         except UserError:
             del sys.modules[name]
-            _forget(set(formats), set(rewards))
+            _forget(set(formats), set(rewards), set(traits))
             raise
     _LOADED.add(path.name)
     remember_module(path.stem, sys.modules[name])
@@ -70,9 +72,11 @@ def _run(path: Path, loader: Loader, module: ModuleType) -> None:
         raise UserError(f"modules: {path}: {type(error).__name__} while it was imported: {error}") from error
 
 
-def _forget(formats: set[str], rewards: set[str]) -> None:
+def _forget(formats: set[str], rewards: set[str], traits: set[str]) -> None:
     """Take back what a refused module registered, so that its mended file can be loaded."""
     for name in registered_formats().keys() - formats:
         forget_format(name)
     for name in registered_rewards().keys() - rewards:
         forget_reward(name)
+    for name in registered_traits().keys() - traits:
+        forget_trait(name)

@@ -1,18 +1,21 @@
-"""Behaviours that a recipe describes: formats of its own, and neutral twins of known formats.
+"""Behaviours that a recipe describes: formats of its own, neutral twins of known formats, and traits.
 
-A neutral twin is one format split in two by a mark that means nothing. It shows what RL does between equals.
+Formats partition completions: exactly one applies. Traits may overlap: several may hold, or none. A neutral
+twin is one format split in two by a mark that means nothing. It shows what RL does between equals.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ..core.config import Config
 from ..core.errors import UserError
-from ..core.formats import Format, format_row
+from ..core.formats import Format, extra_formats, format_row
+from ..core.traits import Trait, extra_traits
 from ..core.user_code import user_function
 from .answers import check_answer_rule
 from .patterns import compiled, is_found
@@ -21,9 +24,14 @@ RULES = ("matches", "contains", "opening", "python")
 
 
 class BehaviourConfig(Config):
-    """A format by one rule: `{contains: "'''", of: tinygsm}`, `{matches: "^Step 1", answer_rule: box}`."""
+    """A format or trait by one rule: `{contains: "'''", of: tinygsm}`, `{kind: trait, matches: "^Wait"}`."""
 
-    added: ClassVar[frozenset[str]] = frozenset({"matches", "opening", "python", "answer_rule", "title"})
+    added: ClassVar[frozenset[str]] = frozenset(
+        {"matches", "opening", "python", "answer_rule", "title", "kind"}
+    )
+
+    kind: Literal["format", "trait"] = "format"
+    """`format`: one of a partition, by the first rule that matches. `trait`: may hold beside any other."""
 
     matches: str | None = None
     """A regular expression of RE2 that is found anywhere in the completion."""
@@ -34,7 +42,10 @@ class BehaviourConfig(Config):
     python: str | None = None
     """`MODULE:FUNCTION` of a file under the recipe's `modules`: completion -> whether it matches."""
     of: str | None = None
-    """A known format that it is a part of; style and steps are then read by that one's rules."""
+    """A known format that it is a part of; style and steps are then read by that one's rules.
+
+    A trait holds only in completions of that format.
+    """
     only: tuple[str, ...] = ()
     """Mixtures whose runs it is tracked in, by name or pattern (`phase_*`); none: all."""
     answer_rule: str | None = None
@@ -52,6 +63,8 @@ class BehaviourConfig(Config):
             raise ValueError(
                 f"a behaviour has one of {', '.join(RULES)}; found {' and '.join(given) or 'none'}"
             )
+        if self.kind == "trait" and self.answer_rule is not None:
+            raise ValueError("a trait has no answer_rule: the answer is read by the completion's format")
         if self.matches is not None:
             compiled(self.matches)
         return self
@@ -65,7 +78,8 @@ class BehaviourConfig(Config):
     def settings(self) -> dict[str, object]:
         """The keys that decide how a completion is labelled and read, for fingerprints."""
         keys = ("of", *RULES, "answer_rule")
-        return {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
+        kind = {"kind": "trait"} if self.kind == "trait" else {}
+        return kind | {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
 
     def rule(self) -> tuple[Callable[[str], bool], str]:
         """(completion -> whether it matches, the rule in words)."""
@@ -125,12 +139,36 @@ class _Part:
 
 def behaviour_formats(behaviours: Mapping[str, BehaviourConfig]) -> list[Format]:
     """Rows to register while a study runs. They are asked before the shipped formats, in this order."""
-    return [_format(name, behaviour) for name, behaviour in behaviours.items()]
+    return [_format(name, own) for name, own in behaviours.items() if own.kind == "format"]
+
+
+def behaviour_traits(behaviours: Mapping[str, BehaviourConfig]) -> list[Trait]:
+    """Traits to register while a study runs, in the order of the recipe."""
+    return [_trait(name, own) for name, own in behaviours.items() if own.kind == "trait"]
+
+
+@contextmanager
+def extra_behaviours(behaviours: Mapping[str, BehaviourConfig]) -> Iterator[None]:
+    """Register the formats and traits of a recipe while the block runs."""
+    with extra_formats(behaviour_formats(behaviours)), extra_traits(behaviour_traits(behaviours)):
+        yield
+
+
+def _check_name(name: str) -> None:
+    if not name.isidentifier():
+        raise UserError(f"behaviours.{name}: a behaviour's name is letters, digits and underscores")
+
+
+def _trait(name: str, behaviour: BehaviourConfig) -> Trait:
+    _check_name(name)
+    of = None if behaviour.of is None else format_row(behaviour.of)
+    rule, words = behaviour.rule()
+    title = behaviour.title or f"{of.title if of else 'text'} {words}"
+    return Trait(name, rule if of is None else _Part(of, rule), title)
 
 
 def _format(name: str, behaviour: BehaviourConfig) -> Format:
-    if not name.isidentifier():
-        raise UserError(f"behaviours.{name}: a behaviour's name is letters, digits and underscores")
+    _check_name(name)
     of = None if behaviour.of is None else format_row(behaviour.of)
     rule, words = behaviour.rule()
     row = Format(

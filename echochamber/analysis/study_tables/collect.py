@@ -78,7 +78,8 @@ def _place(node: StoredStage) -> JsonObject:
 def _scores(study: StoredStudy, node: StoredStage) -> Iterator[JsonObject]:
     """accuracy, greedy, pass@k, maj@k, truncated, share/FORMAT and right/FORMAT.
 
-    right/FORMAT is the share of completions in that format with a correct answer.
+    right/FORMAT is the share of completions in that format with a correct answer. Where traits are
+    tracked: trait/NAME/rate, /accuracy_with and /accuracy_without.
     """
     data = read_json(study, node, "summary.json")
     for row in data if isinstance(data, list) else []:
@@ -102,6 +103,8 @@ def _scores(study: StoredStudy, node: StoredStage) -> Iterator[JsonObject]:
                 f"share/{name}": share,
                 f"right/{name}": None if share is None else share * (cell.get("accuracy") or 0.0),
             }
+        for name, cell in (row.get("traits") or {}).items():
+            values |= {f"trait/{name}/{quantity}": value for quantity, value in cell.items()}
         yield from (
             where | {"quantity": name, "value": float(value)}
             for name, value in values.items()
