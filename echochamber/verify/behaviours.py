@@ -19,15 +19,16 @@ from ..core.traits import Trait, extra_traits
 from ..core.user_code import user_function
 from .answers import check_answer_rule
 from .patterns import compiled, is_found
+from .reasoning_traits import RULES_VERSION, shipped_trait
 
-RULES = ("matches", "contains", "opening", "python")
+RULES = ("matches", "contains", "opening", "python", "shipped")
 
 
 class BehaviourConfig(Config):
     """A format or trait by one rule: `{contains: "'''", of: tinygsm}`, `{kind: trait, matches: "^Wait"}`."""
 
     added: ClassVar[frozenset[str]] = frozenset(
-        {"matches", "opening", "python", "answer_rule", "title", "kind"}
+        {"matches", "opening", "python", "answer_rule", "title", "kind", "shipped"}
     )
 
     kind: Literal["format", "trait"] = "format"
@@ -41,6 +42,8 @@ class BehaviourConfig(Config):
     """Text that the completion begins with; also given in forced decoding, without whitespace at its end."""
     python: str | None = None
     """`MODULE:FUNCTION` of a file under the recipe's `modules`: completion -> whether it matches."""
+    shipped: str | None = None
+    """A shipped trait by its name; traits alone have this rule."""
     of: str | None = None
     """A known format that it is a part of; style and steps are then read by that one's rules.
 
@@ -65,6 +68,10 @@ class BehaviourConfig(Config):
             )
         if self.kind == "trait" and self.answer_rule is not None:
             raise ValueError("a trait has no answer_rule: the answer is read by the completion's format")
+        if self.shipped is not None:
+            if self.kind != "trait":
+                raise ValueError("'shipped' names a trait; add 'kind: trait'")
+            shipped_trait(self.shipped)
         if self.matches is not None:
             compiled(self.matches)
         return self
@@ -79,7 +86,9 @@ class BehaviourConfig(Config):
         """The keys that decide how a completion is labelled and read, for fingerprints."""
         keys = ("of", *RULES, "answer_rule")
         kind = {"kind": "trait"} if self.kind == "trait" else {}
-        return kind | {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
+        found = kind | {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
+        version = {"shipped": f"{shipped_trait(self.shipped).name}@{RULES_VERSION}"} if self.shipped else {}
+        return found | version
 
     def rule(self) -> tuple[Callable[[str], bool], str]:
         """(completion -> whether it matches, the rule in words)."""
@@ -89,6 +98,9 @@ class BehaviourConfig(Config):
             return _Contains(self.contains), f"containing {self.contains!r}"
         if self.opening is not None:
             return _Opens(self.opening), f"beginning with {self.opening!r}"
+        if self.shipped is not None:
+            row = shipped_trait(self.shipped)
+            return row.holds, f"with {row.title}"
         assert self.python is not None, "validation asks for one rule"
         user_function(self.python)
         return _Calls(self.python), f"that {self.python} accepts"
@@ -164,6 +176,8 @@ def _trait(name: str, behaviour: BehaviourConfig) -> Trait:
     of = None if behaviour.of is None else format_row(behaviour.of)
     rule, words = behaviour.rule()
     title = behaviour.title or f"{of.title if of else 'text'} {words}"
+    if behaviour.shipped and of is None and not behaviour.title:
+        title = shipped_trait(behaviour.shipped).title
     return Trait(name, rule if of is None else _Part(of, rule), title)
 
 

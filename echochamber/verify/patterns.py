@@ -29,17 +29,22 @@ def compiled(pattern: str) -> "re2._Regexp":
 
 def is_found(pattern: str, text: str) -> bool:
     """Whether the pattern matches anywhere in the text."""
-    return compiled(pattern).search(_encodable(text)) is not None
+    return compiled(pattern).search(encodable(text)) is not None
+
+
+def matches_of(pattern: str, text: str) -> int:
+    """How many times the pattern matches, without overlap."""
+    return sum(1 for _ in compiled(pattern).finditer(encodable(text)))
 
 
 def last_group(pattern: str, text: str) -> str | None:
     """The first group of the pattern's last match; None without a match."""
     found = None
-    for match in compiled(pattern).finditer(_encodable(text)):
+    for match in compiled(pattern).finditer(encodable(text)):
         found = match.group(1)
     return found
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """The text as UTF-8 can hold it: a lone surrogate becomes a question mark."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -65,7 +65,7 @@ def test_answers_are_read_as_the_recipe_says():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({}, "one of matches, contains, opening, python; found none"),
+        ({}, "one of matches, contains, opening, python, shipped; found none"),
         ({"of": "omi2"}, "found none"),
         ({"contains": "x", "opening": "y"}, "found contains and opening"),
         ({"contains": ""}, "at least 1 character"),
