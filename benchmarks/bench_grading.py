@@ -19,7 +19,8 @@ from echochamber.core.random import generator
 from echochamber.core.types import Problem
 from echochamber.data.styles import render
 from echochamber.data.world import WorldConfig, draw_problem
-from echochamber.verify import Grader, GraderConfig
+from echochamber.verify.grade import Grader
+from echochamber.verify.grader_config import GraderConfig
 
 Item = tuple[Problem, str]
 

@@ -105,7 +105,10 @@ def defined(tree: ast.Module) -> set[str]:
 
 
 def references(module: str, tree: ast.Module) -> set[str]:
-    """`module:name` of all that a module imports from the package by name, or uses of an imported module."""
+    """`module:name` of all that a module imports from the package by name, or uses of an imported module.
+
+    `Formula("losses", "token_ratio")` refers to a formula too (`formulas.by_name`).
+    """
     found, modules = set(), {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
@@ -121,6 +124,8 @@ def references(module: str, tree: ast.Module) -> set[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
             found.add(f"{modules[node.value.id]}:{node.attr}")
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Formula":
+            found.add("formulas." + ":".join(str(ast.literal_eval(part)) for part in node.args))
     return found
 
 

@@ -16,7 +16,7 @@ from .data.rows import OnBadRow
 from .model.decoder import Decoder
 from .model.load_model import load_model_on
 from .model.prompt import prompt_settings
-from .model.runtime import RuntimeConfig
+from .model.settings import RuntimeConfig
 from .model.tokenizer import Tokenizer
 from .study.checkpoints import find_checkpoint
 from .study.evaluate_checkpoint import CheckpointEvaluation, evaluate_checkpoint
@@ -26,7 +26,8 @@ from .study.run import run_recipe
 from .study.sample_checkpoint import SampledCompletion, sample_checkpoint
 from .study.study_results import Study
 from .study.train_from_checkpoint import TrainedArm, train_from_checkpoint
-from .verify.grade import Grader, GraderConfig
+from .verify.grade import Grader
+from .verify.grader_config import GraderConfig
 
 __all__ = [
     "CheckpointEvaluation",

@@ -11,8 +11,3 @@ Data flows one way, and no module imports one of a later step (checked by import
 7. `page_data`, `page_words`, `page_ledger`, `plots`, `study_tables`: data, words, figures, small tables.
 8. `report`, `live_report`: the page itself.
 """
-
-from .report import build_report
-from .summary import study_summary
-
-__all__ = ["build_report", "study_summary"]

@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..core.keys import key
 from ..core.metrics import read_metrics
-from ..core.random import key
 from ..core.types import Problem
 from ..model.checkpoint import load_checkpoint
 from ..model.config import ModelConfig
 from ..model.hf_config import from_hf
-from ..model.optimizer import Optimizer, OptimizerConfig
+from ..model.optimizer import Optimizer
 from ..model.peak import matrix_peak
 from ..model.presets import flops_per_token, num_parameters, preset
-from ..model.runtime import Runtime, RuntimeConfig, speed_up, start_runtime
-from ..model.sampling import SamplingConfig
+from ..model.runtime import Runtime, speed_up, start_runtime
+from ..model.settings import OptimizerConfig, RuntimeConfig, SamplingConfig
 from ..model.tokenizer import Tokenizer
 from ..model.transformer import Transformer
 from ..rl.config import RLConfig

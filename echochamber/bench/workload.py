@@ -7,7 +7,8 @@ from ..core.errors import UserError
 from ..core.files import make_folder, write_json
 from ..data.world import problem_set
 from ..model.checkpoint import load_checkpoint
-from ..model.runtime import RuntimeConfig, start_runtime
+from ..model.runtime import start_runtime
+from ..model.settings import RuntimeConfig
 from ..study.checkpoints import last_checkpoint
 from ..study.execute import open_study, run_study
 from ..study.recipe import Recipe, load_recipe

@@ -11,6 +11,9 @@ from typing import Any
 from ..core.files import canonical_json
 from .declare import Claim
 
+RULE_VERSIONS = (1, 2)
+"""Versions of the judging rules: the keys of `claims.judge.RULES`."""
+
 
 @dataclass(frozen=True)
 class ClaimSet:

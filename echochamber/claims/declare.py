@@ -5,9 +5,10 @@ Everything that decides a verdict is an identifier or a number. Statements and d
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from ..core.study_tables import Tables
+if TYPE_CHECKING:
+    from ..core.study_tables import Tables
 
 Rule = Literal["above", "below", "within"]
 """The interval lies above the margin, below it, or between minus and plus the margin."""
@@ -95,7 +96,7 @@ class Claim:
     """`mixture/arm` of every run that is compared; `*` stands for any mixture."""
     criteria: tuple[Criterion, ...]
     contradicted_by: str
-    measure: Callable[[Tables], Evidence] = field(repr=False)
+    measure: Callable[["Tables"], Evidence] = field(repr=False)
     """Computes the per-seed estimates; raises `NotTestableError`."""
     holds: Literal["everywhere", "somewhere"] = "everywhere"
     """Whether a criterion must be met under every condition or under one."""

@@ -4,9 +4,8 @@ import re
 from dataclasses import replace
 
 from ..core.errors import UserError
-from .claim_set import ClaimSet
+from .claim_set import RULE_VERSIONS, ClaimSet
 from .declare import Claim
-from .judge import RULES
 
 _REGISTRY: dict[str, ClaimSet] = {}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -19,8 +18,8 @@ def register_claim(set_name: str, claim: Claim, rules: int = 1) -> Claim:
     recorded when the first RL stage of a study starts. `UserError` for a malformed or taken name or
     number, and for rules that do not exist or are not those of the set.
     """
-    if rules not in RULES:
-        raise UserError(f"rules={rules} is not known; allowed are {', '.join(map(str, RULES))}")
+    if rules not in RULE_VERSIONS:
+        raise UserError(f"rules={rules} is not known; allowed are {', '.join(map(str, RULE_VERSIONS))}")
     for kind, name in (("claim set", set_name), ("claim", claim.name)):
         if not _NAME.fullmatch(name):
             raise UserError(

@@ -8,7 +8,6 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ..core.bug_report import EXIT_BUG, report_bug
 from ..core.errors import UserError
 from ..core.storage import storage_errno, storage_failure
 from ..core.version import __version__
@@ -69,6 +68,8 @@ def main() -> None:
         number = storage_errno(error)
         if number is not None:
             _stop(str(storage_failure(Path(getattr(error, "filename", None) or "output"), number)), 2)
+        from ..core.bug_report import EXIT_BUG, report_bug  # with the versions of all libraries
+
         _stop(report_bug(error), EXIT_BUG)
 
 

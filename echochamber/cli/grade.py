@@ -42,8 +42,8 @@ def grade(
 ) -> None:
     """Grade completions: format, answer and outcome. Programs run in a sandbox."""
     from ..core.progress import say
-    from ..verify.grade import GraderConfig
     from ..verify.grade_file import grade_lines
+    from ..verify.grader_config import GraderConfig
 
     load_modules(module)
     counts = grade_lines(source, target, strict, GraderConfig(tier2=tier2), on_bad_line=say)

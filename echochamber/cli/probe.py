@@ -92,7 +92,7 @@ def probe(
     load_modules(module)
     from ..data.columns import problem_columns
     from ..model.prompt import prompt_settings
-    from ..model.runtime import RuntimeConfig
+    from ..model.settings import RuntimeConfig
     from ..study.probe_checkpoint import probe_checkpoint
 
     settings = {

@@ -49,20 +49,20 @@ def study(
 ) -> None:
     """Run a study from its recipe, or continue it. Finished stages are not run again."""
     from ..core.errors import UserError
-    from ..study.recipe import load_recipe, say_modules
+    from ..study.recipe import load_recipe, say_modules, study_folder
 
     if dry_run:
         say_modules(recipe, overrides or [])
     loaded = load_recipe(recipe, overrides or [])
     if executor not in ("local", "ray"):
         raise UserError(f"--executor {executor!r} is not known; there are local and ray")
-    from ..study.run import run_recipe, study_folder
-
     if dry_run:
         from ..study.cost import describe_plan
 
         print(describe_plan(loaded, study_folder(loaded, out), workers))
         return
+    from ..study.run import run_recipe
+
     command = _command(recipe, overrides or [], workers, executor)
     done = run_recipe(
         loaded, out, workers, "ray" if executor == "ray" else "local", command, verify, patience=60 * wait

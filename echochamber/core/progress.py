@@ -5,34 +5,38 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
 
-console = Console(stderr=True, highlight=False)
 REPORT_EVERY = 0.5
 """Seconds between two reports of a bar to another process."""
 
 
+@cache
+def console() -> "Console":
+    """Where messages and bars of this process go. Rich is loaded by the first of them."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
 class _Report:
-    """Where bars of this process say how far they are, for a process that shows several of them."""
+    """Where bars of this process say how far they are, for other processes that show it."""
 
     path: Path | None = None
+    alone = False
+    """Whether the report is all that bars of this process show."""
 
 
 class Bar:
     """Handle on one running bar."""
 
-    def __init__(self, progress: Progress, task: TaskID, label: str, total: int, done: int = 0) -> None:
+    def __init__(self, progress: "Progress", task: "TaskID", label: str, total: int, done: int = 0) -> None:
         self.progress, self.task, self.label, self.total = progress, task, label, total
         self.done, self.done_before, self.started = done, done, time.monotonic()
         self.plain_at = done * 10 // max(total, 1)
@@ -44,9 +48,11 @@ class Bar:
         self.progress.update(self.task, advance=amount, note=note)
         if _Report.path is not None:
             self._report(_Report.path, note)
-        elif not console.is_terminal and self.done * 10 // max(self.total, 1) > self.plain_at:
+        if _Report.alone:
+            return
+        if not console().is_terminal and self.done * 10 // max(self.total, 1) > self.plain_at:
             self.plain_at = self.done * 10 // max(self.total, 1)
-            console.print(
+            console().print(
                 f"  {self.label}: {self.done}/{self.total}, {self._time_left()} left  {note}", markup=False
             )
 
@@ -63,15 +69,23 @@ class Bar:
             beside.replace(path)
 
     def _time_left(self) -> str:
-        """`h:mm:ss` at the rate since the start of this sitting."""
+        """At the rate since the start of this sitting."""
         rate = (self.done - self.done_before) / max(time.monotonic() - self.started, 1e-9)
-        seconds = round((self.total - self.done) / rate) if rate > 0 else 0
-        return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        return clock((self.total - self.done) / rate if rate > 0 else 0)
 
 
 @contextmanager
 def progress_bar(label: str, total: int, done: int = 0, unit: str = "") -> Iterator[Bar]:
     """A bar on a terminal; ten plain lines where output is a file."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -82,30 +96,37 @@ def progress_bar(label: str, total: int, done: int = 0, unit: str = "") -> Itera
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    hidden = not console.is_terminal or _Report.path is not None
-    with Progress(*columns, console=console, disable=hidden, transient=True) as progress:
+    hidden = not console().is_terminal or _Report.alone
+    with Progress(*columns, console=console(), disable=hidden, transient=True) as progress:
         task = progress.add_task(label, total=total, completed=done, note="")
         yield Bar(progress, task, label, total, done)
 
 
+def clock(seconds: float) -> str:
+    """`h:mm:ss`."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+
+
 def say(message: str) -> None:
     """Print one line on stderr."""
-    console.print(message, markup=False, soft_wrap=True)
+    console().print(message, markup=False, soft_wrap=True)
     sys.stderr.flush()
 
 
 @contextmanager
-def reported_to(path: Path) -> Iterator[None]:
-    """Bars of this process show nothing; they write label, done, total, rate and note to `path`."""
-    before, _Report.path = _Report.path, path
+def reported_to(path: Path, alone: bool = True) -> Iterator[None]:
+    """Bars of this process write label, done, total, rate and note to `path`; `alone`: and show nothing."""
+    before = _Report.path, _Report.alone
+    _Report.path, _Report.alone = path, alone
     try:
         yield
     finally:
-        _Report.path = before
+        _Report.path, _Report.alone = before
         for left in (path, path.with_name(f"{path.name}.new")):
             left.unlink(missing_ok=True)
 
 
 def be_quiet() -> None:
     """No bars and lines from this process: of several ranks only one prints."""
-    console.quiet = True
+    console().quiet = True

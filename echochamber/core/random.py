@@ -1,18 +1,12 @@
 """Counter-based randomness: a stream depends on its keys alone, never on order or batch."""
 
-import hashlib
-
 import numpy as np
+
+from .keys import key
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
-
-
-def key(*parts: int | str) -> int:
-    """A 64-bit key of any mix of integers and names; `key("world", 3)` is the same everywhere."""
-    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in parts)
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 def generator(*parts: int | str) -> np.random.Generator:

@@ -4,10 +4,12 @@ import importlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..core.errors import UserError
-from .rows import RowAt
+
+if TYPE_CHECKING:
+    from .rows import RowAt
 
 PREFIX = "hub:"
 """Marks a problem set's name as one of the hub: `hub:math500`, `hub:owner/name@COMMIT`."""
@@ -123,7 +125,7 @@ def parse_hub_name(text: str) -> HubPlace:
     return hub_place(name, revision or None)
 
 
-def hub_rows(place: HubPlace, split: HubSplit) -> Iterator[RowAt]:
+def hub_rows(place: HubPlace, split: HubSplit) -> Iterator["RowAt"]:
     """Stream the rows of one split; a split that the set does not have is refused.
 
     So a test set is never trained on.

@@ -9,6 +9,7 @@ from .hub import hub_place, hub_rows
 from .rows import BadRows, RowAt, data_files, read_rows, text_of
 from .source_config import SourceConfig
 from .sources import Document
+from .test_splits import refuse_test_split
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +113,3 @@ def training_files(path: Path) -> list[Path]:
     for file in files:
         refuse_test_split(file)
     return files
-
-
-def refuse_test_split(path: Path) -> None:
-    """`UserError` for a folder or file that is named like a test split: those are never trained on."""
-    stem = path.name.lower().split(".")[0]
-    like_one = stem.startswith(("test-", "test_")) or stem.endswith(("_test", "-test"))
-    if stem == "test" or (like_one and not path.is_dir()):
-        raise UserError(f"{path}: is a test split; it may be evaluated on, never trained on")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.random import key
+from ..core.keys import key
 from ..core.types import Problem
 from .allocate import DEFAULT_DOCUMENTS, copies_of, copy_sizes, fill, share_targets, sum_lengths
 from .contamination import ContaminationChecker, refuse_contaminated

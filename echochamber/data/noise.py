@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
+from ..core.keys import key
 from ..core.numbers import Number
-from ..core.random import key
 from ..core.types import Operation, Problem, Quantity, SolutionGraph, Step
 from .source_config import NoiseConfig
 from .world import WorldConfig

@@ -16,7 +16,8 @@ import numpy as np
 
 from ..core.errors import UserError
 from ..core.files import write_json
-from ..core.random import generator, key
+from ..core.keys import key
+from ..core.random import generator
 from .plan import MixturePlan
 
 _BLOCK = 1 << 13

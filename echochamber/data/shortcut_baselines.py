@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.random import key
+from ..core.keys import key
 from ..core.types import Problem
 from ..stats.intervals import wilson
 from .world.wording import number_words

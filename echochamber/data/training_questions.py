@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ..core.random import key
+from ..core.keys import key
 from ..core.types import Problem
 from .problem_sets import last_boxed, normalise_reference
 from .sources import Document

@@ -1,4 +1,4 @@
-"""Numbers added to rewards or scaling them: overlong completions, the adaptive KL coefficient."""
+"""Numbers added to rewards: the penalty on overlong completions."""
 
 import torch
 from jaxtyping import Float, Int
@@ -13,8 +13,3 @@ def overlong_penalty(lengths: Int[Tensor, "*batch"], limit: int, buffer: int) ->
     if buffer == 0:
         return torch.zeros(lengths.shape)
     return ((limit - buffer - lengths) / buffer).clamp(-1.0, 0.0)
-
-
-def adapted_coefficient(coef: float, kl: float, target: float, gain: float) -> float:
-    """coef·(1 + gain·clip(kl / target - 1, ±0.2)): the controller of Ziegler et al. 2019, section 2.2."""
-    return coef * (1 + gain * min(max(kl / target - 1, -0.2), 0.2))

@@ -1,4 +1,4 @@
-"""Step sizes and checkpoint steps as functions of the step alone."""
+"""Step sizes and checkpoint steps as functions of the step alone; the adaptive KL coefficient. No torch."""
 
 import math
 
@@ -34,3 +34,8 @@ def paper_grid(total: int, count: int) -> list[int]:
     """
     exponents = [-2.1 + 2.1 * i / max(count - 1, 1) for i in range(count)]
     return sorted({0, total} | {int(10**e * total) for e in exponents})
+
+
+def adapted_coefficient(coef: float, kl: float, target: float, gain: float) -> float:
+    """coef·(1 + gain·clip(kl / target - 1, ±0.2)): the controller of Ziegler et al. 2019, section 2.2."""
+    return coef * (1 + gain * min(max(kl / target - 1, -0.2), 0.2))

@@ -8,13 +8,12 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from ..core.config import Config
 from ..core.errors import UserError
-from ..core.random import key
+from ..core.keys import key
 from .decoder import Decoder
+from .settings import AdapterConfig
 from .transformers_model import TransformersModel
 
 FOLDER = "adapter"
@@ -22,16 +21,6 @@ FOLDER = "adapter"
 _NAME = "default"
 _base_layer = operator.methodcaller("get_base_layer")
 _delta_weight = operator.methodcaller("get_delta_weight", _NAME)
-
-
-class AdapterConfig(Config):
-    """Train W + alpha / rank · B·A with A and B of this rank instead of W."""
-
-    rank: int = Field(gt=0)
-    alpha: float | None = Field(default=None, gt=0)
-    """None: 2 · rank."""
-    targets: tuple[str, ...] = ()
-    """Ends of the names of layers that get an adapter; empty: all linear layers but the head."""
 
 
 def add_adapter(model: TransformersModel, config: AdapterConfig, seed: int) -> None:

@@ -17,7 +17,7 @@ from .native.library import cells_per_word
 from .presets import num_parameters
 from .ranks import Ranks
 from .runtime import Runtime
-from .sampling import SamplingConfig
+from .settings import SamplingConfig
 
 SHARE = 0.8
 """Of the memory that is free; the rest is for what nobody counted."""

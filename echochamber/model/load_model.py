@@ -10,7 +10,8 @@ from ..core.progress import say
 from .checkpoint import load_checkpoint, read_config_file, save_checkpoint
 from .decoder import Decoder
 from .hf_config import Unsupported, from_hf
-from .runtime import AUTO_ENGINE, NATIVE_ENGINE, TRANSFORMERS_ENGINE, Runtime, RuntimeConfig
+from .runtime import Runtime
+from .settings import AUTO_ENGINE, NATIVE_ENGINE, TRANSFORMERS_ENGINE, RuntimeConfig
 from .tokenizer import Tokenizer
 from .transformers_checkpoint import is_installed, load_transformers, save_transformers
 from .transformers_model import TransformersModel

@@ -2,29 +2,12 @@
 
 import math
 import re
-from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import nn
 
-from ..core.config import Config
 from .native.muon import NativeMuon
-
-
-class OptimizerConfig(Config):
-    """Step sizes and decay; the schedule multiplies both learning rates by the same factor."""
-
-    name: Literal["adamw", "muon"] = "adamw"
-    lr: float = Field(default=1e-3, ge=0)
-    """Peak learning rate of AdamW."""
-    muon_lr: float = Field(default=0.02, ge=0)
-    """Peak learning rate of Muon (Jordan et al. 2024); unused with `adamw`."""
-    betas: tuple[float, float] = (0.9, 0.95)
-    eps: float = Field(default=1e-8, gt=0)
-    weight_decay: float = Field(default=0.1, ge=0)
-    clip_norm: float = Field(default=1.0, gt=0)
-    """Largest global gradient norm."""
+from .settings import OptimizerConfig
 
 
 class Optimizer:

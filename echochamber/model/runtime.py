@@ -7,53 +7,20 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import ClassVar, Literal
 
 import torch
 
-from ..core.config import Config
 from ..core.errors import UserError
 from ..core.progress import say
 from .decoder import Decoder
 from .native.library import cell_dtype, why_not
 from .native.weights import why_unfit
 from .ranks import Ranks, join_ranks
+from .settings import AUTO_ENGINE, RuntimeConfig
 from .transformers_model import TransformersModel
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 """Options of mallopt(3)."""
-AUTO_ENGINE, NATIVE_ENGINE, TRANSFORMERS_ENGINE = "auto", "native", "transformers"
-"""Values of `runtime.engine`; the first is the default. Modules of the user add others."""
-
-
-class RuntimeConfig(Config):
-    """Settings that can change the last bits of a result; they are part of every fingerprint."""
-
-    added: ClassVar[frozenset[str]] = frozenset({"engine", "trust_remote_code"})
-
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Compute precision; weights and optimizer state stay float32.
-
-    `auto`: bf16 where there are units for it, but float32 on a CPU that cannot run the engine in C.
-    """
-    threads: int = 2
-    """CPU threads of one stage; a setting and not the machine's core count, so that results repeat."""
-    native: Literal["auto", "on", "off"] = "auto"
-    """The engine in C (`model.native`); PyTorch agrees up to rounding.
-
-    `auto`: wherever it runs, in bf16 on CPUs that have units for it, in float32 on other x86 CPUs with
-    AVX2. `on`: the same, and an error where it does not run.
-    """
-    compile: Literal["auto", "on", "off"] = "auto"
-    """torch.compile; with `auto` only where the engine in C does not run."""
-    engine: str = AUTO_ENGINE
-    """Who computes and samples: a registered engine (see `rollout.engines`).
-
-    `auto`: `native`, this project's own decoder, where it computes the model, else `transformers`.
-    """
-    trust_remote_code: bool = False
-    """Let transformers run Python files of a checkpoint's folder."""
 
 
 @dataclass(frozen=True)

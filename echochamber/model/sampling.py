@@ -1,4 +1,4 @@
-"""How a token is drawn from logits: settings, and the one rule that both engines follow.
+"""How a token is drawn from logits: the one rule that both engines follow.
 
 Axes: B rows, V vocabulary.
 """
@@ -6,45 +6,13 @@ Axes: B rows, V vocabulary.
 from collections.abc import Sequence
 
 import torch
-from pydantic import Field, field_validator
 from torch import Tensor
 
-from ..core.config import Config
 from ..core.errors import UserError
+from .settings import SamplingConfig
 
 Row = tuple[list[int], list[float], bool]
 """Token ids with EOS or the end of a stop string, log-probabilities, whether the limit cut it."""
-
-
-class SamplingConfig(Config):
-    """How completions are drawn. RL refuses top-p and top-k wherever a ratio to the sampler is used."""
-
-    temperature: float = Field(default=1.0, ge=0)
-    """0 is greedy."""
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    """Draw from the likeliest tokens that together hold this share (nucleus; Holtzman et al. 2020)."""
-    top_k: int = Field(default=0, ge=0)
-    """Draw from the k likeliest tokens; 0: from all."""
-    stop: tuple[str, ...] = ()
-    """A completion ends with the token that completes one of these; its text ends before the string.
-
-    That token and its log-probability are kept as EOS is, so a trainer sees what was sampled.
-    """
-    max_new_tokens: int = Field(default=160, gt=0)
-    max_rows: int = Field(default=512, gt=0)
-    """Completions that run at once; bounds memory."""
-
-    @field_validator("stop")
-    @classmethod
-    def _not_empty(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if "" in value:
-            raise ValueError("an empty string would end every completion at once")
-        return value
-
-    @property
-    def python_choice(self) -> bool:
-        """Whether tokens are chosen in Python: what needs a sorted distribution, or the text so far."""
-        return self.top_p < 1 or self.top_k > 0 or bool(self.stop)
 
 
 def choose(logits: Tensor, draws: Tensor, sampling: SamplingConfig) -> tuple[Tensor, Tensor]:

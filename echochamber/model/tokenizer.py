@@ -10,7 +10,8 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from ..core.errors import UserError
 from ..core.files import read_json, write_json
-from .prompt import ChatTemplate, PromptConfig
+from .chat_template import ChatTemplate
+from .prompt import PromptConfig
 
 EOS = "<|endoftext|>"
 PAD = "<|pad|>"

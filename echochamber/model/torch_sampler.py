@@ -15,7 +15,8 @@ from torch import Tensor
 from ..core.random import uniforms
 from .kv_cache import KVCache, PaddedPrompts
 from .layers import Norm
-from .sampling import Row, SamplingConfig, choose
+from .sampling import Row, choose
+from .settings import SamplingConfig
 from .stop import StopStrings
 from .tokenizer import Tokenizer
 from .transformer import Transformer

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from ..core.random import uniforms
 from .kv_cache import PaddedPrompts
-from .sampling import Row, SamplingConfig, choose
+from .sampling import Row, choose
+from .settings import SamplingConfig
 from .stop import StopStrings
 from .tokenizer import Tokenizer
 from .torch_sampler import KEEP_SHARE, Outputs, is_end

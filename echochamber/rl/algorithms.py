@@ -19,53 +19,29 @@ A user adds a row with `register_algorithm`, in a module that the recipe names u
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
-
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal
 
 from ..core.errors import UserError
-from ..formulas.advantages import (
-    best_of_group,
-    group_centred,
-    group_normalised,
-    leave_one_out,
-    rewards_as_weights,
-)
-from ..formulas.losses import (
-    clipped_surrogate,
-    importance_weighted,
-    negative_log_likelihood,
-    sequence_ratio,
-    sum_per_sequence,
-    sum_per_token,
-    token_ratio,
-)
+from ..formulas.by_name import Formula
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .loss_terms import LossTerm
 
 Average = Literal["tokens", "sequences", "sum", "constant"]
 GroupScale = Literal["none", "std", "mean"]
 
-
-@dataclass(frozen=True)
-class LossInputs:
-    """What an extra loss term may use of one forward pass: B rollouts of at most T tokens."""
-
-    logprobs: Float[Tensor, "B T"]
-    """log pi of each sampled token, with its gradient; 0 on padding."""
-    old_logprobs: Float[Tensor, "B T"]
-    """The same under the policy that sampled."""
-    advantages: Float[Tensor, "B T"]
-    mask: Bool[Tensor, "B T"]
-    """True on completion tokens."""
-    temperature: float
-    """The sampling temperature; log-probabilities are taken at it."""
-    from_logits: Callable[[Callable[[Tensor], Tensor]], Tensor]
-    """Takes a function from the logits (N, V) of all N tokens to (N,); returns its values as (B, T)."""
-
-
-LossTerm = Callable[[LossInputs], Tensor]
-"""A loss per token (B, T), added to the algorithm's own and averaged with it."""
+best_of_group = Formula("advantages", "best_of_group")
+group_centred = Formula("advantages", "group_centred")
+group_normalised = Formula("advantages", "group_normalised")
+leave_one_out = Formula("advantages", "leave_one_out")
+rewards_as_weights = Formula("advantages", "rewards_as_weights")
+clipped_surrogate = Formula("losses", "clipped_surrogate")
+importance_weighted = Formula("losses", "importance_weighted")
+negative_log_likelihood = Formula("losses", "negative_log_likelihood")
+sequence_ratio = Formula("losses", "sequence_ratio")
+token_ratio = Formula("losses", "token_ratio")
 
 
 @dataclass(frozen=True)
@@ -73,11 +49,11 @@ class Algorithm:
     """One row."""
 
     name: str
-    advantages: Callable[[Tensor], Tensor] | None
+    advantages: Callable[["Tensor"], "Tensor"] | None
     """Rewards (P, G) -> advantages or weights (P, G); None: generalised advantages by a critic."""
-    loss: Callable[[Tensor, Tensor, Tensor, float, float], Tensor] = clipped_surrogate
+    loss: Callable[["Tensor", "Tensor", "Tensor", float, float], "Tensor"] = clipped_surrogate
     """(logprobs, ratio, advantages, clip_low, clip_high), each (B, T) -> loss per token (B, T)."""
-    ratio: Callable[[Tensor, Tensor, Tensor], Tensor] | None = token_ratio
+    ratio: Callable[["Tensor", "Tensor", "Tensor"], "Tensor"] | None = token_ratio
     """(logprobs, old_logprobs, completion mask) -> ratio to the sampling policy (B, T).
 
     None: the row fits chosen completions and never compares with the sampling policy.
@@ -86,14 +62,14 @@ class Algorithm:
     clip: tuple[float, float] = (0.2, 0.2)
     whiten: bool = False
     """Centre and scale advantages over all tokens of a step."""
-    centre: Callable[[Tensor], Tensor] = group_centred
+    centre: Callable[["Tensor"], "Tensor"] = group_centred
     """The baseline of a KL penalty in the reward, (P, G) -> (P, G)."""
     divides_by: GroupScale = "none"
     """The number of each group by which `advantages` divides its centred rewards: standard deviation or mean.
 
     Such a division gives every problem a KL weight of its own, so forecasts from one weight do not apply.
     """
-    loss_terms: tuple[LossTerm, ...] = ()
+    loss_terms: tuple["LossTerm", ...] = ()
     """Further terms of the loss, an entropy bonus for instance."""
     keep_rewarded: bool = False
     """Drop completions of weight zero, and all but the first of a problem's equal completions."""
@@ -108,6 +84,8 @@ class Algorithm:
     @property
     def own_baseline(self) -> bool:
         """Whether the group mean that a sample is compared with holds the sample itself."""
+        import torch
+
         pair = torch.tensor([[1.0, 0.0]])
         return self.policy_gradient and not self.critic and float(self.centre(pair)[0, 0]) < 1
 
@@ -141,7 +119,7 @@ def algorithm_row(name: str) -> Algorithm:
 
 
 def _likelihood_fit(
-    name: str, weights: Callable[[Tensor], Tensor], demonstrations: bool = False
+    name: str, weights: Callable[["Tensor"], "Tensor"], demonstrations: bool = False
 ) -> Algorithm:
     return Algorithm(
         name,
@@ -167,20 +145,3 @@ for _row in (
     _likelihood_fit("sft", rewards_as_weights, demonstrations=True),
 ):
     register_algorithm(_row)
-
-
-def averaging(
-    name: Average, num_tokens: int, num_sequences: int, max_new_tokens: int
-) -> tuple[Callable[[Tensor, Tensor, float], Tensor], float]:
-    """How per-token losses become a scalar, and the denominator, counted over the whole minibatch.
-
-    `tokens`: mean over all tokens; `sequences`: mean of the completions' means; `sum`: completions'
-    sums over their number; `constant`: over completions times `max_new_tokens` (Dr. GRPO).
-    """
-    if name == "sequences":
-        return sum_per_sequence, num_sequences
-    return sum_per_token, {
-        "tokens": num_tokens,
-        "sum": num_sequences,
-        "constant": num_sequences * max_new_tokens,
-    }[name]

@@ -6,16 +6,16 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from ..core.config import Config, Count
-from ..formulas.penalties import adapted_coefficient
-from ..formulas.schedules import log_spaced_steps, paper_grid, warmup_cosine
-from ..model.adapter import AdapterConfig
-from ..model.optimizer import OptimizerConfig
+from ..formulas.schedules import adapted_coefficient, log_spaced_steps, paper_grid, warmup_cosine
 from ..model.prompt import PromptConfig
-from ..model.sampling import SamplingConfig
+from ..model.settings import AdapterConfig, OptimizerConfig, SamplingConfig
 from ..rollout.rewards import reward_of
-from ..verify.grade import GraderConfig
+from ..verify.grader_config import GraderConfig
 from .algorithms import Algorithm, Average, algorithm_row, registered_algorithms
 from .kl import KLConfig
+
+RL_VERSION = 5
+"""Of RL stages: a change that changes their output raises it in the same commit."""
 
 
 class RLProblems(Config):

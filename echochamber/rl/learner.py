@@ -11,7 +11,8 @@ from ..model.critic import Critic
 from ..model.decoder import Decoder
 from ..model.load_model import load_model
 from ..model.optimizer import Optimizer
-from ..model.runtime import NATIVE_ENGINE, TRANSFORMERS_ENGINE, Runtime, speed_up
+from ..model.runtime import Runtime, speed_up
+from ..model.settings import NATIVE_ENGINE, TRANSFORMERS_ENGINE
 from ..model.state import Stateful, load_state, save_state
 from ..model.tokenizer import Tokenizer
 from ..model.transformers_model import TransformersModel

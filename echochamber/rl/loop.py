@@ -33,8 +33,6 @@ from .targets import estimate
 from .training_monitor import divergence_message
 from .update import fit
 
-VERSION = 5
-
 
 def rl(
     config: RLConfig, seed: int, base: Path, problems: list[Problem], folder: Path, runtime: Runtime

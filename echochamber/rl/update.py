@@ -16,9 +16,10 @@ from ..model.runtime import Runtime
 from ..rollout.batch import Batch, batches
 from ..rollout.collect import Collection
 from ..rollout.score import batch_logits, batch_states, batch_values, spread
-from .algorithms import LossInputs, averaging
+from .averaging import averaging
 from .config import LRSchedule, RLConfig
 from .learner import Learner
+from .loss_terms import LossInputs
 from .targets import Targets
 from .update_stats import UpdateStats
 

@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..core.random import key
+from ..core.keys import key
+from ..core.random import uniforms
 from ..core.types import Completion, Problem, Verdict
 from ..model.ranks import Ranks
 from ..verify.grade import Grader
 from .engines import Engine
 from .grading_queue import GradingQueue
-from .reward_value import Reward, WeightedReward, reward_draws
+from .reward_value import Reward, WeightedReward
 
 T = TypeVar("T")
 
@@ -88,7 +89,7 @@ def collect(
             queue.put(index, group)
         sampled = time.perf_counter()
         verdicts = queue.results()
-    draws = reward_draws(keys, reward)
+    draws = reward_draws(keys, reward).tolist()
     rollouts = [
         Rollout(
             problem,
@@ -101,11 +102,20 @@ def collect(
         )
         for p, problem in enumerate(problems)
         for g in range(samples_per_prompt)
-        for earned in [reward.of(problem, groups[p][g], verdicts[p][g], draws[p, g])]
+        for earned in [reward.of(problem, groups[p][g], verdicts[p][g], draws[p][g])]
     ]
     return Collection(
         rollouts, samples_per_prompt, sampled - started, queue.busy_seconds, time.perf_counter() - sampled
     )
+
+
+def reward_draws(keys: np.ndarray, reward: Reward | WeightedReward) -> np.ndarray:
+    """(P, G) keys of rollouts -> (P, G, number of draws) uniforms, from streams of their own.
+
+    Rewards do not draw from the sampling streams, so a random reward does not change what is sampled.
+    """
+    draws = uniforms(keys.reshape(-1) ^ np.uint64(key("reward")), 0, reward.num_draws)
+    return draws.reshape(*keys.shape, reward.num_draws)
 
 
 def collect_over_ranks(

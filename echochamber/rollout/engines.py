@@ -19,8 +19,9 @@ from ..core.types import Completion
 from ..model.decoder import Decoder
 from ..model.native.decode import decode_as_finished
 from ..model.native.library import cell_dtype
-from ..model.runtime import AUTO_ENGINE, NATIVE_ENGINE, TRANSFORMERS_ENGINE, Runtime, speed_up
-from ..model.sampling import Row, SamplingConfig, check_lengths
+from ..model.runtime import Runtime, speed_up
+from ..model.sampling import Row, check_lengths
+from ..model.settings import AUTO_ENGINE, NATIVE_ENGINE, TRANSFORMERS_ENGINE, SamplingConfig
 from ..model.stop import StopStrings
 from ..model.tokenizer import Tokenizer
 from ..model.torch_sampler import sample_rows
@@ -28,6 +29,7 @@ from ..model.transformer import Transformer
 from ..model.transformers_model import TransformersModel
 from ..model.transformers_sampler import sample_rows as sample_rows_of
 from ..model.transformers_sampler import way_of
+from .engine_names import add_engine_name, check_engine_name
 
 
 @runtime_checkable
@@ -218,8 +220,7 @@ _REGISTRY: dict[str, EngineRow] = {}
 
 def register_engine(name: str, start: EngineFactory) -> EngineRow:
     """Add an engine that recipes choose as `runtime.engine: NAME`; a taken name is a `UserError`."""
-    if name in _REGISTRY or name == AUTO_ENGINE:
-        raise UserError(f"engine {name!r} is registered already; choose another name")
+    add_engine_name(name)
     _REGISTRY[name] = EngineRow(name, start)
     return _REGISTRY[name]
 
@@ -229,12 +230,8 @@ def engine_row(name: str) -> EngineRow:
 
     An unknown name is a `UserError` that lists what there is.
     """
-    chosen = NATIVE_ENGINE if name == AUTO_ENGINE else name
-    if chosen not in _REGISTRY:
-        raise UserError(
-            f"runtime.engine {name!r} is not known; there are {', '.join((AUTO_ENGINE, *_REGISTRY))}"
-        )
-    return _REGISTRY[chosen]
+    check_engine_name(name)
+    return _REGISTRY[NATIVE_ENGINE if name == AUTO_ENGINE else name]
 
 
 def start_engine(
@@ -268,5 +265,5 @@ def _start_transformers(
     return TransformersEngine(model, tokenizer, sampling, runtime, prompt_suffix)
 
 
-register_engine(NATIVE_ENGINE, _start_native)
-register_engine(TRANSFORMERS_ENGINE, _start_transformers)
+_REGISTRY[NATIVE_ENGINE] = EngineRow(NATIVE_ENGINE, _start_native)
+_REGISTRY[TRANSFORMERS_ENGINE] = EngineRow(TRANSFORMERS_ENGINE, _start_transformers)

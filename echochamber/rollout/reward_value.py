@@ -2,14 +2,11 @@
 
 import math
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 
-import numpy as np
-
 from ..core.errors import UserError
-from ..core.random import key, uniforms
 from ..core.types import Completion, Problem, Verdict
 
 RewardValue = float | Mapping[str, float | None] | None
@@ -40,13 +37,15 @@ class Reward:
         """Uniform draws that `of` takes."""
         return 1
 
-    def of(self, problem: Problem, completion: Completion, verdict: Verdict, draws: np.ndarray) -> Earned:
+    def of(
+        self, problem: Problem, completion: Completion, verdict: Verdict, draws: Sequence[float]
+    ) -> Earned:
         """The reward of one completion, checked: finite numbers, or None where nothing is known.
 
         `draws`: (1,) uniform. `UserError` where the function raises or returns something else: it names the
         reward, the line of the error and what was passed.
         """
-        draw = float(draws[0])
+        draw = draws[0]
         passed = f"on format {verdict.format!r}, outcome {verdict.outcome!r}, draw {draw:.3f}"
         try:
             value = self.function(problem, completion, verdict, draw)
@@ -88,7 +87,9 @@ class WeightedReward:
         """Uniform draws that `of` takes: one per reward."""
         return len(self.terms)
 
-    def of(self, problem: Problem, completion: Completion, verdict: Verdict, draws: np.ndarray) -> Earned:
+    def of(
+        self, problem: Problem, completion: Completion, verdict: Verdict, draws: Sequence[float]
+    ) -> Earned:
         """The weighted sum, with every part; `draws`: (number of rewards,) uniform."""
         parts: dict[str, tuple[float, float | None]] = {}
         for index, (reward, weight) in enumerate(self.terms):
@@ -110,12 +111,3 @@ def added(parts: Mapping[str, tuple[float, float | None]]) -> Earned:
     if any(value is None for _, value in terms):
         return Earned(None, known)
     return Earned(sum(weight * value for weight, value in terms if value is not None), known)
-
-
-def reward_draws(keys: np.ndarray, reward: Reward | WeightedReward) -> np.ndarray:
-    """(P, G) keys of rollouts -> (P, G, number of draws) uniforms, from streams of their own.
-
-    Rewards do not draw from the sampling streams, so a random reward does not change what is sampled.
-    """
-    draws = uniforms(keys.reshape(-1) ^ np.uint64(key("reward")), 0, reward.num_draws)
-    return draws.reshape(*keys.shape, reward.num_draws)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from ..model.presets import num_parameters, preset
-from ..model.runtime import Runtime, RuntimeConfig, speed_up, start_runtime
-from ..model.sampling import SamplingConfig
+from ..model.runtime import Runtime, speed_up, start_runtime
+from ..model.settings import RuntimeConfig, SamplingConfig
 from ..model.tokenizer import train_tokenizer
 from ..model.transformer import Transformer
 from .engines import NativeEngine

@@ -8,12 +8,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
 
 import polars as pl
-from pydantic import Field
 
-from ..core.config import Config
 from ..core.errors import UserError
 from ..core.files import write_json
 from ..core.formats import registered_formats
@@ -24,59 +21,20 @@ from ..core.traits import COLUMN, registered_traits
 from ..core.types import UNGRADED_LIMIT, Problem
 from ..model.fit_memory import sampling_that_fits
 from ..model.load_model import load_model
-from ..model.prompt import PromptConfig
 from ..model.runtime import Runtime
-from ..model.sampling import SamplingConfig
 from ..rollout.engines import Engine, start_engine
 from ..rollout.sample_and_grade import Graders, Labels, graded_rows
 from ..stats.bootstrap import problem_weights
 from ..stats.counts import Counts, count_completions, join_counts
 from ..stats.summary import summarise_counts
 from ..stats.traits import TraitCounts, count_traits, join_trait_counts, trait_scores
-from ..verify.grade import Grader, GraderConfig
+from ..verify.grade import Grader
 from ..verify.legacy import LegacyGrader
 from .parquet_chunks import ParquetChunks, join_chunks
+from .settings import EvaluateConfig, Target
 
-VERSION = 3
 GREEDY = -1
 """The `sample` of a greedy completion."""
-
-
-class EvaluateConfig(Config):
-    """Settings of an evaluation."""
-
-    added: ClassVar[frozenset[str]] = frozenset({"prompt"})
-
-    samples: int = Field(default=16, gt=0)
-    """Completions per problem at `temperature`, besides the greedy one."""
-    temperature: float = Field(default=1.0, gt=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    top_k: int = Field(default=0, ge=0)
-    stop: tuple[str, ...] = ()
-    """Strings before which a completion's text ends."""
-    max_new_tokens: int = Field(default=160, gt=0)
-    max_rows: int = Field(default=1024, gt=0)
-    chunk_completions: int = Field(default=4096, gt=0)
-    """Completions between two saves; a kill loses at most these, and memory holds no more."""
-    prompt_suffix: str = "\n\n"
-    prompt: PromptConfig = PromptConfig()
-    grader: GraderConfig = GraderConfig()
-
-    def sampling(self, temperature: float) -> SamplingConfig:
-        """Sampling settings at a temperature; 0 is greedy."""
-        names = ("top_p", "top_k", "stop", "max_new_tokens", "max_rows")
-        return SamplingConfig.parse(
-            {name: getattr(self, name) for name in names} | {"temperature": temperature}, "evaluate"
-        )
-
-
-@dataclass(frozen=True)
-class Target:
-    """One checkpoint to score."""
-
-    step: int
-    folder: Path
-    samples: int
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from ..core.types import Problem
 from ..model.decoder import Decoder
 from ..model.load_model import load_model
 from ..model.runtime import Runtime
-from ..model.sampling import SamplingConfig
+from ..model.settings import SamplingConfig
 from ..model.tokenizer import Tokenizer
 from ..rollout.collect import Rollout
 from ..rollout.demonstrations import Demonstration, collect_demonstrations

@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-from pydantic import Field, field_validator
-
-from ..core.config import Config, Count
 from ..core.files import write_json
 from ..core.jsonl import read_jsonl, write_jsonl
 from ..core.progress import progress_bar, say
@@ -16,45 +13,11 @@ from ..data.problem_sets import load_problems, reference_corpus
 from ..data.rows import OnBadRow
 from ..data.shards import write_shards
 from ..data.shortcut_baselines import shortcut_line, shortcut_scores
-from ..data.styles import STYLES
 from ..data.training_questions import mixed_questions, world_training_questions
 from ..data.world import WorldConfig, problem_set
 from ..model.tokenizer import load_tokenizer, train_tokenizer
+from .settings import ProblemSetConfig, TokenizerConfig
 from .shortcut_baselines import QUESTIONS
-
-TOKENIZER_VERSION = 2
-PROBLEMS_VERSION = 2
-SHARDS_VERSION = 2
-CHECKED_VERSION = 1
-"""Of what is written only where sources are compared with problem sets."""
-
-
-class TokenizerConfig(Config):
-    """One tokenizer per study, trained on a fixed corpus, so that arms differ in data only."""
-
-    vocab_size: int = Field(default=512, ge=258)
-    corpus: str = "reference"
-    """`reference` (world documents in every style) or the path of an HF tokenizer folder."""
-    documents: Count = Field(default=6000, gt=0)
-    styles: tuple[str, ...] = tuple(STYLES)
-    """Solution styles of the reference corpus."""
-
-    @field_validator("styles")
-    @classmethod
-    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in value if name not in STYLES]
-        if unknown or not value:
-            raise ValueError(f"expected some of {', '.join(STYLES)}, got {', '.join(unknown) or 'none'}")
-        return value
-
-
-class ProblemSetConfig(Config):
-    """One fixed set of world problems."""
-
-    set: str
-    split: str
-    count: Count = Field(gt=0)
-    seed: int = 0
 
 
 def prepare_tokenizer(config: TokenizerConfig, world: WorldConfig, folder: Path) -> None:

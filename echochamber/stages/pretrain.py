@@ -5,22 +5,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from ..core.config import Config, Count
 from ..core.errors import UserError
 from ..core.files import make_folder
+from ..core.keys import key
 from ..core.metrics import MetricsLog
 from ..core.progress import progress_bar
-from ..core.random import key
 from ..core.resume import ResumePoint
 from ..data.shards import TokenShards
 from ..formulas.schedules import log_spaced_steps, warmup_cosine
 from ..model.attention_ranges import AttentionRanges
 from ..model.checkpoint import save_checkpoint
 from ..model.fit_memory import tokens_that_fit
-from ..model.optimizer import Optimizer, OptimizerConfig
+from ..model.optimizer import Optimizer
 from ..model.peak import matrix_peak
 from ..model.presets import flops_per_token, num_parameters, preset
 from ..model.ranks import Ranks
@@ -28,44 +26,10 @@ from ..model.runtime import Runtime, speed_up
 from ..model.state import load_state, save_state
 from ..model.tokenizer import load_tokenizer
 from ..model.transformer import Transformer
+from .settings import PretrainConfig
 
-VERSION = 2
 LossFunction = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 """(inputs, targets, documents), each (B, T) -> mean loss."""
-
-
-class PretrainRecipe(Config):
-    """Settings of pretraining at any size. One pass over the shards unless `tokens` says otherwise."""
-
-    sequence_length: int = Field(default=256, gt=0)
-    max_positions: int = Field(default=1024, gt=0)
-    """Most tokens, prompt and completion together, that the model can read."""
-    batch_tokens: Count = Field(default=8192, gt=0)
-    """Tokens of one optimizer step over all ranks."""
-    microbatch_tokens: Count | None = Field(default=None, gt=0)
-    """Tokens of one forward pass of a rank; affects memory, not the gradient. None: as many as fit."""
-    tokens: Count | None = Field(default=None, gt=0)
-    """Tokens to train on; None: one pass."""
-    optimizer: OptimizerConfig = OptimizerConfig(name="muon", lr=3e-3)
-    warmup_share: float = Field(default=0.02, ge=0, lt=1)
-    """Share of the steps over which the learning rate rises."""
-    lr_floor: float = Field(default=0.1, ge=0, le=1)
-    """Last learning rate as a share of the peak."""
-    mask_documents: bool = False
-    """Keep attention inside each document and count positions from its start."""
-    shard: bool = False
-    """Split weights and optimizer state over the ranks (FSDP2), for models that one rank cannot hold."""
-    checkpoints: int = Field(default=1, ge=1)
-    """Number of log-spaced checkpoints; 1 keeps the last alone."""
-    keep_steps: tuple[int, ...] = ()
-    """Further steps to keep, for RL from the middle of pretraining. Steps beyond the last are ignored."""
-
-
-class PretrainConfig(PretrainRecipe):
-    """Settings of one pretraining run."""
-
-    size: str
-    """A named size of `model.presets`."""
 
 
 def pretrain(

@@ -7,91 +7,32 @@ without forcing. The likelihood part (stages/likelihood.py) scores completions u
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
 
 import polars as pl
-from pydantic import Field
 
-from ..core.config import Config, Count
 from ..core.errors import UserError
 from ..core.files import write_json
-from ..core.formats import format_row, registered_formats
 from ..core.progress import Bar, progress_bar
 from ..core.records import records_frame
 from ..core.resume import ResumePoint
 from ..core.types import Problem
 from ..model.decoder import Decoder
 from ..model.load_model import load_model
-from ..model.prompt import PromptConfig
 from ..model.runtime import Runtime
-from ..model.sampling import SamplingConfig
+from ..model.settings import SamplingConfig
 from ..model.tokenizer import Tokenizer
 from ..rollout.demonstrations import Demonstration
 from ..rollout.engines import start_engine
 from ..rollout.sample_and_grade import Graders, Labels, graded_rows
-from ..verify.grade import Grader, GraderConfig
+from ..verify.grade import Grader
 from ..verify.legacy import LegacyGrader
 from .evaluate import GREEDY, check_problems
 from .likelihood import Scoring, likelihood_frame
 from .parquet_chunks import ParquetChunks, join_chunks
 from .probe_summary import forced_rows, likelihood_rows, sweep_rows
+from .settings import ProbeConfig
 
-VERSION = 2
 FORCED, SWEEP, LIKELIHOOD = "forced", "sweep", "likelihood"
-
-
-class ProbeRecipe(Config):
-    """What a study's probe measures; the keys of `probe:` in a recipe."""
-
-    count: Count | None = Field(default=None, gt=0)
-    """Number of problems of each set, the first ones; None: all."""
-    samples: int = Field(default=4, gt=0)
-    """Completions per problem, for each forced format and each temperature."""
-    temperature: float = Field(default=1.0, gt=0)
-    """Of forced decoding, and of every log-probability of the likelihood part."""
-    temperatures: tuple[Annotated[float, Field(ge=0)], ...] = (0.0, 0.3, 0.6, 1.0)
-    """Of the sweep; 0 is greedy, one completion a problem. Empty: no sweep."""
-    formats: tuple[str, ...] | None = None
-    """Formats to force; None: every registered one that has an opening text. Empty: no forcing."""
-    openings: dict[str, str] = {}
-    """Opening texts that replace the registered ones."""
-    likelihood_samples: int = Field(default=2, ge=0)
-    """Completions per problem of the checkpoint and of its reference that both score; 0: none."""
-
-
-class ProbeConfig(ProbeRecipe):
-    """All settings of the stage."""
-
-    added: ClassVar[frozenset[str]] = frozenset({"prompt"})
-
-    max_new_tokens: int = Field(default=160, gt=0)
-    """Of the whole completion, a forced opening included."""
-    max_rows: int = Field(default=1024, gt=0)
-    chunk_completions: int = Field(default=4096, gt=0)
-    prompt_suffix: str = "\n\n"
-    prompt: PromptConfig = PromptConfig()
-    grader: GraderConfig = GraderConfig()
-
-    def forced(self) -> dict[str, str]:
-        """Format -> opening text; a format that is asked for and has none is a `UserError`."""
-        known = {name: row.opening for name, row in registered_formats().items()} | self.openings
-        unknown = [
-            name for name in (*(self.formats or ()), *self.openings) if name not in registered_formats()
-        ]
-        if unknown:
-            format_row(unknown[0])
-        silent = [name for name in self.formats or () if not known[name]]
-        if silent:
-            raise UserError(
-                f"format {silent[0]!r} has no opening text that commits a completion to it; "
-                f"give one as openings.{silent[0]}"
-            )
-        # Without whitespace at the end (see `Format.opening`).
-        return {
-            name: known[name].rstrip()
-            for name in (known if self.formats is None else self.formats)
-            if known[name].strip()
-        }
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..core.artifacts import Store
-from ..rollout.speed import measure_speed
 from .graph import build_graph
 from .recipe import Recipe
+from .sittings import read_seconds
 from .stage_estimates import (
     SAMPLE_TOKENS_PER_S,
     TRAIN_TOKENS_PER_S,
@@ -22,7 +22,6 @@ from .stage_estimates import (
     relative_size,
 )
 from .stage_graph import StageGraph, StageNode
-from .status import read_seconds
 
 SCALED = ("shards", "pretrain", "rl", "evaluate", "probe")
 """Kinds whose time grows with their work; the others take seconds."""
@@ -143,6 +142,8 @@ def machine_factors(graph: StageGraph, rates: Rates) -> tuple[Cost, str]:
     if rates.count:
         stages = "stage" if rates.count == 1 else "stages"
         return Cost(), f"by the times of {rates.count} finished {stages} here"
+    from ..rollout.speed import measure_speed
+
     size, vocab_size = graph.recipe.sizes[0], graph.recipe.tokenizer.vocab_size
     speed = measure_speed(size, vocab_size, graph.recipe.runtime)  # of a given base too: it is scaled by size
     if speed is None:

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.artifacts import Spec, hash_path
 from ..core.checksums import hash_file
 from ..data import hub
-from ..data.mixture import MixtureConfig
 from ..data.registered_sources import is_registered
-from ..model.runtime import Runtime
-from ..stages import prepare
+from ..data.source_config import MixtureConfig
+from ..stages.settings import CHECKED_VERSION, SHARDS_VERSION, TOKENIZER_VERSION
 from .recipe import EvaluateRecipe
 from .stage_graph import StageGraph, StageNode
 from .stage_inputs import existing, problem_source, world_settings
+
+if TYPE_CHECKING:
+    from ..model.runtime import Runtime
 
 
 def add_tokenizer(graph: StageGraph) -> str:
@@ -26,12 +29,16 @@ def add_tokenizer(graph: StageGraph) -> str:
     spec = Spec(
         "tokenizer",
         {"tokenizer": config.identity()} | world_settings(world),
-        prepare.TOKENIZER_VERSION,
+        TOKENIZER_VERSION,
         inputs=inputs,
     )
-    return graph.add(
-        StageNode("tokenizer", spec, (), lambda folder, _: prepare.prepare_tokenizer(config, world, folder))
-    )
+
+    def run(folder: Path, _: "Runtime") -> None:
+        from ..stages.prepare import prepare_tokenizer
+
+        prepare_tokenizer(config, world, folder)
+
+    return graph.add(StageNode("tokenizer", spec, (), run))
 
 
 def add_problem_sets(graph: StageGraph, settings: EvaluateRecipe) -> dict[str, str]:
@@ -54,16 +61,18 @@ def add_shards(graph: StageGraph, mixture: str, tokenizer: str, tests: dict[str,
         "prompt_suffix": recipe.suffix_of_documents,
         "seed": recipe.data_seed,
     } | world_settings(recipe.world)
-    settings |= {"checked": prepare.CHECKED_VERSION} if checked else {}
+    settings |= {"checked": CHECKED_VERSION} if checked else {}
     spec = Spec(
         "shards",
         settings,
-        prepare.SHARDS_VERSION,
+        SHARDS_VERSION,
         graph.fingerprints(tokenizer=tokenizer, **checked),
         _shard_inputs(config, graph.modules),
     )
 
-    def run(folder: Path, _: Runtime) -> None:
+    def run(folder: Path, _: "Runtime") -> None:
+        from ..stages import prepare
+
         against = {name: prepare.read_problems(graph.folder(node)) for name, node in checked.items()}
         prepare.prepare_shards(
             config,

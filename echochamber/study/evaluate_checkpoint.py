@@ -16,14 +16,16 @@ from ..data.shortcut_baselines import shortcut_line, shortcut_scores
 from ..data.training_questions import world_training_questions
 from ..data.world import PROBLEM_SETS, WorldConfig
 from ..model.load_model import take_engine
-from ..model.runtime import RuntimeConfig, start_runtime
+from ..model.runtime import start_runtime
+from ..model.settings import RuntimeConfig
 from ..rollout.sample_and_grade import Labels
 from ..stages import evaluate as evaluating
+from ..stages.settings import EVALUATE_VERSION, EvaluateConfig, Target
 from ..stages.shortcut_baselines import training_questions
 from .checkpoint_context import checkpoint_context
 from .checkpoints import find_checkpoint, hash_checkpoint, step_of
 from .named_problems import named_problems, short_name, that_fit
-from .status import sitting
+from .sittings import sitting
 
 
 class CheckpointEvaluation(NamedTuple):
@@ -59,7 +61,7 @@ def evaluate_checkpoint(
     folder = find_checkpoint(checkpoint)
     context = checkpoint_context(folder, world)
     runtime = take_engine(runtime or RuntimeConfig(), folder)
-    config = evaluating.EvaluateConfig.parse(context.complete(settings), "evaluate")
+    config = EvaluateConfig.parse(context.complete(settings), "evaluate")
     name = short_name(problems)
     chosen = named_problems(problems, limit, on_bad_row, context, columns)
     kept = that_fit(folder, chosen, config.prompt_suffix, config.prompt, config.max_new_tokens, runtime)
@@ -80,13 +82,13 @@ def evaluate_checkpoint(
         "evaluate",
         {"evaluate": config.identity(), "problems": ids, "seed": seed, "runtime": runtime.identity()}
         | context.identity(),
-        evaluating.VERSION,
+        EVALUATE_VERSION,
         {},
         inputs | dict(context.modules),
     )
 
     def write(partial: Path) -> None:
-        target = evaluating.Target(step_of(folder), folder, config.samples)
+        target = Target(step_of(folder), folder, config.samples)
         with sitting(partial), context.formats():
             evaluating.evaluate(
                 config, [target], {name: kept}, partial, start_runtime(runtime), Labels("checkpoint", seed)

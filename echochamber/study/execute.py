@@ -8,14 +8,14 @@ from ..core.artifacts import Store
 from ..core.bug_report import report_bug
 from ..core.errors import UserError
 from ..core.files import make_folder, remove_old_temporary
-from ..core.progress import be_quiet, say
+from ..core.progress import be_quiet, reported_to, say
 from ..core.storage import StorageError, check_room
 from ..model.ranks import Ranks, join_ranks
 from ..model.runtime import start_runtime
 from ..verify.behaviours import extra_behaviours
 from .executors import HELD_SECONDS, Handle, LocalExecutor, RayExecutor, StageExecutor
 from .graph import build_graph
-from .progress_display import ProgressDisplay, shown
+from .progress_display import ProgressDisplay, progress_path, shown
 from .recipe import Recipe
 from .run_node import TRAINING, run_node
 from .stage_estimates import stage_bytes
@@ -150,7 +150,9 @@ def _run_one(
     status.set(node.id, StageStatus("running"))
     try:
         check_room(graph.store.root, stage_bytes(node, graph.recipe))
-        status.set(node.id, StageStatus("done", run_node(node, graph, patience)))
+        with reported_to(progress_path(node, graph), alone=False):
+            seconds = run_node(node, graph, patience)
+        status.set(node.id, StageStatus("done", seconds))
     except StorageError:
         raise
     except UserError as error:

@@ -9,7 +9,6 @@ from ..core.errors import UserError
 from ..core.files import make_folder
 from ..core.progress import say
 from ..core.storage import storage_errors_named
-from ..model.load_model import take_engine
 from ..model.presets import num_parameters, preset
 from .checkpoints import find_checkpoint, hash_checkpoint
 from .recipe import Recipe
@@ -27,6 +26,8 @@ def recipe_on_base(recipe: Recipe) -> Recipe:
 
     `UserError` where there is no such checkpoint, or no arm to run.
     """
+    from ..model.load_model import take_engine
+
     assert recipe.base is not None
     folder = find_checkpoint(recipe.base)
     if all(recipe.grid.skips(rl=arm, seed=seed) for arm in recipe.rl for seed in recipe.seeds):

@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from itertools import product
 from typing import get_args
 
-import numpy as np
-
 from ..core.errors import UserError
 from ..core.formats import Format, registered_formats
 from ..core.traits import Trait
@@ -42,7 +40,7 @@ def try_out(
             completion = Completion(text, tuple(range(len(text))), (0.0,) * len(text), truncated=not text)
             for draw in DRAWS:
                 try:
-                    reward.of(PROBLEM, completion, verdict, np.array([draw]))
+                    reward.of(PROBLEM, completion, verdict, [draw])
                 except UserError as error:
                     raise UserError(f"{where}: tried on made-up completions: {error}") from error
 

@@ -11,7 +11,7 @@ from ..data.rows import OnBadRow
 from ..data.world import PROBLEM_SETS, problem_set
 from ..model.load_model import load_model_on
 from ..model.prompt import PromptConfig
-from ..model.runtime import RuntimeConfig
+from ..model.settings import RuntimeConfig
 from .checkpoint_context import CheckpointContext
 
 

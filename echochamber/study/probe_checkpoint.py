@@ -12,14 +12,16 @@ from ..core.files import make_folder
 from ..data.columns import ProblemColumns
 from ..data.rows import OnBadRow
 from ..model.load_model import take_engine
-from ..model.runtime import RuntimeConfig, start_runtime
+from ..model.runtime import start_runtime
+from ..model.settings import RuntimeConfig
 from ..rollout.demonstrations import read_demonstrations
 from ..rollout.sample_and_grade import Labels
 from ..stages import probe as probing
+from ..stages.settings import PROBE_VERSION, ProbeConfig
 from .checkpoint_context import checkpoint_context
 from .checkpoints import find_checkpoint, hash_checkpoint, step_of
 from .named_problems import named_problems, short_name, that_fit
-from .status import sitting
+from .sittings import sitting
 
 
 def probe_checkpoint(
@@ -44,7 +46,7 @@ def probe_checkpoint(
     context = checkpoint_context(places[0], world)
     runtime = take_engine(runtime or RuntimeConfig(), places[0])
     with context.formats():
-        config = probing.ProbeConfig.parse(context.complete(settings), "probe")
+        config = ProbeConfig.parse(context.complete(settings), "probe")
         openings = config.forced()
     demonstrations = read_demonstrations(completions) if completions else []
     name = short_name(problems)
@@ -66,7 +68,7 @@ def probe_checkpoint(
         "runtime": runtime.identity(),
     } | context.identity()
     store = Store(make_folder(out or Path("runs") / f"probe-{name}"))
-    spec = Spec("probe", what, probing.VERSION, {}, inputs)
+    spec = Spec("probe", what, PROBE_VERSION, {}, inputs)
 
     def write(partial: Path) -> None:
         first, *rest = [probing.Checkpoint(step_of(place), place) for place in places]

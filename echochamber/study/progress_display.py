@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ..core.progress import console, say
+from ..core.progress import clock, console, say
 from .stage_estimates import estimate_seconds
 from .stage_graph import StageGraph, StageNode
 from .status import StudyStatus
@@ -59,7 +59,7 @@ class ProgressDisplay:
             self._say(f"done  {node.id}  ({self.summary()})")
 
     def _say(self, message: str) -> None:
-        if not console.is_terminal:
+        if not console().is_terminal:
             say(message)
 
     def counts(self) -> dict[str, int]:
@@ -73,7 +73,7 @@ class ProgressDisplay:
         failed = f", {counted['failed']} failed" if counted["failed"] else ""
         left = self.seconds_left()
         return f"{counted['done']} of {len(self.missing)} done, {counted['running']} running{failed}" + (
-            f", about {_clock(left)} left" if left else ""
+            f", about {clock(left)} left" if left else ""
         )
 
     def seconds_left(self) -> float | None:
@@ -108,13 +108,13 @@ class ProgressDisplay:
     def _row(self, node_id: str, seconds: float) -> tuple[RenderableType, ...]:
         found = self.read(node_id)
         if not found:
-            return node_id, "", _clock(seconds), "", ""
+            return node_id, "", clock(seconds), "", ""
         left = (found["total"] - found["done"]) / found["rate"] if found["rate"] else None
         bar = ProgressBar(total=max(found["total"], 1), completed=found["done"], width=20)
         pace = f"{found['done']}/{found['total']}, {found['rate']:.3g}/s" + (
-            f", {_clock(left)} left" if left is not None else ""
+            f", {clock(left)} left" if left is not None else ""
         )
-        return node_id, bar, _clock(seconds), pace, Text(str(found["note"]).replace("\n", " "), style="dim")
+        return node_id, bar, clock(seconds), pace, Text(str(found["note"]).replace("\n", " "), style="dim")
 
     def read(self, node_id: str) -> ProgressReport:
         """What a running stage last said of itself; {} before its first report."""
@@ -131,8 +131,8 @@ class ProgressDisplay:
 def shown(display: ProgressDisplay) -> Iterator[ProgressDisplay]:
     """Show the display on a terminal while the block runs; elsewhere only its lines."""
     with (
-        Live(display, console=console, refresh_per_second=2, transient=True)
-        if console.is_terminal
+        Live(display, console=console(), refresh_per_second=2, transient=True)
+        if console().is_terminal
         else _nothing()
     ):
         yield display
@@ -142,8 +142,3 @@ def shown(display: ProgressDisplay) -> Iterator[ProgressDisplay]:
 @contextmanager
 def _nothing() -> Iterator[None]:
     yield
-
-
-def _clock(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

@@ -12,18 +12,16 @@ from ..core.errors import UserError
 from ..core.formats import FORMAT_NAMES
 from ..core.progress import say
 from ..data.columns import ProblemColumns
-from ..data.mixture import MixtureConfig
+from ..data.source_config import MixtureConfig
 from ..data.world import WorldConfig
 from ..model.presets import SIZES
 from ..model.prompt import PromptConfig
-from ..model.runtime import RuntimeConfig
-from ..papers.catalogue import find_claims
+from ..model.settings import RuntimeConfig
+from ..papers.claim_names import check_claims
 from ..rl.config import RLConfig
 from ..rl.presets import rl_preset
-from ..rollout.engines import engine_row
-from ..stages.prepare import TokenizerConfig
-from ..stages.pretrain import PretrainRecipe
-from ..stages.probe import ProbeRecipe
+from ..rollout.engine_names import check_engine_name
+from ..stages.settings import PretrainRecipe, ProbeRecipe, TokenizerConfig
 from ..verify.behaviours import BehaviourConfig, behaviour_formats, behaviour_traits
 from .grid import GridConfig, PointRule, named
 from .module_trial import try_out
@@ -148,7 +146,7 @@ class Recipe(Config):
     @classmethod
     def _known(cls, value: tuple[int | str, ...]) -> tuple[int | str, ...]:
         """Modules stand before the claims, so that those they register are known here."""
-        find_claims(value)
+        check_claims(value)
         return value
 
     @model_validator(mode="after")
@@ -156,7 +154,7 @@ class Recipe(Config):
         unknown = [size for size in self.sizes if size not in SIZES]
         if unknown:
             raise ValueError(f"size {unknown[0]!r} is not known; there are {', '.join(SIZES)}")
-        engine_row(self.runtime.engine)
+        check_engine_name(self.runtime.engine)
         for name, arm in self.rl.items():
             if arm.prompt_suffix not in (DEFAULT_SUFFIX, self.prompt_suffix):
                 raise ValueError(
@@ -241,6 +239,11 @@ def say_modules(name_or_path: str, overrides: Sequence[str]) -> None:
     modules = _recipe_data(name_or_path, overrides)[1].get("modules")
     for module in modules if isinstance(modules, list) else [modules] if modules else []:
         say(f"modules: {module} is Python of the recipe's author, and is run now")
+
+
+def study_folder(recipe: Recipe, out: Path | None) -> Path:
+    """The output folder: runs/RECIPE where none is given."""
+    return out or Path("runs") / recipe.name
 
 
 def resolve_inheritance(arms: Mapping[object, object], source: str) -> dict[object, object]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .execute import ExecutorName, open_study, run_study
 from .executors import HELD_SECONDS
-from .recipe import Recipe
+from .recipe import Recipe, study_folder
 from .results import finish_study, is_finished
 from .verify import say_state, verify_all
 
@@ -30,11 +30,6 @@ class StudyRun:
     def report(self) -> Path:
         """The page."""
         return self.folder / "report.html"
-
-
-def study_folder(recipe: Recipe, out: Path | None) -> Path:
-    """The output folder: runs/RECIPE where none is given."""
-    return out or Path("runs") / recipe.name
 
 
 def run_recipe(

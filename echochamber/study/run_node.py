@@ -7,8 +7,8 @@ from ..core.storage import storage_errors_named
 from ..model.ranks import Ranks
 from ..model.runtime import start_runtime
 from ..verify.behaviours import extra_behaviours
+from .sittings import read_seconds, sitting
 from .stage_graph import StageGraph, StageNode
-from .status import read_seconds, sitting
 
 TRAINING = ("pretrain", "rl")
 """Stages that all ranks work on. Rank 0 runs the others alone while the rest wait."""

@@ -10,8 +10,8 @@ from ..core.jsonl import is_text
 from ..core.types import Problem, Verdict
 from ..model.load_model import load_model, take_engine
 from ..model.prompt import PromptConfig
-from ..model.runtime import RuntimeConfig, start_runtime
-from ..model.sampling import SamplingConfig
+from ..model.runtime import start_runtime
+from ..model.settings import RuntimeConfig, SamplingConfig
 from ..rollout.collect import stream_keys
 from ..rollout.engines import start_engine
 from ..verify.grade import Grader

@@ -2,19 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.artifacts import Spec
-from ..model.runtime import Runtime
-from ..rollout.sample_and_grade import Labels
-from ..stages import evaluate, prepare, probe, shortcut_baselines
+from ..stages.settings import EVALUATE_VERSION, PROBE_VERSION, EvaluateConfig, ProbeConfig, Target
 from .checkpoints import checkpoint_at, checkpoints_of
 from .data_stages import outside_sets
 from .recipe import EvaluateRecipe
 from .stage_graph import GridPoint, StageGraph
 from .stage_inputs import tracked
 
+if TYPE_CHECKING:
+    from ..model.runtime import Runtime
+
 SAMPLING_KEYS = ("temperature", "top_p", "top_k", "stop", "max_new_tokens")
-FindTargets = Callable[[], list[evaluate.Target]]
+FindTargets = Callable[[], list[Target]]
 """Finds the checkpoints to score, once they exist."""
 
 
@@ -24,8 +26,8 @@ def add_base_evaluation(
     """Score a base at the point's pretraining step. `tests`: problem set -> id of its stage."""
     ends = settings.samples.ends
 
-    def targets() -> list[evaluate.Target]:
-        return [evaluate.Target(0, checkpoint_at(graph.folder(base), point.from_step), ends)]
+    def targets() -> list[Target]:
+        return [Target(0, checkpoint_at(graph.folder(base), point.from_step), ends)]
 
     _add_evaluation(graph, point, base, settings, tests, targets, {"ends": ends})
 
@@ -36,11 +38,11 @@ def add_rl_evaluation(
     """Score the checkpoints of an RL arm, the last with more samples than those before it."""
     samples = settings.samples
 
-    def targets() -> list[evaluate.Target]:
+    def targets() -> list[Target]:
         # Step 0 is the base, scored once for all arms.
         found = {step: path for step, path in checkpoints_of(graph.folder(trained)).items() if step > 0}
         counts = {step: samples.ends if step == max(found) else samples.between for step in sorted(found)}
-        return [evaluate.Target(step, found[step], count) for step, count in counts.items() if count]
+        return [Target(step, found[step], count) for step, count in counts.items() if count]
 
     _add_evaluation(graph, point, trained, settings, tests, targets, samples.identity())
 
@@ -56,7 +58,7 @@ def _add_evaluation(
 ) -> None:
     recipe = graph.recipe
     sampling = {name: getattr(how, name) for name in SAMPLING_KEYS}
-    config = evaluate.EvaluateConfig(**sampling, prompt_suffix=recipe.prompt_suffix, prompt=recipe.prompt)
+    config = EvaluateConfig(**sampling, prompt_suffix=recipe.prompt_suffix, prompt=recipe.prompt)
     settings: dict[str, object] = {
         "evaluate": config.identity(),
         "samples": samples,
@@ -67,9 +69,12 @@ def _add_evaluation(
     settings |= tracked(recipe, point.mixture)
     settings |= {"from_step": point.from_step} if point.from_step is not None and point.arm is None else {}
     parents = graph.fingerprints(checkpoint=checkpoint, **tests)
-    spec = Spec("evaluate", settings, evaluate.VERSION, parents, graph.modules)
+    spec = Spec("evaluate", settings, EVALUATE_VERSION, parents, graph.modules)
 
-    def run(folder: Path, runtime: Runtime) -> None:
+    def run(folder: Path, runtime: "Runtime") -> None:
+        from ..rollout.sample_and_grade import Labels
+        from ..stages import evaluate, prepare, shortcut_baselines
+
         sets = {label: prepare.read_problems(graph.folder(node)) for label, node in tests.items()}
         labels = Labels(point.arm or "base", point.seed)
         evaluate.evaluate(config, targets(), sets, folder, runtime, labels)
@@ -92,7 +97,7 @@ def add_probe(
         "prompt_suffix": recipe.prompt_suffix,
         "prompt": recipe.prompt.resolved(),
     }
-    config = probe.ProbeConfig.parse(recipe.probe.settings() | outer, "probe")
+    config = ProbeConfig.parse(recipe.probe.settings() | outer, "probe")
     settings: dict[str, object] = {
         "probe": config.identity(),
         "openings": config.forced(),
@@ -103,9 +108,12 @@ def add_probe(
     settings |= tracked(recipe, point.mixture)
     settings |= {"from_step": point.from_step} if point.from_step is not None else {}
     roles = {"checkpoint": checkpoint} | ({"reference": reference} if reference else {})
-    spec = Spec("probe", settings, probe.VERSION, graph.fingerprints(**roles, **tests))
+    spec = Spec("probe", settings, PROBE_VERSION, graph.fingerprints(**roles, **tests))
 
-    def run(folder: Path, runtime: Runtime) -> None:
+    def run(folder: Path, runtime: "Runtime") -> None:
+        from ..rollout.sample_and_grade import Labels
+        from ..stages import prepare, probe
+
         sets = {label: prepare.read_problems(graph.folder(node)) for label, node in tests.items()}
         trained = graph.folder(checkpoint)
         if point.arm is None:

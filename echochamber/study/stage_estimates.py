@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..model.presets import num_parameters, preset
 from ..rl.algorithms import algorithm_row
 from ..rl.config import checkpoint_steps, num_steps
-from ..stages.probe import ProbeConfig
+from ..stages.settings import ProbeConfig
 from .given_base import SIZE as GIVEN
 from .given_base import size_factor
 from .recipe import Recipe

@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.artifacts import Spec, Store
-from ..model.runtime import Runtime
 from .recipe import Recipe
 from .user_modules import load_user_modules
 
-WritePayload = Callable[[Path, Runtime], None]
-"""Writes a stage's payload into the given folder."""
+if TYPE_CHECKING:
+    from ..model.runtime import Runtime
+
+WritePayload = Callable[[Path, "Runtime"], None]
+"""Writes a stage's payload into the given folder. It loads the stage's code, which a graph does without."""
 
 
 @dataclass(frozen=True)

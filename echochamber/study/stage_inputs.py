@@ -1,4 +1,4 @@
-"""What problem sets and RL arms are made from: the parts of their fingerprints."""
+"""What problem sets and RL arms are made from: the parts of their fingerprints. No stage is loaded here."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +8,10 @@ from ..core.artifacts import Spec
 from ..core.checksums import hash_file
 from ..core.errors import UserError
 from ..data import hub
-from ..data.local_sources import refuse_test_split
+from ..data.test_splits import refuse_test_split
 from ..data.world import WorldConfig
 from ..rl.config import RLConfig
-from ..stages import prepare
+from ..stages.settings import PROBLEMS_VERSION, ProblemSetConfig
 from .recipe import Recipe
 
 
@@ -43,14 +43,16 @@ def problem_source(recipe: Recipe, name: str, split: str, count: int) -> Problem
         if split == "train":
             refuse_test_split(Path(name))
         return _problem_file(recipe, existing(name), count)
-    config = prepare.ProblemSetConfig(set=name, split=split, count=count, seed=recipe.data_seed)
+    config = ProblemSetConfig(set=name, split=split, count=count, seed=recipe.data_seed)
     world = recipe.world
-    spec = Spec("problems", {"problems": config.identity()} | world_settings(world), prepare.PROBLEMS_VERSION)
-    return ProblemSource(
-        f"problems/{split}/{name}/{count}",
-        spec,
-        lambda folder: prepare.prepare_problems(config, world, folder),
-    )
+    spec = Spec("problems", {"problems": config.identity()} | world_settings(world), PROBLEMS_VERSION)
+
+    def prepare(folder: Path) -> None:
+        from ..stages.prepare import prepare_problems
+
+        prepare_problems(config, world, folder)
+
+    return ProblemSource(f"problems/{split}/{name}/{count}", spec, prepare)
 
 
 def _problem_file(recipe: Recipe, path: Path, count: int) -> ProblemSource:
@@ -58,12 +60,14 @@ def _problem_file(recipe: Recipe, path: Path, count: int) -> ProblemSource:
     policy = recipe.on_bad_row
     columns = recipe.columns
     settings = {"file": path.name, "count": count, "on_bad_row": policy} | columns.settings()
-    spec = Spec("problems", settings, prepare.PROBLEMS_VERSION, inputs={"file": hash_file(path)})
-    return ProblemSource(
-        f"problems/{path.as_posix().strip('/')}/{count}",
-        spec,
-        lambda folder: prepare.prepare_problem_file(str(path), count, policy, folder, columns=columns),
-    )
+    spec = Spec("problems", settings, PROBLEMS_VERSION, inputs={"file": hash_file(path)})
+
+    def prepare(folder: Path) -> None:
+        from ..stages.prepare import prepare_problem_file
+
+        prepare_problem_file(str(path), count, policy, folder, columns=columns)
+
+    return ProblemSource(f"problems/{path.as_posix().strip('/')}/{count}", spec, prepare)
 
 
 def _hub_problems(recipe: Recipe, name: str, split: hub.HubSplit, count: int) -> ProblemSource:
@@ -76,13 +80,15 @@ def _hub_problems(recipe: Recipe, name: str, split: hub.HubSplit, count: int) ->
         "count": count,
         "on_bad_row": policy,
     } | recipe.columns.settings()
-    spec = Spec("problems", settings, prepare.PROBLEMS_VERSION)
+    spec = Spec("problems", settings, PROBLEMS_VERSION)
     at_commit = f"{hub.PREFIX}{place.name}@{place.commit}"
-    return ProblemSource(
-        f"problems/{split}/{name}/{count}",
-        spec,
-        lambda folder: prepare.prepare_problem_file(at_commit, count, policy, folder, split, recipe.columns),
-    )
+
+    def prepare(folder: Path) -> None:
+        from ..stages.prepare import prepare_problem_file
+
+        prepare_problem_file(at_commit, count, policy, folder, split, recipe.columns)
+
+    return ProblemSource(f"problems/{split}/{name}/{count}", spec, prepare)
 
 
 def arm_source(

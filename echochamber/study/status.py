@@ -3,8 +3,8 @@
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +17,10 @@ from ..core.stage_log import LOG_BYTES, STAGE_LOG, append_change, log_length
 from ..core.storage import keep_reserve, storage_errors_named
 from ..core.traits import registered_traits
 from ..core.version import __version__
-from ..papers.catalogue import claim_sets
 from ..rl.algorithms import algorithm_row
 from ..verify.behaviours import BehaviourConfig, behaviour_formats, behaviour_traits
 from .recipe import Recipe
+from .sittings import read_seconds
 from .stage_graph import StageGraph, StageNode
 
 GIVEN_BASE_NOTE = (
@@ -96,6 +96,8 @@ class StudyStatus:
             self.write()
 
     def _record_criteria(self) -> None:
+        from ..papers.catalogue import claim_sets  # with all that judges them
+
         untouched = not any(
             s.status == "done" and self.graph.nodes[name].kind == "rl" for name, s in self.nodes.items()
         )
@@ -207,49 +209,3 @@ def _read_object(path: Path) -> dict[str, object]:
     except (OSError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}
-
-
-SITTINGS = "sittings.json"
-Sitting = tuple[float, float | None]
-"""(start, end) in seconds since the epoch; an end of None: it was cut or still goes on."""
-
-
-@contextmanager
-def sitting(partial: Path) -> Iterator[None]:
-    """Time the work on a partial artifact; a cut sitting is closed by the next one."""
-    start_sitting(partial, time.time())
-    yield
-    end_sittings(partial, time.time())
-
-
-def start_sitting(partial: Path, now: float) -> None:
-    """Note in a partial artifact that work on it starts, closing an earlier sitting that was cut.
-
-    A killed sitting leaves no end behind; the newest file of the folder says when it last did something.
-    """
-    earlier = _read_sittings(partial)
-    newest = max((path.stat().st_mtime for path in partial.rglob("*") if path.is_file()), default=now)
-    closed = [[start, end if end is not None else max(start, newest)] for start, end in earlier]
-    write_json(partial / SITTINGS, [*closed, [now, None]], durable=False)
-
-
-def end_sittings(partial: Path, now: float) -> None:
-    """Close the last sitting; the file stays in the artifact as its wall time."""
-    sittings = _read_sittings(partial) or [(now, None)]
-    sittings[-1] = (sittings[-1][0], now)
-    write_json(partial / SITTINGS, sittings, durable=False)
-
-
-def read_seconds(folder: Path) -> float | None:
-    """Wall seconds of a finished artifact over all its sittings."""
-    sittings = _read_sittings(folder)
-    return round(sum(end - start for start, end in sittings if end is not None), 2) if sittings else None
-
-
-def _read_sittings(folder: Path) -> list[Sitting]:
-    """The recorded sittings; none where the file is missing or damaged, for it holds times alone."""
-    try:
-        found = json.loads((folder / SITTINGS).read_text(encoding="utf-8"))
-        return [(float(start), end if end is None else float(end)) for start, end in found]
-    except (OSError, ValueError, TypeError, RecursionError, OverflowError):
-        return []

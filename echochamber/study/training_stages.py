@@ -1,32 +1,36 @@
 """Stages that train: pretraining and RL arms."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.artifacts import Spec
-from ..model.runtime import Runtime
-from ..rl import loop
-from ..rl.config import RLConfig
-from ..stages import prepare, pretrain, shortcut_baselines
+from ..rl.config import RL_VERSION, RLConfig
+from ..stages.settings import PRETRAIN_VERSION, PretrainConfig
 from .checkpoints import checkpoint_at
 from .data_stages import add_problems, outside_sets
 from .stage_graph import GridPoint, StageGraph, StageNode
 from .stage_inputs import arm_source
 
+if TYPE_CHECKING:
+    from ..model.runtime import Runtime
+
 
 def add_pretrain(graph: StageGraph, point: GridPoint, shards: str, tokenizer: str) -> str:
     """A base of one mixture, size and seed; returns the stage's id."""
     recipe = graph.recipe
-    config = pretrain.PretrainConfig(**dict(recipe.pretrain), size=point.size)
+    config = PretrainConfig(**dict(recipe.pretrain), size=point.size)
     settings = {"pretrain": config.identity(), "seed": point.seed, "runtime": recipe.runtime.identity()}
     parents = graph.fingerprints(shards=shards, tokenizer=tokenizer)
 
-    def run(folder: Path, runtime: Runtime) -> None:
-        pretrain.pretrain(config, point.seed, graph.folder(shards), graph.folder(tokenizer), folder, runtime)
+    def run(folder: Path, runtime: "Runtime") -> None:
+        from ..stages.pretrain import pretrain
+
+        pretrain(config, point.seed, graph.folder(shards), graph.folder(tokenizer), folder, runtime)
 
     return graph.add(
         StageNode(
             f"pretrain/{point.mixture}/{point.size}/seed{point.seed}",
-            Spec("pretrain", settings, pretrain.VERSION, parents),
+            Spec("pretrain", settings, PRETRAIN_VERSION, parents),
             (shards, tokenizer),
             run,
             point.mixture,
@@ -42,9 +46,12 @@ def add_rl(graph: StageGraph, point: GridPoint, base: str, config: RLConfig) -> 
     config, settings, inputs = arm_source(graph.recipe, config, point.seed, graph.modules, point.mixture)
     problems = add_problems(graph, config.problems.set, "train", config.problems.count)
     settings |= {"from_step": point.from_step} if point.from_step is not None else {}
-    spec = Spec("rl", settings, loop.VERSION, graph.fingerprints(base=base, problems=problems), inputs)
+    spec = Spec("rl", settings, RL_VERSION, graph.fingerprints(base=base, problems=problems), inputs)
 
-    def run(folder: Path, runtime: Runtime) -> None:
+    def run(folder: Path, runtime: "Runtime") -> None:
+        from ..rl import loop
+        from ..stages import prepare, shortcut_baselines
+
         chosen = prepare.read_problems(graph.folder(problems))
         start = checkpoint_at(graph.folder(base), point.from_step)
         loop.rl(config, point.seed, start, chosen, folder, runtime)

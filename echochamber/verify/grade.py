@@ -10,19 +10,16 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
-from pydantic import Field
-
-from ..core.config import Config
 from ..core.formats import classify, format_row, registered_formats
 from ..core.numbers import format_number
 from ..core.types import Outcome, Problem, Verdict
 from .answers import Reading, answer_rule, check_answer_rule
 from .compare import equal_float, equal_number, equal_text, for_algebra, from_python_text
+from .grader_config import GraderConfig
 from .process import check_process
 from .program_runner import ProgramRunner
-from .sandbox.result import RunResult, SandboxLimits
+from .sandbox.result import RunResult
 from .style import style_features
 from .symbolic import Algebra
 from .values import canonical, from_float, parse_value
@@ -37,24 +34,6 @@ _FAILURES: dict[str, Outcome] = {
     "infrastructure": "infrastructure",
 }
 _FLOAT_TEXT = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
-
-
-class GraderConfig(Config):
-    """How answers are decided; picklable, so that a process can build its own grader."""
-
-    omi1_answer: Literal["program", "box"] = "program"
-    """Where an `<llm-code>` program and its box disagree, which one is the answer."""
-    tier2: bool = False
-    """Run what Monty does not support (sympy above all) in the locked-down process."""
-    algebra: bool = True
-    """Ask math-verify, out of process, where exact rules cannot decide."""
-    algebra_seconds: float = Field(default=2.0, gt=0)
-    """Wall-clock limit per question to the algebra worker; beyond it the answer is wrong."""
-    style: bool = True
-    """Record style features in the verdict."""
-    process: bool = True
-    """Judge the steps of problems that carry a solution graph."""
-    limits: SandboxLimits = SandboxLimits()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from ..core.files import is_stream, make_folder, write_target
 from ..core.jsonl import is_text, parse_row
 from ..core.storage import storage_errno, storage_failure
 from ..core.types import Problem, Verdict
-from .grade import Grader, GraderConfig
+from .grade import Grader
+from .grader_config import GraderConfig
 
 COLUMNS = ("id", "completion", "reference")
 

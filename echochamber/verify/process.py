@@ -11,8 +11,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
+from ..core.keys import key
 from ..core.numbers import Number
-from ..core.random import key
 from ..core.types import SolutionGraph, Step
 from .written_steps import Operand, Written, WrittenOperation, simple
 

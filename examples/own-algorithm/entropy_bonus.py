@@ -5,7 +5,8 @@ from dataclasses import replace
 from torch import Tensor
 
 from echochamber.formulas.logprobs import token_entropy
-from echochamber.rl.algorithms import LossInputs, algorithm_row, register_algorithm
+from echochamber.rl.algorithms import algorithm_row, register_algorithm
+from echochamber.rl.loss_terms import LossInputs
 
 COEF = 0.01
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from echochamber.analysis import build_report
+from echochamber.analysis.report import build_report
 from echochamber.core.records import RECORD_SCHEMA
 from echochamber.stats.counts import count_completions
 from echochamber.stats.summary import summarise_counts

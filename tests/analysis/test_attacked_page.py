@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from echochamber.analysis import build_report
+from echochamber.analysis.report import build_report
 
 from .browser import Chromium
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from echochamber.analysis import build_report, study_summary
 from echochamber.analysis.live_report import LiveReport, make_server
 from echochamber.analysis.number_text import percent
+from echochamber.analysis.report import build_report
+from echochamber.analysis.summary import study_summary
 
 from .browser import Chromium
 

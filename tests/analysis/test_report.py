@@ -9,8 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from echochamber.analysis import build_report, study_summary
 from echochamber.analysis.page_data import script_safe
+from echochamber.analysis.report import build_report
+from echochamber.analysis.summary import study_summary
 from echochamber.core.errors import UserError
 
 from .synthetic import HOSTILE

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from echochamber.analysis import study_summary
 from echochamber.analysis.format_display import format_displays
 from echochamber.analysis.headline import Tile, tiles
 from echochamber.analysis.number_text import bounds, percent
@@ -14,7 +13,7 @@ from echochamber.analysis.questions.score_changes import paired_changes
 from echochamber.analysis.run_inputs import load_groups
 from echochamber.analysis.runs import find_runs, problem_sets
 from echochamber.analysis.study_folder import load_study
-from echochamber.analysis.summary import summarise_study
+from echochamber.analysis.summary import study_summary, summarise_study
 from echochamber.stats.intervals import t_interval
 
 from .synthetic import ACCURACY, FORMATS, START, shares_at

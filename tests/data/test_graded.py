@@ -7,7 +7,7 @@ from echochamber.data.noise import mistake
 from echochamber.data.styles import STYLES, StyleKnobs, render
 from echochamber.data.world import FAMILIES, WorldConfig, draw_problem
 from echochamber.data.world.stream import stream
-from echochamber.verify import Grader
+from echochamber.verify.grade import Grader
 
 KNOBS = StyleKnobs(
     docstring=0.5,

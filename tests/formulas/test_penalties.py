@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from echochamber.formulas.penalties import adapted_coefficient, overlong_penalty
+from echochamber.formulas.penalties import overlong_penalty
+from echochamber.formulas.schedules import adapted_coefficient
 
 
 def test_overlong_penalty_falls_in_a_line_over_the_buffer():

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from echochamber.core.types import Completion, Problem, Verdict
 from echochamber.formulas.advantages import STD_EPS, whiten
-from echochamber.rl.algorithms import averaging
+from echochamber.rl.averaging import averaging
 from echochamber.rl.config import RLConfig
 from echochamber.rl.learner import Learner
 from echochamber.rl.targets import estimate

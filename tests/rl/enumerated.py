@@ -15,7 +15,8 @@ from echochamber.model.critic import Critic
 from echochamber.model.optimizer import Optimizer
 from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.model.transformer import Transformer
-from echochamber.rl.algorithms import algorithm_row, averaging
+from echochamber.rl.algorithms import algorithm_row
+from echochamber.rl.averaging import averaging
 from echochamber.rl.config import RLConfig
 from echochamber.rl.learner import Learner
 from echochamber.rl.targets import estimate

@@ -9,7 +9,7 @@ from echochamber.core.numbers import format_number
 from echochamber.core.random import uniforms
 from echochamber.core.types import Completion, Problem, Verdict
 from echochamber.formulas.advantages import gae
-from echochamber.formulas.penalties import adapted_coefficient
+from echochamber.formulas.schedules import adapted_coefficient
 from echochamber.model.checkpoint import save_checkpoint
 from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.rl import loop, sampling, update

@@ -26,7 +26,7 @@ def forgotten(monkeypatch):
 
 
 def of(spec, verdict=RIGHT, draws=(0.5,), completion=COMPLETION):
-    return reward_of(spec).of(PROBLEM, completion, verdict, np.array(draws))
+    return reward_of(spec).of(PROBLEM, completion, verdict, draws)
 
 
 def total(name, verdict=RIGHT, draw=0.5):
@@ -106,7 +106,7 @@ def test_named_parts_of_one_function_are_added():
     for value, said in (({}, "no part"), ({"a": "x"}, "returned 'x' for 'a'")):
         row = Reward("odd", lambda problem, completion, verdict, draw, value=value: value)
         with pytest.raises(UserError, match=said):
-            row.of(PROBLEM, COMPLETION, RIGHT, np.zeros(1))
+            row.of(PROBLEM, COMPLETION, RIGHT, [0.0])
 
 
 def test_parts_draw_independently_and_the_order_in_a_recipe_changes_nothing():

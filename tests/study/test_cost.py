@@ -6,7 +6,7 @@ import pytest
 
 from echochamber.core.artifacts import Store
 from echochamber.rollout.speed import Speed, measure_speed
-from echochamber.study import cost, stage_estimates
+from echochamber.study import stage_estimates
 from echochamber.study.cost import (
     Rates,
     Timed,
@@ -74,7 +74,7 @@ def test_an_empty_folder_is_priced_by_a_timed_step(tmp_path, monkeypatch):
     recipe = load_recipe("quickstart", [])
 
     def minutes(speed):
-        monkeypatch.setattr(cost, "measure_speed", lambda *_: speed)
+        monkeypatch.setattr("echochamber.rollout.speed.measure_speed", lambda *_: speed)
         return float(describe_plan(recipe, tmp_path).splitlines()[-1].split("to go: ")[1].split()[0])
 
     train, sample = stage_estimates.TRAIN_TOKENS_PER_S, stage_estimates.SAMPLE_TOKENS_PER_S
@@ -118,7 +118,7 @@ def test_two_workers_take_half_as_long_where_stages_are_many_and_no_less_than_th
 
 @pytest.mark.parametrize(("scope", "stages"), [("smoke", 50), ("core", 158), ("full", 737)])
 def test_every_scope_of_paper_nano_has_a_plan(tmp_path, monkeypatch, scope, stages):
-    monkeypatch.setattr(cost, "measure_speed", lambda *_: None)
+    monkeypatch.setattr("echochamber.rollout.speed.measure_speed", lambda *_: None)
     text = describe_plan(load_recipe("paper-nano", [f"scope={scope}"]), tmp_path)
     assert text.startswith(f"paper-nano, scope {scope}: {stages} stages")
     assert text.count("to do, about") == stages

@@ -183,7 +183,7 @@ def test_the_first_rl_stage_fixes_the_hash_of_the_criteria(tmp_path, monkeypatch
     assert first["sets"] == {name: claims.digest for name, claims in claim_sets().items()}
     assert "echo_chamber" in first["sets"]
     assert first["before_first_rl"] is True
-    monkeypatch.setattr("echochamber.study.status.claim_sets", dict)
+    monkeypatch.setattr("echochamber.papers.catalogue.claim_sets", dict)
     again = StudyStatus(tmp_path, graph)
     again.set("rl/a/nano-0.2m/grpo/seed1", StageStatus("running"))
     assert json.loads((tmp_path / "study.json").read_text())["criteria"] == first

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from echochamber.analysis import build_report
+from echochamber.analysis.report import build_report
 from echochamber.core.artifacts import Store
 from echochamber.core.errors import UserError
 from echochamber.model.runtime import RuntimeConfig, start_runtime

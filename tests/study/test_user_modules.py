@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -30,7 +29,7 @@ register_reward("loud", lambda verdict, draw: float(verdict.format == "shout"))
 
 def _earned(name: str, verdict: Verdict, draw: float = 0.0) -> float | None:
     problem, completion = Problem("1", "", "18"), Completion("18", (1,), (0.0,), truncated=False)
-    return rewards.reward_row(name).of(problem, completion, verdict, np.array([draw])).total
+    return rewards.reward_row(name).of(problem, completion, verdict, [draw]).total
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import pytest
 
 from echochamber.core.types import Problem
-from echochamber.verify import Grader, GraderConfig
+from echochamber.verify.grade import Grader
+from echochamber.verify.grader_config import GraderConfig
 from echochamber.verify.programs import Program
 from echochamber.verify.sandbox import processor_time
 from echochamber.verify.sandbox.monty import MontyPool

@@ -3,7 +3,8 @@
 import pytest
 
 from echochamber.core.types import Problem
-from echochamber.verify import Grader, GraderConfig
+from echochamber.verify.grade import Grader
+from echochamber.verify.grader_config import GraderConfig
 
 FUNCTION = '''def simple_math_problem() -> int:
     """

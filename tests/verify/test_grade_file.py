@@ -6,7 +6,7 @@ import json
 import pytest
 
 from echochamber.core.errors import UserError
-from echochamber.verify import grade_lines
+from echochamber.verify.grade_file import grade_lines
 
 ROWS = [
     {"id": "a", "completion": "def f():\n    return 18", "reference": "18"},

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from echochamber.core.formats import classify
 from echochamber.core.types import OUTCOMES, Problem, Quantity, SolutionGraph, Step
-from echochamber.verify import Grader, GraderConfig
+from echochamber.verify.grade import Grader
+from echochamber.verify.grader_config import GraderConfig
 from echochamber.verify.programs import Program, parse_quietly
 from echochamber.verify.sandbox.lockdown import REQUIRED, available_layers
 from echochamber.verify.sandbox.locked import LockedPool

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from echochamber.core.types import Problem
-from echochamber.verify import Grader, GraderConfig
+from echochamber.verify.grade import Grader
+from echochamber.verify.grader_config import GraderConfig
 from echochamber.verify.programs import Program
 from echochamber.verify.sandbox.lockdown import REQUIRED, available_layers
 from echochamber.verify.sandbox.locked import LockedPool

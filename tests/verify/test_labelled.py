@@ -3,7 +3,8 @@
 import pytest
 
 from echochamber.core.types import Problem
-from echochamber.verify import Grader, GraderConfig
+from echochamber.verify.grade import Grader
+from echochamber.verify.grader_config import GraderConfig
 
 from .labelled_cases import labelled_cases
 

@@ -7,7 +7,9 @@ import pytest
 
 from echochamber.core.formats import classify
 from echochamber.core.types import Problem
-from echochamber.verify import Grader, LegacyGrader, legacy_label, sandbox_report
+from echochamber.verify.grade import Grader
+from echochamber.verify.legacy import LegacyGrader, legacy_label
+from echochamber.verify.report import sandbox_report
 
 GOOD = "def simple_math_problem() -> int:\n    pens = 6 * 3\n    return pens\n"
 

@@ -9,7 +9,8 @@ from echochamber.core.random import generator
 from echochamber.core.types import Problem, Quantity, SolutionGraph, Step
 from echochamber.data.styles import STYLES, StyleKnobs, render
 from echochamber.data.world import WorldConfig, draw_problem
-from echochamber.verify import Grader, GraderConfig
+from echochamber.verify.grade import Grader
+from echochamber.verify.grader_config import GraderConfig
 
 GRAPH = SolutionGraph(
     quantities=(
@@ -139,7 +140,7 @@ def test_every_style_is_itself_right_and_by_right_steps(grader, world, knobs):
     ],
 )
 def test_style_features_are_recovered(world, style, knob, feature, on, off):
-    from echochamber.verify import style_features
+    from echochamber.verify.style import style_features
 
     stream = generator("verify", style, knob)
     for share, allowed in ((1, on), (0, off)):
@@ -148,7 +149,7 @@ def test_style_features_are_recovered(world, style, knob, feature, on, off):
 
 
 def test_steps_are_counted(world):
-    from echochamber.verify import style_features
+    from echochamber.verify.style import style_features
 
     for style in STYLES:
         for problem in world:

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from echochamber.core.types import Problem
-from echochamber.verify import Grader, GraderConfig
+from echochamber.verify.grade import Grader
+from echochamber.verify.grader_config import GraderConfig
 from echochamber.verify.sandbox.lockdown import REQUIRED, available_layers
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from ...core.random import key
+from ...core.keys import key
 from ...stats.bootstrap import mean_interval, problem_weights, ratio_interval
 from ...stats.intervals import Interval
 from ..completion_counts import GREEDY

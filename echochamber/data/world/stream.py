@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Protocol, TypeVar, runtime_checkable
 
-from ...core.random import key
+from ...core.keys import key
 
 T = TypeVar("T")
 

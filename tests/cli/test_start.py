@@ -1,0 +1,98 @@
+"""What a command loads: torch only where it computes with torch, tables only where it reads tables."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from echochamber.study.execute import open_study
+from echochamber.study.recipe import load_recipe
+
+RESULTS = Path(__file__).resolve().parents[2] / "results" / "paper-nano"
+TORCH = {"torch", "transformers"}
+TABLES = {"polars", "numpy", "matplotlib", "jinja2"}
+RUN = """
+import json, sys
+from echochamber.cli.app import main
+try:
+    main()
+except SystemExit as stop:
+    status = stop.code or 0
+else:
+    status = 0
+print(json.dumps([status, sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+
+
+def start(*arguments):
+    """(exit status, top-level packages that the command loaded)."""
+    ended = subprocess.run(
+        [sys.executable, "-c", RUN, *map(str, arguments)], capture_output=True, text=True, check=True
+    )
+    status, loaded = json.loads(ended.stdout.splitlines()[-1])
+    return status, set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["--help"], 0),
+        (["study", "--help"], 0),
+        (["recipes"], 0),
+        (["show", "paper-nano"], 0),
+        (["show", "smok"], 2),
+        (["show", "smoke", "rl.grpo.lr=1"], 2),
+        (["study", "smoke", "seeds=[0,0]"], 2),
+    ],
+)
+def test_recipes_are_read_and_refused_without_torch_and_tables(arguments, status):
+    ended, loaded = start(*arguments)
+    assert ended == status
+    assert not loaded & (TORCH | TABLES)
+
+
+def test_help_loads_no_settings():
+    assert not start("--help")[1] & {"pydantic", "yaml", "rich"}
+
+
+def test_a_study_folder_is_reported_and_judged_without_torch(tmp_path):
+    open_study(load_recipe("smoke"), tmp_path)[1].write()
+    for arguments in (["report", tmp_path], ["ledger", tmp_path], ["clean", tmp_path]):
+        status, loaded = start(*arguments)
+        assert status == 0, arguments
+        assert not loaded & (TORCH | {"matplotlib"}), arguments
+
+
+def test_claims_are_judged_from_tables_without_torch():
+    status, loaded = start("ledger", RESULTS)
+    assert status == 0
+    assert not loaded & (TORCH | {"matplotlib", "jinja2"})
+
+
+def test_completions_are_graded_without_torch(tmp_path):
+    (tmp_path / "in.jsonl").write_text(
+        json.dumps({"id": 1, "completion": "\\boxed{9}", "reference": "9"}) + "\n"
+    )
+    status, loaded = start("grade", "--in", tmp_path / "in.jsonl", "--out", tmp_path / "out.jsonl")
+    assert status == 0
+    assert json.loads((tmp_path / "out.jsonl").read_text())["correct"] is True
+    assert not loaded & (TORCH | TABLES)
+
+
+def test_a_plan_with_finished_stages_is_estimated_without_torch(tmp_path):
+    graph, _ = open_study(load_recipe("smoke"), tmp_path)
+    graph.store.build(graph.nodes["tokenizer"].spec, lambda folder: None)
+    shards = next(node for node in graph.nodes.values() if node.kind == "shards")
+    folder = graph.store.build(shards.spec, lambda folder: None)
+    (folder / "sittings.json").write_text("[[0, 2.5]]")
+    status, loaded = start("study", "smoke", "--dry-run", "--out", tmp_path)
+    assert status == 0
+    assert not loaded & (TORCH | TABLES)
+
+
+def test_the_package_is_imported_without_anything():
+    code = "import sys, echochamber; print(sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not any(f"'{name}'" in loaded for name in (*TORCH, *TABLES, "pydantic", "yaml"))
