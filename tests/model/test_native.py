@@ -260,6 +260,38 @@ def test_text_does_not_depend_on_neighbours_or_slots(tokenizer, settings):
     assert {c.truncated for c in chain(*together)} == {True, False}
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_rows_are_the_same_bits_whether_threads_split_rows_or_columns(tokenizer, threads):
+    """Threads share the columns of few rows of a model this large; 96 rows and more they share out."""
+    model = _model(hidden_size=256, intermediate_size=720, num_layers=4, num_heads=4, num_kv_heads=2)
+    model.use_native(threads)
+    keys = _keys(12, 8)
+    together = _sample(model, tokenizer, PROMPTS * 4, keys, max_new_tokens=4)
+    few = _sample(model, tokenizer, PROMPTS * 4, keys, max_new_tokens=4, max_rows=5)
+    alone = [
+        _sample(model, tokenizer, [text], keys[i : i + 1, :1], max_new_tokens=4)[0][0]
+        for i, text in enumerate(PROMPTS)
+    ]
+    assert together == few
+    assert [group[0] for group in together[:3]] == alone
+
+
+@pytest.mark.parametrize("settings", [{}, {"top_k": 5}])
+def test_a_prompt_of_one_token(tokenizer, settings):
+    """Its rows have no prompt in the cache; a sum over no tokens ended nowhere once."""
+    model = _model()
+    model.use_native(2)
+    sampling = SamplingConfig(max_new_tokens=6, **settings)
+    prompts = [[5], tokenizer.encode(PROMPTS[2])]
+    (alone,) = generate(model, tokenizer, prompts[:1], _keys(1, 2), sampling, cell_dtype())
+    together = list(generate(model, tokenizer, prompts, _keys(2, 2), sampling, cell_dtype()))
+    assert together[0] == alone
+    with torch.no_grad(), _engine_precision():
+        ids = torch.tensor([[5, *alone[0].token_ids]])
+        expected = model.logprobs(model.hidden(ids[:, :-1])[0], ids[0, 1:])[0]
+    assert float((torch.tensor(alone[0].logprobs) - expected).abs().max()) < 2e-2
+
+
 def test_draws_follow_the_model_distribution(tokenizer):
     model = _model()
     model.use_native(2)

@@ -21,9 +21,15 @@ INLINE long b_at(long k, long n, long ld) { return n / 16 * ld + k * 16 + n % 16
 INLINE long b_step(long ld) { (void)ld; return 16; }
 #endif
 
+/* What a tile fetches while it computes: `by` bytes further at every step. A weight that lies in memory is then there when its turn comes. */
+typedef struct {
+    const char *from;
+    long by;
+} Ahead;
+
 /* mr rows and nr columns of vectors; B's vectors are bk words apart along the steps and bn along the columns.
  * On AVX-512 sums begin with what C holds. Elsewhere that is fetched meanwhile and added last: no tile waits for memory. */
-INLINE void tile(const int mr, const int nr, long steps, const word *A, long am, long ak, const word *B, long bk, long bn, float *C, long ldc, int add) {
+INLINE void tile(const int mr, const int nr, long steps, const word *A, long am, long ak, const word *B, long bk, long bn, float *C, long ldc, int add, Ahead next) {
     vec acc[12][4];
 #pragma GCC unroll 12
     for (int i = 0; i < mr; i++)
@@ -34,6 +40,7 @@ INLINE void tile(const int mr, const int nr, long steps, const word *A, long am,
         }
     for (long k = 0; k < steps; k++) {
         wordvec b[4];
+        if (!WIDE_PANELS) __builtin_prefetch(next.from + k * next.by, 0, 2);
 #pragma GCC unroll 4
         for (int j = 0; j < nr; j++) b[j] = w_load(B + k * bk + j * bn);
 #pragma GCC unroll 12
@@ -50,7 +57,7 @@ INLINE void tile(const int mr, const int nr, long steps, const word *A, long am,
 }
 
 #if WIDE_PANELS
-#define TILE(mr, nr) tile(mr, nr, steps, A + i * am, am, ak, B, ldb, 16, C + i * ldc, ldc, add)
+#define TILE(mr, nr) tile(mr, nr, steps, A + i * am, am, ak, B, ldb, 16, C + i * ldc, ldc, add, (Ahead){NULL, 0})
 #define PANEL(nr, mr)                                                                                                                     \
     static void panel_##nr(long M, long steps, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add) {   \
         long i = 0;                                                                                                                       \
@@ -80,26 +87,37 @@ static void gemm(long M, long N, long steps, const word *A, long am, long ak, co
 #else
 enum { DEPTH = 256, GROUP = 2 }; /* steps, and blocks of 16 columns, that rows of A meet while they are in the first cache */
 
-#define TILE(mr, nr) tile(mr, nr, steps, A + i * am, am, ak, B + n * ldb, 16, ldb, C + i * ldc + 16 * n, ldc, add)
+#define TILE(mr, nr) tile(mr, nr, steps, A + i * am, am, ak, B + n * ldb, 16, ldb, C + i * ldc + 16 * n, ldc, add, AHEAD)
 
-/* `blocks` blocks of columns. Eight sums or more run side by side wherever there are rows or columns enough. */
-static void panels(long M, long blocks, long steps, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add) {
+/* One to three rows: two or four blocks of columns at once, so that eight sums or more run side by side. */
+static void few_rows(long M, long blocks, long steps, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add, const word *next) {
     long i = 0, n = 0;
+#define AHEAD ((Ahead){(const char *)(next + n * ldb), 64})
     if (M == 1)
         for (; n + 4 <= blocks; n += 4) TILE(1, 4);
-    if (M <= 3)
-        for (; n + 2 <= blocks; n += 2) switch (M) {
-            case 3: TILE(3, 2); break;
-            case 2: TILE(2, 2); break;
-            default: TILE(1, 2); break;
-            }
-    if (n == blocks) return;
-    long first = n, sixes = M % 6 == 1 || M % 6 == 2 ? (M - 6) / 6 * 6 : M / 6 * 6;
+    for (; n + 2 <= blocks; n += 2) switch (M) {
+        case 3: TILE(3, 2); break;
+        case 2: TILE(2, 2); break;
+        default: TILE(1, 2); break;
+        }
+    if (n < blocks) switch (M) {
+        case 3: TILE(3, 1); break;
+        case 2: TILE(2, 1); break;
+        default: TILE(1, 1); break;
+        }
+#undef AHEAD
+}
+
+/* More rows: six at a time, the rest by fours and fives. Together the tiles of a block fetch the block that comes in its place. */
+static void many_rows(long M, long blocks, long steps, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add, const word *next) {
+    long sixes = M % 6 == 1 || M % 6 == 2 ? (M - 6) / 6 * 6 : M / 6 * 6, by = 6 * 64 / M;
+    long i = 0, n = 0;
+#define AHEAD ((Ahead){(const char *)(next + n * ldb) + i * steps * 64 / M, by})
     for (; i < sixes; i += 6)
-        for (n = first; n < blocks; n++) TILE(6, 1);
+        for (n = 0; n < blocks; n++) TILE(6, 1);
     for (; i < M;) {
         long rows = M - i > 5 ? 4 : M - i;
-        for (n = first; n < blocks; n++) switch (rows) {
+        for (n = 0; n < blocks; n++) switch (rows) {
             case 5: TILE(5, 1); break;
             case 4: TILE(4, 1); break;
             case 3: TILE(3, 1); break;
@@ -108,14 +126,23 @@ static void panels(long M, long blocks, long steps, const word *A, long am, long
             }
         i += rows;
     }
+#undef AHEAD
 }
 
 static void gemm(long M, long N, long steps, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add) {
-    long parts = steps > DEPTH ? (steps + DEPTH - 1) / DEPTH : 1, depth = (steps + parts - 1) / parts, group = M <= 3 ? N / 16 : GROUP;
+    long parts = steps > DEPTH ? (steps + DEPTH - 1) / DEPTH : 1, depth = steps > 0 ? (steps + parts - 1) / parts : 1, group = M <= 3 ? N / 16 : GROUP;
     for (long n = 0; n < N / 16; n += group) {
         long blocks = N / 16 - n < group ? N / 16 - n : group;
-        for (long k = 0; k == 0 || k < steps; k += depth)
-            panels(M, blocks, steps - k < depth ? steps - k : depth, A + k * ak, am, ak, B + n * ldb + k * 16, ldb, C + 16 * n, ldc, add || k > 0);
+        for (long k = 0; k == 0 || k < steps; k += depth) {
+            long count = steps - k < depth ? steps - k : depth;
+            const word *here = B + n * ldb + k * 16;
+            if (M <= 3) {
+                few_rows(M, blocks, count, A + k * ak, am, ak, here, ldb, C + 16 * n, ldc, add || k > 0, here);
+            } else {
+                const word *next = k + depth < steps ? here + depth * 16 : n + group < N / 16 ? B + (n + group) * ldb : here;
+                many_rows(M, blocks, count, A + k * ak, am, ak, here, ldb, C + 16 * n, ldc, add || k > 0, next);
+            }
+        }
     }
 }
 #endif

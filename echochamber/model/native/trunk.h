@@ -69,22 +69,29 @@ static void rotate_heads(const Model *m, const Layer *w, float *qkv, int32_t pos
         rotate_head(qkv + h * m->C, m->cosine + position * m->C, m->sine + position * m->C, m->C / 2, direction);
 }
 
-/* (n, W) of float32 projections -> cells with bias, normed and rotated; both may be the same. */
-static void finish_heads(const Model *m, const Layer *w, float *qkv, long n, const int32_t *positions, cell *out) {
-    long W = width_qkv(m), C = m->C;
-    add_bias(qkv, w->qkv_bias, n, W);
-    for (long t = 0; t < n; t++) {
-        if (w->q_norm)
-            for (long h = 0; h < m->H + m->K; h++) norm_floats(qkv + t * W + h * C, head_norm(m, w, h), C, m->eps);
-        rotate_heads(m, w, qkv + t * W, positions[t], 1.f);
-        copy_to_cells(qkv + t * W, out + t * W, W);
+/* Head h of one token's float32 projections (W) -> cells with bias; queries and keys normed and rotated. Both may be the same. */
+static void finish_head(const Model *m, const Layer *w, float *qkv, long h, int32_t position, cell *out) {
+    long C = m->C;
+    float *head = qkv + h * C;
+    add_bias(head, w->qkv_bias ? w->qkv_bias + h * C : NULL, 1, C);
+    if (h < m->H + m->K) {
+        if (w->q_norm) norm_floats(head, head_norm(m, w, h), C, m->eps);
+        if (w->rotates) rotate_head(head, m->cosine + position * C, m->sine + position * C, C / 2, 1.f);
     }
+    copy_to_cells(head, out + h * C, C);
 }
 
-/* h = silu(gate)·up of rounded gate and up (n, 2F). */
-static void swiglu(const cell *gu, long n, long F, cell *h) {
+/* All heads of n tokens. */
+static void finish_heads(const Model *m, const Layer *w, float *qkv, long n, const int32_t *positions, cell *out) {
+    long W = width_qkv(m);
     for (long t = 0; t < n; t++)
-        for (long f = 0; f < F; f += 16) {
+        for (long h = 0; h < m->H + 2 * m->K; h++) finish_head(m, w, qkv + t * W, h, positions[t], out + t * W);
+}
+
+/* h = silu(gate)·up of rounded gate and up (n, 2F), columns [from, to) of h. */
+static void swiglu(const cell *gu, long n, long F, long from, long to, cell *h) {
+    for (long t = 0; t < n; t++)
+        for (long f = from; f < to; f += 16) {
             vec g = read_cells(gu + t * 2 * F + f), u = read_cells(gu + t * 2 * F + F + f);
             write_cells(h + t * F + f, v_mul(v_mul(g, sigmoid16(g)), u));
         }
@@ -115,7 +122,7 @@ static void feed_forward(const Model *m, const Layer *w, long n, const float *x,
     float *wide = product_of(gu, s->wide);
     times_weight(n, s->xn, D, w->gate_up, 2 * F, wide);
     copy_to_cells(wide, gu, n * 2 * F);
-    swiglu(gu, n, F, s->h);
+    swiglu(gu, n, F, 0, F, s->h);
     times_weight(n, s->h, F, w->down, D, s->narrow);
     add_rows(x1, s->narrow, next, n * D);
 }
