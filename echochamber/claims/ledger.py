@@ -106,6 +106,28 @@ def ledger_rows(lines: Sequence[ClaimResult]) -> list[CsvRow]:
     ]
 
 
+def ledger_data(ledger: Ledger) -> dict[str, object]:
+    """The ledger as plain data: what `echochamber ledger --json` prints."""
+    return {
+        "study": ledger.tables.about.get("name"),
+        "set": ledger.claim_set.name,
+        "criteria": {"digest": ledger.claim_set.digest, "note": ledger.criteria_note},
+        "verdicts": ledger.counted,
+        "claims": [
+            {
+                "number": line.claim.number,
+                "name": line.claim.name or None,
+                "statement": line.claim.statement,
+                "verdict": line.verdict,
+                "reason": line.reason or None,
+                "caveats": list(line.caveats),
+                "criteria": [_cells(one) for one in line.criteria],
+            }
+            for line in ledger.lines
+        ],
+    }
+
+
 def _cells(one: CriterionResult | None) -> CsvRow:
     found = one.estimate if one else None
     return {

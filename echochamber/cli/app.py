@@ -1,7 +1,9 @@
 """The command line: parses, calls, prints. Heavy imports wait until a command needs them."""
 
 import io
+import shlex
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -11,7 +13,21 @@ import typer
 from ..core.errors import UserError
 from ..core.storage import storage_errno, storage_failure
 from ..core.version import __version__
-from . import bench, clean, doctor, evaluate, grade, ledger, probe, recipes, report, sample, stages, study
+from . import (
+    bench,
+    clean,
+    doctor,
+    evaluate,
+    grade,
+    ledger,
+    probe,
+    recipes,
+    report,
+    sample,
+    stages,
+    status,
+    study,
+)
 
 
 def _version(asked: bool) -> bool:
@@ -40,7 +56,21 @@ def common(
     """Options of every command."""
 
 
-for module in (study, clean, stages, evaluate, probe, report, ledger, recipes, grade, sample, bench, doctor):
+for module in (
+    study,
+    status,
+    clean,
+    stages,
+    evaluate,
+    probe,
+    report,
+    ledger,
+    recipes,
+    grade,
+    sample,
+    bench,
+    doctor,
+):
     module.register(app)
 
 MOST_CHARACTERS = 2000
@@ -63,7 +93,11 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(1)
     except KeyboardInterrupt:
-        _stop("stopped; run the same command again to go on", 130)
+        _stop(_stopped(sys.argv[1:]), 130)
+    except SystemExit as ended:
+        if _by_ctrl_c(ended):
+            _stop(_stopped(sys.argv[1:]), 130)
+        raise
     except Exception as error:  # noqa: BLE001 - the one boundary: whatever nobody foresaw is reported here
         number = storage_errno(error)
         if number is not None:
@@ -71,6 +105,22 @@ def main() -> None:
         from ..core.bug_report import EXIT_BUG, report_bug  # with the versions of all libraries
 
         _stop(report_bug(error), EXIT_BUG)
+
+
+RESUMED = ("study", "prepare", "pretrain", "rl", "evaluate", "probe")
+"""Commands that go on where they were stopped."""
+
+
+def _by_ctrl_c(error: BaseException | None) -> bool:
+    """Whether typer made this of a Ctrl-C: it says nothing then."""
+    return error is not None and (isinstance(error, KeyboardInterrupt) or _by_ctrl_c(error.__context__))
+
+
+def _stopped(arguments: Sequence[str]) -> str:
+    """What Ctrl-C says: the command that goes on, where there is something to go on with."""
+    if not arguments or arguments[0] not in RESUMED:
+        return "stopped"
+    return f"stopped; go on with: {shlex.join(['echochamber', *arguments])}"
 
 
 def _stop(message: str, status: int) -> NoReturn:

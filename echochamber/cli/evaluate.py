@@ -1,36 +1,25 @@
 """`echochamber evaluate`: any checkpoint on any problem set."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .option_groups import EngineOptions, ProblemOptions, PromptOptions, SamplingOptions, with_groups
 from .options import (
     CheckpointOption,
-    ColumnsOption,
-    EngineOption,
-    ExamplesOption,
-    FewShotOption,
-    LimitOption,
-    MaxNewTokensOption,
+    JsonOption,
     ModuleOption,
-    OnBadRowOption,
     ProblemsOption,
-    PromptSuffixOption,
+    QuietOption,
     SeedOption,
-    StopOption,
-    SystemOption,
-    TemplateOption,
-    TopKOption,
-    TopPOption,
-    TrustOption,
-    WorldOption,
-    bad_row_policy,
-    column_names,
     format_title,
     load_modules,
-    stop_strings,
+    print_json,
 )
+
+if TYPE_CHECKING:
+    from ..study.evaluate_checkpoint import CheckpointEvaluation
 
 
 def register(app: typer.Typer) -> None:
@@ -39,12 +28,13 @@ def register(app: typer.Typer) -> None:
         "evaluate",
         epilog="Example: echochamber evaluate --checkpoint runs/quickstart --problems gsm8k/test.jsonl "
         "--limit 100 --out runs/gsm8k",
-    )(evaluate)
+    )(with_groups(evaluate))
 
 
 def evaluate(
     checkpoint: CheckpointOption,
     problems: ProblemsOption,
+    *,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Output folder. Default: runs/evaluate-PROBLEMS."),
@@ -55,58 +45,57 @@ def evaluate(
     temperature: Annotated[
         float | None, typer.Option(min=0.01, help="Of the sampled completions. Default: the study's, else 1.")
     ] = None,
-    top_p: TopPOption = None,
-    top_k: TopKOption = None,
-    stop: StopOption = None,
-    max_new_tokens: MaxNewTokensOption = None,
-    prompt_suffix: PromptSuffixOption = None,
-    template: TemplateOption = None,
-    system: SystemOption = None,
-    few_shot: FewShotOption = None,
-    examples: ExamplesOption = None,
-    world: WorldOption = None,
     tier2: Annotated[
         bool,
         typer.Option(
             "--tier2", help="Run programs that need sympy or other libraries in a locked-down process."
         ),
     ] = False,
+    sampling: SamplingOptions,
+    prompting: PromptOptions,
+    chosen: ProblemOptions,
+    engine: EngineOptions,
     module: ModuleOption = None,
-    limit: LimitOption = None,
-    on_bad_row: OnBadRowOption = "error",
-    columns: ColumnsOption = None,
     seed: SeedOption = 0,
-    engine: EngineOption = "auto",
-    trust_remote_code: TrustOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Score a checkpoint with greedy and sampled completions. Writes records, problems and summary."""
     load_modules(module)
-    from .. import api
+    from ..study.evaluate_checkpoint import evaluate_checkpoint
 
-    scored = api.evaluate(
+    own = {"samples": samples, "temperature": temperature, "grader": {"tier2": tier2}}
+    settings = {**own, **sampling.settings(), **prompting.settings()}
+    scored = evaluate_checkpoint(
         checkpoint,
         problems,
         out,
-        samples=samples,
-        temperature=temperature,
-        top_p=top_p,
-        top_k=top_k,
-        stop=stop_strings(stop),
-        max_new_tokens=max_new_tokens,
-        prompt_suffix=prompt_suffix,
-        template=template,
-        system=system,
-        few_shot=few_shot,
-        examples=examples,
-        world=world,
-        tier2=tier2,
-        limit=limit,
-        on_bad_row=bad_row_policy(on_bad_row),
-        columns=column_names(columns),
-        seed=seed,
-        engine=engine,
-        trust_remote_code=trust_remote_code,
+        settings,
+        chosen.limit,
+        seed,
+        chosen.policy,
+        chosen.world,
+        engine.runtime(),
+        chosen.named_columns,
     )
+    if as_json:
+        print_json(_as_data(scored))
+    else:
+        _print(scored)
+
+
+def _as_data(scored: "CheckpointEvaluation") -> dict[str, object]:
+    """What `--json` prints."""
+    return {
+        "folder": str(scored.folder),
+        "records": str(scored.folder / "records.parquet"),
+        "scores": scored.rows,
+        "left_out": scored.left_out,
+        "shortcut_baselines": scored.shortcut_scores,
+    }
+
+
+def _print(scored: "CheckpointEvaluation") -> None:
     for row in scored.rows:
         _print_row(row)
     if scored.left_out:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import ModuleOption, load_modules
+from .options import JsonOption, ModuleOption, QuietOption, load_modules, print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -39,6 +39,8 @@ def grade(
         bool,
         typer.Option("--strict", help="Stop at the first bad line instead of reporting and skipping it."),
     ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Grade completions: format, answer and outcome. Programs run in a sandbox."""
     from ..core.progress import say
@@ -47,6 +49,11 @@ def grade(
 
     load_modules(module)
     counts = grade_lines(source, target, strict, GraderConfig(tier2=tier2), on_bad_line=say)
+    if as_json:
+        outcomes, formats = dict(counts.outcomes), dict(counts.formats)
+        rows = {"graded": counts.rows, "bad_lines": counts.bad_lines}
+        print_json(rows | {"outcomes": outcomes, "formats": formats, "verdicts": str(target)})
+        return
     correct = counts.outcomes.get("correct", 0)
     print(f"{counts.rows} completions graded, {correct} correct; {counts.bad_lines} bad lines skipped")
     print("outcomes " + ", ".join(f"{name} {count}" for name, count in counts.outcomes.most_common()))

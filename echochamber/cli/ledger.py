@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import ModuleOption, load_modules
+from .options import JsonOption, ModuleOption, load_modules, print_json
 
 if TYPE_CHECKING:
     from ..claims.ledger import Ledger
+    from ..core.study_tables import Tables
 
 
 def register(app: typer.Typer) -> None:
@@ -45,29 +46,62 @@ def ledger(
         ),
     ] = None,
     claims: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--claims", metavar="SET", help="Which claim set to judge; a module may register its own."
+            "--claims",
+            metavar="SET",
+            help="Which claim set to judge; a module may register its own. Default: the one that the study's "
+            "recipe names.",
         ),
-    ] = "echo_chamber",
+    ] = None,
     module: ModuleOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Judge every claim of a set by its criterion, from a study or from its small tables alone."""
     from ..analysis.study_tables.collect import open_tables
-    from ..claims.ledger import estimate_text, make_ledger, save_ledger
+    from ..claims.ledger import ledger_data, make_ledger, save_ledger
     from ..papers.catalogue import find_claim_set
 
     load_modules(module)
-    found = make_ledger(open_tables(folder), find_claim_set(claims))
+    found_tables = open_tables(folder)
+    chosen = claims or _set_of(found_tables)
+    if chosen is None:
+        if as_json:
+            print_json({"study": found_tables.about.get("name"), "set": None, "criteria": None, "claims": []})
+        else:
+            print(f"{folder}: its recipe names no claims; --claims echo_chamber judges those of the paper")
+        return
+    found = make_ledger(found_tables, find_claim_set(chosen))
     written = save_ledger(found, tables) if tables else []
     if page is not None:
         written += _write_page(found, tables or folder, page)
-    for line in found.lines:
-        about = "; ".join(f"{one.label} {estimate_text(one)}" for one in line.criteria)
-        print(f"{line.claim.label:>2}  {line.verdict:17} {about or line.reason}")
-    print(found.criteria_note)
+    if as_json:
+        print_json(ledger_data(found) | {"files": [str(path) for path in written]})
+        return
+    print("\n".join(_lines(found)))
     for path in written:
         print(path)
+
+
+def _set_of(tables: "Tables") -> str | None:
+    """The claim set that a study's recipe names first; None where it names no claim."""
+    recipe = tables.about.get("recipe")
+    named = recipe.get("claims") if isinstance(recipe, dict) else None
+    if not isinstance(named, list) or not named:
+        return None
+    return named[0].partition("/")[0] if isinstance(named[0], str) else "echo_chamber"
+
+
+def _lines(found: "Ledger") -> list[str]:
+    """For each claim its verdict and sentence, then what it was measured by."""
+    from ..claims.ledger import estimate_text
+
+    lines = []
+    for line in found.lines:
+        about = "; ".join(f"{one.label} {estimate_text(one)}" for one in line.criteria)
+        lines.append(f"{line.claim.label:>2}  {line.verdict:17} {line.claim.statement}")
+        lines.append(f"    {'':17} {about or line.reason}")
+    return [*lines, found.criteria_note]
 
 
 def _write_page(found: "Ledger", source: Path, page: Path) -> list[Path]:

@@ -1,5 +1,8 @@
 """Arguments that several commands share."""
 
+import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -161,13 +164,44 @@ TrustOption = Annotated[
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the random streams for sampling.")]
 
 
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print the result as one JSON object, and nothing else, on standard output."),
+]
+
+
+def _be_quiet(asked: bool) -> bool:
+    if asked:
+        from ..core.progress import be_quiet
+
+        be_quiet()
+    return asked
+
+
+QuietOption = Annotated[
+    bool,
+    typer.Option("--quiet", help="No progress and no notes; errors and the result stay.", callback=_be_quiet),
+]
+
+
+def print_json(data: Mapping[str, object]) -> None:
+    """One object on standard output; numbers that JSON has no word for become null."""
+    print(json.dumps(_finite(data), ensure_ascii=False, indent=2))
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
 def bad_row_policy(given: str) -> Literal["error", "skip"]:
     """The value of `--on-bad-row`."""
     if given == "skip":
         return "skip"
     if given != "error":
-        from ..core.errors import UserError
-
         raise UserError(f"--on-bad-row {given!r} is not known; there are error and skip")
     return "error"
 

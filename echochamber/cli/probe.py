@@ -5,26 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
+from .option_groups import EngineOptions, ProblemOptions, PromptOptions, with_groups
 from .options import (
     CheckpointOption,
-    ColumnsOption,
-    EngineOption,
-    ExamplesOption,
-    FewShotOption,
-    LimitOption,
-    MaxNewTokensOption,
+    JsonOption,
     ModuleOption,
-    OnBadRowOption,
     ProblemsOption,
-    PromptSuffixOption,
+    QuietOption,
     SeedOption,
-    SystemOption,
-    TemplateOption,
-    TrustOption,
-    WorldOption,
-    bad_row_policy,
-    column_names,
     load_modules,
+    print_json,
 )
 
 
@@ -34,12 +24,13 @@ def register(app: typer.Typer) -> None:
         "probe",
         epilog="Example: echochamber probe --checkpoint runs/quickstart/artifacts/rl-... --reference "
         "runs/quickstart/artifacts/pretrain-... --problems all",
-    )(probe)
+    )(with_groups(probe))
 
 
 def probe(
     checkpoint: CheckpointOption,
     problems: ProblemsOption,
+    *,
     reference: Annotated[
         str | None,
         typer.Option(
@@ -69,55 +60,34 @@ def probe(
     temperature: Annotated[
         float, typer.Option(min=0.01, help="Temperature of forced decoding and of log-probabilities.")
     ] = 1.0,
-    max_new_tokens: MaxNewTokensOption = None,
-    prompt_suffix: PromptSuffixOption = None,
-    template: TemplateOption = None,
-    system: SystemOption = None,
-    few_shot: FewShotOption = None,
-    examples: ExamplesOption = None,
-    world: WorldOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Output folder. Default: runs/probe-PROBLEMS."),
     ] = None,
+    prompting: PromptOptions,
+    chosen: ProblemOptions,
+    engine: EngineOptions,
     module: ModuleOption = None,
-    limit: LimitOption = None,
-    on_bad_row: OnBadRowOption = "error",
-    columns: ColumnsOption = None,
     seed: SeedOption = 0,
-    engine: EngineOption = "auto",
-    trust_remote_code: TrustOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Measure accuracy per forced format and temperature, and likelihoods under checkpoints."""
     load_modules(module)
-    from ..data.columns import problem_columns
-    from ..model.prompt import prompt_settings
-    from ..model.settings import RuntimeConfig
     from ..study.probe_checkpoint import probe_checkpoint
 
     settings = {
         "samples": samples,
         "temperature": temperature,
-        "max_new_tokens": max_new_tokens,
-        "prompt_suffix": prompt_suffix,
-        "prompt": prompt_settings(template, system, few_shot, examples),
         "formats": None if formats is None else _parts(formats),
         "temperatures": _parts(temperatures),
-    }
-    folder, rows = probe_checkpoint(
-        checkpoint,
-        reference,
-        problems,
-        completions,
-        out,
-        settings,
-        limit,
-        seed,
-        bad_row_policy(on_bad_row),
-        world,
-        RuntimeConfig(engine=engine, trust_remote_code=trust_remote_code),
-        problem_columns(column_names(columns)),
-    )
+    } | prompting.settings()
+    places = checkpoint, reference, problems, completions, out
+    given = chosen.policy, chosen.world, engine.runtime(), chosen.named_columns
+    folder, rows = probe_checkpoint(*places, settings, chosen.limit, seed, *given)
+    if as_json:
+        print_json({"folder": str(folder), "rows": rows})
+        return
     print("95% intervals in brackets")
     for row in rows:
         print("  " + _line(row))

@@ -4,23 +4,8 @@ from typing import Annotated
 
 import typer
 
-from .options import (
-    EngineOption,
-    ExamplesOption,
-    FewShotOption,
-    MaxNewTokensOption,
-    ModuleOption,
-    PromptSuffixOption,
-    SeedOption,
-    StopOption,
-    SystemOption,
-    TemplateOption,
-    TopKOption,
-    TopPOption,
-    TrustOption,
-    load_modules,
-    stop_strings,
-)
+from .option_groups import EngineOptions, PromptOptions, SamplingOptions, with_groups
+from .options import ModuleOption, QuietOption, SeedOption, load_modules
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +14,7 @@ def register(app: typer.Typer) -> None:
         "sample",
         epilog='Example: echochamber sample runs/quickstart "Mia has 3 boxes of 6 pens. How many pens?" -n 4 '
         "--reference 18",
-    )(sample)
+    )(with_groups(sample))
 
 
 def sample(
@@ -41,6 +26,7 @@ def sample(
         ),
     ],
     question: Annotated[str, typer.Argument(metavar="QUESTION")],
+    *,
     number: Annotated[int, typer.Option("-n", min=1, help="Number of completions.")] = 4,
     format_name: Annotated[
         str | None,
@@ -54,43 +40,21 @@ def sample(
     temperature: Annotated[
         float | None, typer.Option(min=0, help="0: greedy. Default: the study's, else 1.")
     ] = None,
-    top_p: TopPOption = None,
-    top_k: TopKOption = None,
-    stop: StopOption = None,
-    max_new_tokens: MaxNewTokensOption = None,
-    prompt_suffix: PromptSuffixOption = None,
-    template: TemplateOption = None,
-    system: SystemOption = None,
-    few_shot: FewShotOption = None,
-    examples: ExamplesOption = None,
+    sampling: SamplingOptions,
+    prompting: PromptOptions,
+    engine: EngineOptions,
     module: ModuleOption = None,
     seed: SeedOption = 0,
-    engine: EngineOption = "auto",
-    trust_remote_code: TrustOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Print completions of one question with format and answer; a reference adds the outcome."""
     load_modules(module)
-    from .. import api
+    from ..study.sample_checkpoint import sample_checkpoint
 
-    completions = api.sample(
-        checkpoint,
-        question,
-        number,
-        format_name=format_name,
-        reference=reference or "",
-        temperature=temperature,
-        top_p=top_p,
-        top_k=top_k,
-        stop=stop_strings(stop),
-        max_new_tokens=max_new_tokens,
-        prompt_suffix=prompt_suffix,
-        template=template,
-        system=system,
-        few_shot=few_shot,
-        examples=examples,
-        seed=seed,
-        engine=engine,
-        trust_remote_code=trust_remote_code,
+    settings = {"temperature": temperature} | sampling.settings() | prompting.settings()
+    runtime = engine.runtime()
+    completions = sample_checkpoint(
+        checkpoint, question, number, format_name, reference or "", settings, seed, runtime
     )
     for index, (text, verdict, truncated) in enumerate(completions):
         grade = verdict.outcome if reference else "not graded"

@@ -1,12 +1,14 @@
 """`prepare`, `pretrain`, `rl`: one stage of a recipe, with what it rests on."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .options import PLACES, OutOption, Overrides, RecipeArgument, WorkersOption, format_title
-from .study import describe_summary
+from .options import PLACES, OutOption, Overrides, QuietOption, RecipeArgument, WorkersOption, format_title
+from .outcome import print_outcome
 
 BaseOption = Annotated[
     str | None,
@@ -36,14 +38,22 @@ def register(app: typer.Typer) -> None:
 
 
 def prepare(
-    recipe: RecipeArgument, overrides: Overrides = None, out: OutOption = None, workers: WorkersOption = 1
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    out: OutOption = None,
+    workers: WorkersOption = 1,
+    quiet: QuietOption = False,
 ) -> None:
     """Prepare a recipe's data: problems, tokenizer, mixture plan and token shards."""
     _run({"problems", "tokenizer", "shards"}, recipe, overrides, out, workers)
 
 
 def pretrain(
-    recipe: RecipeArgument, overrides: Overrides = None, out: OutOption = None, workers: WorkersOption = 1
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    out: OutOption = None,
+    workers: WorkersOption = 1,
+    quiet: QuietOption = False,
 ) -> None:
     """Pretrain a recipe's models from scratch. Missing data is prepared first."""
     _run({"pretrain"}, recipe, overrides, out, workers)
@@ -55,6 +65,7 @@ def rl(
     base: BaseOption = None,
     out: OutOption = None,
     workers: WorkersOption = 1,
+    quiet: QuietOption = False,
 ) -> None:
     """Run a recipe's RL arms. Missing bases are pretrained first, unless --base gives a checkpoint."""
     if base is None:
@@ -97,11 +108,7 @@ def _run_on_base(base: str, recipe: str, overrides: list[str] | None, out: Path 
                 f"{_formats(row)}"
             )
         print(f"  Checkpoints: {folder / 'checkpoints'}")
-    if done.was_finished:
-        print(f"Nothing to do: all {done.num_stages} stages are done.")
-    print(describe_summary(done.summary, done.report))
-    if done.failed:
-        raise typer.Exit(done.exit_status)
+    print_outcome(done, shlex.join(["echochamber", *sys.argv[1:]]))
 
 
 def _reward(row: dict[str, float | None]) -> str:

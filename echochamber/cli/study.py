@@ -1,13 +1,14 @@
 """`echochamber study`: run or continue a whole study."""
 
-import json
 import shlex
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from .options import OutOption, Overrides, RecipeArgument, WorkersOption, format_title
+from .options import OutOption, Overrides, QuietOption, RecipeArgument, WorkersOption
+from .outcome import print_outcome
 
 
 def register(app: typer.Typer) -> None:
@@ -46,6 +47,7 @@ def study(
         bool,
         typer.Option("--dry-run", help="Print each stage, its state and its estimated cost; run nothing."),
     ] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Run a study from its recipe, or continue it. Finished stages are not run again."""
     from ..core.errors import UserError
@@ -69,11 +71,7 @@ def study(
     )
     if done is None:
         return
-    if done.was_finished:
-        print(f"Nothing to do: all {done.num_stages} stages of {loaded.name} are done.")
-    print(describe_summary(done.summary, done.report))
-    if done.failed:
-        raise typer.Exit(done.exit_status)
+    print_outcome(done, shlex.join(["echochamber", *sys.argv[1:]]))
 
 
 def _command(recipe: str, overrides: list[str], workers: int, executor: str) -> str:
@@ -82,44 +80,4 @@ def _command(recipe: str, overrides: list[str], workers: int, executor: str) -> 
     options += [f"--executor {executor}"] if executor != "local" else []
     return shlex.join(["echochamber", "study", Path(recipe).name, *overrides]) + "".join(
         f" {option}" for option in options
-    )
-
-
-def describe_summary(summary: dict[str, Any], report: Path) -> str:
-    """Path of the report and five lines of figures."""
-    base, final = summary.get("base") or {}, summary.get("final") or {}
-    lines = [
-        f"Report: {report}",
-        f"  accuracy      base {_percent(base.get('accuracy'))}   after RL "
-        f"{_percent(final.get('accuracy'))}   (greedy: {_percent(base.get('greedy_accuracy'))} -> "
-        f"{_percent(final.get('greedy_accuracy'))})",
-        f"  formats base  {_shares(base)}",
-        f"  formats after {_shares(final)}",
-        f"  pass@k        base {_curve(base.get('pass@k'))}   after RL {_curve(final.get('pass@k'))}",
-        "  time          "
-        f"{', '.join(f'{name} {seconds:.0f} s' for name, seconds in summary.get('stages', {}).items())}; "
-        f"total {summary.get('total_seconds') or 0:.0f} s",
-    ]
-    return "\n".join(lines)
-
-
-def _percent(value: float | None) -> str:
-    return "not measured" if value is None else f"{100 * value:.1f}%"
-
-
-def _shares(scores: dict[str, Any]) -> str:
-    formats = {name: row for name, row in scores.get("formats", {}).items() if row.get("share")}
-    return (
-        ", ".join(
-            f"{format_title(name)} {_percent(row['share'])}"
-            for name, row in sorted(formats.items(), key=lambda item: -item[1]["share"])
-        )
-        or "not measured"
-    )
-
-
-def _curve(values: dict[str, float | None] | None) -> str:
-    chosen = [k for k in ("1", "8", *list(values or {})[-1:]) if k in (values or {})]
-    return " ".join(f"@{k} {_percent((values or {})[k])}" for k in dict.fromkeys(chosen)) or json.dumps(
-        values
     )

@@ -128,5 +128,10 @@ def reported_to(path: Path, alone: bool = True) -> Iterator[None]:
 
 
 def be_quiet() -> None:
-    """No bars and lines from this process: of several ranks only one prints."""
+    """No bars and lines from this process: of several ranks only one prints, and with `--quiet` none."""
     console().quiet = True
+
+
+def is_quiet() -> bool:
+    """Whether `be_quiet` was called."""
+    return console().quiet

@@ -39,6 +39,8 @@ class CheckpointEvaluation(NamedTuple):
     """Problems that are too long for the model."""
     shortcuts: str
     """How many problems of the set the shortcut baselines solve, as a line."""
+    shortcut_scores: dict[str, object]
+    """The same by baseline; {} where they are not estimable."""
 
 
 def evaluate_checkpoint(
@@ -97,7 +99,7 @@ def evaluate_checkpoint(
 
     artifact = store.build(spec, write, {"seed": seed})
     rows = json.loads((artifact / "summary.json").read_text(encoding="utf-8"))
-    return CheckpointEvaluation(artifact, rows, len(chosen) - len(kept), line)
+    return CheckpointEvaluation(artifact, rows, len(chosen) - len(kept), line, shortcuts)
 
 
 def shortcuts_of(

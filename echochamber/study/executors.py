@@ -18,7 +18,7 @@ from typing import Generic, Protocol, Self, TypeVar, runtime_checkable
 from ..core.artifacts import Store
 from ..core.bug_report import report_bug
 from ..core.errors import UserError
-from ..core.progress import reported_to, say
+from ..core.progress import be_quiet, is_quiet, reported_to, say
 from ..core.storage import StorageError
 from .graph import build_graph
 from .progress_display import progress_path
@@ -110,7 +110,7 @@ class LocalExecutor:
     def _open(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(
-            self.slots, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
+            self.slots, mp_context=context, initializer=_start_worker, initargs=(os.getpid(), is_quiet())
         )
 
     def submit(self, node: StageNode) -> _LocalTask:
@@ -155,6 +155,12 @@ class LocalExecutor:
             say(f"again {job.node.id}: a process was killed")
             job.future, job.tries = self.submit(job.node).future, job.tries + 1
         return lost
+
+
+def _start_worker(parent: int, quiet: bool) -> None:
+    if quiet:
+        be_quiet()
+    _end_with(parent)
 
 
 def _end_with(parent: int) -> None:

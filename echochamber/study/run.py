@@ -22,6 +22,8 @@ class StudyRun:
     """Nothing was missing, and report and summary were up to date."""
     failed: list[str]
     """Stages that failed: `ID: message`."""
+    num_left: int
+    """Stages that were not started, because they rest on those."""
     exit_status: int
     """0 where no stage failed, 2 where bad input stopped all that did, else 1."""
     summary: dict[str, object]
@@ -57,4 +59,7 @@ def run_recipe(
     was_finished = not missing and is_finished(folder)
     summary = finish_study(folder, rebuild=missing > 0)
     failed = [f"{name}: {node.error}" for name, node in status.nodes.items() if node.status == "failed"]
-    return StudyRun(folder, len(status.nodes), missing, was_finished, failed, status.exit_status, summary)
+    left = sum(node.status == "pending" for node in status.nodes.values())
+    return StudyRun(
+        folder, len(status.nodes), missing, was_finished, failed, left, status.exit_status, summary
+    )

@@ -18,6 +18,8 @@ COMMANDS = [
     "grade",
     "sample",
     "doctor",
+    "status",
+    "ledger",
 ]
 
 
