@@ -17,6 +17,7 @@ from .core.version import __version__
 if TYPE_CHECKING:
     from .api import Study, evaluate, grade, load_checkpoint, run_study, sample, train_rl
     from .claims.registry import register_claim
+    from .core.environments import register_environment
     from .core.errors import UserError
     from .core.formats import Format, register_format
     from .core.traits import Trait, register_trait
@@ -41,6 +42,7 @@ _MODULES = {
     "register_algorithm": "rl.algorithms",
     "register_claim": "claims.registry",
     "register_engine": "rollout.engines",
+    "register_environment": "core.environments",
     "register_format": "core.formats",
     "register_reward": "rollout.rewards",
     "register_source": "data.registered_sources",
@@ -66,6 +68,7 @@ __all__ = [
     "register_algorithm",
     "register_claim",
     "register_engine",
+    "register_environment",
     "register_format",
     "register_reward",
     "register_source",

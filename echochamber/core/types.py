@@ -101,17 +101,23 @@ class Problem:
     structure: str = ""
     """Hash of the canonical structure (graph, operations, values; not wording); splits go by it."""
     graph: SolutionGraph | None = None
+    environment: str = ""
+    """The set whose own score judges answers (`core.environments`); empty: compare with `reference`."""
+    entry: str = ""
+    """What that score needs, as JSON."""
 
     def to_json(self) -> dict[str, object]:
         """One JSON Lines row."""
         row = {name: getattr(self, name) for name in _PROBLEM_FIELDS}
-        return row | {"graph": self.graph.to_json() if self.graph else None}
+        own = {"environment": self.environment, "entry": self.entry} if self.environment else {}
+        return row | {"graph": self.graph.to_json() if self.graph else None} | own
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> "Problem":
         """Inverse of `to_json`."""
         graph = SolutionGraph.from_json(row["graph"]) if row.get("graph") else None
-        return cls(**{name: row[name] for name in _PROBLEM_FIELDS}, graph=graph)
+        own = {name: row.get(name, "") for name in ("environment", "entry")}
+        return cls(**{name: row[name] for name in _PROBLEM_FIELDS}, graph=graph, **own)
 
 
 _PROBLEM_FIELDS = (
@@ -155,6 +161,8 @@ class Verdict:
     first_error: str = ""
     style: dict[str, str] = field(default_factory=dict)
     """Style features inside the format, such as `docstring: yes`."""
+    score: float | None = None
+    """What the problem's environment gave; None for problems without one."""
 
     @property
     def correct(self) -> bool:

@@ -9,6 +9,7 @@ from ..core.errors import UserError
 from ..core.progress import say
 from ..core.types import Problem
 from .columns import ProblemColumns, mapping_to_paste
+from .environments import environment_label, is_environment
 from .hub import PREFIX, HubSplit, hub_rows, parse_hub_name
 from .rows import BadRows, OnBadRow, RowAt, read_rows, text_of
 from .styles import STYLES, render
@@ -60,6 +61,8 @@ def set_label(name_or_path: str) -> str:
     >>> set_label("data/gsm8k/test.jsonl"), set_label("hub:math500"), set_label("hub:owner/name@" + 40 * "0")
     ('test.jsonl', 'math500', 'owner-name')
     """
+    if is_environment(name_or_path):
+        return environment_label(name_or_path)
     if name_or_path.startswith(PREFIX):
         return name_or_path.removeprefix(PREFIX).partition("@")[0].replace("/", "-")
     return Path(name_or_path).name

@@ -6,6 +6,8 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from ..core.config import Config, Count
+from ..core.environments import GYM, with_options
+from ..core.errors import UserError
 from ..formulas.schedules import adapted_coefficient, log_spaced_steps, paper_grid, warmup_cosine
 from ..model.prompt import PromptConfig
 from ..model.settings import AdapterConfig, OptimizerConfig, SamplingConfig
@@ -22,8 +24,25 @@ class RLProblems(Config):
     """The fixed set of problems that RL trains on (train split)."""
 
     set: str = "all"
-    """A world level, the path of a file of problems, or `hub:NAME[@COMMIT]`."""
+    """A world level, the path of a file of problems, `hub:NAME[@COMMIT]`, `gym:NAME[?OPTIONS]` or `env:NAME`.
+
+    Further keys beside a `gym:` set are options of it: `{set: "gym:chain_sum", max_terms: 3}`.
+    """
     count: Count = Field(default=2048, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _options(cls, data: object) -> object:
+        """Options of a set of reasoning-gym become part of its name."""
+        name = data.get("set") if isinstance(data, dict) else None
+        if not isinstance(data, dict) or not isinstance(name, str) or not name.startswith(GYM):
+            return data
+        options = {str(key): value for key, value in data.items() if key not in ("set", "count")}
+        try:
+            kept = {key: value for key, value in data.items() if key in ("set", "count")}
+            return kept | {"set": with_options(name, options)}
+        except UserError as error:
+            raise ValueError(str(error)) from None
 
 
 class CheckpointConfig(Config):

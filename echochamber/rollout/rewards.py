@@ -157,6 +157,11 @@ def _correct(verdict: Verdict, _: float) -> float | None:
     return None if verdict.outcome == "infrastructure" else float(verdict.correct)
 
 
+def _score(verdict: Verdict, _: float) -> float | None:
+    """What the problem's environment gave; 1 or 0 by correctness for problems without one."""
+    return verdict.score if verdict.score is not None else _correct(verdict, _)
+
+
 def _random(_: Verdict, draw: float) -> float:
     """A fair coin that knows nothing of the completion: the null model (Shao et al. 2025)."""
     return float(draw < 0.5)
@@ -164,3 +169,4 @@ def _random(_: Verdict, draw: float) -> float:
 
 register_reward("correct", _correct)
 register_reward("random", _random)
+register_reward("score", _score)

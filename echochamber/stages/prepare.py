@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from ..core.errors import UserError
 from ..core.files import write_json
 from ..core.jsonl import read_jsonl, write_jsonl
 from ..core.progress import progress_bar, say
 from ..core.types import Problem
 from ..data.columns import ProblemColumns
+from ..data.environments import environment_problems
 from ..data.hub import HubSplit
 from ..data.mixture import MixtureConfig, plan_mixture
 from ..data.problem_sets import load_problems, reference_corpus
@@ -16,8 +18,12 @@ from ..data.shortcut_baselines import shortcut_line, shortcut_scores
 from ..data.training_questions import mixed_questions, world_training_questions
 from ..data.world import WorldConfig, problem_set
 from ..model.tokenizer import load_tokenizer, train_tokenizer
+from ..verify.environment_scores import FULL, EnvironmentScores
 from .settings import ProblemSetConfig, TokenizerConfig
 from .shortcut_baselines import QUESTIONS
+
+OWN_ANSWERS = 8
+"""Problems of an environment whose own answers are scored before anything is trained."""
 
 
 def prepare_tokenizer(config: TokenizerConfig, world: WorldConfig, folder: Path) -> None:
@@ -51,6 +57,26 @@ def prepare_problem_file(
 ) -> None:
     """Write `problems.jsonl` from the first `count` problems of a user's file, or of a set of the hub."""
     problems = load_problems(name_or_path, count, on_bad_row, split, columns)
+    write_jsonl(folder / "problems.jsonl", (problem.to_json() for problem in problems))
+
+
+def prepare_environment(name: str, split: str, count: int, seed: int, folder: Path) -> None:
+    """Write `problems.jsonl` from an environment, whose score must accept its own answers.
+
+    `UserError` where it does not: answers that are text of another shape could then earn nothing.
+    """
+    problems = environment_problems(name, split, count, seed)
+    with EnvironmentScores() as scores:
+        for problem in problems[:OWN_ANSWERS]:
+            try:
+                score = scores.score(problem, problem.reference, f"<answer>{problem.reference}</answer>")
+            except OSError as error:
+                raise UserError(f"{name}: answers cannot be scored here: {error}") from None
+            if score < FULL:
+                raise UserError(
+                    f"{name}: the score of its own answer {problem.reference!r:.60} is {score:g}, not 1; "
+                    "answers of this set cannot be judged"
+                )
     write_jsonl(folder / "problems.jsonl", (problem.to_json() for problem in problems))
 
 

@@ -19,6 +19,7 @@ from ..verify.grader_config import GraderConfig
 
 TOKENIZER_VERSION = 2
 PROBLEMS_VERSION = 2
+ENVIRONMENT_VERSION = 1
 SHARDS_VERSION = 2
 CHECKED_VERSION = 1
 """Of what is written only where sources are compared with problem sets."""

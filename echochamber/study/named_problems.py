@@ -6,6 +6,7 @@ import torch
 
 from ..core.types import Problem
 from ..data.columns import ProblemColumns
+from ..data.environments import environment_problems, is_environment
 from ..data.problem_sets import load_problems, set_label
 from ..data.rows import OnBadRow
 from ..data.world import PROBLEM_SETS, problem_set
@@ -31,6 +32,9 @@ def named_problems(
         settings = context.evaluate
         count = limit or settings.count
         return problem_set(context.world, name, settings.split, count, context.data_seed)
+    if is_environment(name):
+        settings = context.evaluate
+        return environment_problems(name, settings.split, limit or settings.count, context.data_seed)
     return load_problems(name, limit, on_bad_row, columns=columns or context.columns)
 
 

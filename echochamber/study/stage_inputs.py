@@ -6,13 +6,16 @@ from typing import NamedTuple
 
 from ..core.artifacts import Spec
 from ..core.checksums import hash_file
+from ..core.environments import PREFIX
 from ..core.errors import UserError
 from ..data import hub
+from ..data.environments import environment_identity, environment_label, is_environment
 from ..data.test_splits import refuse_test_split
 from ..data.world import WorldConfig
 from ..rl.config import RLConfig
-from ..stages.settings import PROBLEMS_VERSION, ProblemSetConfig
+from ..stages.settings import ENVIRONMENT_VERSION, PROBLEMS_VERSION, ProblemSetConfig
 from .recipe import Recipe
+from .user_modules import load_user_modules
 
 
 class ProblemSource(NamedTuple):
@@ -37,6 +40,8 @@ class ArmSource(NamedTuple):
 
 def problem_source(recipe: Recipe, name: str, split: str, count: int) -> ProblemSource:
     """A world set, a file of problems or a set of the hub; test splits are refused where `split` is train."""
+    if is_environment(name):
+        return _environment(recipe, name, split, count)
     if name.startswith(hub.PREFIX):
         return _hub_problems(recipe, name, "train" if split == "train" else "test", count)
     if any(mark in name for mark in "./"):
@@ -89,6 +94,21 @@ def _hub_problems(recipe: Recipe, name: str, split: hub.HubSplit, count: int) ->
         prepare_problem_file(at_commit, count, policy, folder, split, recipe.columns)
 
     return ProblemSource(f"problems/{split}/{name}/{count}", spec, prepare)
+
+
+def _environment(recipe: Recipe, name: str, split: str, count: int) -> ProblemSource:
+    """A set of reasoning-gym, keyed by options and the library's version, or one of a user's module."""
+    identity = environment_identity(name)
+    settings = identity | {"split": split, "count": count, "seed": recipe.data_seed}
+    inputs = load_user_modules(recipe.modules) if name.startswith(PREFIX) else {}
+    spec = Spec("problems", settings, ENVIRONMENT_VERSION, inputs=inputs)
+
+    def prepare(folder: Path) -> None:
+        from ..stages.prepare import prepare_environment
+
+        prepare_environment(name, split, count, recipe.data_seed, folder)
+
+    return ProblemSource(f"problems/{split}/{environment_label(name)}/{count}", spec, prepare)
 
 
 def arm_source(

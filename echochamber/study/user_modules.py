@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ..core.checksums import hash_file
+from ..core.environments import forget_environment, registered_environments
 from ..core.errors import UserError
 from ..core.formats import forget_format, registered_formats
 from ..core.traits import forget_trait, registered_traits
@@ -48,6 +49,7 @@ def _load(path: Path) -> str:
         assert spec.loader is not None, f"{path}: no loader for a .py file"
         sys.modules[name] = module = importlib.util.module_from_spec(spec)
         formats, rewards, traits = registered_formats(), registered_rewards(), registered_traits()
+        environments = registered_environments()
         try:
             _run(path, spec.loader, module)
             new_formats = [row for row in registered_formats().values() if row.name not in formats]
@@ -57,6 +59,8 @@ def _load(path: Path) -> str:
         except UserError:
             del sys.modules[name]
             _forget(set(formats), set(rewards), set(traits))
+            for environment in registered_environments().keys() - environments:
+                forget_environment(environment)
             raise
     _LOADED.add(path.name)
     remember_module(path.stem, sys.modules[name])

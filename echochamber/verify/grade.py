@@ -11,11 +11,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from ..core.environments import GYM
 from ..core.formats import classify, format_row, registered_formats
 from ..core.numbers import format_number
 from ..core.types import Outcome, Problem, Verdict
 from .answers import Reading, answer_rule, check_answer_rule
 from .compare import equal_float, equal_number, equal_text, for_algebra, from_python_text
+from .environment_scores import FULL, EnvironmentScores, tagged_answer
 from .grader_config import GraderConfig
 from .process import check_process
 from .program_runner import ProgramRunner
@@ -73,6 +75,7 @@ class Grader:
         self.workers = workers or min(os.cpu_count() or 1, 4)
         self.runner = ProgramRunner(self.config.limits, self.workers, self.config.tier2)
         self._algebra = Algebra(self.config.algebra_seconds) if self.config.algebra else None
+        self._scores = EnvironmentScores()
 
     def __enter__(self) -> "Grader":
         return self
@@ -83,6 +86,7 @@ class Grader:
     def close(self) -> None:
         """End all worker processes and threads; the grader may be used again and starts new ones."""
         self.runner.close()
+        self._scores.close()
         if self._algebra:
             self._algebra.close()
 
@@ -149,6 +153,9 @@ class Grader:
         """The verdict, with the process verdict where the problem's solution is known."""
         if item.failure:
             return
+        if item.problem.environment:
+            item.verdict = replace(self._score(item), style=item.style)
+            return
         verdict = self._judge(item.problem.reference, item.format_name, item.reading, item.result)
         graph, written = item.problem.graph, item.written
         if graph is not None and written is not None and verdict.outcome != "infrastructure":
@@ -157,6 +164,21 @@ class Grader:
             )
             verdict = replace(verdict, process=judged.process, first_error=judged.first_error)
         item.verdict = replace(verdict, style=item.style)
+
+    def _score(self, item: _Item) -> Verdict:
+        """The environment's verdict on the answer in `<answer>` tags, or that which the format has."""
+        answer, result = tagged_answer(item.text) or item.reading.answer, item.result
+        if answer is None and result is not None and result.status == "value":
+            answer = from_printed(result.text) if result.kind == "text" else canonical(result.text)
+        elif answer is None and (result is not None or item.reading.refused):
+            return self._judge(item.problem.reference, item.format_name, item.reading, result)
+        try:
+            score = self._scores.score(item.problem, answer, item.text)
+        except OSError as error:
+            return Verdict(item.format_name, answer, "infrastructure", f"scorer: {error}"[:120])
+        unread = answer is None and item.problem.environment.startswith(GYM)  # others read for themselves
+        right: Outcome = "correct" if score >= FULL else "no_answer" if unread else "wrong"
+        return Verdict(item.format_name, answer, right, f"score {score:g}", score=score)
 
     def _judge(self, reference: str, format_name: str, reading: Reading, result: RunResult | None) -> Verdict:
         if reading.answer is not None:

@@ -20,10 +20,10 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     _means_same("x", "x")
     streams = take_streams()
-    serve(streams, handle, " ".join(_lock()))
+    serve(streams, handle, " ".join(lock()))
 
 
-def _lock() -> list[str]:
+def lock() -> list[str]:
     """Layers that are on; the caller asks nothing where one that is required is missing."""
     if not lockdown.supported():
         return []
