@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .core.version import __version__
 
 if TYPE_CHECKING:
-    from .api import Study, evaluate, grade, load_checkpoint, run_study, sample, train_rl
+    from .api import Study, evaluate, forecast, grade, load_checkpoint, run_study, sample, train_rl
     from .claims.registry import register_claim
     from .core.environments import register_environment
     from .core.errors import UserError
@@ -36,6 +36,7 @@ _MODULES = {
     "Trait": "core.traits",
     "UserError": "core.errors",
     "evaluate": "api",
+    "forecast": "api",
     "grade": "api",
     "load_checkpoint": "api",
     "load_recipe": "study.recipe",
@@ -62,6 +63,7 @@ __all__ = [
     "UserError",
     "__version__",
     "evaluate",
+    "forecast",
     "grade",
     "load_checkpoint",
     "load_recipe",

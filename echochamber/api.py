@@ -21,6 +21,8 @@ from .model.tokenizer import Tokenizer
 from .study.checkpoints import find_checkpoint
 from .study.evaluate_checkpoint import CheckpointEvaluation, evaluate_checkpoint
 from .study.execute import ExecutorName
+from .study.forecast_checkpoint import CheckpointForecast, forecast_checkpoint
+from .study.forecast_files import write_forecast
 from .study.recipe import Recipe, load_recipe
 from .study.run import run_recipe
 from .study.sample_checkpoint import SampledCompletion, sample_checkpoint
@@ -31,10 +33,12 @@ from .verify.grader_config import GraderConfig
 
 __all__ = [
     "CheckpointEvaluation",
+    "CheckpointForecast",
     "SampledCompletion",
     "Study",
     "TrainedArm",
     "evaluate",
+    "forecast",
     "grade",
     "load_checkpoint",
     "run_study",
@@ -194,6 +198,57 @@ def evaluate(
         runtime,
         problem_columns(columns),
     )
+
+
+def forecast(
+    model: str | Path,
+    problems: str,
+    out: str | Path | None = None,
+    *,
+    algorithm: str = "grpo",
+    overrides: Sequence[str] = (),
+    samples: int = 16,
+    runs: int = 24,
+    further_runs: int = 6,
+    workers: int = 1,
+    world: str | None = None,
+    limit: int | None = None,
+    on_bad_row: OnBadRow = "error",
+    columns: Mapping[str, str] | None = None,
+    seed: int = 0,
+    engine: str = "auto",
+    trust_remote_code: bool = False,
+    modules: Sequence[str] = (),
+) -> CheckpointForecast:
+    """Which behaviours RL would amplify in `model`, simulated from what it samples on `problems`.
+
+    `model`: as for `load_checkpoint`; of a study the pretrained model. `algorithm`: one of the rows of
+    `rl.algorithms`, or a preset; `overrides`: settings of the arm, such as "steps=100". `samples`:
+    completions per problem. `runs`: simulations of the arm, `further_runs` of each changed arm, `workers`
+    of them at once. `modules`: files of the user's own, imported in every process. Other arguments: as for
+    `evaluate`. Writes forecast.json, forecast.parquet and forecast.html into `out` (runs/forecast-PROBLEMS
+    by default).
+    """
+    found = forecast_checkpoint(
+        model,
+        problems,
+        Path(out) if out is not None else None,
+        algorithm,
+        overrides,
+        samples,
+        limit,
+        runs,
+        further_runs,
+        seed,
+        workers,
+        world,
+        on_bad_row,
+        problem_columns(columns),
+        RuntimeConfig(engine=engine, trust_remote_code=trust_remote_code),
+        modules,
+    )
+    write_forecast(found)
+    return found
 
 
 def grade(completion: str, reference: str, *, tier2: bool = False) -> Verdict:

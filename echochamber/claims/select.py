@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ..core.formats import OTHER
 from ..core.study_tables import BASE, RunRow, Tables
 from .declare import NotTestableError, Seeds
 
 TEST, DEV = "test", "dev"
-OTHER = "other"
-"""Label of completions in no known format."""
 
 
 class Arm(NamedTuple):

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from .errors import UserError
 from .format_rules import is_anything, is_boxed_prose, is_function, is_gsm8k, is_llm_code, is_metamath
 
+OTHER = "other"
+"""Label of completions in no known format."""
+
 
 @dataclass(frozen=True, slots=True)
 class Format:

@@ -13,6 +13,7 @@ from .hf_config import Unsupported, from_hf
 from .runtime import Runtime
 from .settings import AUTO_ENGINE, NATIVE_ENGINE, TRANSFORMERS_ENGINE, RuntimeConfig
 from .tokenizer import Tokenizer
+from .transformer import Transformer
 from .transformers_checkpoint import is_installed, load_transformers, save_transformers
 from .transformers_model import TransformersModel
 
@@ -38,6 +39,7 @@ def save_model(folder: Path, model: Decoder, tokenizer: Tokenizer) -> None:
     if isinstance(model, TransformersModel):
         save_transformers(make_folder(folder), model, tokenizer)
     else:
+        assert isinstance(model, Transformer), f"{type(model).__name__} has no folder"
         save_checkpoint(folder, model, tokenizer)
 
 

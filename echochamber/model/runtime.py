@@ -17,7 +17,7 @@ from .native.library import cell_dtype, why_not
 from .native.weights import why_unfit
 from .ranks import Ranks, join_ranks
 from .settings import AUTO_ENGINE, RuntimeConfig
-from .transformers_model import TransformersModel
+from .transformer import Transformer
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 """Options of mallopt(3)."""
@@ -85,7 +85,7 @@ def speed_up(model: Decoder, runtime: Runtime, compiled: bool = True) -> None:
 
     A model of transformers stays as it is.
     """
-    if isinstance(model, TransformersModel):
+    if not isinstance(model, Transformer):
         return
     reason = why_unfit(model.config) if runtime.native else None
     if runtime.native and reason is None:

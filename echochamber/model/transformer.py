@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ..formulas.logprobs import token_entropy, token_logprobs
 from .attention_ranges import AttentionRanges
 from .config import ModelConfig
+from .decoder import Decoder
 from .kv_cache import KVCache, PaddedPrompts
 from .layers import Block, norm_layer
 from .native.head import LogprobHead
@@ -32,7 +32,7 @@ class Backbone(nn.Module):
         self.norm = norm_layer(config)
 
 
-class Transformer(nn.Module):
+class Transformer(Decoder):
     """Token ids in, logits out."""
 
     cos: Tensor
@@ -143,10 +143,7 @@ class Transformer(nn.Module):
             return native[1](
                 hidden, targets, temperature
             )  # its entropy comes with the sum that it needs anyway
-        logits = self.logits(hidden)
-        return token_logprobs(logits, targets, temperature), token_entropy(
-            logits.detach(), temperature
-        ) if with_entropy else None
+        return super().logprobs(hidden, targets, temperature, with_entropy)
 
     @property
     def running_native(self) -> tuple[Trunk, LogprobHead] | None:

@@ -14,15 +14,15 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..core.errors import UserError
-from ..formulas.logprobs import token_entropy, token_logprobs
 from .attention_ranges import AttentionRanges
 from .config import ModelConfig
+from .decoder import Decoder
 
 _CHECKED_TOKENS, _CHECKED_TOLERANCE = 6, 1e-3
 """Of the trial run that shows whether a model can be taken apart; tolerance relative to the largest logit."""
 
 
-class TransformersModel(nn.Module):
+class TransformersModel(Decoder):
     """Token ids in, logits out, through `causal`, a model with a language modelling head.
 
     `UserError` where its logits are no function of its last hidden states, or where it is not causal.
@@ -109,19 +109,6 @@ class TransformersModel(nn.Module):
         finally:
             given.states = None
         return found
-
-    def logprobs(
-        self,
-        hidden: Float[Tensor, "N D"],
-        targets: Int[Tensor, " N"],
-        temperature: float = 1.0,
-        with_entropy: bool = False,
-    ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"] | None]:
-        """As `Transformer.logprobs`."""
-        logits = self.logits(hidden)
-        return token_logprobs(logits, targets, temperature), token_entropy(
-            logits.detach(), temperature
-        ) if with_entropy else None
 
     def forward(self, token_ids: Int[Tensor, "B T"], ranges: AttentionRanges | None = None) -> Tensor:
         """Logits (B, T, V) of the token after each position."""

@@ -9,6 +9,7 @@ Axes: B completions, T tokens of a completion, N = all completion tokens, R rows
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -78,16 +79,13 @@ def fill_rows(
 ) -> PackedRows:
     """Tensors of these rows, padded with empty rows to `num_rows`, so that a compiled shape fits."""
     shape = (num_rows, width)
-    token_ids = torch.zeros(shape, dtype=torch.long)
-    positions, shared_start, shared_end, own_start = (torch.zeros(shape, dtype=torch.int32) for _ in range(4))
-    lengths = torch.zeros(num_rows, dtype=torch.long)
+    token_ids, lengths = np.zeros(shape, dtype=np.int64), np.zeros(num_rows, dtype=np.int64)
+    positions, shared_start, shared_end, own_start = (np.zeros(shape, dtype=np.int32) for _ in range(4))
 
     def put(row: int, column: int, ids: Sequence[int], first_position: int) -> None:
         end = lengths[row] = column + len(ids)
-        token_ids[row, column:end] = torch.tensor(ids, dtype=torch.long)
-        positions[row, column:end] = torch.arange(
-            first_position, first_position + len(ids), dtype=torch.int32
-        )
+        token_ids[row, column:end] = ids
+        positions[row, column:end] = np.arange(first_position, first_position + len(ids))
         own_start[row, column:end] = column
 
     for row, members in enumerate(rows):
@@ -101,7 +99,10 @@ def fill_rows(
             put(row, placed.start, ids, length)
             shared_start[row, placed.start : placed.start + len(ids)] = seen_end - length
             shared_end[row, placed.start : placed.start + len(ids)] = seen_end
-    return PackedRows(token_ids, AttentionRanges(positions, shared_start, shared_end, own_start, lengths))
+    columns = (
+        torch.from_numpy(column) for column in (positions, shared_start, shared_end, own_start, lengths)
+    )
+    return PackedRows(torch.from_numpy(token_ids), AttentionRanges(*columns))
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,13 @@ def find_checkpoint(place: str | Path) -> Path:
     return folder
 
 
+def find_base(place: str | Path) -> Path:
+    """As `find_checkpoint`, but in a study the pretrained model and not the one after RL."""
+    path = Path(place)
+    pretrained = [] if str(place).startswith(PREFIX) else sorted((path / "artifacts").glob("pretrain-*"))
+    return find_checkpoint(pretrained[0] if len(pretrained) == 1 else place)
+
+
 def _check(checkpoint: Path) -> None:
     """`UserError` where the artifact that a checkpoint lies in is damaged."""
     artifact = checkpoint.absolute().parent.parent

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...analysis.plots.look import PAGE, SETTINGS, series_style, share_axis, sheet, step_axis
-from ...claims.select import OTHER, Arm
+from ...claims.select import Arm
 from ...core.files import make_folder
+from ...core.formats import OTHER
 from ...core.study_tables import Tables
 from .nulls import bandit_paths
 from .phase import Corner, phase_map

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from statistics import mean
 
-from ...claims.select import OTHER
+from ...core.formats import OTHER
 from ...core.study_tables import BASE, Tables
 from .collapse import LEAST_BASE
 from .markdown import mean_text, render

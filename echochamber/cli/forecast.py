@@ -1,0 +1,111 @@
+"""`echochamber forecast`: what RL would amplify in a model, before it is trained."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .options import (
+    PLACES,
+    ColumnsOption,
+    EngineOption,
+    LimitOption,
+    ModuleOption,
+    OnBadRowOption,
+    ProblemsOption,
+    SeedOption,
+    TrustOption,
+    WorldOption,
+    bad_row_policy,
+    column_names,
+    load_modules,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "forecast",
+        epilog="Example: echochamber forecast runs/quickstart --problems all --algorithm grpo steps=100",
+    )(forecast)
+
+
+def forecast(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help=f"{PLACES[0].upper()}{PLACES[1:]}; of a study its base.")
+    ],
+    problems: ProblemsOption,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Settings of the arm, such as steps=100 kl.coef=0.01."),
+    ] = None,
+    algorithm: Annotated[
+        str, typer.Option("--algorithm", metavar="NAME", help="An algorithm or a preset of RL arms.")
+    ] = "grpo",
+    samples: Annotated[int, typer.Option(min=2, help="Completions per problem.")] = 16,
+    runs: Annotated[int, typer.Option(min=2, help="Simulations of the arm.")] = 24,
+    further_runs: Annotated[int, typer.Option(min=2, help="Simulations of each changed arm.")] = 6,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that simulate at once.")] = 2,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Output folder. Default: runs/forecast-PROBLEMS."),
+    ] = None,
+    world: WorldOption = None,
+    module: ModuleOption = None,
+    limit: LimitOption = None,
+    on_bad_row: OnBadRowOption = "error",
+    columns: ColumnsOption = None,
+    seed: SeedOption = 0,
+    engine: EngineOption = "auto",
+    trust_remote_code: TrustOption = False,
+) -> None:
+    """Say which behaviours RL would amplify, without training. Writes JSON, Parquet and a page."""
+    load_modules(module)
+    from .. import api
+
+    found = api.forecast(
+        model,
+        problems,
+        out,
+        algorithm=algorithm,
+        overrides=overrides or [],
+        samples=samples,
+        runs=runs,
+        further_runs=further_runs,
+        workers=workers,
+        world=world,
+        limit=limit,
+        on_bad_row=bad_row_policy(on_bad_row),
+        columns=column_names(columns),
+        seed=seed,
+        engine=engine,
+        trust_remote_code=trust_remote_code,
+        modules=[str(path) for path in module or ()],
+    )
+    from ..forecast.words import headline, sections
+
+    parts = sections(found.table, found.left_out, found.outcome, found.tried, found.arm, found.baselines)
+    console = Console(highlight=False)
+    console.print(headline(found.outcome), style="bold", markup=False)
+    for warning in found.warnings:
+        console.print(f"Read with care: {warning}", markup=False)
+    for part in parts:
+        console.print(f"\n{part.title}", style="bold", markup=False)
+        for sentence in part.sentences:
+            console.print(sentence, markup=False)
+        if part.rows:
+            console.print(_table(part.columns, part.rows))
+    console.print(f"\nPage: {found.folder / 'forecast.html'}", markup=False)
+
+
+def _table(columns: list[str], rows: list[list[str]]) -> Table:
+    """Cells are text: what looks like markup in a title is printed as it is."""
+    table = Table(box=None, pad_edge=False)
+    for index, name in enumerate(columns):
+        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table

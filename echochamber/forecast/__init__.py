@@ -1,0 +1,1 @@
+"""What RL will amplify in a model, simulated from a table of its behaviours before it is trained."""

@@ -1,0 +1,175 @@
+"""What RL would amplify in one checkpoint: sample it, then simulate the arm on what it does."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+import torch
+
+from ..core.config import apply_overrides
+from ..core.errors import UserError
+from ..core.files import make_folder
+from ..core.formats import register_format
+from ..core.progress import progress_bar
+from ..core.suggest import did_you_mean
+from ..data.columns import ProblemColumns
+from ..data.rows import OnBadRow
+from ..forecast.baselines import Baseline, baselines
+from ..forecast.behaviour_table import FEWEST_SAMPLES, BehaviourTable
+from ..forecast.calibration import calibration
+from ..forecast.changes import Tried
+from ..forecast.outcome import Outcome
+from ..forecast.run_scenarios import run_scenarios
+from ..forecast.scenarios import scenarios
+from ..model.load_model import load_model_on
+from ..model.runtime import RuntimeConfig
+from ..rl.algorithms import registered_algorithms
+from ..rl.config import RLConfig
+from ..rl.presets import RL_PRESETS
+from ..verify.behaviours import BehaviourConfig, behaviour_formats
+from .checkpoint_context import checkpoint_context
+from .checkpoints import find_base
+from .evaluate_checkpoint import evaluate_checkpoint
+from .named_problems import short_name
+from .user_modules import load_user_modules
+
+
+@dataclass(frozen=True)
+class CheckpointForecast:
+    """A forecast with what it rests on."""
+
+    folder: Path
+    """Where it was written."""
+    problem_set: str
+    table: BehaviourTable
+    """Behaviours with enough completions."""
+    left_out: dict[str, int]
+    """Behaviour -> number of its completions, where they are too few to forecast from."""
+    arm: RLConfig
+    outcome: Outcome
+    tried: list[Tried]
+    """Changed arms with their outcomes, and the arm without one difference between behaviours."""
+    baselines: list[Baseline]
+    warnings: list[str]
+
+
+def forecast_checkpoint(
+    model: str | Path,
+    problems: str,
+    out: Path | None,
+    algorithm: str,
+    overrides: Sequence[str],
+    samples: int = 16,
+    limit: int | None = None,
+    runs: int = 24,
+    further_runs: int = 6,
+    seed: int = 0,
+    workers: int = 1,
+    world: str | None = None,
+    on_bad_row: OnBadRow = "error",
+    columns: ProblemColumns | None = None,
+    runtime: RuntimeConfig | None = None,
+    modules: Sequence[str] = (),
+) -> CheckpointForecast:
+    """Sample `model` on `problems` at the arm's temperature and simulate RL on what it does.
+
+    `overrides`: settings of the arm, such as "steps=100". `runs`: simulations of the arm; `further_runs`:
+    of each changed one. `UserError` where the table does not allow a forecast: fewer than two behaviours
+    with enough completions, or no right answer among them.
+    """
+    folder = find_base(model)
+    arm = arm_settings(algorithm, overrides)
+    name = short_name(problems)
+    target = make_folder(out or Path("runs") / f"forecast-{name}")
+    context = checkpoint_context(folder, world)
+    settings = {
+        "samples": samples,
+        "temperature": arm.temperature,
+        "top_p": 1.0,
+        "top_k": 0,
+        "stop": list(arm.stop) or None,
+        "max_new_tokens": arm.max_new_tokens,
+        "prompt_suffix": None,
+        "prompt": None,
+    }
+    scored = evaluate_checkpoint(
+        folder, problems, target, settings, limit, seed, on_bad_row, world, runtime, columns
+    )
+    whole = BehaviourTable.from_records(pl.read_parquet(scored.folder / "records.parquet"), name)
+    table = whole.forecastable()
+    check_forecastable(whole, table, name, arm)
+    chosen = scenarios(table, arm)
+    found = calibration()
+    total = runs + further_runs * (len(chosen) - 1)
+    prepare = partial(_prepare, (*context.modules, *modules), dict(context.behaviours))
+    with progress_bar("simulate RL", total, unit="runs") as bar:
+        outcomes = run_scenarios(
+            chosen, found.gains, runs, further_runs, samples, workers, prepare, bar.advance
+        )
+    return CheckpointForecast(
+        target,
+        name,
+        table,
+        {
+            behaviour: int(number)
+            for behaviour, number in zip(whole.behaviours, whole.num.sum(0), strict=True)
+            if behaviour not in table.behaviours
+        },
+        arm,
+        outcomes[0],
+        list(zip(chosen[1:], outcomes[1:], strict=True)),
+        baselines(table, arm),
+        found.warnings(_num_parameters(folder, runtime), arm.algorithm, arm.optimizer.name),
+    )
+
+
+def arm_settings(algorithm: str, overrides: Sequence[str]) -> RLConfig:
+    """The arm that is meant: a preset, or an algorithm with this project's small-model settings.
+
+    `UserError` for unknown names and keys.
+    """
+    small = f"nano-{algorithm.replace('_', '-')}"
+    names = [row.name for row in registered_algorithms() if not row.demonstrations]
+    if algorithm in RL_PRESETS:
+        settings = dict(RL_PRESETS[algorithm])
+    elif algorithm in names:
+        settings = dict(RL_PRESETS.get(small, {})) | {"algorithm": algorithm}
+    else:
+        raise UserError(
+            f"--algorithm {algorithm!r} is not known{did_you_mean(algorithm, [*names, *RL_PRESETS])}; "
+            f"there are {', '.join(names)}, and the presets {', '.join(RL_PRESETS)}"
+        )
+    return RLConfig.parse(apply_overrides(settings, list(overrides)), "arm")
+
+
+def check_forecastable(whole: BehaviourTable, table: BehaviourTable, problem_set: str, arm: RLConfig) -> None:
+    """`UserError` with the reason where no forecast can be made of a table."""
+    counts = ", ".join(f"{name} {n:.0f}" for name, n in zip(whole.behaviours, whole.num.sum(0), strict=True))
+    if len(table.behaviours) < 2:
+        raise UserError(
+            f"{problem_set}: {len(table.behaviours)} of {len(whole.behaviours)} behaviours has "
+            f"{FEWEST_SAMPLES} completions or more ({counts}); a forecast compares at least two, so use more "
+            "--samples or problems, or describe behaviours"
+        )
+    parts = [arm.reward] if isinstance(arm.reward, str) else [name for name, w in arm.reward.items() if w]
+    by_answer = all(name == "correct" or name.startswith("thinned:") for name in parts)
+    if by_answer and not table.right.sum():
+        raise UserError(
+            f"{problem_set}: none of {int(table.num.sum())} completions is right, so no group would carry "
+            "signal and RL would change nothing; use easier problems or more --samples"
+        )
+
+
+def _num_parameters(folder: Path, runtime: RuntimeConfig | None) -> int:
+    runtime = runtime or RuntimeConfig()
+    model, _ = load_model_on(folder, torch.device("cpu"), runtime.engine, runtime.trust_remote_code)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _prepare(modules: Sequence[str], behaviours: Mapping[str, BehaviourConfig]) -> None:
+    """Make a process know the user's formats, rewards and algorithms, which an arm may name."""
+    load_user_modules(modules)
+    for row in behaviour_formats(behaviours):
+        register_format(row)
