@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..core.random import generator, key
+from ..core.keys import key
+from ..core.random import generator
 from ..core.types import Completion, Outcome, Problem, Verdict
 from ..rl.config import RLConfig
 from ..rl.sampling import problems_of_step
