@@ -48,7 +48,8 @@ class TableSampler:
         rows = np.array([int(problem.id) for problem in chosen]).repeat(group)
         choices = torch.log_softmax(self.policy.choice_logits(), dim=1).numpy()[rows]
         stream = generator("forecast rollouts", self.seed, draw)
-        uniform, draws = stream.random((len(rows), 3)), stream.random((len(rows), reward.num_draws))
+        uniform = stream.random((len(rows), 3))
+        draws = stream.random((len(rows), reward.num_draws)).tolist()
         edges = np.exp(choices).cumsum(1)[:, :-1]
         behaviour = (uniform[:, :1] >= edges).sum(1)
         skill = self.policy.skill_logits()[rows, behaviour]
