@@ -1,12 +1,9 @@
 """`echochamber forecast`: what RL would amplify in a model, before it is trained."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from .options import (
     PLACES,
@@ -23,6 +20,9 @@ from .options import (
     column_names,
     load_modules,
 )
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def register(app: typer.Typer) -> None:
@@ -85,6 +85,8 @@ def forecast(
         trust_remote_code=trust_remote_code,
         modules=[str(path) for path in module or ()],
     )
+    from rich.console import Console
+
     from ..forecast.words import headline, sections
 
     parts = sections(found.table, found.left_out, found.outcome, found.tried, found.arm, found.baselines)
@@ -101,8 +103,11 @@ def forecast(
     console.print(f"\nPage: {found.folder / 'forecast.html'}", markup=False)
 
 
-def _table(columns: list[str], rows: list[list[str]]) -> Table:
+def _table(columns: list[str], rows: list[list[str]]) -> "Table":
     """Cells are text: what looks like markup in a title is printed as it is."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False)
     for index, name in enumerate(columns):
         table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
