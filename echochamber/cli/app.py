@@ -1,6 +1,7 @@
 """The command line: parses, calls, prints. Heavy imports wait until a command needs them."""
 
 import io
+import resource
 import shlex
 import sys
 from collections.abc import Sequence
@@ -77,17 +78,21 @@ for module in (
 
 MOST_CHARACTERS = 2000
 """Of an error's line, which may quote what was given."""
+LEAST_FILES = 8
+"""Open files below which libraries end in a panic of their own, which nothing here can catch."""
 
 
 def main() -> None:
     """Run a command; bad input is one line on stderr and exit status 2, without a traceback.
 
-    Storage that refuses is such a line too. An unforeseen exception is a bug: one line, its traceback in a
-    file, exit status 70.
+    Storage that refuses is such a line too, and so is a limit of fewer than `LEAST_FILES` open files. An
+    unforeseen exception is a bug: one line, its traceback in a file, exit status 70.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files may hold any byte
+    if (files := resource.getrlimit(resource.RLIMIT_NOFILE)[0]) in range(LEAST_FILES):
+        _stop(f"{files} files may be open at once, at least {LEAST_FILES} are needed; raise ulimit -n", 2)
     try:
         app()
     except UserError as error:

@@ -110,7 +110,13 @@ def clock(seconds: float) -> str:
 
 def say(message: str) -> None:
     """Print one line on stderr."""
-    console().print(message, markup=False, soft_wrap=True)
+    target = console()
+    if target.is_terminal:
+        target.print(message, markup=False, emoji=False, soft_wrap=True)
+    elif not target.quiet:  # laying out a line that nothing wraps or colours costs as much as a small file
+        from rich.control import strip_control_codes
+
+        target.file.write(f"{strip_control_codes(message)}\n")
     sys.stderr.flush()
 
 

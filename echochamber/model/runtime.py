@@ -47,23 +47,35 @@ def start_runtime(config: RuntimeConfig) -> Runtime:
     """Resolve `auto` settings, set the thread count, meet the other ranks where torchrun started some."""
     device = _device(config.device)
     torch.set_num_threads(config.threads)
-    torch.use_deterministic_algorithms(device.type == "cpu")
-    # Deterministic mode also fills every fresh tensor; ours are written before they are read, and
-    # filling them took a third of the sampler's time.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    keep_freed_memory()
     dtype = _dtype(config, device)
     native = _native(config.native, device, dtype)
+    compiled = config.compile == "on" or (config.compile == "auto" and has_compiler() and not native)
+    _be_deterministic(device.type == "cpu", compiled)
+    keep_freed_memory()
     return Runtime(
         device=device,
         dtype=dtype,
         threads=config.threads,
-        compile=config.compile == "on" or (config.compile == "auto" and has_compiler() and not native),
+        compile=compiled,
         native=native,
         engine=config.engine,
         trust_remote_code=config.trust_remote_code,
         ranks=join_ranks(),
     )
+
+
+def _be_deterministic(wanted: bool, compiled: bool) -> None:
+    """Ask torch for operations that repeat to the bit, and its compiler too where that is used.
+
+    Telling the compiler imports it, which takes as long as importing torch.
+    """
+    if compiled:
+        torch.use_deterministic_algorithms(wanted)
+    else:
+        torch.set_deterministic_debug_mode("error" if wanted else "default")
+    # Deterministic mode also fills every fresh tensor; ours are written before they are read, and
+    # filling them took a third of the sampler's time.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def keep_freed_memory() -> None:

@@ -197,10 +197,10 @@ def _hand_over(
     running: dict[Handle, StageNode] = {}
     waiting, full = list(missing), None
     while waiting or running:
-        for node in [node for node in waiting if full is None and _ready(node, status)]:
-            if len(running) >= executor.slots:
+        for node in list(waiting):
+            if full is not None or len(running) >= executor.slots:
                 break
-            if node.spec.name not in {other.spec.name for other in running.values()}:
+            if _ready(node, status) and node.spec.name not in {other.spec.name for other in running.values()}:
                 if again := _sound(node, status, patience):
                     waiting += [parent for parent in again if parent not in waiting]
                     continue

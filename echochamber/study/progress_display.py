@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,9 @@ def progress_path(node: StageNode, graph: StageGraph) -> Path:
     """File of a running stage's progress: beside its partial artifact, never in it."""
     partial = graph.store.partial(node.spec)
     return partial.with_name(f"{partial.name}.progress")
+
+
+STATES = ("done", "running", "failed", "pending")
 
 
 class ProgressReport(TypedDict, total=False):
@@ -64,8 +68,8 @@ class ProgressDisplay:
 
     def counts(self) -> dict[str, int]:
         """Stages by state, of those that were missing when the study was started."""
-        states = [self.status.nodes[node.id].status for node in self.missing]
-        return {state: states.count(state) for state in ("done", "running", "failed", "pending")}
+        states = Counter([self.status.nodes[name].status for name in self._cost])
+        return {state: states[state] for state in STATES}
 
     def summary(self) -> str:
         """`12 of 40 done, 2 running, 1 failed, about 0:41:00 left`."""
@@ -81,13 +85,11 @@ class ProgressDisplay:
 
         Stages count by their estimated cost, running ones by their own progress.
         """
-        share = {"done": 1.0, "pending": 0.0}
-        known = [
-            (self._cost[n.id], self._progress(n.id) if state == "running" else share[state])
-            for n in self.missing
-            if (state := self.status.nodes[n.id].status) != "failed"
-        ]
-        done, to_do = sum(cost * part for cost, part in known), sum(cost * (1 - part) for cost, part in known)
+        costs, running = dict.fromkeys(STATES, 0.0), 0.0
+        for name, cost in self._cost.items():
+            costs[state := self.status.nodes[name].status] += cost
+            running += cost * self._progress(name) if state == "running" else 0.0
+        done, to_do = costs["done"] + running, costs["pending"] + costs["running"] - running
         return (time.monotonic() - self.started) * to_do / done if done > 0 else None
 
     def _progress(self, node_id: str) -> float:

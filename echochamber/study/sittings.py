@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..core.files import write_json
+from ..core.files import write_text
 
 SITTINGS = "sittings.json"
 Sitting = tuple[float, float | None]
@@ -29,14 +29,14 @@ def start_sitting(partial: Path, now: float) -> None:
     earlier = _read_sittings(partial)
     newest = max((path.stat().st_mtime for path in partial.rglob("*") if path.is_file()), default=now)
     closed = [[start, end if end is not None else max(start, newest)] for start, end in earlier]
-    write_json(partial / SITTINGS, [*closed, [now, None]], durable=False)
+    write_text(partial / SITTINGS, json.dumps([*closed, [now, None]]) + "\n", durable=False)
 
 
 def end_sittings(partial: Path, now: float) -> None:
     """Close the last sitting; the file stays in the artifact as its wall time."""
     sittings = _read_sittings(partial) or [(now, None)]
     sittings[-1] = (sittings[-1][0], now)
-    write_json(partial / SITTINGS, sittings, durable=False)
+    write_text(partial / SITTINGS, json.dumps(sittings) + "\n", durable=False)
 
 
 def read_seconds(folder: Path) -> float | None:

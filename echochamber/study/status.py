@@ -29,6 +29,8 @@ GIVEN_BASE_NOTE = (
 )
 REWRITE_SECONDS = 5.0
 """`study.json` is rewritten no more often while stages run; the log has every change."""
+REWRITE_SHARE = 0.02
+"""Longest part of the time that goes into rewriting `study.json`: on a busy disk it is rewritten more seldom."""
 
 
 @dataclass
@@ -52,7 +54,7 @@ class StudyStatus:
     def __init__(self, folder: Path, graph: StageGraph, command: str = "") -> None:
         self.path, self.graph = folder / "study.json", graph
         self.log, self.reserve = folder / STAGE_LOG, folder / "artifacts" / ".partial" / "reserve"
-        self._written_at = -math.inf
+        self._rewrite_at = -math.inf
         earlier = _read_object(self.path)
         recorded, commands = earlier.get("criteria"), earlier.get("commands")
         self.criteria: dict[str, object] = recorded if isinstance(recorded, dict) else {}
@@ -92,7 +94,7 @@ class StudyStatus:
             self.reserve.unlink(missing_ok=True)
             with storage_errors_named(self.log):
                 append_change(self.log, node_id, self._node(self.graph.nodes[node_id]))
-        if new_criteria or time.monotonic() - self._written_at > REWRITE_SECONDS:
+        if new_criteria or time.monotonic() > self._rewrite_at:
             self.write()
 
     def _record_criteria(self) -> None:
@@ -114,10 +116,12 @@ class StudyStatus:
 
     def write(self) -> None:
         """Replace `study.json`, unless it says the same already."""
+        started = time.monotonic()
         now, log_bytes = self.to_json(), log_length(self.log)
         if _read_object(self.path) != now | {LOG_BYTES: log_bytes}:
             write_json(self.path, now | {LOG_BYTES: log_bytes})
-        self._written_at = time.monotonic()
+        took = time.monotonic() - started
+        self._rewrite_at = time.monotonic() + max(REWRITE_SECONDS, took / REWRITE_SHARE)
 
     def close(self) -> None:
         """Give the held room back and write `study.json`."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from echochamber.analysis.study_folder import load_study
+from echochamber.cli.app import LEAST_FILES
 from tests.study.tiny import OVERRIDES, payload, run_tiny
 
 ROW = {"id": 1, "completion": "#### 73", "reference": "#### 73"}
@@ -138,10 +139,8 @@ def test_a_finished_study_that_cannot_be_written_is_read(read_only, source, tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("files", [8, 16])
+@pytest.mark.parametrize("files", [8, 12, 16, 24])
 def test_few_open_files_are_enough_or_one_line(whole, source, tmp_path, files):
-    """Under eight of them, libraries in Rust end with a panic of their own."""
-
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 
@@ -157,6 +156,19 @@ def test_few_open_files_are_enough_or_one_line(whole, source, tmp_path, files):
         assert status in (0, 2), err
         assert status == 0 or "open files" in err.splitlines()[-1], err
     assert not [path for path in tmp_path.rglob("*") if path.suffix == ".tmp"]
+
+
+@pytest.mark.parametrize("files", [5, LEAST_FILES - 1])
+def test_too_few_open_files_are_said_before_anything_starts(source, tmp_path, files):
+    """Libraries in Rust would end with a panic of their own."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+
+    status, out, err = _command("grade", "--in", source, "--out", tmp_path / "verdicts.jsonl", before=limit)
+    line = f"echochamber: {files} files may be open at once, at least {LEAST_FILES} are needed; raise ulimit -n"
+    assert (status, out, err.splitlines()) == (2, "", [line])
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
 
 
 @pytest.mark.slow
