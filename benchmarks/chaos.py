@@ -17,12 +17,17 @@ several     two or three runs on one folder at once
 workers     two runs at once, one of them with --workers 2
 clock       the clock runs backwards, and files are dated into the future
 
+With `--executor ray` every run is one of a Ray cluster of this machine, which is started for it. The kinds
+are then kill, parent, lost, several and
+
+node        SIGKILL to a worker process of the cluster in the middle of a stage
+
 Every fault must end in equal bytes, with exit status 0 after the continuation, and no output may hold a
-traceback. Prints one line per kind; the exit status is 1 where anything differs.
+traceback. Prints faults, failures and seconds of every kind; the exit status is 1 where anything differs. A
+run that the kernel kills, for want of memory, is run again and counted.
 """
 
 import argparse
-import json
 import os
 import random
 import resource
@@ -32,24 +37,46 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
+from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 
-from parts.chaos_study import Run, clock_backwards, flip, payload, save_always
+from parts.chaos_ray import RayNode
+from parts.chaos_study import LIMIT, RAY_LIMIT, Run, clock_backwards, flip, payload, save_always
 
 from echochamber.analysis.study_folder import load_study
 from echochamber.core.checksums import UNCHECKED
 
+FAULTS = ("kill", "fsize", "flip", "parent", "resume", "lost", "several", "workers", "clock", "full")
+RAY_FAULTS = ("kill", "parent", "lost", "several", "node")
 KINDS = ("tokenizer", "problems", "shards", "pretrain", "rl", "evaluate", "probe")
 
 
 class Chaos:
     """The finished study, a copy to spoil, and what has been seen."""
 
-    def __init__(self, root: Path, seed: int) -> None:
-        self.root, self.draw = root, random.Random(seed)
+    def __init__(self, root: Path, seed: int, ray: RayNode | None = None) -> None:
+        self.root, self.draw, self.ray = root, random.Random(seed), ray
         self.whole, self.study, self.log = root / "whole", root / "study", root / "log"
-        self.counts, self.failures = Counter[str](), list[str]()
+        self.counts, self.failed, self.took = Counter[str](), Counter[str](), Counter[str]()
+        self.failures, self.lost = list[str](), 0
         self.mounted = False
+
+    def run(self, *options: str, before: Callable[[], None] = lambda: None) -> Run:
+        """A run of the study to be spoilt."""
+        where = ("--executor", "ray") if self.ray else ()
+        return Run(self.study, self.log, *where, *options, before=before)
+
+    def wait(self, run: Run) -> int:
+        """Its exit status; one that the kernel killed is run again to its end."""
+        status = run.wait(RAY_LIMIT if self.ray else LIMIT)
+        for _ in range(3):
+            if run.lost:
+                self.lost += 1
+                run = self.run()
+                status = run.wait(RAY_LIMIT if self.ray else LIMIT)
+        return status
 
     def start(self) -> None:
         """Run the study that all others must equal."""
@@ -59,13 +86,29 @@ class Chaos:
         print(f"{len(self.bytes)} files in {self.seconds:.1f} s", flush=True)
 
     def fault(self, kind: str) -> None:
-        """One fault of a kind, the continuation, and the comparison."""
+        """One fault of a kind, the continuation, and the comparison; an error here is a failure, too."""
+        started = time.monotonic()
+        self.counts[kind] += 1
+        try:
+            self._fault(kind)
+        except Exception as error:  # noqa: BLE001 - one fault that cannot be made ends no run of hundreds
+            self._fail(kind, [f"{type(error).__name__}: {error}"])
+        finally:
+            self._unmount()
+            self.took[kind] += time.monotonic() - started
+
+    def _fail(self, kind: str, wrong: list[str]) -> None:
+        self.failed[kind] += 1
+        self.failures.append(f"{kind} {self.counts[kind]}: {'; '.join(wrong)}")
+        shutil.copy(self.log, self.root / f"failed-{kind}-{self.counts[kind]}.log")
+        print(self.failures[-1], flush=True)
+
+    def _fault(self, kind: str) -> None:
         shutil.rmtree(self.study, ignore_errors=True)
         self.log.write_text("")
         self._copy(self.study)
-        self.counts[kind] += 1
         note = getattr(self, f"_{kind}")() or ""
-        status = Run(self.study, self.log, "--verify").wait()
+        status = self.wait(self.run("--verify"))
         said = self.log.read_text(errors="replace")
         wrong = [f"exit status {status}"] if status else []
         wrong += ["traceback"] if "Traceback" in said or "this is a bug" in said else []
@@ -76,10 +119,18 @@ class Chaos:
         wrong += [f"{len(differing)} files differ, such as {differing[0]}"] if differing else []
         wrong += [note] if note else []
         if wrong:
-            self.failures.append(f"{kind} {self.counts[kind]}: {'; '.join(wrong)}")
-            shutil.copy(self.log, self.root / f"failed-{kind}-{self.counts[kind]}.log")
-            print(self.failures[-1], flush=True)
-        self._unmount()
+            self._fail(kind, wrong)
+
+    def summary(self) -> list[str]:
+        """A line for every kind, then the whole, then every failure."""
+        lines = [
+            f"{kind:8} {number:4} faults, {self.failed[kind]} failed, {self.took[kind]:.0f} s"
+            for kind, number in self.counts.items()
+        ]
+        lost = f"; {self.lost} runs were killed from outside and run again" if self.lost else ""
+        number = sum(self.counts.values())
+        whole = f"{number} faults, {len(self.failures)} with a difference, a traceback or a wrong exit status"
+        return [*lines, whole + lost, *(f"  {line}" for line in self.failures)]
 
     def _copy(self, target: Path) -> None:
         """The study without a random kind of stage and those after it."""
@@ -97,7 +148,7 @@ class Chaos:
 
     def _cut(self) -> None:
         """A run that saves its state at each step, killed somewhere."""
-        run = Run(self.study, self.log, before=save_always)
+        run = self.run(before=save_always)
         until = time.monotonic() + self.draw.random() * self.seconds
         while time.monotonic() < until and not run.ended():
             time.sleep(0.005)
@@ -119,7 +170,7 @@ class Chaos:
 
     def _parent(self) -> str:
         flip(self.draw.choice(self._files()), self.draw)
-        status = Run(self.study, self.log).wait()
+        status = self.wait(self.run())
         if status:
             return f"exit status {status} without --verify"
         # What was not read as a parent may still be damaged here; what was made now must not be.
@@ -158,7 +209,7 @@ class Chaos:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", self.study], check=True)
         self.mounted = True
         shutil.copytree(kept, self.study, dirs_exist_ok=True)
-        status = Run(self.study, self.log, before=save_always).wait()
+        status = self.wait(self.run(before=save_always))
         subprocess.run(["mount", "-o", "remount,size=200m", self.study], check=True)
         return self._stopped(status)
 
@@ -169,14 +220,14 @@ class Chaos:
             save_always()
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
-        return self._stopped(Run(self.study, self.log, before=limit).wait())
+        return self._stopped(self.wait(self.run(before=limit)))
 
     def _at_once(self, *options: tuple[str, ...]) -> str:
         runs = []
         for each in options:
-            runs.append(Run(self.study, self.log, *each))
+            runs.append(self.run(*each))
             time.sleep(self.draw.random() * 0.3 * self.seconds)
-        statuses = [run.wait() for run in runs]
+        statuses = [self.wait(run) for run in runs]
         return "" if not any(statuses) else f"exit statuses {statuses} of runs at once"
 
     def _several(self) -> str:
@@ -189,11 +240,19 @@ class Chaos:
         for path in self.study.rglob("*"):
             moved = time.time() + self.draw.choice([-1, 1]) * 86_400 * self.draw.random()
             os.utime(path, (moved, moved))
-        run = Run(self.study, self.log, before=clock_backwards)
+        run = self.run(before=clock_backwards)
         if self.draw.random() < 0.5:
             time.sleep(self.draw.random() * self.seconds)
             run.kill()
         run.wait()
+
+    def _node(self) -> str:
+        assert self.ray is not None
+        run, until = self.run(), time.monotonic() + self.draw.random() * self.seconds
+        while not run.ended() and not (time.monotonic() > until and self.ray.kill_a_worker(self.draw)):
+            time.sleep(0.05)
+        status = self.wait(run)
+        return f"exit status {status} after a lost worker" if status else ""
 
     def _unmount(self) -> None:
         if self.mounted:
@@ -213,26 +272,24 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, default=None, metavar="DIR", help="kept; default: a folder that is removed"
     )
+    parser.add_argument("--executor", choices=["local", "ray"], default="local")
     arguments = parser.parse_args()
+    if arguments.executor == "ray" and find_spec("ray") is None:
+        sys.exit("--executor ray needs Ray: pip install 'echochamber[ray]'")
     limit = arguments.seconds or (1e9 if arguments.faults < 10**9 else 600.0)
-    kinds = ["kill", "fsize", "flip", "parent", "resume", "lost", "several", "workers", "clock"]
-    kinds += ["full"] if os.geteuid() == 0 else []
+    known = RAY_FAULTS if arguments.executor == "ray" else FAULTS
+    kinds = [kind for kind in known if kind != "full" or os.geteuid() == 0]
     kinds = [kind for kind in kinds if not arguments.only or kind in arguments.only.split(",")]
     root = arguments.out or Path(tempfile.mkdtemp(prefix="chaos-"))
     root.mkdir(parents=True, exist_ok=True)
-    chaos, end = Chaos(root, arguments.seed), time.monotonic() + limit
-    chaos.start()
-    number = 0
-    try:
-        while time.monotonic() < end and number < arguments.faults:
-            chaos.fault(kinds[number % len(kinds)])
-            number += 1
-    finally:
-        chaos._unmount()
-    print(json.dumps(dict(chaos.counts)))
-    print(f"{number} faults, {len(chaos.failures)} with a difference, a traceback or a wrong exit status")
-    for line in chaos.failures:
-        print(f"  {line}")
+    with RayNode(root) if arguments.executor == "ray" else nullcontext() as ray:
+        chaos, end = Chaos(root, arguments.seed, ray), time.monotonic() + limit
+        chaos.start()
+        try:
+            while time.monotonic() < end and chaos.counts.total() < arguments.faults:
+                chaos.fault(kinds[chaos.counts.total() % len(kinds)])
+        finally:
+            print("\n".join(chaos.summary()), flush=True)
     if arguments.out is None and not chaos.failures:
         shutil.rmtree(root)
     sys.exit(bool(chaos.failures))

@@ -40,6 +40,8 @@ OVERRIDES = [
 ]
 LIMIT = 300.0
 """Seconds after which a run counts as hanging."""
+RAY_LIMIT = 1800.0
+"""The same where each process of a cluster imports everything first."""
 
 
 class Run:
@@ -48,8 +50,8 @@ class Run:
     def __init__(
         self, folder: Path, log: Path, *options: str, before: Callable[[], None] = lambda: None
     ) -> None:
-        self.log = log
-        self.process = os.fork()
+        self.log, self.killed, self.lost = log, False, False
+        self.process = _fork()
         if self.process == 0:
             self._child(["echochamber", "study", "smoke", *OVERRIDES, "--out", str(folder), *options], before)
 
@@ -57,6 +59,8 @@ class Run:
         status = 70
         try:
             os.setsid()
+            # Where memory runs out, the kernel is to end a run, not what counts the faults.
+            Path("/proc/self/oom_score_adj").write_text("500")
             descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(descriptor, 1)
             os.dup2(descriptor, 2)
@@ -74,6 +78,7 @@ class Run:
 
     def kill(self) -> None:
         """SIGKILL to the run and everything it started."""
+        self.killed = True
         try:
             os.killpg(self.process, signal.SIGKILL)
         except ProcessLookupError:
@@ -90,7 +95,21 @@ class Run:
             time.sleep(0.01)
         if not self.ended():
             self.kill()
-        return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+        status = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+        self.lost = status == -signal.SIGKILL and not self.killed
+        return status
+
+
+def _fork(tries: int = 60) -> int:
+    """`os.fork`, tried again each second while there is no memory for it."""
+    for left in reversed(range(tries)):
+        try:
+            return os.fork()
+        except OSError:
+            if not left:
+                raise
+            time.sleep(1)
+    raise AssertionError("no try was made")
 
 
 def payload(folder: Path) -> dict[str, str]:

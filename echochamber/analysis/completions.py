@@ -11,6 +11,8 @@ from .study_folder import StoredStage, StoredStudy, scan_table
 
 MAX_COMPLETIONS = 8000
 """Completions that one page carries at most; at about 400 bytes each, 3 to 4 MB."""
+RUN_COMPLETIONS = 64
+"""Two problems at all checkpoints of a usual run. A page of more than 125 runs carries no completions of some."""
 MAX_TEXT = 3000
 """Characters of one completion that are shown."""
 SAMPLES_AT_ENDS, SAMPLES_BETWEEN, SAMPLES_PER_STEP = 6, 2, 4
@@ -22,9 +24,11 @@ _SHOWN = ("step", "sample", "format", "outcome", "answer", "detail", "num_tokens
 def sample_completions(study: StoredStudy, runs: Sequence[Run]) -> CompletionData:
     """Plain data for the page's browser: a sample of completions, and counts of *all* sampled ones.
 
-    The same problems are chosen in every run, by a hash of their id.
+    The same problems are chosen in every run, by a hash of their id. Runs that are not in `carried` have
+    counts alone.
     """
-    quota = MAX_COMPLETIONS // max(len(runs), 1)
+    carried = carried_runs(runs)
+    quota = MAX_COMPLETIONS // max(len(carried), 1)
     problems: dict[tuple[object, ...], int] = {}
     rows: list[CompletionRow] = []
     counts: list[CountRow] = []
@@ -35,7 +39,8 @@ def sample_completions(study: StoredStudy, runs: Sequence[Run]) -> CompletionDat
                 for node in run.evaluations
                 if (scan := scan_table(study, node, "records.parquet")) is not None
             ]
-            drawn, rollouts = _evaluated(scans, quota * 3 // 4), _rollouts(study, run.rl, quota // 4)
+            drawn = _evaluated(scans, quota * 3 // 4) if index in carried else None
+            rollouts = _rollouts(study, run.rl, quota // 4) if index in carried else None
             counts += [CountRow._make((index, *row)) for scan in scans for row in _counts(scan)]
         except pl.exceptions.PolarsError as error:
             study.warn(f"{run.id}: completions cannot be read ({str(error).splitlines()[0]})")
@@ -43,12 +48,23 @@ def sample_completions(study: StoredStudy, runs: Sequence[Run]) -> CompletionDat
         rows += _rows(drawn, problems, (index, EVALUATION))
         rows += _rows(rollouts, problems, (index, ROLLOUT))
     return {
+        "carried": sorted(carried),
         "problems": [ProblemData(**dict(zip(_PROBLEM, key, strict=True))) for key in problems],  # type: ignore[typeddict-item]
         "row_columns": CompletionRow._fields,
         "rows": rows,
         "count_columns": CountRow._fields,
         "counts": counts,
     }
+
+
+def carried_runs(runs: Sequence[Run]) -> set[int]:
+    """Indices of the runs whose completions the page carries: all, or first every group's first seed, and so on."""
+    seen: dict[tuple[str, str, str], int] = {}
+    turns = []
+    for index, run in enumerate(runs):
+        seen[run.group] = seen.get(run.group, -1) + 1
+        turns.append((seen[run.group], index))
+    return {index for _, index in sorted(turns)[: MAX_COMPLETIONS // RUN_COMPLETIONS]}
 
 
 def _evaluated(scans: list[pl.LazyFrame], quota: int) -> pl.DataFrame | None:

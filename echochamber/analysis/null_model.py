@@ -1,10 +1,11 @@
 """The null model of a collapse: a bandit with the base's shares and accuracies and the arm's advantage."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
-from ..stats.forecast import bandits_by_rate
+from ..stats.forecast import Advantage, bandits_by_rate
 from .averages import at
 from .kl_weight import bandit_advantage
 from .runs import Run, problem_sets, rl_config, rollout_size
@@ -34,12 +35,27 @@ def null_path(study: StoredStudy, run: Run, names: list[str]) -> dict[str, list[
     config = rl_config(study, run.arm)
     steps, size, advantage = [row["step"] for row in dense], rollout_size(config), bandit_advantage(config)
     seen = np.array([[row.get(f"format/{name}/share") or 0.0 for name in names] for row in dense])
-    drawn = bandits_by_rate(
-        shares / shares.sum(), accuracies, steps[-1], *size, NULL_RATES, NULL_SEEDS, advantage
-    )
-    paths = list(drawn[:, :, steps].mean(axis=1))
+    start = tuple((shares / shares.sum()).tolist()), tuple(accuracies.tolist())
+    paths = list(_bandit_paths(*start, steps[-1], *size, advantage)[:, steps])
     best = min(paths, key=lambda path: float(((path - seen) ** 2).sum()))
     return {name: [round(float(share), 4) for share in best[:, i]] for i, name in enumerate(names)}
+
+
+@lru_cache(maxsize=64)
+def _bandit_paths(
+    shares: tuple[float, ...],
+    accuracies: tuple[float, ...],
+    steps: int,
+    prompts: int,
+    samples: int,
+    advantage: Advantage,
+) -> np.ndarray:
+    """Shares at every rate, averaged over seeds: (rates, steps + 1, F). Arms of one base often share them."""
+    start = np.array([shares, accuracies])
+    drawn = bandits_by_rate(
+        *start, steps, prompts, samples, NULL_RATES, NULL_SEEDS, advantage
+    )
+    return np.asarray(drawn.mean(axis=1))
 
 
 def thin(rows: Sequence[JsonObject], most: int = MAX_POINTS) -> list[JsonObject]:

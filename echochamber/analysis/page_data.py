@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from .averages import average_rows
 from .completions import sample_completions
@@ -35,6 +36,8 @@ TRAIT_CHARTS = {
     "accuracy_with": "Accuracy with the trait {} (share)",
     "accuracy_without": "Accuracy without the trait {} (share)",
 }
+MANY_RUNS, DIGITS = 125, 6
+"""Of more runs the page carries its numbers with so many digits: more than a figure or a readout shows."""
 
 
 def study_formats(study: StoredStudy, runs: Sequence[Run]) -> dict[str, FormatDisplay]:
@@ -47,12 +50,13 @@ def page_data(study: StoredStudy, runs: Sequence[Run], formats: Mapping[str, For
     written = set(written_formats(runs))
     shown = [row for name, row in formats.items() if name in written]
     sets = problem_sets(list(runs))
+    drawn = [_run(study, run, [row.name for row in shown], sets) for run in runs]
     return {
         "formats": [{"name": row.name, "title": row.title} for row in shown],
         "colors": {name: row.color for name, row in formats.items()},
         "sets": sets,
         "diagnostics": DIAGNOSTICS | trait_titles(study, runs) | reward_parts(runs),
-        "runs": [_run(study, run, [row.name for row in shown], sets) for run in runs],
+        "runs": drawn if len(runs) <= MANY_RUNS else rounded(drawn),
         "joined": _joined(runs),
         "completions": sample_completions(study, runs),
     }
@@ -141,6 +145,27 @@ def _pretraining(study: StoredStudy, run: Run) -> PretrainingData:
     own = run.pretrain is not None and run.pretrain.kind == "pretrain"
     rows = thin(read_log(study, run.pretrain, "metrics.jsonl")) if run.pretrain and own else []
     return {"tokens": [row.get("tokens") for row in rows], "loss": [row.get("loss") for row in rows]}
+
+
+Plain = TypeVar("Plain")
+
+
+def rounded(data: Plain) -> Plain:
+    """The same data with `DIGITS` significant digits in every number that is no integer.
+
+    What is nearly 1 stays under it: the page writes `>99.9%` there.
+
+    >>> rounded({"share": [0.123456789, 0.99999999, 12]})
+    {'share': [0.123457, 0.99999999, 12]}
+    """
+
+    def short(text: str) -> float:
+        value = float(text)
+        near = float(f"{value:.{DIGITS}g}")
+        return value if near == 1 else near
+
+    short_data: Plain = json.loads(json.dumps(data), parse_float=short)
+    return short_data
 
 
 def script_safe(data: object) -> str:

@@ -106,6 +106,8 @@ class CountRow(NamedTuple):
 class CompletionData(TypedDict):
     """A sample of completions and complete counts. Rows are arrays in the order of their columns."""
 
+    carried: list[int]
+    """Indices of the runs whose completions are among `rows`; all, but in a study of very many runs."""
     problems: list[ProblemData]
     row_columns: tuple[str, ...]
     rows: list[CompletionRow]

@@ -65,6 +65,7 @@ def render_page(
     names = (*SCRIPTS, *(["live.js"] if live else []))
     style = (PAGE / "report.css").read_text(encoding="utf-8")
     scripts = [(PAGE / name).read_text(encoding="utf-8") for name in names]
+    data = page_data(study, runs, formats)
     return _template().render(
         study=study,
         summary=summary,
@@ -84,7 +85,9 @@ def render_page(
         ),
         recipe=yaml.safe_dump(study.recipe, sort_keys=False, allow_unicode=True),
         libraries=libraries(study),
-        data=script_safe(page_data(study, runs, formats)),
+        runs=len(runs),
+        carried=len(data["completions"]["carried"]),
+        data=script_safe(data),
         style=style,
         scripts=scripts,
         policy=Markup(content_policy(style, scripts, live)),

@@ -23,7 +23,7 @@ PROBE_TABLES = {
 PROBLEM_COLUMNS = ("problem_set", "step", "problem_id", "num_samples", "num_correct", "greedy_correct")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RunInputs:
     """What one run offers to the analyses; None or empty where it is not there."""
 

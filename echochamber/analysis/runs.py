@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ..core.formats import FORMAT_NAMES
 from ..core.types import UNGRADED_LIMIT
@@ -42,6 +43,19 @@ class Run:
     def group(self) -> tuple[str, str, str]:
         """What its seeds have in common."""
         return self.mixture, self.size, self.arm
+
+    @cached_property
+    def formats(self) -> list[str]:
+        """Formats that some row says was written, in order of appearance; found once, when first asked for."""
+        seen = {
+            name: None for row in self.rows for name, cell in row["formats"].items() if (cell or {}).get("share")
+        }
+        waiting = list(dict.fromkeys(key for row in self.dense for key in row if _is_share(key)))
+        for row in self.dense:
+            found = [key for key in waiting if row.get(key)]
+            seen |= {key.split("/")[1]: None for key in found}
+            waiting = [key for key in waiting if key not in found] if found else waiting
+        return list(seen)
 
     def row(self, problem_set: tuple[str, str], step: int) -> JsonObject | None:
         """Summary of one checkpoint on one (problem set, split)."""
@@ -184,12 +198,7 @@ def complete_runs(group: Sequence[Run], chosen: tuple[str, str]) -> list[Run]:
 
 def written_formats(runs: Sequence[Run]) -> list[str]:
     """Formats that somebody wrote at some time: the shipped order first, then the user's own."""
-    seen: dict[str, None] = {}
-    for run in runs:
-        for row in run.rows:
-            seen |= {name: None for name, cell in row["formats"].items() if (cell or {}).get("share")}
-        for row in run.dense:
-            seen |= {key.split("/")[1]: None for key, value in row.items() if _is_share(key) and value}
+    seen = dict.fromkeys(name for run in runs for name in run.formats)
     known = [name for name in FORMAT_NAMES if name in seen]
     return known + [name for name in seen if name not in known]
 

@@ -81,6 +81,8 @@ class StoredStudy:
     traits: dict[str, str] = field(default_factory=dict)
     """Name -> title of the tracked traits."""
     warnings: list[str] = field(default_factory=list)
+    scans: dict[tuple[str, str, tuple[str, ...]], pl.LazyFrame | None] = field(default_factory=dict)
+    """Tables that were asked for and checked already, by stage, file and required columns."""
 
     def node(self, node_id: str) -> StoredStage | None:
         """The stage with this id, if the study has it."""
@@ -245,8 +247,17 @@ def scan_table(
 ) -> pl.LazyFrame | None:
     """A Parquet file of a stage, scanned lazily; None with a note when it is missing, torn or lacks columns.
 
-    With the columns of records their types are checked too.
+    With the columns of records their types are checked too. A table is checked once.
     """
+    asked = (node.id, name, required)
+    if asked not in study.scans:
+        study.scans[asked] = _checked_scan(study, node, name, required)
+    return study.scans[asked]
+
+
+def _checked_scan(
+    study: StoredStudy, node: StoredStage, name: str, required: tuple[str, ...]
+) -> pl.LazyFrame | None:
     if node.folder is None or not (node.folder / name).is_file():
         if node.folder is not None and not node.partial:
             study.warn(f"{node.id}: {name} is missing")

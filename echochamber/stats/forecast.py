@@ -19,24 +19,29 @@ def kl_optimum(shares: ArrayLike, accuracies: ArrayLike, kl_weight: float) -> np
     is a_i p_i, the format's share among correct base completions. A problem that no format ever
     solves keeps its base shares.
     """
+    return np.asarray(kl_optimum_by_problem(shares, accuracies, kl_weight).mean(axis=0))
+
+
+def kl_optimum_by_problem(shares: ArrayLike, accuracies: ArrayLike, kl_weight: float) -> np.ndarray:
+    """`kl_optimum` before the mean over problems: (P, F), (P, F) -> (P, F)."""
     assert kl_weight > 0, f"kl_weight is {kl_weight}; without a KL term no optimum is defined"
     a = np.asarray(shares, dtype=float)
     p = np.nan_to_num(np.asarray(accuracies, dtype=float))
     with np.errstate(divide="ignore"):
         log_weight = np.log(a) + np.logaddexp(np.log1p(-p), np.log(p) + 1 / kl_weight)
     weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
-    return np.asarray((weight / weight.sum(axis=1, keepdims=True)).mean(axis=0))
+    return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
 
 def replicator(shares: ArrayLike, accuracies: ArrayLike, time: float) -> np.ndarray:
     """Shares after `time` of the replicator flow da_i/dt = a_i (p_i - mean p).
 
-    With constant accuracies the flow has a closed form, a_i exp(p_i t) / sum. Shapes: (F,) -> (F,).
+    With constant accuracies the flow has a closed form, a_i exp(p_i t) / sum. Shapes: (..., F) -> (..., F).
     Natural policy gradient on the choice of format alone (Kakade 2001).
     """
     a, p = np.asarray(shares, dtype=float), np.nan_to_num(np.asarray(accuracies, dtype=float))
-    weight = a * np.exp((p - p.max()) * time)
-    return np.asarray(weight / weight.sum())
+    weight = a * np.exp((p - p.max(axis=-1, keepdims=True)) * time)
+    return np.asarray(weight / weight.sum(axis=-1, keepdims=True))
 
 
 Advantage = Literal[
@@ -161,21 +166,27 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def naive_forecasts(shares: ArrayLike, accuracies: ArrayLike, constant: int) -> dict[str, np.ndarray]:
-    """The three forecasts that need no theory: (F,) each, all mass on one format."""
+    """The three forecasts that need no theory, all mass on one format: (..., F) -> (..., F) each."""
     a, p = np.asarray(shares, dtype=float), np.asarray(accuracies, dtype=float)
     measured = np.where((a > 0) & np.isfinite(p), p, -1.0)
-    picks = {"most frequent": int(a.argmax()), "most accurate": int(measured.argmax()), "constant": constant}
-    return {name: np.eye(a.size)[pick] for name, pick in picks.items()}
+    same = np.full(a.shape[:-1], constant)
+    picks = {"most frequent": a.argmax(axis=-1), "most accurate": measured.argmax(axis=-1), "constant": same}
+    return {name: np.eye(a.shape[-1])[pick] for name, pick in picks.items()}
 
 
-def brier(forecast: ArrayLike, outcome: ArrayLike) -> float:
-    """Squared distance of forecast and final shares, summed over formats, in [0, 2] (Brier 1950)."""
-    return float(((np.asarray(forecast, dtype=float) - np.asarray(outcome, dtype=float)) ** 2).sum())
+def brier(forecast: ArrayLike, outcome: ArrayLike) -> np.ndarray:
+    """Squared distance of forecast and final shares, summed over formats, in [0, 2] (Brier 1950).
+
+    Shapes: (..., F), (..., F) -> (...).
+    """
+    difference = np.asarray(forecast, dtype=float) - np.asarray(outcome, dtype=float)
+    return np.asarray((difference**2).sum(axis=-1))
 
 
-def total_variation(forecast: ArrayLike, outcome: ArrayLike) -> float:
-    """Half the summed absolute difference, in [0, 1]."""
-    return float(np.abs(np.asarray(forecast, dtype=float) - np.asarray(outcome, dtype=float)).sum() / 2)
+def total_variation(forecast: ArrayLike, outcome: ArrayLike) -> np.ndarray:
+    """Half the summed absolute difference, in [0, 1]. Shapes: (..., F), (..., F) -> (...)."""
+    difference = np.asarray(forecast, dtype=float) - np.asarray(outcome, dtype=float)
+    return np.asarray(np.abs(difference).sum(axis=-1) / 2)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from echochamber.analysis import completions
 from echochamber.analysis.live_report import LiveReport, make_server
 from echochamber.analysis.number_text import percent
 from echochamber.analysis.report import build_report
@@ -94,6 +95,26 @@ def test_filters_show_only_what_matches(page: Chromium) -> None:
     count = int(re.search(r"of (\d+)", page.text(".pager"))[1])  # type: ignore[index]
     page.click(".pager button[aria-label='Next problem']")
     assert page.text(".pager").split("\n")[1] == f"Problem {min(2, count)} of {count}"
+
+
+def test_a_run_whose_completions_are_left_out_says_so_and_keeps_its_counts(
+    chromium: Chromium, grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a page of very many runs; here two of six are carried, one of each arm."""
+    monkeypatch.setattr(completions, "MAX_COMPLETIONS", 2 * completions.RUN_COMPLETIONS)
+    chromium.open(build_report(grid, tmp_path / "report.html"))
+    data = "return page.data.completions"
+    assert chromium.run(f"{data}.carried") == [0, 3]
+    assert chromium.run(f"return [...new Set({data.removeprefix('return ')}.rows.map(row => row[0]))]") == [0, 3]
+    assert "completions of 2 of the 6 runs" in chromium.text("#completions")
+    chromium.click(".cell-link[data-run='1'][data-step='48']")
+    assert chromium.run("return document.getElementById('browser-right').value") == "0:48"
+    shown = chromium.text("#browser")
+    assert "completions of 2 of the 6 runs, and this run is none of them" in shown
+    assert "of all 64 sampled completions of this checkpoint match the filters" in shown
+    chromium.click(".cell-link[data-run='3'][data-step='48']")
+    assert chromium.run("return document.querySelectorAll('#browser .card').length") > 0
+    assert chromium.console() == []
 
 
 def test_impossible_filter_says_so(page: Chromium) -> None:

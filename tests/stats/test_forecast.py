@@ -15,6 +15,7 @@ from echochamber.stats.forecast import (
     brier,
     effective_kl_weight,
     kl_optimum,
+    kl_optimum_by_problem,
     naive_forecasts,
     replicator,
     total_variation,
@@ -140,6 +141,26 @@ def test_whitening_scales_up_the_kl_of_steps_whose_rewards_agree() -> None:
     assert effective_kl_weight(0.01, "reward", "k1", Objective(whiten=True, prompts_per_step=1))[0] is None
     assert _implied_weight(256, 0.3, 20_000) == pytest.approx(0.3, rel=0.1)
     assert effective_kl_weight(0.3, "reward", "k1", Objective(whiten=True))[0] == 0.3
+
+
+def test_forecasts_of_many_resamples_are_those_of_each() -> None:
+    shares = np.random.default_rng(0).dirichlet([1, 1, 1], 5)
+    accuracies = np.random.default_rng(1).random((5, 3))
+    accuracies[2, 1] = np.nan
+    flows = replicator(shares, accuracies, 30.0)
+    naive = naive_forecasts(shares, accuracies, constant=1)
+    errors = brier(flows, shares), total_variation(flows, shares)
+    for i in range(5):
+        assert flows[i].tolist() == replicator(shares[i], accuracies[i], 30.0).tolist()
+        each = naive_forecasts(shares[i], accuracies[i], constant=1)
+        assert {name: rows[i].tolist() for name, rows in naive.items()} == {
+            name: row.tolist() for name, row in each.items()
+        }
+        alone = brier(flows[i], shares[i]), total_variation(flows[i], shares[i])
+        assert [row[i] for row in errors] == list(alone)
+    optimum = kl_optimum_by_problem(shares, accuracies, 0.3)
+    assert optimum.mean(axis=0).tolist() == kl_optimum(shares, accuracies, 0.3).tolist()
+    assert optimum[3] == pytest.approx(kl_optimum(shares[[3]], accuracies[[3]], 0.3))
 
 
 def test_the_bandit_compares_rewards_as_the_algorithm_does() -> None:

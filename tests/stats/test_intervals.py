@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from echochamber.stats.bootstrap import mean_interval, paired_interval, problem_weights, ratio_interval
+from echochamber.stats.bootstrap import (
+    _widened_tail,
+    mean_interval,
+    paired_interval,
+    problem_weights,
+    ratio_interval,
+    resampled_interval,
+)
 from echochamber.stats.intervals import (
     holm,
     score_interval,
@@ -58,6 +65,17 @@ def test_resampling_weights_depend_on_seed_alone() -> None:
     assert np.array_equal(weights, problem_weights(7, seed=3))
     assert not np.array_equal(weights, problem_weights(7, seed=4))
     assert set(weights.sum(1)) == {7}
+
+
+@pytest.mark.parametrize("size", [2, 3, 24, 200, 2000])
+def test_percentiles_of_resamples_are_those_of_numpy_to_the_bit(size: int) -> None:
+    """Widened as the docstring says, here by hand."""
+    stream = np.random.default_rng(size)
+    for units in (2, 3, 24, 1319):
+        drawn = stream.normal(size=size)
+        tail = _widened_tail(units, 0.95)
+        expected = np.quantile(drawn, [tail, 1 - tail]).tolist()
+        assert list(resampled_interval(drawn, units)) == expected
 
 
 def test_bootstrap_width_is_that_of_clusters_not_of_completions() -> None:

@@ -1,6 +1,7 @@
 """One flipped bit in any kind of artifact: found, set aside, made again with the bytes it had."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,11 @@ import pytest
 
 from echochamber.analysis.study_folder import load_study
 from echochamber.analysis.study_tables.plan import machine_seconds
+from echochamber.core.checksums import payload_files
 from echochamber.core.errors import UserError
+from echochamber.core.manifest import check_artifact
+from echochamber.core.resume import ResumePoint
+from echochamber.stages.parquet_chunks import ParquetChunks
 from echochamber.study.checkpoints import find_checkpoint
 from echochamber.study.clean import remove_unreferenced, unreferenced
 from echochamber.study.results import write_report
@@ -62,6 +67,70 @@ def test_verify_finds_one_flipped_bit_in_every_kind_of_artifact(whole, study, ca
     assert all(path.name in said for path in flipped)
     assert payload(study) == payload(whole)
     assert run_tiny(study, verify=True).was_finished
+
+
+def test_one_flipped_bit_in_any_payload_file_is_found(study):
+    """Every file of every kind: models, records, tables, logs and plans, at both ends and inside."""
+    found = {kind: 0 for kind in KINDS}
+    for kind in KINDS:
+        for folder in _artifacts(study, kind):
+            for name in payload_files(folder):
+                whole = (folder / name).read_bytes()
+                for share in (0, 0.5, 0.9999) if whole else ():
+                    _flip(folder / name, share)
+                    with pytest.raises(UserError, match=f"{re.escape(name)} has another SHA-256"):
+                        check_artifact(folder)
+                    (folder / name).write_bytes(whole)
+                found[kind] += bool(whole)
+            check_artifact(folder)
+    assert min(found.values()) >= 1
+    assert sum(found.values()) >= 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["pretrain", "rl", "evaluate", "probe"])
+def test_a_flipped_bit_in_the_resume_state_of_any_stage_changes_no_byte(
+    whole, study, monkeypatch, capsys, kind
+):
+    """A stage is cut after it saved something; each file of what it saved is damaged, then the study goes on."""
+    for after in KINDS[KINDS.index(kind) :]:
+        for folder in _artifacts(study, after):
+            shutil.rmtree(folder)
+    with monkeypatch.context() as patch:
+        _cut_after_saving(patch, kind)
+        with pytest.raises(KeyboardInterrupt):
+            run_tiny(study)
+    (partial,) = (study / "artifacts" / ".partial").glob(f"{kind}-*[0-9a-f]")
+    saved = [path for path in partial.glob("resume/*") if path.suffix in (".pt", ".parquet")]
+    assert saved
+    for path in saved:
+        _flip(path)
+    assert run_tiny(study).failed == []
+    if kind in ("pretrain", "rl"):  # chunks of the others are written again one by one
+        (line,) = _said(capsys, "damaged: ")
+        assert f"resume/{saved[0].name} is not as it was when the state was saved" in line
+    assert payload(study) == payload(whole)
+
+
+def _cut_after_saving(patch, kind):
+    """Whatever saves first in a stage of this kind is stopped right after it."""
+    saved, write = ResumePoint.saved, ParquetChunks.write
+
+    def stop(folder):
+        if folder.name.startswith(f"{kind}-"):
+            raise KeyboardInterrupt
+
+    def saved_and_stopped(self):
+        saved(self)
+        stop(self.artifact)
+
+    def written_and_stopped(self, index, table):
+        write(self, index, table)
+        stop(self.folder.parent)
+
+    patch.setattr(ResumePoint, "due", lambda self: True)
+    patch.setattr(ResumePoint, "saved", saved_and_stopped)
+    patch.setattr(ParquetChunks, "write", written_and_stopped)
 
 
 def test_a_damaged_parent_is_made_again_before_it_is_read(whole, study, capsys):

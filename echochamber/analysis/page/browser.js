@@ -25,8 +25,18 @@ class Browser {
     return this.completions.filter((row) => row.run === this.page.state.run);
   }
 
+  // A page of very many runs carries completions of some; of the others it has the counts alone.
+  carried() {
+    return this.page.data.completions.carried.includes(this.page.state.run);
+  }
+
+  counted() {
+    return this.counts.filter((row) => row.run === this.page.state.run);
+  }
+
   steps(source) {
-    return [...new Set(this.rows().filter((row) => row.source === source).map((row) => row.step))].sort((a, b) => a - b);
+    const rows = this.carried() ? this.rows().filter((row) => row.source === source) : source ? [] : this.counted();
+    return [...new Set(rows.map((row) => row.step))].sort((a, b) => a - b);
   }
 
   // A new run, or new filters from a click elsewhere on the page.
@@ -63,7 +73,7 @@ class Browser {
     const name = (step) => (step === 0 ? "base (step 0)" : `step ${step}`);
     const evaluated = this.steps(0).map((step) => [`0:${step}`, name(step)]);
     const trained = this.steps(1).map((step) => [`1:${step}`, `step ${step}`]);
-    const rows = this.rows();
+    const rows = this.carried() ? this.rows() : this.counted();
     const distinct = (field) => [...new Set(rows.map((row) => row[field]))].sort();
     const right = [["checkpoints", evaluated]];
     if (trained.length) right.push(["training rollouts", trained]);
@@ -122,21 +132,23 @@ class Browser {
     this.draw();
   }
 
-  counted() {
+  countText() {
     const [source, step] = this.filter.right.split(":").map(Number);
     if (source) return "The page carries a few completions of each training step.";
     const [name, split] = this.page.set();
-    const rows = this.counts.filter((row) => row.run === this.page.state.run && row.problem_set === name && row.split === split && row.step === step);
+    const rows = this.counted().filter((row) => row.problem_set === name && row.split === split && row.step === step);
     const sum = (some) => some.reduce((total, row) => total + row.number, 0);
     const all = sum(rows), match = sum(rows.filter((row) => this.passes(row)));
-    return `${match.toLocaleString("en")} of all ${all.toLocaleString("en")} sampled completions of this checkpoint match the filters. The page carries a part of them.`;
+    return `${match.toLocaleString("en")} of all ${all.toLocaleString("en")} sampled completions of this checkpoint match the filters. The page carries ${this.carried() ? "a part" : "none"} of them.`;
   }
 
   draw() {
     this.drawControls();
     const found = this.matches();
     if (!found.length) {
-      this.host.replaceChildren(node("p", { class: "none" }, this.rows().length ? "No completion on this page matches. Loosen a filter." : "This run has no graded completions yet."), node("p", { class: "fine" }, this.counted()));
+      const some = this.page.data.completions.carried.length, runs = this.page.data.runs.length;
+      const left = this.carried() ? "" : `This page carries completions of ${some} of the ${runs.toLocaleString("en")} runs, and this run is none of them. They are in records.parquet of its evaluate stages.`;
+      this.host.replaceChildren(node("p", { class: "none" }, left || (this.rows().length ? "No completion on this page matches. Loosen a filter." : "This run has no graded completions yet.")), node("p", { class: "fine" }, this.countText()));
       return;
     }
     this.at = Math.min(this.at, found.length - 1);
@@ -153,7 +165,7 @@ class Browser {
       pager,
       node("div", { class: "problem" }, node("p", { class: "q" }, question || ""), node("p", { class: "fine" }, "Correct answer ", node("b", {}, reference || "–"), ` · ${place}`)),
       node("div", { class: training ? "sides one" : "sides" }, training ? null : this.column(title("left"), before), this.column(title("right"), after)),
-      node("p", { class: "fine" }, this.counted()));
+      node("p", { class: "fine" }, this.countText()));
   }
 
   column(title, rows) {

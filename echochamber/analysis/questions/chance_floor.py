@@ -75,8 +75,9 @@ def chance_matches(part: pl.DataFrame) -> pl.DataFrame:
     one problem are shares of the other problems. A reference that no completion of the problem gives is
     left out but for one row, so that every problem with others is there.
     """
+    whole = part.lazy()
     kinds = (
-        part.select("problem_id", "family", "reference")
+        whole.select("problem_id", "family", "reference")
         .unique("problem_id")
         .with_columns(
             family=pl.col("family").fill_null(""),
@@ -87,8 +88,8 @@ def chance_matches(part: pl.DataFrame) -> pl.DataFrame:
     kind = ["family", "size"]
     held = kinds.group_by([*kind, "said"]).agg(holders=pl.len().cast(pl.Int64))
     kinds = kinds.with_columns(others=pl.len().over(kind).cast(pl.Int64) - 1).filter(pl.col("others") > 0)
-    totals = part.group_by("problem_id").agg(n=pl.len())
-    answers = part.with_columns(given=_plain(part["answer"])).group_by("problem_id", "given").agg(c=pl.len())
+    totals = whole.group_by("problem_id").agg(n=pl.len())
+    answers = whole.with_columns(given=_plain(part["answer"])).group_by("problem_id", "given").agg(c=pl.len())
     matched = (
         kinds.join(answers, on="problem_id")
         .join(held.rename({"said": "given"}), on=[*kind, "given"])
@@ -99,12 +100,13 @@ def chance_matches(part: pl.DataFrame) -> pl.DataFrame:
     columns = ["problem_id", "n", "c", "weight"]
     base = kinds.join(totals, on="problem_id").with_columns(c=pl.lit(0), weight=pl.lit(0.0))
     found = matched.join(totals, on="problem_id").with_columns(c=pl.col("c").cast(pl.Int32))
-    return pl.concat([base.select(columns), found.select(columns)], how="vertical_relaxed").sort("problem_id")
+    both = [base.select(columns), found.select(columns)]
+    return pl.concat(both, how="vertical_relaxed").sort("problem_id").collect()
 
 
 def _plain(column: pl.Series) -> pl.Expr:
     """The column with one spelling per number: `18.0` is `18`, `1,000` is `1000`; other texts stay."""
-    spelled = column.drop_nulls().unique().to_list()
+    spelled = sorted(set(column.to_list()) - {None})
     return pl.col(column.name).replace_strict(
         spelled, [_canonical(text) for text in spelled], default=None, return_dtype=pl.String
     )
@@ -118,7 +120,8 @@ def _canonical(text: str) -> str:
 
 
 def _curve(judged: pl.DataFrame, step: int, kind: str, column: str, seed: int) -> list[JsonObject]:
-    counts = judged.group_by("problem_id").agg(n=pl.len(), c=pl.col(column).sum()).sort("problem_id")
+    sums = judged.lazy().group_by("problem_id").agg(n=pl.len(), c=pl.col(column).sum())
+    counts = sums.sort("problem_id").collect()
     if not len(counts):
         return []
     n, c = counts["n"].to_numpy().astype(float), counts["c"].to_numpy().astype(float)

@@ -1,12 +1,13 @@
 """Forecasts of the final format shares from the base's shares and accuracies alone."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from ...stats.forecast import Advantage, bandits, kl_optimum, naive_forecasts, replicator
+from ...stats.forecast import Advantage, bandits, kl_optimum_by_problem, naive_forecasts, replicator
 from ..completion_counts import matrices
 
 SMALL_KL = 0.05
@@ -16,7 +17,7 @@ FEWEST = 0.01
 FLOW_TIME = 1e3
 """Time of the replicator flow that stands for its end."""
 Forecast = Callable[[np.ndarray], np.ndarray]
-"""Weights of the problems (P,) -> shares (F,)."""
+"""Weights of the problems (..., P) -> shares (..., F)."""
 
 
 class ForecastId(NamedTuple):
@@ -48,13 +49,12 @@ class BaseFormats:
         self.formats = list(formats)
 
     def pooled(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(F,) each; accuracy is NaN for a format that nobody wrote."""
+        """(..., F) each; accuracy is NaN for a format that nobody wrote."""
         shares = weighted_mean(self.shares, weights)
         # Chosen accuracies weigh a problem by how often the format was written there, forced ones do not.
         weight = self.shares if self.forced is None else (~np.isnan(self.accuracies)).astype(float)
-        weight = weight * weights[:, None]
         with np.errstate(invalid="ignore", divide="ignore"):
-            return shares, (weight * np.nan_to_num(self.accuracies)).sum(0) / weight.sum(0)
+            return shares, weights @ (weight * np.nan_to_num(self.accuracies)) / (weights @ weight)
 
     def ranked(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`pooled`, with no accuracy for formats that the base hardly writes.
@@ -79,9 +79,21 @@ class BanditForecast:
 
     def runs(self, weights: np.ndarray) -> np.ndarray:
         """Final shares of one run per resample: weights (R, P) -> (R, F)."""
-        pooled = [self.base.pooled(row) for row in weights]
-        shares, accuracies = (np.array([pair[i] for pair in pooled]) for i in (0, 1))
-        return bandits(shares, accuracies, *self.size, seed=0, advantage=self.advantage)[-1]
+        shares, accuracies = self.base.pooled(weights)
+        return _bandit_ends(shares.tobytes(), accuracies.tobytes(), shares.shape, self.size, self.advantage)
+
+
+@lru_cache(maxsize=256)
+def _bandit_ends(
+    shares: bytes,
+    accuracies: bytes,
+    shape: tuple[int, int],
+    size: tuple[int, int, int, float],
+    advantage: Advantage,
+) -> np.ndarray:
+    """Final shares of `bandits`, computed once for all arms of one base that share their settings."""
+    start = (np.frombuffer(each).reshape(shape) for each in (shares, accuracies))
+    return bandits(*start, *size, seed=0, advantage=advantage)[-1]
 
 
 def forecasters(
@@ -99,9 +111,7 @@ def forecasters(
     need no accuracies are made once, with those that the base chose itself.
     """
     weight = kl_weight if kl_weight is not None else SMALL_KL
-    optimum = np.array(
-        [kl_optimum(base.shares[[i]], base.accuracies[[i]], weight) for i in range(len(base.shares))]
-    )
+    optimum = kl_optimum_by_problem(base.shares, base.accuracies, weight)
     setting = f"{weight:g}" if kl_weight is not None else ""
     made: dict[ForecastId, Forecast | BanditForecast] = {
         ForecastId("kl_optimum", setting, accuracies): lambda w: weighted_mean(optimum, w),
@@ -112,7 +122,7 @@ def forecasters(
     if accuracies == "chosen":
         constant = np.eye(len(base.formats))[0]
         made[ForecastId("most_frequent")] = lambda w: _naive(base.pooled(w), "most frequent")
-        made[ForecastId("constant", base.formats[0])] = lambda w: constant
+        made[ForecastId("constant", base.formats[0])] = lambda w: np.tile(constant, (*w.shape[:-1], 1))
     return made
 
 
@@ -121,5 +131,5 @@ def _naive(known: tuple[np.ndarray, np.ndarray], pick: str) -> np.ndarray:
 
 
 def weighted_mean(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean over problems: (P, F), (P,) -> (F,)."""
-    return np.asarray(weights @ rows / weights.sum())
+    """Mean over problems: (P, F), (..., P) -> (..., F)."""
+    return np.asarray(weights @ rows / weights.sum(axis=-1, keepdims=True))

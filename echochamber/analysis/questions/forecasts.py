@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike
 
 from ...stats.bootstrap import problem_weights, resampled_interval
 from ...stats.forecast import Advantage, brier, total_variation
@@ -116,29 +115,33 @@ def _scored(
     formats: Sequence[str],
 ) -> dict[str, object]:
     """Scores on all problems with intervals; the null model's forecast is the mean of its runs."""
-    drawn = list(maker.runs(weights)) if isinstance(maker, BanditForecast) else [maker(w) for w in weights]
-    ends = [weighted_mean(final, w) for w in weights]
-    forecast = np.mean(drawn, axis=0) if isinstance(maker, BanditForecast) else maker(np.ones(len(final)))
-    end = final.mean(axis=0)
+    ones = np.ones(len(final))
+    drawn = maker.runs(weights) if isinstance(maker, BanditForecast) else maker(weights)
+    forecast = drawn.mean(axis=0) if isinstance(maker, BanditForecast) else maker(ones)
+    end, ends = final.mean(axis=0), weighted_mean(final, weights)
     winner = int(forecast.argmax())
-
-    def winner_share(forecast: ArrayLike, _: ArrayLike) -> float:
-        return float(np.asarray(forecast)[winner])
-
-    score = {"share": winner_share, "total_variation": total_variation, "brier": brier}
     row: dict[str, object] = {"winner": formats[winner], "hit": winner == int(end.argmax())}
+    resampled, values = _scores(drawn, ends, winner), _scores(forecast, end, winner)
     for key in SCORES:
-        resampled = [score[key](f, e) for f, e in zip(drawn, ends, strict=True)]
-        low, high = resampled_interval(resampled, len(final))
-        value = score[key](forecast, end)
+        low, high = resampled_interval(resampled[key], len(final))
+        value = float(values[key])
         row |= {
             key: value,
             f"{key}_low": min(low, value) if np.isfinite(low) else None,
             f"{key}_high": max(high, value) if np.isfinite(high) else None,
         }
-    if name != OBSERVED and all(f[winner] > POINT_MASS for f in drawn):
+    if name != OBSERVED and bool(np.all(drawn[:, winner] > POINT_MASS)):
         row |= {"share_low": None, "share_high": None}
     return row
+
+
+def _scores(forecast: np.ndarray, end: np.ndarray, winner: int) -> dict[str, np.ndarray]:
+    """Every score of forecasts of the shares at the end: (..., F), (..., F) -> (...)."""
+    return {
+        "share": forecast[..., winner],
+        "total_variation": total_variation(forecast, end),
+        "brier": brier(forecast, end),
+    }
 
 
 def forecasts_of_runs(inputs: Sequence[RunInputs]) -> dict[ForecastId, list[JsonObject]]:

@@ -1,6 +1,6 @@
 """What does each format cost? Tokens, truncation, and samples in a training step."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -56,24 +56,18 @@ def cost_estimates(
     table = sums.collect()
     rows = []
     for step in steps:
-        part = table.filter(pl.col("step") == step)
-        totals = part.group_by("problem_id").agg(total=pl.col("num").sum()).sort("problem_id")
-        weights = problem_weights(max(len(totals), 1), seed)
-        for (name,), own in part.sort("format").group_by(["format"], maintain_order=True):
-            joined = totals.join(own, on="problem_id", how="left", maintain_order="left").fill_null(0)
-            num = joined["num"].to_numpy().astype(float)
+        for name, (num, tokens, truncated), total in _per_format(table.filter(pl.col("step") == step)):
+            weights = problem_weights(len(total), seed)
+            low, high = ratio_interval(weights, num, total)
             cells = {
-                "tokens": _mean_ratio(weights, joined["tokens"].to_numpy().astype(float), num),
+                "tokens": _mean_ratio(weights, tokens, num),
                 "truncated": (
-                    float(joined["truncated"].sum() / num.sum()),
-                    ratio_interval(weights, joined["truncated"].to_numpy(), num),
+                    float(truncated.sum() / num.sum()),
+                    ratio_interval(weights, truncated, num),
                 ),
                 "samples": (
-                    samples_per_step * float(num.sum() / joined["total"].sum()),
-                    tuple(
-                        samples_per_step * bound
-                        for bound in ratio_interval(weights, num, joined["total"].to_numpy())
-                    ),
+                    samples_per_step * float(num.sum() / total.sum()),
+                    (samples_per_step * low, samples_per_step * high),
                 ),
             }
             for quantity, (value, bounds) in cells.items():
@@ -83,6 +77,18 @@ def cost_estimates(
                 )
     schema: Schema = {"step": pl.Int64, "format": pl.String, "quantity": pl.String}
     return pl.DataFrame(rows, schema=schema | ESTIMATE)
+
+
+def _per_format(part: pl.DataFrame) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Each format's num, tokens and truncated per problem (3, P), with all formats' num (P,), by name."""
+    rows = part.select("problem_id", "format", "num", "tokens", "truncated").rows()
+    problems = {name: i for i, name in enumerate(sorted({row[0] for row in rows}))}
+    formats = {name: i for i, name in enumerate(sorted({row[1] for row in rows}))}
+    sums = np.zeros((len(formats), 3, len(problems)))
+    for problem, name, *values in rows:
+        sums[formats[name], :, problems[problem]] = values
+    for name, i in formats.items():
+        yield name, sums[i], sums[:, 0].sum(axis=0)
 
 
 def _mean_ratio(weights: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> tuple[float, Interval]:

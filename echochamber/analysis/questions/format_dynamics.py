@@ -60,24 +60,22 @@ def first_steps(dynamics: pl.DataFrame) -> pl.DataFrame:
     Columns: format, first_share, last_share, peak_share, peak_step, leads_at, overtakes_at,
     takes_over_at; null for what never happened. Formats that were never written are left out.
     """
-    table = dynamics.filter(pl.col("share").is_not_null()).sort("step")
-    best = table.group_by("step").agg(top=pl.col("share").max())
-    table = table.join(best, on="step")
-    leaders = table.filter(pl.col("share") == pl.col("top")).sort("step")
-    first = leaders["format"][0] if len(leaders) else ""
-    rival = table.filter(pl.col("format") == first).select("step", rival="share")
-    joined = table.join(rival, on="step", how="left").sort("step")
+    known = dynamics.lazy().filter(pl.col("share").is_not_null()).sort("step", maintain_order=True)
+    table = known.with_columns(top=pl.col("share").max().over("step")).collect()
+    leads = pl.col("share") == pl.col("top")
+    first = table.select(pl.col("format").filter(leads).first()).item()
+    rival = pl.col("share").filter(pl.col("format") == (first or "")).first().over("step")
     step = pl.col("step")
-    summary = joined.group_by("format", maintain_order=True).agg(
+    summary = table.lazy().with_columns(rival=rival).group_by("format", maintain_order=True).agg(
         first_share=pl.col("share").first(),
         last_share=pl.col("share").last(),
         peak_share=pl.col("share").max(),
         peak_step=step.sort_by("share", "step", descending=[True, False]).first(),
-        leads_at=step.filter(pl.col("share") == pl.col("top")).min(),
+        leads_at=step.filter(leads).min(),
         overtakes_at=step.filter((pl.col("share") > pl.col("rival")) & (pl.col("format") != first)).min(),
         takes_over_at=step.filter(pl.col("share") > TAKEN_OVER).min(),
     )
-    return summary.filter(pl.col("peak_share") > 0)
+    return summary.filter(pl.col("peak_share") > 0).collect()
 
 
 def dynamics_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable | None:

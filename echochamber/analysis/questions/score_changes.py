@@ -1,6 +1,7 @@
 """Did the scores change? Before and after RL on the same problems, in every problem set."""
 
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import polars as pl
@@ -62,19 +63,21 @@ def paired_ends(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     last = table["step"].max() if len(table) else 0
     steps = [0, int(last)] if isinstance(last, int) and last > 0 else []
     ids = shared_problems(table, steps)
-    tables = [
-        table.filter((pl.col("step") == step) & pl.col("problem_id").is_in(ids)).sort("problem_id")
-        for step in steps
-    ]
-    empty = table.clear()
-    return (_scores(tables[0]), _scores(tables[1])) if tables else (_scores(empty), _scores(empty))
+    if not steps:
+        return _scores(table.clear().lazy()), _scores(table.clear().lazy())
+    shared = pl.col("problem_id").is_in(ids)
+    before, after = (
+        _scores(table.lazy().filter((pl.col("step") == step) & shared).sort("problem_id")) for step in steps
+    )
+    return before, after
 
 
-def _scores(table: pl.DataFrame) -> pl.DataFrame:
-    curves = [name for name in table.columns if name.startswith(("pass@", "maj@"))]
+def _scores(table: pl.LazyFrame) -> pl.DataFrame:
+    names = table.collect_schema().names()
+    curves = [name for name in names if name.startswith(("pass@", "maj@"))]
     accuracy = (pl.col("num_correct") / pl.col("num_samples")).alias("accuracy")
     greedy = pl.col("greedy_correct").cast(pl.Float64).alias("greedy_accuracy")
-    return table.select(accuracy, greedy, *[pl.col(name).cast(pl.Float64) for name in curves])
+    return table.select(accuracy, greedy, *[pl.col(name).cast(pl.Float64) for name in curves]).collect()
 
 
 def shared_quantities(before: pl.DataFrame, after: pl.DataFrame) -> Sequence[str]:
@@ -135,8 +138,14 @@ def gains_table(inputs: Sequence[RunInputs], problem_set: str) -> PageTable | No
     return PageTable("score_changes", "Did the scores change?", columns, rows, note)
 
 
+_FOUND: WeakKeyDictionary[RunInputs, pl.DataFrame | None] = WeakKeyDictionary()
+
+
 def _gains(one: RunInputs) -> pl.DataFrame | None:
-    return None if one.problems is None else paired_gains(one.problems)
+    """`paired_gains` of one run, made once: the headline and the table show the same numbers."""
+    if one not in _FOUND:
+        _FOUND[one] = None if one.problems is None else paired_gains(one.problems)
+    return _FOUND[one]
 
 
 def _end(tables: Sequence[pl.DataFrame], end: str) -> pl.DataFrame:
