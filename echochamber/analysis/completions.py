@@ -12,7 +12,7 @@ from .study_folder import StoredStage, StoredStudy, scan_table
 MAX_COMPLETIONS = 8000
 """Completions that one page carries at most; at about 400 bytes each, 3 to 4 MB."""
 RUN_COMPLETIONS = 64
-"""Two problems at all checkpoints of a usual run. A page of more than 125 runs carries no completions of some."""
+"""Two problems at all checkpoints of a usual run. A page of over 125 runs has no completions of some."""
 MAX_TEXT = 3000
 """Characters of one completion that are shown."""
 SAMPLES_AT_ENDS, SAMPLES_BETWEEN, SAMPLES_PER_STEP = 6, 2, 4
@@ -58,7 +58,7 @@ def sample_completions(study: StoredStudy, runs: Sequence[Run]) -> CompletionDat
 
 
 def carried_runs(runs: Sequence[Run]) -> set[int]:
-    """Indices of the runs whose completions the page carries: all, or first every group's first seed, and so on."""
+    """Indices of the runs whose completions the page carries: all, or the first seeds of every group."""
     seen: dict[tuple[str, str, str], int] = {}
     turns = []
     for index, run in enumerate(runs):

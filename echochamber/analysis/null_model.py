@@ -51,10 +51,8 @@ def _bandit_paths(
     advantage: Advantage,
 ) -> np.ndarray:
     """Shares at every rate, averaged over seeds: (rates, steps + 1, F). Arms of one base often share them."""
-    start = np.array([shares, accuracies])
-    drawn = bandits_by_rate(
-        *start, steps, prompts, samples, NULL_RATES, NULL_SEEDS, advantage
-    )
+    a, p = np.array([shares, accuracies])
+    drawn = bandits_by_rate(a, p, steps, prompts, samples, NULL_RATES, NULL_SEEDS, advantage)
     return np.asarray(drawn.mean(axis=1))
 
 

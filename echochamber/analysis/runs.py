@@ -46,9 +46,12 @@ class Run:
 
     @cached_property
     def formats(self) -> list[str]:
-        """Formats that some row says was written, in order of appearance; found once, when first asked for."""
+        """Formats that some row says were written, in order of appearance; found once."""
         seen = {
-            name: None for row in self.rows for name, cell in row["formats"].items() if (cell or {}).get("share")
+            name: None
+            for row in self.rows
+            for name, cell in row["formats"].items()
+            if (cell or {}).get("share")
         }
         waiting = list(dict.fromkeys(key for row in self.dense for key in row if _is_share(key)))
         for row in self.dense:

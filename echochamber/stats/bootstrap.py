@@ -90,7 +90,7 @@ def resampled_interval(drawn: ArrayLike, units: int, level: float = 0.95) -> Int
 
 
 def _percentile(values: np.ndarray, level: float) -> float:
-    """`np.quantile` of finite values, to the bit, at a tenth of its time: a page asks a hundred times a run."""
+    """`np.quantile` of finite values, to the bit, in less time: a page asks a hundred times a run."""
     if values.size < 2:
         return float(np.quantile(values, level))
     place = (values.size - 1) * level

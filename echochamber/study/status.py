@@ -30,7 +30,7 @@ GIVEN_BASE_NOTE = (
 REWRITE_SECONDS = 5.0
 """`study.json` is rewritten no more often while stages run; the log has every change."""
 REWRITE_SHARE = 0.02
-"""Longest part of the time that goes into rewriting `study.json`: on a busy disk it is rewritten more seldom."""
+"""Longest part of the time that goes into rewriting `study.json`; on a busy disk that is more seldom."""
 
 
 @dataclass

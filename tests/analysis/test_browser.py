@@ -105,7 +105,10 @@ def test_a_run_whose_completions_are_left_out_says_so_and_keeps_its_counts(
     chromium.open(build_report(grid, tmp_path / "report.html"))
     data = "return page.data.completions"
     assert chromium.run(f"{data}.carried") == [0, 3]
-    assert chromium.run(f"return [...new Set({data.removeprefix('return ')}.rows.map(row => row[0]))]") == [0, 3]
+    assert chromium.run(f"return [...new Set({data.removeprefix('return ')}.rows.map(row => row[0]))]") == [
+        0,
+        3,
+    ]
     assert "completions of 2 of the 6 runs" in chromium.text("#completions")
     chromium.click(".cell-link[data-run='1'][data-step='48']")
     assert chromium.run("return document.getElementById('browser-right').value") == "0:48"

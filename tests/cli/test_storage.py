@@ -166,7 +166,9 @@ def test_too_few_open_files_are_said_before_anything_starts(source, tmp_path, fi
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 
     status, out, err = _command("grade", "--in", source, "--out", tmp_path / "verdicts.jsonl", before=limit)
-    line = f"echochamber: {files} files may be open at once, at least {LEAST_FILES} are needed; raise ulimit -n"
+    line = (
+        f"echochamber: {files} files may be open at once, at least {LEAST_FILES} are needed; raise ulimit -n"
+    )
     assert (status, out, err.splitlines()) == (2, "", [line])
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
 

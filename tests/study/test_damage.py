@@ -71,7 +71,7 @@ def test_verify_finds_one_flipped_bit_in_every_kind_of_artifact(whole, study, ca
 
 def test_one_flipped_bit_in_any_payload_file_is_found(study):
     """Every file of every kind: models, records, tables, logs and plans, at both ends and inside."""
-    found = {kind: 0 for kind in KINDS}
+    found = dict.fromkeys(KINDS, 0)
     for kind in KINDS:
         for folder in _artifacts(study, kind):
             for name in payload_files(folder):
@@ -92,7 +92,7 @@ def test_one_flipped_bit_in_any_payload_file_is_found(study):
 def test_a_flipped_bit_in_the_resume_state_of_any_stage_changes_no_byte(
     whole, study, monkeypatch, capsys, kind
 ):
-    """A stage is cut after it saved something; each file of what it saved is damaged, then the study goes on."""
+    """A stage is cut after it saved something; each file that it saved is damaged, then the study goes on."""
     for after in KINDS[KINDS.index(kind) :]:
         for folder in _artifacts(study, after):
             shutil.rmtree(folder)

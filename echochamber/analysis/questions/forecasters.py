@@ -92,8 +92,8 @@ def _bandit_ends(
     advantage: Advantage,
 ) -> np.ndarray:
     """Final shares of `bandits`, computed once for all arms of one base that share their settings."""
-    start = (np.frombuffer(each).reshape(shape) for each in (shares, accuracies))
-    return bandits(*start, *size, seed=0, advantage=advantage)[-1]
+    a, p = (np.frombuffer(each).reshape(shape) for each in (shares, accuracies))
+    return bandits(a, p, *size, seed=0, advantage=advantage)[-1]
 
 
 def forecasters(

@@ -63,17 +63,22 @@ def first_steps(dynamics: pl.DataFrame) -> pl.DataFrame:
     known = dynamics.lazy().filter(pl.col("share").is_not_null()).sort("step", maintain_order=True)
     table = known.with_columns(top=pl.col("share").max().over("step")).collect()
     leads = pl.col("share") == pl.col("top")
-    first = table.select(pl.col("format").filter(leads).first()).item()
-    rival = pl.col("share").filter(pl.col("format") == (first or "")).first().over("step")
+    first = table.select(pl.col("format").filter(leads).first()).item() or ""
+    rival = pl.col("share").filter(pl.col("format") == first).first().over("step")
     step = pl.col("step")
-    summary = table.lazy().with_columns(rival=rival).group_by("format", maintain_order=True).agg(
-        first_share=pl.col("share").first(),
-        last_share=pl.col("share").last(),
-        peak_share=pl.col("share").max(),
-        peak_step=step.sort_by("share", "step", descending=[True, False]).first(),
-        leads_at=step.filter(leads).min(),
-        overtakes_at=step.filter((pl.col("share") > pl.col("rival")) & (pl.col("format") != first)).min(),
-        takes_over_at=step.filter(pl.col("share") > TAKEN_OVER).min(),
+    summary = (
+        table.lazy()
+        .with_columns(rival=rival)
+        .group_by("format", maintain_order=True)
+        .agg(
+            first_share=pl.col("share").first(),
+            last_share=pl.col("share").last(),
+            peak_share=pl.col("share").max(),
+            peak_step=step.sort_by("share", "step", descending=[True, False]).first(),
+            leads_at=step.filter(leads).min(),
+            overtakes_at=step.filter((pl.col("share") > pl.col("rival")) & (pl.col("format") != first)).min(),
+            takes_over_at=step.filter(pl.col("share") > TAKEN_OVER).min(),
+        )
     )
     return summary.filter(pl.col("peak_share") > 0).collect()
 
