@@ -81,11 +81,37 @@ class Turns:
 
 
 def transformers_sampling(load: Load, turns: Turns) -> None:
-    """All prompts left-padded in one batch, tokens counted up to and including EOS."""
+    """`generate` in PyTorch."""
     import torch
     from transformers import AutoModelForCausalLM
 
     model: Any = AutoModelForCausalLM.from_pretrained(load["checkpoint"], dtype=getattr(torch, load["dtype"]))
+    _generate(model, load, turns, "transformers", "torch")
+
+
+def openvino_sampling(load: Load, turns: Turns) -> None:
+    """`generate` of a model that optimum has exported to OpenVINO.
+
+    Weights, products and cache have the workload's precision; the cache would have 8 bits by default.
+    """
+    from optimum.intel import OVModelForCausalLM
+
+    precision = "bf16" if load["dtype"] == "bfloat16" else "f32"
+    options = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "KV_CACHE_PRECISION": precision,
+        "INFERENCE_NUM_THREADS": load["threads"],
+    }
+    model = OVModelForCausalLM.from_pretrained(
+        load["checkpoint"], export=True, load_in_8bit=False, ov_config=options
+    )
+    _generate(model, load, turns, "openvino", "optimum-intel", "transformers")
+
+
+def _generate(model: Any, load: Load, turns: Turns, *libraries: str) -> None:
+    """All prompts left-padded in one batch, tokens counted up to and including EOS."""
+    import torch
+
     eos, prompts = load["eos_id"], load["prompts"]
     width = max(len(ids) for ids in prompts)
     ids = torch.tensor([[eos] * (width - len(p)) + p for p in prompts])
@@ -107,7 +133,7 @@ def transformers_sampling(load: Load, turns: Turns) -> None:
         lengths = torch.where(ended.any(1), ended.int().argmax(1) + 1, written.shape[1])
         return int(lengths.sum())
 
-    turns.ready("transformers", "torch")
+    turns.ready(*libraries)
     turns.serve(work)
 
 
@@ -220,6 +246,7 @@ def last_number_reward(completions: list[str], reference: list[str], **_: object
 
 WORKS: dict[str, Callable[[Load, Turns], None]] = {
     "transformers-sampling": transformers_sampling,
+    "openvino-sampling": openvino_sampling,
     "vllm-sampling": vllm_sampling,
     "transformers-training": transformers_training,
     "transformers-training-compiled": lambda load, turns: transformers_training(load, turns, compiled=True),

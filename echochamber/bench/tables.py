@@ -49,7 +49,16 @@ def _comparison(title: str, found: Comparison, model: Workload) -> str:
         f"| who | {unit} | spread | ratio | versions |",
         "|---|---|---|---|---|",
     ]
-    return "\n".join(lines + [_row(row, in_steps) for row in found["rows"]])
+    return "\n".join([*lines, *(_row(row, in_steps) for row in found["rows"]), *_best_peer(found["rows"])])
+
+
+def _best_peer(rows: list[ContenderRow]) -> list[str]:
+    """The peer that comes closest to us; nothing where none was measured."""
+    ratios = {row["label"]: ratio for row in rows if (ratio := row.get("ratio")) is not None}
+    if not ratios:
+        return []
+    best = min(ratios, key=ratios.__getitem__)
+    return ["", f"Best peer: {best}, ratio {ratios[best]:.2f}."]
 
 
 def _what(title: str, found: Comparison, model: Workload) -> str:

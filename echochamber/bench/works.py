@@ -13,6 +13,7 @@ from .sessions import OURS, Contender, Measured, compare, worker
 SAMPLING = (
     Contender("echochamber", OURS, "sampling"),
     Contender("transformers `generate`", "transformers", "transformers-sampling"),
+    Contender("OpenVINO through optimum", "openvino", "openvino-sampling"),
     Contender("vLLM, CPU build", "vllm", "vllm-sampling"),
 )
 TRAINING = (

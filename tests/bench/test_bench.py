@@ -122,6 +122,17 @@ def test_a_failing_and_an_absent_peer_do_not_end_the_comparison(workers, tmp_pat
     assert absent["missing"] == "not installed"
 
 
+def test_the_best_peer_is_named():
+    rows = [
+        {"label": "us", "ours": True, "ratio": None},
+        {"label": "slow", "ours": False, "ratio": 9.0},
+        {"label": "near", "ours": False, "ratio": 0.875},
+        {"label": "absent", "ours": False, "missing": "not installed"},
+    ]
+    assert tables._best_peer(rows) == ["", "Best peer: near, ratio 0.88."]
+    assert tables._best_peer(rows[:1]) == []
+
+
 def test_our_own_failure_is_not_excused(workers, tmp_path):
     workers["fast"] = "raise SystemExit('broken')"
     with pytest.raises(UserError, match="us broke off: broken"):
@@ -138,7 +149,7 @@ def test_warm_up_turns_are_not_counted(workers, tmp_path):
     ("given", "said"),
     [
         ("vllm", "expected NAME=PATH"),
-        ("jax=/bin/sh", "one of transformers, vllm, trl"),
+        ("jax=/bin/sh", "one of transformers, openvino, vllm, trl"),
         ("trl=/no/such/python", "is no file"),
     ],
 )
