@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 
 pytest.importorskip("reasoning_gym", reason="extra [gym]")
@@ -100,7 +99,7 @@ def test_scores_are_those_of_the_library():
     assert [verdict.score for verdict in verdicts][:3] == [1.0] * 3
     assert verdicts[3].score < 1
     reward = reward_of("score")
-    earned = reward.of(problem, Completion("", (), (), False), verdicts[3], np.array([0.5]))
+    earned = reward.of(problem, Completion("", (), (), False), verdicts[3], [0.5])
     assert earned.total == verdicts[3].score
     assert tagged_answer("<answer>a</answer><answer> b\n</answer>") == "b"
     assert tagged_answer("<answer>a") is None
