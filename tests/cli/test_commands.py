@@ -19,6 +19,8 @@ COMMANDS = [
     "sample",
     "doctor",
     "status",
+    "init",
+    "compare",
     "ledger",
 ]
 
