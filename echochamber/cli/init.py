@@ -25,6 +25,7 @@ def init(
     An existing file is left as it is.
     """
     from ..core.files import write_text
+    from ..study.recipe_files import SCHEMA_HEADER, schema_path
 
     if not NAME.fullmatch(name):
         raise UserError(
@@ -34,5 +35,5 @@ def init(
     if path.exists():
         raise UserError(f"{path}: exists already; choose another name")
     text = (resources.files("echochamber.cli") / "starter.yaml").read_text(encoding="utf-8")
-    write_text(path, text.replace("NAME", path.stem))
+    write_text(path, f"{SCHEMA_HEADER}{schema_path()}\n" + text.replace("NAME", path.stem))
     print(f"{path}\nPlan and cost: echochamber study {path} --dry-run\nRun it: echochamber study {path}")

@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     SerializationInfo,
     SerializerFunctionWrapHandler,
     ValidationError,
@@ -43,7 +44,8 @@ def parse_count(value: object) -> object:
 
 _IDENTITY = {"identity": True}
 
-Count = Annotated[int, BeforeValidator(parse_count)]
+_COUNT_TEXT = Annotated[str, Field(pattern=r"^\s*[0-9]*\.?[0-9]+\s*[KMBTkmbt]?\s*$")]
+Count = Annotated[int, BeforeValidator(parse_count, json_schema_input_type=int | _COUNT_TEXT)]
 """A whole number that may be written with a unit: `512`, `60K`, `5M`."""
 
 

@@ -52,6 +52,15 @@ def shipped_folder() -> Path:
     return Path(str(resources.files("echochamber"))) / "recipes"
 
 
+SCHEMA_HEADER = "# yaml-language-server: $schema="
+"""Begins the comment by which a recipe names its schema to an editor."""
+
+
+def schema_path() -> Path:
+    """The JSON schema of recipe files (see `recipe_schema`)."""
+    return shipped_folder() / "recipe.schema.json"
+
+
 def shipped_recipes() -> dict[str, Path]:
     """Name -> file of every recipe that comes with the package."""
     return {path.stem: path for path in sorted(shipped_folder().glob("*.yaml"))}
