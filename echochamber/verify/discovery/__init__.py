@@ -1,0 +1,1 @@
+"""Kinds of completions, found from their structure without being told (`echochamber discover`)."""

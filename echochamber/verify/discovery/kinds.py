@@ -1,0 +1,141 @@
+"""Clusters of completions by HDBSCAN, and which of them a bootstrap over problems finds again."""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...core.errors import UserError
+from ...core.random import generator
+from .features import table
+
+FEWEST_COMPLETIONS = 100
+"""Below this a cluster of the smallest share would be a handful of completions."""
+SMALLEST_SHARE = 0.05
+"""Smallest share of the completions that makes a kind."""
+NEIGHBOURS = 5
+RESAMPLES = 20
+STABLE = 0.85
+"""Mean Jaccard similarity over resamples from which a kind is stable (Hennig 2007, clusterwise stability)."""
+MARKERS = 2
+"""Features that must tell two kinds apart."""
+NEAR = 0.7
+"""A completion between clusters joins the nearest where it is this much nearer than the next."""
+CLEAR = 0.9
+"""Least difference of a marker's share between two kinds."""
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """What was found: `labels` has -1 for completions of no kind; stability has one number per kind."""
+
+    labels: np.ndarray
+    """(N,) kind of each completion, the most frequent first."""
+    stability: list[float]
+    """Mean Jaccard similarity to the nearest cluster of each resample."""
+    candidates: int
+    """Clusters before the test of stability."""
+    features: int
+    """Features that varied."""
+
+
+def find_kinds(texts: Sequence[str], problems: Sequence[str], seed: int = 0) -> Kinds:
+    """Stable kinds of completions; fewer than two means that there are none.
+
+    `problems`: id of each completion's problem; whole problems are resampled.
+    `UserError` with fewer than `FEWEST_COMPLETIONS` completions, or without scikit-learn.
+    """
+    if len(texts) < FEWEST_COMPLETIONS:
+        raise UserError(
+            f"{len(texts)} completions are too few to find kinds in; at least {FEWEST_COMPLETIONS} are "
+            "needed. Give more problems (--limit) or more samples (--samples)"
+        )
+    holds, names = table(texts, problems)
+    labels = clustered(holds)
+    count = int(labels.max()) + 1
+    similarity = _stability(texts, problems, labels, seed) if count > 1 else np.ones(count)
+    kept = [kind for kind in range(count) if similarity[kind] >= STABLE]
+    kept.sort(key=lambda kind: -int((labels == kind).sum()))
+    if len(kept) < 2:
+        return Kinds(np.full(len(texts), -1), [], count, len(names))
+    renamed = np.full(len(texts), -1)
+    for new, kind in enumerate(kept):
+        renamed[labels == kind] = new
+    return Kinds(renamed, [float(similarity[kind]) for kind in kept], count, len(names))
+
+
+def clustered(holds: np.ndarray) -> np.ndarray:
+    """(N,) cluster of each row of (N, F) features; -1: of none. Clusters without clear markers are joined."""
+    rows = len(holds)
+    if not holds.shape[1]:
+        return np.zeros(rows, dtype=int)
+    try:
+        cluster = importlib.import_module("sklearn.cluster")
+    except ImportError:
+        raise UserError("discover needs scikit-learn; install echochamber[discover]") from None
+    smallest = max(int(SMALLEST_SHARE * rows), NEIGHBOURS + 1)
+    model = cluster.HDBSCAN(
+        min_cluster_size=smallest,
+        min_samples=NEIGHBOURS,
+        metric="precomputed",
+        allow_single_cluster=True,
+        copy=True,
+    )
+    # Features of one contrast come in groups of very unequal size; the root keeps small groups visible.
+    distances = np.sqrt((holds[:, None, :] != holds[None, :, :]).sum(-1).astype(float))
+    found: np.ndarray = model.fit(distances).labels_
+    return _assigned(holds, _joined(holds, found))
+
+
+def _assigned(holds: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Rows of no cluster join the nearest mean where that is clearly the nearest."""
+    count, apart = int(labels.max()) + 1, labels < 0
+    if count < 2 or not apart.any():
+        return labels
+    means = np.array([holds[labels == kind].mean(0) for kind in range(count)])
+    distances = abs(holds[apart][:, None, :] - means[None]).sum(-1)
+    nearest = np.sort(distances, axis=1)
+    labels = labels.copy()
+    labels[apart] = np.where(nearest[:, 0] <= NEAR * nearest[:, 1], distances.argmin(1), -1)
+    return labels
+
+
+def _joined(holds: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Join the two nearest clusters until each pair is told apart by `MARKERS` features."""
+    labels = labels.copy()
+    while True:
+        kinds = [kind for kind in np.unique(labels) if kind >= 0]
+        means = {kind: holds[labels == kind].mean(0) for kind in kinds}
+        pairs = [
+            (int((abs(means[a] - means[b]) >= CLEAR).sum()), a, b)
+            for i, a in enumerate(kinds)
+            for b in kinds[i + 1 :]
+        ]
+        close = [pair for pair in pairs if pair[0] < MARKERS]
+        if not close:
+            return np.array([kinds.index(label) if label >= 0 else -1 for label in labels])
+        _, a, b = min(close)
+        labels[labels == b] = a
+
+
+def _stability(texts: Sequence[str], problems: Sequence[str], labels: np.ndarray, seed: int) -> np.ndarray:
+    """(K,) how well each cluster is found again, features chosen anew, in resamples of whole problems."""
+    stream = generator("discover", seed)
+    names, group = np.unique(np.array(problems), return_inverse=True)
+    by_problem = [np.flatnonzero(group == i) for i in range(len(names))]
+    kinds = int(labels.max()) + 1
+    total = np.zeros(kinds)
+    for _ in range(RESAMPLES):
+        drawn = np.unique(stream.integers(0, len(names), len(names)))
+        rows = np.concatenate([by_problem[i] for i in drawn])
+        holds, _ = table([texts[i] for i in rows], [problems[i] for i in rows])
+        again = clustered(holds)
+        total += [_best_jaccard(labels[rows] == kind, again) for kind in range(kinds)]
+    return total / RESAMPLES
+
+
+def _best_jaccard(members: np.ndarray, labels: np.ndarray) -> float:
+    """Similarity of a set of rows to the cluster most like it."""
+    clusters = [labels == kind for kind in range(int(labels.max()) + 1)]
+    return max((float((members & c).sum() / max((members | c).sum(), 1)) for c in clusters), default=0.0)

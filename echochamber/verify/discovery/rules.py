@@ -1,0 +1,95 @@
+"""A rule for each kind, from texts that stand in its completions, and the `behaviours:` block to paste."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import yaml
+
+from .features import marks
+
+LONGEST = 40
+"""Characters of a text that may make a rule."""
+
+
+class Rule(NamedTuple):
+    """How one kind is told from the completions that no earlier rule takes."""
+
+    key: str
+    """`opening` or `contains`."""
+    text: str
+    precision: float
+    recall: float
+
+    def takes(self, completion: str) -> bool:
+        """Whether the rule matches."""
+        return completion.startswith(self.text) if self.key == "opening" else self.text in completion
+
+
+def rules_of(texts: Sequence[str], labels: np.ndarray) -> dict[int, Rule]:
+    """Kind -> its rule, in the order in which formats are asked: the sharpest rule first.
+
+    Precision and recall are over the completions that no earlier rule takes, and of the kinds' own.
+    """
+    found: dict[int, Rule] = {}
+    left = np.ones(len(texts), dtype=bool)
+    kinds = set(range(int(labels.max()) + 1))
+    while kinds:
+        best = {kind: _best_rule(texts, labels == kind, left) for kind in sorted(kinds)}
+        kind = max(best, key=lambda k: (_f1(best[k]), -k))
+        found[kind] = best[kind]
+        left &= ~np.array([best[kind].takes(text) for text in texts])
+        kinds.remove(kind)
+    return found
+
+
+def _f1(rule: Rule) -> float:
+    return 2 * rule.precision * rule.recall / max(rule.precision + rule.recall, 1e-9)
+
+
+def _best_rule(texts: Sequence[str], member: np.ndarray, left: np.ndarray) -> Rule:
+    """The text with the highest F1; the shorter of equals."""
+    own = [text for text, mine, free in zip(texts, member, left, strict=True) if mine and free]
+    rules = [_scored(key, text, texts, member, left) for key, text in sorted(_candidates(own))]
+    return max(rules, key=lambda rule: (_f1(rule), rule.key == "opening", -len(rule.text)))
+
+
+def _candidates(texts: Sequence[str]) -> set[tuple[str, str]]:
+    """Openings, marks, and beginnings of lines that half of the texts have."""
+    counts: dict[tuple[str, str], int] = {}
+    for text in texts:
+        for candidate in _texts_of(text):
+            counts[candidate] = counts.get(candidate, 0) + 1
+    common = {candidate for candidate, count in counts.items() if 2 * count >= len(texts)}
+    return common or {("contains", "\n")}
+
+
+def _texts_of(text: str) -> set[tuple[str, str]]:
+    lines = [line for line in text.splitlines() if line.strip()]
+    found = {("contains", mark) for mark in marks(text)}
+    for number, line in enumerate(lines):
+        words = re.match(r"\s*(?:[^\W\d]+|[^\w\s]+)(?: [^\W\d]+){0,3}", line[:LONGEST])
+        if words and len(words[0].strip()) > 1:
+            found.add(("contains", words[0]))
+            if number == 0 and text.startswith(words[0]):
+                found.add(("opening", words[0]))
+    return found
+
+
+def _scored(key: str, text: str, texts: Sequence[str], member: np.ndarray, left: np.ndarray) -> Rule:
+    bare = Rule(key, text, 0.0, 0.0)
+    takes = np.array([bare.takes(one) for one in texts]) & left
+    both = int((takes & member).sum())
+    return Rule(key, text, both / max(int(takes.sum()), 1), both / max(int(member.sum()), 1))
+
+
+def labelled_by(rules: dict[int, Rule], texts: Sequence[str]) -> np.ndarray:
+    """(N,) the kind of the first rule that takes each completion, -1 for none."""
+    return np.array([next((kind for kind, rule in rules.items() if rule.takes(text)), -1) for text in texts])
+
+
+def behaviours_block(rules: dict[int, Rule]) -> str:
+    """YAML to paste into a recipe; names are `kind_1` onwards, in the order in which formats are asked."""
+    block = {f"kind_{kind + 1}": {rule.key: rule.text} for kind, rule in rules.items()}
+    return yaml.safe_dump({"behaviours": block}, sort_keys=False, allow_unicode=True, width=10_000)

@@ -1,0 +1,103 @@
+"""Kinds of completions on rendered mixtures that the thresholds were fixed on, and what is refused."""
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+
+pytest.importorskip("sklearn", reason="extra [discover]")
+
+from sklearn.metrics import adjusted_rand_score
+
+from echochamber.core.errors import UserError
+from echochamber.core.formats import classify, extra_formats
+from echochamber.data.styles import StyleKnobs, render
+from echochamber.data.world import WorldConfig, problem_set
+from echochamber.study.discover_checkpoint import discover_checkpoint, discover_in
+from echochamber.verify.behaviours import BehaviourConfig, behaviour_formats
+from echochamber.verify.discovery.features import features
+from echochamber.verify.discovery.kinds import find_kinds
+from echochamber.verify.discovery.rules import labelled_by, rules_of
+
+ONE = {"phrasings": 1}
+
+
+def made(parts, problems=40, samples=6):
+    """Completions, their problems, and the part of the mixture that wrote each."""
+    world = WorldConfig(families=["shopping", "sharing", "tank", "wages"])
+    stream = np.random.default_rng(0)
+    texts, ids, labels = [], [], []
+    for problem in problem_set(world, "medium", "train", problems, 0):
+        for _ in range(samples):
+            part = int(stream.choice(len(parts), p=[share for *_, share in parts]))
+            style, knobs, _ = parts[part]
+            texts.append(render(problem, style, stream, StyleKnobs.parse(knobs, "test")))
+            ids.append(problem.id)
+            labels.append(part)
+    return texts, ids, np.array(labels)
+
+
+def test_formats_and_twins_are_found_blind():
+    for parts in (
+        [("omi1", ONE, 0.5), ("metamath", ONE, 0.3), ("gsm8k", ONE, 0.2)],
+        [("omi2", ONE | {"latex": 1}, 0.5), ("omi2", ONE | {"latex": 0}, 0.5)],
+    ):
+        texts, ids, labels = made(parts)
+        found = find_kinds(texts, ids)
+        assert adjusted_rand_score(labels, found.labels) >= 0.98
+        assert len(found.stability) == len(parts)
+        rules = rules_of(texts, found.labels)
+        assert adjusted_rand_score(labels, labelled_by(rules, texts)) >= 0.98
+
+
+def test_one_format_has_no_stable_kinds():
+    for style in ("gsm8k", "omi2"):
+        texts, ids, _ = made([(style, ONE, 1.0)])
+        assert discover_in(texts, ids).kinds == []
+
+
+def test_the_block_can_be_pasted():
+    texts, ids, labels = made([("omi1", ONE, 0.5), ("gsm8k", ONE, 0.5)])
+    found = discover_in(texts, ids)
+    settings = yaml.safe_load(found.block)["behaviours"]
+    assert list(settings) == [kind.name for kind in found.kinds]
+    rows = behaviour_formats({k: BehaviourConfig.parse(v, k) for k, v in settings.items()})
+    with extra_formats(rows):
+        names = [classify(text) for text in texts]
+    assert adjusted_rand_score(labels, names) >= 0.98
+    assert found.left_over <= 0.02
+
+
+def test_the_same_seed_gives_the_same_kinds():
+    texts, ids, _ = made([("omi1", ONE, 0.5), ("gsm8k", ONE, 0.5)])
+    assert discover_in(texts, ids, 3) == discover_in(texts, ids, 3)
+
+
+def test_files_of_completions_and_what_is_refused(tmp_path):
+    texts, ids, _ = made([("omi1", ONE, 0.5), ("gsm8k", ONE, 0.5)])
+    path = tmp_path / "records.parquet"
+    pl.DataFrame(
+        {"text": [*texts, "greedy"], "problem_id": [*ids, ids[0]], "sample": [0] * len(ids) + [-1]}
+    ).write_parquet(path)
+    found = discover_checkpoint(str(path), None, {}, 64, 8, 0)
+    assert (found.completions, found.problems, len(found.kinds)) == (240, 40, 2)
+    pl.DataFrame({"text": texts[:20]}).write_parquet(path)
+    with pytest.raises(UserError, match="20 completions are too few to find kinds in; at least 100"):
+        discover_checkpoint(str(path), None, {}, 64, 8, 0)
+    with pytest.raises(UserError, match=r"--limit 10 x --samples 2 = 20 completions are too few"):
+        discover_checkpoint("runs/x", "all", {}, 10, 2, 0)
+    with pytest.raises(UserError, match="a model needs --problems"):
+        discover_checkpoint("runs/x", None, {}, 64, 8, 0)
+    with pytest.raises(UserError, match="no such file"):
+        discover_checkpoint("none.jsonl", None, {}, 64, 8, 0)
+    path.write_bytes(b"PAR1")
+    with pytest.raises(UserError, match="is no Parquet file"):
+        discover_checkpoint(str(path), None, {}, 64, 8, 0)
+    (tmp_path / "rows.jsonl").write_text('{"words": "x"}\n')
+    with pytest.raises(UserError, match="no text in the column 'text'; found words"):
+        discover_checkpoint(str(tmp_path / "rows.jsonl"), None, {}, 64, 8, 0)
+
+
+@pytest.mark.parametrize("text", ["", "\0", "def f(" * 3000, "```\n" + "(" * 9000, "\ud800 x"])
+def test_odd_texts_have_features(text):
+    assert features(text)
