@@ -29,8 +29,8 @@ from echochamber.model.presets import num_parameters
 from echochamber.rl.config import RLConfig
 from echochamber.study.checkpoints import last_checkpoint
 
-START = Gains(choice=180.0, choice_by_problem=10.0, skill=30.0, skill_by_problem=3.0, value=100.0)
-RATIOS = (0.4, 0.63, 1.0, 1.6, 2.5)
+START = Gains(choice=550.0, choice_by_problem=16.0, skill=40.0, skill_by_problem=1.2, value=40.0)
+RATIOS = (0.63, 0.8, 1.0, 1.25, 1.6)
 SIMULATIONS = 2
 WINDOW = 5
 """Steps over which a run's noisy shares are averaged."""
