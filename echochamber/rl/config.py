@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from ..core.config import Config, Count
 from ..core.environments import GYM, with_options
@@ -22,6 +22,9 @@ RL_VERSION = 5
 
 class RLProblems(Config):
     """The fixed set of problems that RL trains on (train split)."""
+
+    # The schema for editors lets options of a `gym:` set pass; parsing moves them into the name first.
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": True})
 
     set: str = "all"
     """A world level, the path of a file of problems, `hub:NAME[@COMMIT]`, `gym:NAME[?OPTIONS]` or `env:NAME`.
