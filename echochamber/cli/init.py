@@ -1,7 +1,5 @@
 """`echochamber init`: a commented recipe to start from."""
 
-import re
-from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +7,7 @@ import typer
 
 from ..core.errors import UserError
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
 def register(app: typer.Typer) -> None:
@@ -24,10 +22,13 @@ def init(
 
     An existing file is left as it is.
     """
+    import re
+    from importlib import resources
+
     from ..core.files import write_text
     from ..study.recipe_files import SCHEMA_HEADER, schema_path
 
-    if not NAME.fullmatch(name):
+    if not re.fullmatch(NAME, name):
         raise UserError(
             f"init {name!r}: expected a name of letters, digits, '.', '_' and '-', without a folder"
         )

@@ -1,5 +1,6 @@
 """`echochamber probe`: what a checkpoint can do when it is not left to choose."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,34 @@ from .options import (
     load_modules,
     print_json,
 )
+
+
+@dataclass(frozen=True)
+class ProbeOptions:
+    """What is measured."""
+
+    formats: Annotated[
+        str | None,
+        typer.Option(help="Formats to force, separated by commas. Default: all that have an opening text."),
+    ] = None
+    temperatures: Annotated[
+        str, typer.Option(help="Temperatures of the sweep, separated by commas; 0 is greedy.")
+    ] = "0,0.3,0.6,1"
+    samples: Annotated[
+        int, typer.Option(min=1, help="Completions per problem, for each format and temperature.")
+    ] = 4
+    temperature: Annotated[
+        float, typer.Option(min=0.01, help="Temperature of forced decoding and of log-probabilities.")
+    ] = 1.0
+
+    def settings(self) -> dict[str, object]:
+        """Keys of the stage's settings."""
+        return {
+            "samples": self.samples,
+            "temperature": self.temperature,
+            "formats": None if self.formats is None else _parts(self.formats),
+            "temperatures": _parts(self.temperatures),
+        }
 
 
 def register(app: typer.Typer) -> None:
@@ -47,23 +76,11 @@ def probe(
             help="JSON Lines with question and completion. Their likelihood is measured too.",
         ),
     ] = None,
-    formats: Annotated[
-        str | None,
-        typer.Option(help="Formats to force, separated by commas. Default: all that have an opening text."),
-    ] = None,
-    temperatures: Annotated[
-        str, typer.Option(help="Temperatures of the sweep, separated by commas; 0 is greedy.")
-    ] = "0,0.3,0.6,1",
-    samples: Annotated[
-        int, typer.Option(min=1, help="Completions per problem, for each format and temperature.")
-    ] = 4,
-    temperature: Annotated[
-        float, typer.Option(min=0.01, help="Temperature of forced decoding and of log-probabilities.")
-    ] = 1.0,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Output folder. Default: runs/probe-PROBLEMS."),
     ] = None,
+    measured: ProbeOptions,
     prompting: PromptOptions,
     chosen: ProblemOptions,
     engine: EngineOptions,
@@ -76,12 +93,7 @@ def probe(
     load_modules(module)
     from ..study.probe_checkpoint import probe_checkpoint
 
-    settings = {
-        "samples": samples,
-        "temperature": temperature,
-        "formats": None if formats is None else _parts(formats),
-        "temperatures": _parts(temperatures),
-    } | prompting.settings()
+    settings = measured.settings() | prompting.settings()
     places = checkpoint, reference, problems, completions, out
     given = chosen.policy, chosen.world, engine.runtime(), chosen.named_columns
     folder, rows = probe_checkpoint(*places, settings, chosen.limit, seed, *given)
