@@ -23,10 +23,17 @@ class Calibration:
     algorithms: tuple[str, ...]
     optimizer: str
     """Of the policy."""
+    num_scored: int = 0
+    """Runs that were forecast before they were made, and not fitted on."""
 
     def warnings(self, parameters: int, algorithm: str, optimizer: str) -> list[str]:
         """Sentences on what of a forecast no run has tested."""
         found = []
+        if not self.num_scored:
+            found.append(
+                f"This forecast has no track record: its gains were fitted on {self.num_runs} runs, "
+                "and none of its forecasts was scored on another run."
+            )
         ratio = parameters / self.parameters
         if not 1 / SIZE_FACTOR <= ratio <= SIZE_FACTOR:
             found.append(
@@ -54,6 +61,7 @@ def calibration() -> Calibration:
         data["parameters"],
         tuple(data["algorithms"]),
         data["optimizer"],
+        data["num_scored"],
     )
 
 

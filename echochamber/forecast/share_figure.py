@@ -5,7 +5,7 @@ from xml.sax.saxutils import escape
 from .outcome import LEVEL, Estimate, Outcome
 from .words import percent, title_of
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 300, 46, 190, 12, 34
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 820, 320, 46, 270, 12, 54
 _DASHES = ("", "6 3", "2 3", "8 3 2 3")
 
 
@@ -57,7 +57,7 @@ def _axes(steps: int) -> str:
         for share in (0.0, 0.5, 1.0)
     ]
     marks = [
-        f'<text x="{_x(step, steps):.1f}" y="{HEIGHT - 12}" text-anchor="middle" fill="var(--soft)" '
+        f'<text x="{_x(step, steps):.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="{"start" if step == 0 else "end"}" fill="var(--soft)" '
         f'font-size="12">{"base" if step == 0 else f"step {step}"}</text>'
         for step in (0, steps)
     ]
