@@ -56,10 +56,11 @@ def _axes(steps: int) -> str:
         f'fill="var(--soft)" font-size="12">{percent(share)}</text>'
         for share in (0.0, 0.5, 1.0)
     ]
+    ends = ((0, "start", "base"), (steps, "end", f"step {steps}"))
     marks = [
-        f'<text x="{_x(step, steps):.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="{"start" if step == 0 else "end"}" fill="var(--soft)" '
-        f'font-size="12">{"base" if step == 0 else f"step {step}"}</text>'
-        for step in (0, steps)
+        f'<text x="{_x(step, steps):.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="{anchor}" '
+        f'fill="var(--soft)" font-size="12">{words}</text>'
+        for step, anchor, words in ends
     ]
     return "".join(lines + marks)
 
