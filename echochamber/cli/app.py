@@ -120,7 +120,7 @@ def main() -> None:
         _stop(report_bug(error), EXIT_BUG)
 
 
-RESUMED = ("study", "prepare", "pretrain", "rl", "evaluate", "probe")
+RESUMED = ("study", "prepare", "pretrain", "rl", "evaluate", "probe", "forecast")
 """Commands that go on where they were stopped."""
 
 

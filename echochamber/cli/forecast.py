@@ -9,16 +9,19 @@ from .options import (
     PLACES,
     ColumnsOption,
     EngineOption,
+    JsonOption,
     LimitOption,
     ModuleOption,
     OnBadRowOption,
     ProblemsOption,
+    QuietOption,
     SeedOption,
     TrustOption,
     WorldOption,
     bad_row_policy,
     column_names,
     load_modules,
+    print_json,
 )
 
 if TYPE_CHECKING:
@@ -61,6 +64,8 @@ def forecast(
     seed: SeedOption = 0,
     engine: EngineOption = "auto",
     trust_remote_code: TrustOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Say which behaviours RL would amplify, without training. Writes JSON, Parquet and a page."""
     load_modules(module)
@@ -85,6 +90,11 @@ def forecast(
         trust_remote_code=trust_remote_code,
         modules=[str(path) for path in module or ()],
     )
+    if as_json:
+        from ..study.forecast_files import forecast_json
+
+        print_json(forecast_json(found))
+        return
     from rich.console import Console
 
     from ..forecast.words import headline, sections

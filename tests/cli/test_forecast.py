@@ -45,6 +45,9 @@ def test_a_forecast_is_printed_and_written(run, base):
     assert outcome["final_shares"]["long"]["value"] > data["behaviours"]["long"]["share"], (
         "it alone is rewarded"
     )
+    status, as_json, _, _ = _forecast(run, base, "reward=format:long", "--json")
+    assert status == 0
+    assert json.loads(as_json) == data
     paths = pl.read_parquet(out / "forecast.parquet")
     arm = paths.filter(pl.col("kind") == "arm")
     assert sorted(arm["step"].unique()) == [0, 1, 2, 3]
