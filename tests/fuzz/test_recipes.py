@@ -53,7 +53,7 @@ def _yaml(draw: st.DrawFn) -> str:
 @pytest.fixture(autouse=True)
 def _unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
     """A plan times the machine for two seconds, whatever the recipe says."""
-    monkeypatch.setattr("echochamber.study.cost.measure_speed", lambda *_: None)
+    monkeypatch.setattr("echochamber.rollout.speed.measure_speed", lambda *_: None)
 
 
 overrides = st.lists(st.tuples(keys, _yaml()).map("=".join), min_size=1, max_size=2)

@@ -53,9 +53,8 @@ def recipe_file(folder: Path, sources: dict[str, Any], sets: list[str], **keys: 
 @pytest.fixture
 def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stages of a model leave no model: what is scored here are problem sets."""
-    for module, name in (("pretrain", "pretrain"), ("loop", "rl")):
-        monkeypatch.setattr(getattr(training_stages, module), name, lambda *_: None)
-    monkeypatch.setattr(scoring_stages.evaluate, "evaluate", lambda *_: None)
+    for work in (("stages.pretrain", "pretrain"), ("rl.loop", "rl"), ("stages.evaluate", "evaluate")):
+        monkeypatch.setattr("echochamber." + ".".join(work), lambda *_: None)
     for stages in (training_stages, scoring_stages):
         monkeypatch.setattr(stages, "checkpoint_at", lambda folder, step: folder)
     monkeypatch.setattr(scoring_stages, "checkpoints_of", lambda folder: {0: folder, 1: folder})

@@ -155,7 +155,7 @@ def test_a_report_older_than_the_last_stage_is_built_anew(smoke, tmp_path):
 
 
 def test_a_checkpoint_is_scored_on_real_questions(smoke, shared_data, tmp_path):
-    folder, rows, left_out, shortcuts = evaluate_checkpoint(
+    folder, rows, left_out, shortcuts, scores = evaluate_checkpoint(
         smoke,
         str(shared_data / "gsm8k" / "test.jsonl"),
         tmp_path,
@@ -178,7 +178,8 @@ def test_a_checkpoint_is_scored_on_real_questions(smoke, shared_data, tmp_path):
         limit=6,
         seed=0,
     )
-    assert again == (folder, rows, left_out, shortcuts)  # done already: read, not built
+    assert scores, "the study's world has training questions"
+    assert again == (folder, rows, left_out, shortcuts, scores)  # done already: read, not built
 
 
 def test_the_report_has_the_figures_inside(smoke):
