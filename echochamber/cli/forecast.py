@@ -95,22 +95,27 @@ def forecast(
 
         print_json(forecast_json(found))
         return
-    from rich.console import Console
-
     from ..forecast.words import headline, sections
 
     parts = sections(found.table, found.left_out, found.outcome, found.tried, found.arm, found.baselines)
-    console = Console(highlight=False)
-    console.print(headline(found.outcome), style="bold", markup=False)
-    for warning in found.warnings:
-        console.print(f"Read with care: {warning}", markup=False)
+    cares = [f"Read with care: {warning}" for warning in found.warnings]
+    _print([headline(found.outcome)], cares, [])
     for part in parts:
-        console.print(f"\n{part.title}", style="bold", markup=False)
-        for sentence in part.sentences:
-            console.print(sentence, markup=False)
-        if part.rows:
-            console.print(_table(part.columns, part.rows))
-    console.print(f"\nPage: {found.folder / 'forecast.html'}", markup=False)
+        _print([f"\n{part.title}"], part.sentences, part.rows and [part.columns, *part.rows])
+    _print([], [f"\nPage: {found.folder / 'forecast.html'}"], [])
+
+
+def _print(bold: list[str], plain: list[str], table: list[list[str]]) -> None:
+    """Lines, then a table whose first row are the names of its columns."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    for line in bold:
+        console.print(line, style="bold", markup=False)
+    for line in plain:
+        console.print(line, markup=False)
+    if table:
+        console.print(_table(table[0], table[1:]))
 
 
 def _table(columns: list[str], rows: list[list[str]]) -> "Table":
