@@ -150,10 +150,15 @@ def _from_study(context: CheckpointContext, study: StoredStudy, stage: StoredSta
         world_of="the study's",
         evaluate=EvaluateRecipe.parse(recipe.get("evaluate", {}), "evaluate"),
         columns=ProblemColumns.parse(recipe.get("columns", {}), "columns"),
-        data_seed=int(recipe.get("data_seed", 0)),
+        data_seed=_data_seed(recipe.get("data_seed", 0), stage),
         behaviours={name: own for name, own in behaviours.items() if own.tracked_in(stage.mixture)},
         modules={str(path): digests.get(Path(path).name, "") for path in recipe.get("modules", ())},
     )
+
+
+def _data_seed(of_recipe: object, stage: StoredStage) -> int:
+    """The seed of a stage's documents and problems: the recipe's, or its own with `data_seed: seed`."""
+    return (stage.seed or 0) if of_recipe == "seed" else int(str(of_recipe))
 
 
 def _load(modules: Mapping[str, str]) -> None:

@@ -48,7 +48,7 @@ def add_problem_sets(graph: StageGraph, settings: EvaluateRecipe) -> dict[str, s
 
 def add_problems(graph: StageGraph, name: str, split: str, count: int) -> str:
     """One problem set."""
-    source = problem_source(graph.recipe, name, split, count)
+    source = problem_source(graph.recipe, name, split, count, graph.data_label)
     return graph.add(StageNode(source.id, source.spec, (), lambda folder, _: source.prepare(folder)))
 
 
@@ -59,7 +59,7 @@ def add_shards(graph: StageGraph, mixture: str, tokenizer: str, tests: dict[str,
     settings = {
         "mixture": config.identity(),
         "prompt_suffix": recipe.suffix_of_documents,
-        "seed": recipe.data_seed,
+        "seed": recipe.fixed_data_seed,
     } | world_settings(recipe.world)
     settings |= {"checked": CHECKED_VERSION} if checked else {}
     spec = Spec(
@@ -78,13 +78,15 @@ def add_shards(graph: StageGraph, mixture: str, tokenizer: str, tests: dict[str,
             config,
             recipe.world,
             recipe.suffix_of_documents,
-            recipe.data_seed,
+            recipe.fixed_data_seed,
             graph.folder(tokenizer),
             folder,
             against,
         )
 
-    return graph.add(StageNode(f"shards/{mixture}", spec, (tokenizer, *checked.values()), run, mixture))
+    return graph.add(
+        StageNode(f"shards/{mixture}{graph.data_label}", spec, (tokenizer, *checked.values()), run, mixture)
+    )
 
 
 def _from_outside(config: MixtureConfig) -> bool:

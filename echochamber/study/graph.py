@@ -18,13 +18,17 @@ def build_graph(recipe: Recipe, store: Store) -> StageGraph:
         return _graph_on_base(StageGraph(recipe_on_base(recipe), store))
     graph = StageGraph(recipe, store)
     tokenizer = add_tokenizer(graph)
-    tests = add_problem_sets(graph, recipe.evaluate)
+    views = {seed: graph.at_seed(seed) for seed in recipe.seeds}
+    tests = {view.data_label: add_problem_sets(view, recipe.evaluate) for view in views.values()}
     for mixture in recipe.mixtures:
         points = [GridPoint(mixture, size, seed) for size in recipe.sizes for seed in recipe.seeds]
         wanted = [p for p in points if not recipe.grid.skips(mixture=mixture, size=p.size, seed=p.seed)]
-        shards = add_shards(graph, mixture, tokenizer, tests) if wanted else ""
+        used = {views[point.seed].data_label: views[point.seed] for point in wanted}
+        shards = {label: add_shards(view, mixture, tokenizer, tests[label]) for label, view in used.items()}
         for point in wanted:
-            _add_arms(graph, point, add_pretrain(graph, point, shards, tokenizer), tests)
+            view = views[point.seed]
+            base = add_pretrain(view, point, shards[view.data_label], tokenizer)
+            _add_arms(view, point, base, tests[view.data_label])
     return graph
 
 
@@ -33,15 +37,16 @@ def _graph_on_base(graph: StageGraph) -> StageGraph:
 
     Rules that name a mixture or a size do not apply.
     """
-    recipe, tests = graph.recipe, add_problem_sets(graph, graph.recipe.evaluate)
+    recipe, views = graph.recipe, {seed: graph.at_seed(seed) for seed in graph.recipe.seeds}
+    tests = {seed: add_problem_sets(view, recipe.evaluate) for seed, view in views.items()}
     base = add_base(graph)
-    for seed in recipe.seeds:
+    for seed, view in views.items():
         point = GridPoint(base.mixture or "", base.size or "", seed)
         arms = [arm for arm in recipe.rl if not recipe.grid.skips(rl=arm, seed=seed)]
         if arms:
-            add_base_evaluation(graph, point, base.id, recipe.evaluate, tests)
+            add_base_evaluation(view, point, base.id, recipe.evaluate, tests[seed])
         for arm in arms:
-            _add_arm(graph, replace(point, arm=arm), base.id, tests)
+            _add_arm(view, replace(point, arm=arm), base.id, tests[seed])
     return graph
 
 

@@ -87,8 +87,8 @@ class Recipe(Config):
     """Caveats that the report shows near the top."""
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
     """Pretraining seeds: the unit of every claim."""
-    data_seed: int = 0
-    """Seed of the documents and problem sets, shared by all arms and seeds."""
+    data_seed: int | Literal["seed"] = 0
+    """Seed of the documents and problem sets, shared by all arms and seeds; `seed`: one for each seed."""
     modules: tuple[str, ...] = ()
     """Python files of the user's own that register formats and rewards; imported before the study runs."""
     prompt_suffix: str = DEFAULT_SUFFIX
@@ -134,6 +134,12 @@ class Recipe(Config):
                 if data.setdefault(outer, value) != value:
                     raise ValueError(f"prompt.{inner} and {outer} differ; give one of them")
         return data | {"prompt": prompt}
+
+    @property
+    def fixed_data_seed(self) -> int:
+        """`data_seed` as a number; a graph at one seed has it where the recipe says `seed`."""
+        assert isinstance(self.data_seed, int), "data_seed follows the seed: take StageGraph.at_seed first"
+        return self.data_seed
 
     @field_validator("modules")
     @classmethod

@@ -81,7 +81,7 @@ def _add_evaluation(
         if point.arm is None:
             outside = outside_sets(graph, tests.values())
             found = {name: prepare.read_problems(graph.folder(node)) for name, node in outside.items()}
-            shortcut_baselines.score_sets(graph.folder(checkpoint), found, recipe.data_seed, folder)
+            shortcut_baselines.score_sets(graph.folder(checkpoint), found, recipe.fixed_data_seed, folder)
 
     graph.add(point.node("evaluate", spec, (checkpoint, *tests.values()), run))
 

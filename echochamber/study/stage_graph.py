@@ -1,6 +1,7 @@
 """The graph of a study: its stages, in an order in which they can run."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,6 +78,17 @@ class StageGraph:
         self.modules = load_user_modules(recipe.modules)
         """Content hashes of the user's modules: what they grade or reward depends on them."""
         self.nodes: dict[str, StageNode] = {}
+        self.data_label = ""
+        """Ends the ids of stages whose documents and problems belong to one seed."""
+
+    def at_seed(self, seed: int) -> "StageGraph":
+        """This graph, for adding the stages of one seed; with `data_seed: seed` their data are its own."""
+        if self.recipe.data_seed != "seed":
+            return self
+        view = copy(self)
+        view.recipe = self.recipe.model_copy(update={"data_seed": seed})
+        view.data_label = f"/seed{seed}"
+        return view
 
     def add(self, node: StageNode) -> str:
         """Add a stage; returns its id."""

@@ -38,17 +38,21 @@ class ArmSource(NamedTuple):
     """Input name -> SHA-256 of its content."""
 
 
-def problem_source(recipe: Recipe, name: str, split: str, count: int) -> ProblemSource:
-    """A world set, a file of problems or a set of the hub; test splits are refused where `split` is train."""
+def problem_source(recipe: Recipe, name: str, split: str, count: int, data_label: str = "") -> ProblemSource:
+    """A world set, a file of problems or a set of the hub; test splits are refused where `split` is train.
+
+    `data_label` ends the readable path of a set that is drawn anew for every seed.
+    """
     if is_environment(name):
-        return _environment(recipe, name, split, count)
+        source = _environment(recipe, name, split, count)
+        return source._replace(id=source.id + data_label)
     if name.startswith(hub.PREFIX):
         return _hub_problems(recipe, name, "train" if split == "train" else "test", count)
     if any(mark in name for mark in "./"):
         if split == "train":
             refuse_test_split(Path(name))
         return _problem_file(recipe, existing(name), count)
-    config = ProblemSetConfig(set=name, split=split, count=count, seed=recipe.data_seed)
+    config = ProblemSetConfig(set=name, split=split, count=count, seed=recipe.fixed_data_seed)
     world = recipe.world
     spec = Spec("problems", {"problems": config.identity()} | world_settings(world), PROBLEMS_VERSION)
 
@@ -57,7 +61,7 @@ def problem_source(recipe: Recipe, name: str, split: str, count: int) -> Problem
 
         prepare_problems(config, world, folder)
 
-    return ProblemSource(f"problems/{split}/{name}/{count}", spec, prepare)
+    return ProblemSource(f"problems/{split}/{name}/{count}{data_label}", spec, prepare)
 
 
 def _problem_file(recipe: Recipe, path: Path, count: int) -> ProblemSource:
@@ -99,14 +103,14 @@ def _hub_problems(recipe: Recipe, name: str, split: hub.HubSplit, count: int) ->
 def _environment(recipe: Recipe, name: str, split: str, count: int) -> ProblemSource:
     """A set of reasoning-gym, keyed by options and the library's version, or one of a user's module."""
     identity = environment_identity(name)
-    settings = identity | {"split": split, "count": count, "seed": recipe.data_seed}
+    settings = identity | {"split": split, "count": count, "seed": recipe.fixed_data_seed}
     inputs = load_user_modules(recipe.modules) if name.startswith(PREFIX) else {}
     spec = Spec("problems", settings, ENVIRONMENT_VERSION, inputs=inputs)
 
     def prepare(folder: Path) -> None:
         from ..stages.prepare import prepare_environment
 
-        prepare_environment(name, split, count, recipe.data_seed, folder)
+        prepare_environment(name, split, count, recipe.fixed_data_seed, folder)
 
     return ProblemSource(f"problems/{split}/{environment_label(name)}/{count}", spec, prepare)
 

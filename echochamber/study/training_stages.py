@@ -56,6 +56,6 @@ def add_rl(graph: StageGraph, point: GridPoint, base: str, config: RLConfig) -> 
         start = checkpoint_at(graph.folder(base), point.from_step)
         loop.rl(config, point.seed, start, chosen, folder, runtime)
         outside = dict.fromkeys(outside_sets(graph, [problems]), chosen)
-        shortcut_baselines.score_sets(graph.folder(base), outside, graph.recipe.data_seed, folder)
+        shortcut_baselines.score_sets(graph.folder(base), outside, graph.recipe.fixed_data_seed, folder)
 
     return graph.add(point.node("rl", spec, (base, problems), run))

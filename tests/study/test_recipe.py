@@ -221,3 +221,34 @@ def test_prompt_of_a_recipe_reaches_every_stage_and_suffixes_have_two_names():
         load_recipe("smoke", ["prompt={suffix: '!'}", "prompt_suffix='?'"])
     with pytest.raises(UserError, match=r"rl\.grpo\.prompt differs from the study's"):
         load_recipe("smoke", ["rl.grpo.prompt.template=chat"])
+
+
+def test_data_that_follow_the_seed_are_drawn_anew_for_every_seed(tmp_path):
+    def nodes(*overrides):
+        return build_graph(
+            load_recipe(_write(tmp_path), list(overrides)), Store(tmp_path / "artifacts")
+        ).nodes
+
+    shared, own = nodes(), nodes("data_seed=seed")
+    assert [name for name in shared if name.startswith("shards/")] == ["shards/a", "shards/b"]
+    drawn = [name for name in own if name.startswith(("shards/", "problems/"))]
+    assert drawn == [
+        "problems/test/all/256/seed0",
+        "problems/test/all/256/seed1",
+        "shards/a/seed0",
+        "shards/a/seed1",
+        "problems/train/all/2048/seed0",
+        "problems/train/all/2048/seed1",
+        "shards/b/seed0",
+        "shards/b/seed1",
+    ]
+    assert len({own[name].spec.fingerprint for name in drawn}) == len(drawn)
+    for node in own.values():
+        assert all(
+            parent.endswith(f"seed{node.seed}")
+            for parent in node.parents
+            if parent != "tokenizer" and node.seed
+        )
+    one = nodes("data_seed=1")
+    seed_1 = "rl/a/nano-0.2m/grpo/seed1"
+    assert own[seed_1].spec.fingerprint == one[seed_1].spec.fingerprint
