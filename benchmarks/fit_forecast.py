@@ -1,6 +1,6 @@
 """Fit the gains of the forecast's table on finished RL runs, and write `calibration.json`.
 
-    python benchmarks/fit_forecast.py runs/study-a ... --out echochamber/forecast/calibration.json
+    python benchmarks/fit_forecast.py runs/study-a ... --out echochamber/forecasting/calibration.json
 
 A study is a folder with an evaluation of each base at the temperature of RL. The score of a set of gains is
 the squared distance between the mean of simulated shares and accuracies and the run's own rollouts, at every
@@ -19,11 +19,11 @@ import numpy as np
 import polars as pl
 
 from echochamber.core.metrics import read_metrics
-from echochamber.forecast.behaviour_table import BehaviourTable
-from echochamber.forecast.calibration import Calibration, as_json
-from echochamber.forecast.simulate import simulate_once
-from echochamber.forecast.table_policy import Gains
-from echochamber.forecast.table_rollouts import simulation_seed
+from echochamber.forecasting.behaviour_table import BehaviourTable
+from echochamber.forecasting.calibration import Calibration, as_json
+from echochamber.forecasting.simulate import simulate_once
+from echochamber.forecasting.table_policy import Gains
+from echochamber.forecasting.table_rollouts import simulation_seed
 from echochamber.model.checkpoint import read_config, read_config_file
 from echochamber.model.presets import num_parameters
 from echochamber.rl.config import RLConfig

@@ -95,7 +95,7 @@ def forecast(
 
         print_json(forecast_json(found))
         return
-    from ..forecast.words import headline, sections
+    from ..forecasting.words import headline, sections
 
     parts = sections(found.table, found.left_out, found.outcome, found.tried, found.arm, found.baselines)
     cares = [f"Read with care: {warning}" for warning in found.warnings]

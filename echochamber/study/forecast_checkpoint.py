@@ -16,13 +16,13 @@ from ..core.progress import progress_bar
 from ..core.suggest import did_you_mean
 from ..data.columns import ProblemColumns
 from ..data.rows import OnBadRow
-from ..forecast.baselines import Baseline, baselines
-from ..forecast.behaviour_table import FEWEST_SAMPLES, BehaviourTable
-from ..forecast.calibration import calibration
-from ..forecast.changes import Tried
-from ..forecast.outcome import Outcome
-from ..forecast.run_scenarios import run_scenarios
-from ..forecast.scenarios import scenarios
+from ..forecasting.baselines import Baseline, baselines
+from ..forecasting.behaviour_table import FEWEST_SAMPLES, BehaviourTable
+from ..forecasting.calibration import calibration
+from ..forecasting.changes import Tried
+from ..forecasting.outcome import Outcome
+from ..forecasting.run_scenarios import run_scenarios
+from ..forecasting.scenarios import scenarios
 from ..model.load_model import load_model_on
 from ..model.runtime import RuntimeConfig
 from ..rl.algorithms import registered_algorithms

@@ -9,10 +9,10 @@ from markupsafe import Markup
 
 from ..analysis.report import PAGE, content_policy
 from ..core.files import write_json, write_text
-from ..forecast.calibration import calibration
-from ..forecast.outcome import LEVEL
-from ..forecast.share_figure import share_figure
-from ..forecast.words import headline, sections, title_of
+from ..forecasting.calibration import calibration
+from ..forecasting.outcome import LEVEL
+from ..forecasting.share_figure import share_figure
+from ..forecasting.words import headline, sections, title_of
 from .forecast_checkpoint import CheckpointForecast
 
 SCHEMA_VERSION = 1
@@ -87,7 +87,7 @@ def forecast_page(found: CheckpointForecast) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    source = files("echochamber.forecast") / "forecast.html.j2"
+    source = files("echochamber.forecasting") / "forecast.html.j2"
     style = (PAGE / "report.css").read_text(encoding="utf-8")
     return environment.from_string(source.read_text(encoding="utf-8")).render(
         headline=headline(found.outcome),

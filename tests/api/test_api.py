@@ -43,6 +43,13 @@ def test_every_public_name_is_there_and_listed() -> None:
     assert set(ec._MODULES) | {"__version__"} == set(ec.__all__)
 
 
+def test_no_public_name_is_that_of_a_room() -> None:
+    """Importing a room sets an attribute of its name on the package, which would hide the function."""
+    rooms = {found.parent.name for found in Path(ec.__file__).parent.glob("*/__init__.py")}
+    assert len(rooms) > 10
+    assert not rooms & set(ec.__all__)
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         ec.nothing  # noqa: B018

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from echochamber.core.types import Completion, Problem, Verdict
-from echochamber.forecast.simulate import in_simulated_tokens, shape_of, start_table_learner
-from echochamber.forecast.table_policy import Shape, TablePolicy
-from echochamber.forecast.table_rollouts import TableSampler, table_problems
+from echochamber.forecasting.simulate import in_simulated_tokens, shape_of, start_table_learner
+from echochamber.forecasting.table_policy import Shape, TablePolicy
+from echochamber.forecasting.table_rollouts import TableSampler, table_problems
 from echochamber.rl.algorithms import registered_algorithms
 from echochamber.rl.targets import estimate
 from echochamber.rl.update import accumulate_gradient

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from echochamber.forecast.behaviour_table import BehaviourTable
-from echochamber.forecast.table_policy import Gains
+from echochamber.forecasting.behaviour_table import BehaviourTable
+from echochamber.forecasting.table_policy import Gains
 from echochamber.rl.config import RLConfig
 
 GAINS = Gains(choice=200.0, choice_by_problem=10.0, skill=30.0, skill_by_problem=3.0, value=100.0)

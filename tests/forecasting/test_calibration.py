@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from echochamber.forecast.calibration import as_json, calibration
+from echochamber.forecasting.calibration import as_json, calibration
 
 
 def test_the_shipped_file_says_what_it_was_fitted_on():
