@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .averages import at, seed_interval, top_format
+from .averages import at, average_rows, seed_interval, top_format
 from .runs import Run, ends
 from .study_folder import JsonObject
 
@@ -34,6 +34,8 @@ class Tile:
     """For `share`: each seed's most used format after RL."""
     change_interval: tuple[float, float] | None = None
     """Of after - before, each problem or seed its own control, where it is known."""
+    null_after: float | None = None
+    """For `share`: what the null model gives the same formats at that step; None where it is not defined."""
 
     @property
     def winner(self) -> str:
@@ -75,23 +77,52 @@ class Progress:
     share: float | None
 
 
+Changes = Mapping[str, tuple[float, float]]
+"""Score -> paired interval of its change (`questions.score_changes.paired_changes`)."""
+NullEnds = Mapping[str, Mapping[str, float]]
+"""Id of a run -> format -> what the null model gives it at the run's last evaluated step."""
+
+
 def tiles(
     summary: JsonObject,
     runs: Sequence[Run],
     chosen: tuple[str, str],
-    changes: Mapping[str, tuple[float, float]] | None = None,
+    changes: Changes | None = None,
+    nulls: NullEnds | None = None,
 ) -> list[Tile]:
-    """Share of the winner, accuracy, and pass@k and maj@k at the largest k that both ends have.
+    """The tiles of the study's first group of runs, from its `summary.json`.
 
-    `changes`: score -> paired interval of its change (`questions.score_changes.paired_changes`).
     Empty where the base or the last checkpoint is not evaluated.
     """
-    changes = changes or {}
     base, final = summary["base"], summary["final"]
     if base is None or final is None:
         return []
     group = [run for run in runs if run.group == runs[0].group]
-    found = [_winner_tile(group, chosen), _tile("accuracy", base, final, changes.get("accuracy"))]
+    return _tiles(group, chosen, (base, final), changes or {}, nulls or {})
+
+
+def group_tiles(
+    group: Sequence[Run], chosen: tuple[str, str], changes: Changes, nulls: NullEnds
+) -> list[Tile]:
+    """The tiles of runs that differ in their seed alone, over the seeds that have both ends."""
+    pairs = [(base, final) for base, final in (ends(run, chosen) for run in group) if base and final]
+    if not pairs:
+        return []
+    base, final = (average_rows([pair[i] for pair in pairs]) for i in (0, 1))
+    last = max(pair[1]["step"] for pair in pairs)
+    return _tiles(group, chosen, (base, final | {"step": last}), changes, nulls)
+
+
+def _tiles(
+    group: Sequence[Run],
+    chosen: tuple[str, str],
+    averaged: tuple[JsonObject, JsonObject],
+    changes: Changes,
+    nulls: NullEnds,
+) -> list[Tile]:
+    """Share of the winner, accuracy, and pass@k and maj@k at the largest k that both ends have."""
+    base, final = averaged
+    found = [_winner_tile(group, chosen, nulls), _tile("accuracy", base, final, changes.get("accuracy"))]
     largest = max((int(k) for k in base["pass@k"] if final["pass@k"].get(k) is not None), default=1)
     if largest > 1:
         found.append(_tile("pass@k", base, final, changes.get(f"pass@{largest}"), largest))
@@ -115,9 +146,10 @@ def _tile(
     )
 
 
-def _winner_tile(group: Sequence[Run], chosen: tuple[str, str]) -> Tile:
+def _winner_tile(group: Sequence[Run], chosen: tuple[str, str], nulls: NullEnds) -> Tile:
     """Each seed's own winner, its share before and after; over several seeds with Student's t."""
-    pairs = [(base, final) for base, final in (ends(run, chosen) for run in group) if base and final]
+    done = [run for run in group if all(ends(run, chosen))]
+    pairs = [(base, final) for base, final in (ends(run, chosen) for run in done) if base and final]
     names = [top_format(final) or "other" for _, final in pairs]
     sides = [[_share(pair[i], name) for pair, name in zip(pairs, names, strict=True)] for i in (0, 1)]
     path = [("intervals", "formats", name, "share") for name in names]
@@ -131,7 +163,16 @@ def _winner_tile(group: Sequence[Run], chosen: tuple[str, str]) -> Tile:
         after_interval=intervals[1],
         step=pairs[0][1]["step"],
         winners=tuple(names),
+        null_after=_null_after(
+            [nulls.get(run.id, {}).get(name) for run, name in zip(done, names, strict=True)]
+        ),
     )
+
+
+def _null_after(shares: Sequence[float | None]) -> float | None:
+    """The mean over seeds; None unless the null model is defined in each."""
+    known = [share for share in shares if share is not None]
+    return sum(known) / len(known) if known and len(known) == len(shares) else None
 
 
 def _share(row: JsonObject, name: str) -> float:

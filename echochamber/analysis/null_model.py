@@ -1,6 +1,7 @@
 """The null model of a collapse: a bandit with the base's shares and accuracies and the arm's advantage."""
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -54,6 +55,16 @@ def _bandit_paths(
     a, p = np.array([shares, accuracies])
     drawn = bandits_by_rate(a, p, steps, prompts, samples, NULL_RATES, NULL_SEEDS, advantage)
     return np.asarray(drawn.mean(axis=1))
+
+
+def null_end(path: Mapping[str, Sequence[float]], steps: Sequence[int], last: int) -> dict[str, float]:
+    """Format -> the null model's share at step `last`, or at the logged step nearest before it.
+
+    >>> null_end({"a": [0.2, 0.6, 0.9]}, [1, 2, 4], 3)
+    {'a': 0.6}
+    """
+    place = max(bisect_right(steps, last) - 1, 0)
+    return {name: float(shares[place]) for name, shares in path.items()} if steps else {}
 
 
 def thin(rows: Sequence[JsonObject], most: int = MAX_POINTS) -> list[JsonObject]:

@@ -7,7 +7,7 @@ from typing import TypeVar
 from .averages import average_rows
 from .completions import sample_completions
 from .format_display import FormatDisplay, format_displays
-from .null_model import null_path, thin
+from .null_model import null_end, null_path, thin
 from .page_schema import DenseData, PageData, PretrainingData, RunData
 from .runs import Run, complete_runs, ends, problem_sets, written_formats
 from .study_folder import JsonObject, StoredStudy, read_log
@@ -59,6 +59,17 @@ def page_data(study: StoredStudy, runs: Sequence[Run], formats: Mapping[str, For
         "runs": drawn if len(runs) <= MANY_RUNS else rounded(drawn),
         "joined": _joined(runs),
         "completions": sample_completions(study, runs),
+    }
+
+
+def null_ends(data: PageData, runs: Sequence[Run]) -> dict[str, dict[str, float]]:
+    """Id of a run -> the null model's shares at its last evaluated step, on the first problem set."""
+    if not data["sets"]:
+        return {}
+    return {
+        run.id: null_end(drawn["null"], drawn["dense"]["step"], final["step"])
+        for run, drawn in zip(runs, data["runs"], strict=True)
+        if drawn["null"] and (final := ends(run, data["sets"][0])[1])
     }
 
 

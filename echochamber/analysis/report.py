@@ -15,11 +15,10 @@ from markupsafe import Markup, escape
 from ..core.files import write_text
 from .averages import at, top_format
 from .findings import findings
-from .headline import certainty, progress, tiles
+from .first_screen import first_screen
 from .number_text import bounds, count, percent
-from .page_data import page_data, script_safe, study_formats
+from .page_data import null_ends, page_data, script_safe, study_formats
 from .page_ledger import LedgerOf
-from .page_words import certainty_sentences, main_sentence, score_sentences, tile_views
 from .questions.mixture_plans import mixture_plans
 from .questions.score_changes import paired_changes
 from .questions.shortcut_baselines import shortcut_table
@@ -60,8 +59,7 @@ def render_page(
     summary = summarise_study(study, runs)
     sets = problem_sets(runs)
     groups = load_groups(study, runs, sets[0]) if sets else []
-    changes = paired_changes(groups[0].inputs, sets[0][0]) if groups else {}
-    found = tiles(summary, runs, sets[0], changes) if sets else []
+    changes = {group.parts: paired_changes(group.inputs, sets[0][0]) for group in groups if group.inputs}
     names = (*SCRIPTS, *(["live.js"] if live else []))
     style = (PAGE / "report.css").read_text(encoding="utf-8")
     scripts = [(PAGE / name).read_text(encoding="utf-8") for name in names]
@@ -69,10 +67,8 @@ def render_page(
     return _template().render(
         study=study,
         summary=summary,
-        tiles=tile_views(found, formats),
-        main_sentence=main_sentence(found, progress(runs), formats),
-        score_sentences=score_sentences(found),
-        certainty=certainty_sentences(certainty(summary, runs, sets[0]), formats) if sets else "",
+        sets=sets,
+        first=first_screen(summary, runs, sets, changes, formats, null_ends(data, runs)),
         findings=findings(study, groups, sets[0][0]) if sets else [],
         ledger=ledger(study) if ledger else None,
         arms=arm_rows(runs, sets[0]) if sets else [],

@@ -151,7 +151,7 @@ class Page {
   }
 
   wire() {
-    for (const tile of document.querySelectorAll(".tile")) tile.addEventListener("click", () => this.openCompletions({ step: Number(tile.dataset.step), format: tile.dataset.format }));
+    for (const tile of document.querySelectorAll("button.tile")) tile.addEventListener("click", () => this.openCompletions({ step: Number(tile.dataset.step), format: tile.dataset.format }));
     for (const cell of document.querySelectorAll(".cell-link"))
       cell.addEventListener("click", () => {
         const run = this.data.runs[Number(cell.dataset.run)];
