@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from ..core.errors import UserError
+from ..core.panics import panics_as_errors
 from ..core.storage import storage_errno, storage_failure
 from ..core.version import __version__
 from . import (
@@ -100,7 +101,8 @@ def main() -> None:
     if (files := resource.getrlimit(resource.RLIMIT_NOFILE)[0]) in range(LEAST_FILES):
         _stop(f"{files} files may be open at once, at least {LEAST_FILES} are needed; raise ulimit -n", 2)
     try:
-        app()
+        with panics_as_errors():
+            app()
     except UserError as error:
         _stop(str(error), 2)
     except BrokenPipeError:

@@ -245,6 +245,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: is not valid YAML ({reason[:300] or type(error).__name__})") from None
     if not isinstance(data, dict):
         raise UserError(f"{path}: holds {type(data).__name__}, expected a mapping of keys to values")
+    if odd := [key for key in data if not isinstance(key, str)]:
+        raise UserError(
+            f"{path}: key {_short(odd[0])} is {type(odd[0]).__name__}, expected text; put it in quotes"
+        )
     return data
 
 

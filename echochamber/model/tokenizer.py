@@ -10,6 +10,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from ..core.errors import UserError
 from ..core.files import read_json, write_json
+from ..core.panics import panics_as_errors
 from .chat_template import ChatTemplate
 from .prompt import PromptConfig
 
@@ -155,7 +156,8 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     if not path.is_file():
         raise UserError(f"{folder}: no tokenizer.json, so this is not a tokenizer or checkpoint folder")
     try:
-        tokenizer = _Tokenizer.from_file(str(path))
+        with panics_as_errors(quiet=True):
+            tokenizer = _Tokenizer.from_file(str(path))
     except Exception as error:  # noqa: BLE001  (the library raises bare Exception for a bad file)
         raise UserError(f"{path}: is not a tokenizer file ({error})") from None
     return wrap_tokenizer(folder, tokenizer)

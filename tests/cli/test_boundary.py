@@ -38,6 +38,20 @@ def test_an_unforeseen_exception_is_a_line_a_file_and_status_70(run, monkeypatch
     assert stat.S_IMODE(saved.stat().st_mode) == 0o600
 
 
+def test_a_panic_of_a_library_is_a_bug_like_any_other(run, monkeypatch, tmp_path):
+    class PanicException(BaseException):
+        """As libraries in Rust raise it: no `Exception`."""
+
+    def broken(*_):
+        raise PanicException("called `Option::unwrap()` on a `None` value")
+
+    monkeypatch.setattr("echochamber.study.recipe.load_recipe", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    status, _, err = run("show", "smoke")
+    assert status == 70
+    assert "on a `None` value); this is a bug" in err
+
+
 def test_a_full_disk_under_any_command_is_bad_luck_and_no_bug(run, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device", "/somewhere/file")

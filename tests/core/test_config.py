@@ -73,6 +73,14 @@ def test_a_file_that_is_no_mapping(tmp_path):
         read_yaml(tmp_path / "none.yaml")
 
 
+@pytest.mark.parametrize(("text", "said"), [("?", "key None is NoneType"), ("off: 1", "key False is bool")])
+def test_a_key_that_yaml_reads_as_no_text(tmp_path, text, said):
+    path = tmp_path / "odd.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=f"{said}, expected text; put it in quotes"):
+        read_yaml(path)
+
+
 def test_numbers_without_a_dot_are_numbers_too():
     """YAML 1.1 reads 3e-4 as text; the schema makes it the number that was meant."""
     assert Inner.parse(apply_overrides({}, ["lr=3e-4"]), "here").lr == 3e-4
