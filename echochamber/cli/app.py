@@ -33,6 +33,7 @@ from . import (
     stages,
     status,
     study,
+    track,
 )
 
 
@@ -73,6 +74,7 @@ for module in (
     forecast,
     report,
     compare,
+    track,
     ledger,
     recipes,
     init,

@@ -1,6 +1,6 @@
 """Run the stages that are missing: in order, several at once, or with several ranks per training stage."""
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +21,7 @@ from .run_node import TRAINING, run_node
 from .stage_estimates import stage_bytes
 from .stage_graph import StageGraph, StageNode
 from .status import StageStatus, StudyStatus
+from .tracking import tracking
 
 ExecutorName = Literal["local", "ray"]
 
@@ -66,11 +67,11 @@ def run_study(
         return None
     wanted = [node for node in graph.nodes.values() if node.id in _needed(graph, kinds)]
     missing = [node for node in wanted if status.nodes[node.id].status != "done"]
-    if not missing:
-        with suppress(UserError):  # a finished study on read-only media
-            status.write()
-    else:
-        _run_missing(missing, graph, status, workers, executor, patience, ranks)
+    with nullcontext() if missing else suppress(UserError):  # a finished study on read-only media
+        status.write()
+    with tracking(graph.recipe.track, status.path.parent):
+        if missing:
+            _run_missing(missing, graph, status, workers, executor, patience, ranks)
     ranks.from_main(None)
     return sum(status.nodes[node.id].status == "failed" for node in missing)
 
@@ -85,7 +86,6 @@ def _run_missing(
     ranks: Ranks,
 ) -> None:
     """Run stages; however that ends, `study.json` does not say afterwards that one is running."""
-    status.write()
     status.hold_reserve()
     try:
         if executor == "ray":

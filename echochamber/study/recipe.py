@@ -11,6 +11,7 @@ from ..core.config import Config, Count, apply_overrides
 from ..core.errors import UserError
 from ..core.formats import FORMAT_NAMES
 from ..core.progress import say
+from ..core.trackers.interface import TrackerName, check_installed
 from ..data.columns import ProblemColumns
 from ..data.source_config import MixtureConfig
 from ..data.world import WorldConfig
@@ -120,6 +121,8 @@ class Recipe(Config):
     claims: tuple[int | str, ...] = ()
     """Claims to judge: numbers of the paper, or `SET/NAME` for claims that a module registers."""
     runtime: RuntimeConfig = RuntimeConfig()
+    track: tuple[TrackerName, ...] = ()
+    """Trackers that get the metrics logs of pretraining and RL; no part of any fingerprint."""
 
     @model_validator(mode="before")
     @classmethod
@@ -228,7 +231,10 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
     arms = data.get("rl")
     if isinstance(arms, dict):
         data["rl"] = resolve_inheritance(arms, str(path))
-    return Recipe.parse(data, str(path) if path.parent != shipped_folder() else f"recipe {name_or_path}")
+    source = str(path) if path.parent != shipped_folder() else f"recipe {name_or_path}"
+    recipe = Recipe.parse(data, source)
+    check_installed(recipe.track, source)
+    return recipe
 
 
 def _recipe_data(name_or_path: str, overrides: Sequence[str]) -> tuple[Path, dict[str, object]]:

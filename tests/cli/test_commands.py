@@ -21,6 +21,7 @@ COMMANDS = [
     "status",
     "init",
     "compare",
+    "track",
     "ledger",
 ]
 
