@@ -112,8 +112,9 @@ def test_forecasts_are_held_against_each_naive_one_by_seed(holding):
     )
     text = forecasts(replace(holding, frames=holding.frames | {"forecasts": bent}))
     assert (
-        "KL optimum minus most frequent at base: Brier score -0.425 [-0.445 to -0.405]: better; "
-        "winner hit rate 1.000 [1.000 to 1.000]: better" in text
+        "| KL optimum minus | score | difference | |\n|---|---|---|---|\n"
+        "| most frequent at base | Brier score | -0.425 [-0.445 to -0.405] | better |\n"
+        "| most frequent at base | winner hit rate | 1.000 [1.000 to 1.000] | better |" in text
     )
     assert text.index("| KL optimum") < text.index("| most frequent at base")
     few = bent.filter((pl.col("seed") < 3) | (pl.col("mixture") == "tg_omi1_omi2"))
@@ -127,10 +128,7 @@ def test_forecasts_are_held_against_each_naive_one_by_seed(holding):
         bent.filter(pl.col("forecast") == "kl_optimum").with_columns(forecast=pl.lit("most_accurate"))
     )
     said = forecasts(replace(holding, frames=holding.frames | {"forecasts": level}))
-    assert (
-        "KL optimum minus most accurate at base: Brier score 0.000 [0.000 to 0.000]: no clear difference"
-        in said
-    )
+    assert "| most accurate at base | Brier score | 0.000 [0.000 to 0.000] | no clear difference |" in said
     assert said.endswith("near the base.")
 
 
@@ -315,8 +313,8 @@ def test_shares_near_an_end_are_held_against_an_interval_that_knows_it():
     part = line.criteria[0]
     low, high = share_interval(list(part.estimate.seeds.values()))
     assert part.estimate.low > 0.9 > low, (part.estimate, low, high)
-    assert f"- 1, share: supported by {part.estimate.mean:.3f}" in bounded([line])
-    assert f"inconclusive by [{low:.3f} to {high:.3f}]" in bounded([line])
+    assert f"| 1 | share | {part.estimate.mean:.3f} [" in bounded([line])
+    assert f"| supported | [{low:.3f} to {high:.3f}] | inconclusive |" in bounded([line])
 
 
 def test_six_seeds_have_ten_splits_of_three():
