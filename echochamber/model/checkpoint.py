@@ -48,9 +48,7 @@ def load_checkpoint(folder: Path, device: torch.device | None = None) -> tuple[T
     config = read_config(data, folder / "config.json")
     tokenizer = load_tokenizer(folder)
     check_tokenizer(folder, config.vocab_size, data.get("eos_token_id"), tokenizer)
-    with torch.device("meta"):
-        model = Transformer(config)
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    expected = {name: tuple(value.shape) for name, value in _skeleton(config, folder).state_dict().items()}
     if config.tie_embeddings:
         expected.pop(TIED_NAME)
     state = _read_tensors(folder, expected)
@@ -59,6 +57,16 @@ def load_checkpoint(folder: Path, device: torch.device | None = None) -> tuple[T
     model = Transformer(config)
     model.load_state_dict(state)
     return model.to(device or torch.device("cpu")), tokenizer
+
+
+def _skeleton(config: ModelConfig, folder: Path) -> Transformer:
+    """The model without memory for its weights; `UserError` where a weight would have too many numbers."""
+    try:
+        with torch.device("meta"):
+            return Transformer(config)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{folder / 'config.json'}: is not the configuration of a model ({reason})") from None
 
 
 def read_config(data: dict[str, object], path: Path) -> ModelConfig:
@@ -86,7 +94,7 @@ def check_tokenizer(folder: Path, vocab_size: int, told: object, tokenizer: Toke
     """Refuse a tokenizer with more tokens than the model has rows, or with another end-of-text token."""
     if tokenizer.vocab_size > vocab_size:
         raise UserError(
-            f"{folder}: tokenizer.json has {tokenizer.vocab_size} tokens, "
+            f"{folder}: tokenizer.json has ids up to {tokenizer.vocab_size - 1}, "
             f"config.json says vocab_size {vocab_size}; this tokenizer is not the model's"
         )
     expected = told if isinstance(told, list) else [] if told is None else [told]

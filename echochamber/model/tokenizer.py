@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -48,10 +49,11 @@ class Tokenizer:
         self.ends = ends
         self.prompt = PromptConfig()
 
-    @property
+    @cached_property
     def vocab_size(self) -> int:
-        """Number of ids, special ones included."""
-        return self._tokenizer.get_vocab_size()
+        """Rows that a model needs: one more than the largest id, special ones included."""
+        ids = self._tokenizer.get_vocab().values()
+        return max(ids, default=-1) + 1
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without special tokens."""

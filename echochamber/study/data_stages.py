@@ -12,7 +12,7 @@ from ..data.source_config import MixtureConfig
 from ..stages.settings import CHECKED_VERSION, SHARDS_VERSION, TOKENIZER_VERSION
 from .recipe import EvaluateRecipe
 from .stage_graph import StageGraph, StageNode
-from .stage_inputs import existing, problem_source, world_settings
+from .stage_inputs import existing, existing_file, problem_source, world_settings
 
 if TYPE_CHECKING:
     from ..model.runtime import Runtime
@@ -24,7 +24,7 @@ def add_tokenizer(graph: StageGraph) -> str:
     inputs = (
         {}
         if config.corpus == "reference"
-        else {"corpus": hash_file(existing(config.corpus) / "tokenizer.json")}
+        else {"corpus": hash_file(existing_file(f"{existing(config.corpus)}/tokenizer.json"))}
     )
     spec = Spec(
         "tokenizer",

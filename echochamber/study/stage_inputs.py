@@ -51,7 +51,7 @@ def problem_source(recipe: Recipe, name: str, split: str, count: int, data_label
     if any(mark in name for mark in "./"):
         if split == "train":
             refuse_test_split(Path(name))
-        return _problem_file(recipe, existing(name), count)
+        return _problem_file(recipe, existing_file(name), count)
     config = ProblemSetConfig(set=name, split=split, count=count, seed=recipe.fixed_data_seed)
     world = recipe.world
     spec = Spec("problems", {"problems": config.identity()} | world_settings(world), PROBLEMS_VERSION)
@@ -129,7 +129,7 @@ def arm_source(
         "seed": seed,
         "runtime": recipe.runtime.identity(),
     } | tracked(recipe, mixture)
-    inputs = {"completions": hash_file(existing(config.completions))} if config.completions else {}
+    inputs = {"completions": hash_file(existing_file(config.completions))} if config.completions else {}
     return ArmSource(config, settings, inputs | modules)
 
 
@@ -151,4 +151,12 @@ def existing(name: str) -> Path:
     path = Path(name)
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
+    return path
+
+
+def existing_file(name: str) -> Path:
+    """A file that the user gave; `UserError` for a folder, and for a device or pipe, which ends never."""
+    path = existing(name)
+    if not path.is_file():
+        raise UserError(f"{path}: is {'a folder' if path.is_dir() else 'no regular file'}, expected a file")
     return path

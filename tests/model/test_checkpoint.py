@@ -1,6 +1,7 @@
 """Checkpoints are Hugging Face folders, both ways round, and bad ones are named."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -94,7 +95,18 @@ def _break(tmp_path, tokenizer, name, change):
         (
             "config.json",
             lambda b: b.replace(b'"vocab_size": 300', b'"vocab_size": 270'),
-            ["tokenizer.json has 283", "270"],
+            ["tokenizer.json has ids up to 282", "270"],
+        ),
+        # As many tokens as before; one has an id that the model has no row for.
+        (
+            "tokenizer.json",
+            lambda b: re.sub(rb'"z": \d+', b'"z": 300', b, count=1),
+            ["tokenizer.json has ids up to 300", "vocab_size 300"],
+        ),
+        (
+            "config.json",
+            lambda b: b.replace(b'"hidden_size": 32', b'"hidden_size": 2147483648'),
+            ["config.json", "is not the configuration of a model", "overflow"],
         ),
         (
             "config.json",

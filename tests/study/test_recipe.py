@@ -252,3 +252,18 @@ def test_data_that_follow_the_seed_are_drawn_anew_for_every_seed(tmp_path):
     one = nodes("data_seed=1")
     seed_1 = "rl/a/nano-0.2m/grpo/seed1"
     assert own[seed_1].spec.fingerprint == one[seed_1].spec.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["evaluate.sets=[FOLDER/..]"], "is a folder, expected a file"),
+        (["rl.grpo.problems.set=/dev/null"], "is no regular file, expected a file"),
+        (["tokenizer.corpus=FOLDER"], "tokenizer.json: no such file or folder"),
+        (["rl.null.algorithm=sft", "rl.null.completions=FOLDER"], "is a folder, expected a file"),
+    ],
+)
+def test_a_folder_or_device_in_place_of_a_file_is_named(tmp_path, overrides, said):
+    given = [one.replace("FOLDER", str(tmp_path)) for one in overrides]
+    with pytest.raises(UserError, match=said):
+        build_graph(load_recipe(_write(tmp_path), given), Store(tmp_path / "artifacts"))
