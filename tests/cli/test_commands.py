@@ -22,6 +22,7 @@ COMMANDS = [
     "init",
     "compare",
     "track",
+    "export",
     "ledger",
 ]
 

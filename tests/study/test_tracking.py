@@ -132,12 +132,11 @@ def test_a_killed_sender_leaves_no_double_points(tracker, places):
     write_study(places, tracker)
     write_logs(places, RL, range(1, 200))
     command = [sys.executable, "-P", "-m", "echochamber.study.track_logs", str(places), tracker]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE)
-    deadline = time.monotonic() + 120
-    while not read_record(places) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
+        deadline = time.monotonic() + 300
+        while not read_record(places) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        child.send_signal(signal.SIGKILL)
     assert read_record(places)[tracker][RL]["step"] == 199
     write_logs(places, RL, range(1, 220), finished=True)
     send_logs(places)
