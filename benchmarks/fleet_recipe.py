@@ -48,7 +48,7 @@ WORLDS: tuple[Yaml, ...] = (
     {"families": ["shopping", "collect", "wages"], "operations": [1, 3]},
 )
 SAME: Yaml = {
-    "max_value": 50,
+    "max_value": 20,
     "wordings": 1,
     "vocabulary": 4,
     "number_words": 0,
