@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from .headline import COLLAPSED, Changes, Direction, Measure, NullEnds, Tile, group_tiles
-from .runs import Run
+from .runs import Run, ends, shared_k
 
 Group = tuple[str, str, str]
 """Mixture, size and arm."""
@@ -38,20 +38,26 @@ class ArmOutcome:
 def arm_outcomes(
     runs: Sequence[Run], chosen: tuple[str, str], changes: Mapping[Group, Changes], nulls: NullEnds
 ) -> list[ArmOutcome]:
-    """One per arm with RL, in the study's order. `changes`: paired intervals, by arm."""
+    """One per arm with RL, in the study's order. `changes`: paired intervals, by arm.
+
+    pass@k and maj@k are at the largest k that all finished arms have, where there is one above 1.
+    """
     groups: dict[Group, list[Run]] = {}
     for run in runs:
         if run.rl is not None:
             groups.setdefault(run.group, []).append(run)
+    pairs = [ends(run, chosen) for members in groups.values() for run in members]
+    k = int(shared_k([row for pair in pairs if all(pair) for row in pair if row]))
     return [
-        _outcome(group, members, chosen, changes.get(group, {}), nulls) for group, members in groups.items()
+        _outcome(group, members, chosen, changes.get(group, {}), nulls, k)
+        for group, members in groups.items()
     ]
 
 
 def _outcome(
-    group: Group, members: Sequence[Run], chosen: tuple[str, str], changes: Changes, nulls: NullEnds
+    group: Group, members: Sequence[Run], chosen: tuple[str, str], changes: Changes, nulls: NullEnds, k: int
 ) -> ArmOutcome:
-    found = group_tiles(members, chosen, changes, nulls)
+    found = group_tiles(members, chosen, changes, nulls, k)
     shares = [nulls[run.id] for run in members if nulls.get(run.id)]
     named = tuple(map(_largest, shares))
     complete = bool(found) and len(named) == len(found[0].winners)

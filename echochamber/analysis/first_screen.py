@@ -1,9 +1,9 @@
 """The first screen of the page: of the study's one arm, or over all of its arms."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .arm_outcomes import ArmOutcome, Group, arm_outcomes, spreads, tally
+from .arm_outcomes import ArmOutcome, spreads, tally
 from .arm_words import (
     SpreadView,
     arm_certainty,
@@ -37,20 +37,20 @@ def first_screen(
     summary: JsonObject,
     runs: Sequence[Run],
     sets: Sequence[tuple[str, str]],
-    changes: Mapping[Group, Changes],
+    outcomes: Sequence[ArmOutcome],
+    changes: Changes,
     formats: Formats,
     nulls: NullEnds,
 ) -> FirstScreen:
     """Over all arms where several have RL and one has both ends, else of the study's first group of runs.
 
-    `changes`: paired intervals of the scores' changes, by group.
+    `outcomes`: of the first problem set. `changes`: paired intervals of the first group's scores.
     """
     if not sets:
         return FirstScreen(main_sentence([], progress(runs), formats), score_sentences([]))
-    outcomes = arm_outcomes(runs, sets[0], changes, nulls)
     if len(outcomes) > 1 and any(outcome.tiles for outcome in outcomes):
         return _of_arms(outcomes, formats)
-    own = tiles(summary, runs, sets[0], changes.get(runs[0].group), nulls)
+    own = tiles(summary, runs, sets[0], changes, nulls)
     return FirstScreen(
         main_sentence(own, progress(runs), formats),
         score_sentences(own),

@@ -102,15 +102,18 @@ def tiles(
 
 
 def group_tiles(
-    group: Sequence[Run], chosen: tuple[str, str], changes: Changes, nulls: NullEnds
+    group: Sequence[Run], chosen: tuple[str, str], changes: Changes, nulls: NullEnds, k: int = 1
 ) -> list[Tile]:
-    """The tiles of runs that differ in their seed alone, over the seeds that have both ends."""
+    """The tiles of runs that differ in their seed alone, over the seeds that have both ends.
+
+    `k`: samples per problem of pass@k and maj@k; 1: the largest that both ends have.
+    """
     pairs = [(base, final) for base, final in (ends(run, chosen) for run in group) if base and final]
     if not pairs:
         return []
     base, final = (average_rows([pair[i] for pair in pairs]) for i in (0, 1))
     last = max(pair[1]["step"] for pair in pairs)
-    return _tiles(group, chosen, (base, final | {"step": last}), changes, nulls)
+    return _tiles(group, chosen, (base, final | {"step": last}), changes, nulls, k)
 
 
 def _tiles(
@@ -119,14 +122,16 @@ def _tiles(
     averaged: tuple[JsonObject, JsonObject],
     changes: Changes,
     nulls: NullEnds,
+    k: int = 1,
 ) -> list[Tile]:
-    """Share of the winner, accuracy, and pass@k and maj@k at the largest k that both ends have."""
+    """Share of the winner, accuracy, and pass@k and maj@k at `k`, or at the largest k that both ends have."""
     base, final = averaged
     found = [_winner_tile(group, chosen, nulls), _tile("accuracy", base, final, changes.get("accuracy"))]
     largest = max((int(k) for k in base["pass@k"] if final["pass@k"].get(k) is not None), default=1)
-    if largest > 1:
-        found.append(_tile("pass@k", base, final, changes.get(f"pass@{largest}"), largest))
-        found.append(_tile("maj@k", base, final, changes.get(f"maj@{largest}"), largest))
+    asked = k if k > 1 else largest
+    if asked > 1:
+        found.append(_tile("pass@k", base, final, changes.get(f"pass@{asked}"), asked))
+        found.append(_tile("maj@k", base, final, changes.get(f"maj@{asked}"), asked))
     return found
 
 

@@ -46,7 +46,10 @@ def study_formats(study: StoredStudy, runs: Sequence[Run]) -> dict[str, FormatDi
 
 
 def page_data(study: StoredStudy, runs: Sequence[Run], formats: Mapping[str, FormatDisplay]) -> PageData:
-    """Formats that were written, runs with their curves and checkpoints, and the sample of completions."""
+    """Formats that were written, runs with their curves and checkpoints, and the sample of completions.
+
+    `arms` is for `arm_table.arm_table` to fill.
+    """
     written = set(written_formats(runs))
     shown = [row for name, row in formats.items() if name in written]
     sets = problem_sets(list(runs))
@@ -58,6 +61,7 @@ def page_data(study: StoredStudy, runs: Sequence[Run], formats: Mapping[str, For
         "diagnostics": DIAGNOSTICS | trait_titles(study, runs) | reward_parts(runs),
         "runs": drawn if len(runs) <= MANY_RUNS else rounded(drawn),
         "joined": _joined(runs),
+        "arms": [],
         "completions": sample_completions(study, runs),
     }
 

@@ -58,6 +58,33 @@ class RunData(TypedDict):
     """Per problem set: both ends are evaluated."""
 
 
+class ArmScoreData(TypedDict):
+    """A number of an arm before and after RL, over its finished seeds."""
+
+    before: float | None
+    after: float | None
+    after_interval: list[float] | None
+    direction: str
+    """`up` or `down` where the change is clear, else `unclear`."""
+
+
+class ArmData(TypedDict):
+    """One row of the comparison of arms."""
+
+    label: str
+    seeds: int
+    """That have both ends."""
+    planned: int
+    winners: dict[str, int]
+    """Format -> finished seeds in which it is the most used one after RL."""
+    null: float | None
+    """What the null model gives the winners, mean over seeds."""
+    k: int
+    """Samples per problem of the score `pass@k`, for all arms alike; 1: there is no such score."""
+    scores: dict[str, ArmScoreData]
+    """By `share`, `accuracy` and `pass@k`; empty where an end is not evaluated."""
+
+
 class ProblemData(TypedDict):
     """One problem whose completions the page carries."""
 
@@ -129,4 +156,6 @@ class PageData(TypedDict):
     runs: list[RunData]
     joined: dict[str, list[ScoreRowData]]
     """Label of a group of several seeds -> its checkpoints averaged, with intervals over seeds."""
+    arms: list[list[ArmData]]
+    """Per problem set of `sets`: every arm with RL, where there are several."""
     completions: CompletionData

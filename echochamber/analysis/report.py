@@ -13,6 +13,8 @@ import yaml
 from markupsafe import Markup, escape
 
 from ..core.files import write_text
+from .arm_outcomes import arm_outcomes
+from .arm_table import arm_table
 from .averages import at, top_format
 from .findings import findings
 from .first_screen import first_screen
@@ -30,7 +32,7 @@ from .summary import stage_seconds, study_summary, summarise_study
 __all__ = ["build_report", "render_page", "study_summary"]
 
 PAGE = files("echochamber.analysis") / "page"
-SCRIPTS = ("chart.js", "central.js", "readout.js", "browser.js", "main.js")
+SCRIPTS = ("chart.js", "central.js", "readout.js", "comparison.js", "overlay.js", "browser.js", "main.js")
 STATUSES = ("done", "running", "pending", "failed")
 
 
@@ -59,16 +61,32 @@ def render_page(
     summary = summarise_study(study, runs)
     sets = problem_sets(runs)
     groups = load_groups(study, runs, sets[0]) if sets else []
-    changes = {group.parts: paired_changes(group.inputs, sets[0][0]) for group in groups if group.inputs}
     names = (*SCRIPTS, *(["live.js"] if live else []))
     style = (PAGE / "report.css").read_text(encoding="utf-8")
     scripts = [(PAGE / name).read_text(encoding="utf-8") for name in names]
     data = page_data(study, runs, formats)
+    nulls = null_ends(data, runs)
+    changes = [
+        {one.parts: paired_changes(one.inputs, name) for one in groups if one.inputs} for name, _ in sets
+    ]
+    outcomes = [
+        arm_outcomes(runs, pair, changes[place], {} if place else nulls) for place, pair in enumerate(sets)
+    ]
+    data["arms"] = [arm_table(found) for found in outcomes]
     return _template().render(
         study=study,
         summary=summary,
         sets=sets,
-        first=first_screen(summary, runs, sets, changes, formats, null_ends(data, runs)),
+        first=first_screen(
+            summary,
+            runs,
+            sets,
+            outcomes[0] if sets else [],
+            changes[0].get(runs[0].group, {}) if sets else {},
+            formats,
+            nulls,
+        ),
+        compared=any(data["arms"]),
         findings=findings(study, groups, sets[0][0]) if sets else [],
         ledger=ledger(study) if ledger else None,
         arms=arm_rows(runs, sets[0]) if sets else [],

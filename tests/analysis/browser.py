@@ -128,3 +128,47 @@ class Chromium:
         self.process.wait(10)
         if self.process.stdout is not None:
             self.process.stdout.close()
+
+
+CONTRAST = """
+const light = ([r, g, b]) => {
+  const f = (v) => ((v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * f(r) + 0.7152 * f(g) + 0.0722 * f(b);
+};
+const parse = (text) => (text.match(/[0-9.]+/g) || []).map(Number);
+const ground = (e) => {
+  for (; e; e = e.parentElement) {
+    const c = parse(getComputedStyle(e).backgroundColor);
+    if (c.length === 3 || c[3] > 0.9) return c;
+  }
+  return [255, 255, 255];
+};
+const ratio = (a, b) => {
+  const [x, y] = [light(a), light(b)].sort((p, q) => q - p);
+  return (x + 0.05) / (y + 0.05);
+};
+const bad = [];
+const texts = 'h1, h2, h3, p, th, td, small, button, .label, .meaning, .interval, .outcome, .answer, '
+  + 'footer, figcaption, .tile span, label, .legend li, mark';
+for (const e of document.querySelectorAll(texts))
+  if (e.offsetParent && e.innerText.trim()) {
+    const r = ratio(parse(getComputedStyle(e).color), ground(e));
+    if (r < 4.5) bad.push([e.className || e.tagName, e.innerText.slice(0, 20), r]);
+  }
+for (const e of document.querySelectorAll('#central .on-area')) {
+  const areas = [...document.querySelectorAll('#central .area')];
+  const area = areas.find((a) => a.dataset.format === e.textContent);
+  const r = ratio(parse(getComputedStyle(e).fill), parse(getComputedStyle(area).fill));
+  if (r < 4.5) bad.push(['on-area', e.textContent, r]);
+}
+for (const e of document.querySelectorAll('#central .series-label, svg .tick')) {
+  const r = ratio(parse(getComputedStyle(e).fill), ground(e.parentElement.parentElement));
+  if (r < 4.5) bad.push(['label', e.textContent, r]);
+}
+for (const e of document.querySelectorAll('#central .line:not(.faint), #arms-overlay .line, .legend line')) {
+  const r = ratio(parse(getComputedStyle(e).stroke), ground(e.closest('#central, #arms-overlay')));
+  if (r < 3) bad.push(['line', '', r]);
+}
+return bad;
+"""
+"""What stands out too little from its ground (WCAG 2.2, 1.4.3, 1.4.11): 4.5 to 1 for text, 3 for lines."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .synthetic import make_study
+from .synthetic import make_arms, make_study
 
 NOTES = ("Settings were chosen for demonstration.", "A collapse alone proves nothing without <null> models.")
 
@@ -21,6 +21,13 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two mixtures, three seeds. Read only."""
     folder = tmp_path_factory.mktemp("grid")
     return make_study(folder, seeds=(0, 1, 2), mixtures=("tg_omi1_omi2", "tg_4xomi1"), problems=16, samples=4)
+
+
+@pytest.fixture(scope="session")
+def arms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fourteen arms of two seeds; `omi1` wins in every second one, `tinygsm` in the others. Read only."""
+    folder = tmp_path_factory.mktemp("arms")
+    return make_arms(folder, 14, seeds=2, problems=10, samples=4, checkpoints=(8, 48))
 
 
 @pytest.fixture

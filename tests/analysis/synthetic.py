@@ -193,8 +193,9 @@ def make_study(
     samples: int = 8,
     notes: Sequence[str] = (),
     checkpoints: Sequence[int] = CHECKPOINTS,
+    starts: Sequence[np.ndarray] | None = None,
 ) -> Path:
-    """Write a finished study below `root` and return its folder."""
+    """Write a finished study below `root` and return its folder. `starts`: the base's shares, per mixture."""
     folder = root / "synthetic"
     nodes: list[dict[str, Any]] = []
 
@@ -230,7 +231,7 @@ def make_study(
     )
     test = make_problems(problems)
     for m, mixture in enumerate(mixtures):
-        start = np.roll(START, m)
+        start = np.roll(START, m) if starts is None else starts[m]
         shards = node("shards", f"shards/{mixture}", ["tokenizer"], 8.5, mixture=mixture)
         sources = [
             {
@@ -308,6 +309,41 @@ def hash_text(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
+def make_arms(root: Path, arms: int, seeds: int = 1, written: int = 2, **size: Any) -> Path:
+    """A study of so many arms in seconds: RL of `written` seeds is written, every arm's is hard links to it.
+
+    `omi1` wins in the arms of even number, `tinygsm` in the others: their base writes hardly anything else.
+    `size`: problems, samples and checkpoints, as for `make_study`.
+    """
+    mixtures = ("tg_omi1_omi2", "mostly_tg")
+    starts = (START, np.array([0.999, 0.0005, 0.0005]))
+    study = make_study(root, seeds=range(written), mixtures=mixtures, starts=starts, **size)
+    data = json.loads((study / "study.json").read_text())
+    trained = [node for node in data["nodes"] if node["arm"]]
+    nodes = [node for node in data["nodes"] if not node["arm"]]
+    for arm in range(arms):
+        own = {(arm // 2 + seed) % written for seed in range(seeds)}
+        place = [node for node in trained if node["mixture"] == mixtures[arm % 2] and node["seed"] in own]
+        nodes += [_linked(study, node, ("/grpo/", f"/arm{arm:04d}/"), arm=f"arm{arm:04d}") for node in place]
+    settings = data["recipe"]["rl"]["grpo"]
+    data["recipe"]["rl"] = {f"arm{arm:04d}": settings for arm in range(arms)}
+    dump(study / "study.json", data | {"nodes": nodes})
+    return study
+
+
+def _linked(study: Path, node: dict[str, Any], renamed: tuple[str, str], **place: Any) -> dict[str, Any]:
+    """Another stage with the same files, its id and its parents' ids renamed."""
+    name = node["id"].replace(*renamed)
+    fingerprint = f"{hash_text(node['kind'] + name):016x}"
+    copy = node | place | {"id": name, "fingerprint": fingerprint}
+    copy |= {"parents": [parent.replace(*renamed) for parent in node["parents"]]}
+    copy |= {"folder": f"artifacts/{node['kind']}-{fingerprint}"}
+    (study / copy["folder"]).mkdir()
+    for file in (study / node["folder"]).iterdir():
+        (study / copy["folder"] / file.name).hardlink_to(file)
+    return copy
+
+
 def make_many(root: Path, runs: int, different: int = 4) -> Path:
     """A study of so many seeds in seconds: `different` are written, the rest are hard links to these."""
     study = make_study(root, seeds=range(different))
@@ -317,16 +353,7 @@ def make_many(root: Path, runs: int, different: int = 4) -> Path:
         if node["seed"] is not None:
             written.setdefault(node["seed"], []).append(node)
     for seed in range(different, runs):
-        for node in written[seed % different]:
-            here, there = f"seed{seed % different}", f"seed{seed}"
-            name = node["id"].replace(here, there)
-            fingerprint = f"{hash_text(node['kind'] + name):016x}"
-            copy = node | {"seed": seed, "id": name, "fingerprint": fingerprint}
-            copy["parents"] = [parent.replace(here, there) for parent in node["parents"]]
-            copy["folder"] = f"artifacts/{node['kind']}-{fingerprint}"
-            (study / copy["folder"]).mkdir()
-            for file in (study / node["folder"]).iterdir():
-                (study / copy["folder"] / file.name).hardlink_to(file)
-            data["nodes"].append(copy)
+        renamed = (f"seed{seed % different}", f"seed{seed}")
+        data["nodes"] += [_linked(study, node, renamed, seed=seed) for node in written[seed % different]]
     dump(study / "study.json", data | {"seeds": list(range(runs))})
     return study

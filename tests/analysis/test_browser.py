@@ -10,11 +10,11 @@ import pytest
 
 from echochamber.analysis import completions
 from echochamber.analysis.live_report import LiveReport, make_server
-from echochamber.analysis.number_text import percent
+from echochamber.analysis.number_text import bounds, percent
 from echochamber.analysis.report import build_report
 from echochamber.analysis.summary import study_summary
 
-from .browser import Chromium
+from .browser import CONTRAST, Chromium
 
 pytestmark = [
     pytest.mark.browser,
@@ -221,49 +221,6 @@ def test_labels_stay_inside_the_figure_and_apart(grid: Path, tmp_path: Path, wid
         assert hidden == []
 
 
-CONTRAST = """
-const light = ([r, g, b]) => {
-  const f = (v) => ((v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * f(r) + 0.7152 * f(g) + 0.0722 * f(b);
-};
-const parse = (text) => (text.match(/[0-9.]+/g) || []).map(Number);
-const ground = (e) => {
-  for (; e; e = e.parentElement) {
-    const c = parse(getComputedStyle(e).backgroundColor);
-    if (c.length === 3 || c[3] > 0.9) return c;
-  }
-  return [255, 255, 255];
-};
-const ratio = (a, b) => {
-  const [x, y] = [light(a), light(b)].sort((p, q) => q - p);
-  return (x + 0.05) / (y + 0.05);
-};
-const bad = [];
-const texts = 'h1, h2, h3, p, th, td, small, button, .label, .meaning, .interval, .outcome, .answer, '
-  + 'footer, figcaption';
-for (const e of document.querySelectorAll(texts))
-  if (e.offsetParent && e.innerText.trim()) {
-    const r = ratio(parse(getComputedStyle(e).color), ground(e));
-    if (r < 4.5) bad.push([e.className || e.tagName, e.innerText.slice(0, 20), r]);
-  }
-for (const e of document.querySelectorAll('#central .on-area')) {
-  const areas = [...document.querySelectorAll('#central .area')];
-  const area = areas.find((a) => a.dataset.format === e.textContent);
-  const r = ratio(parse(getComputedStyle(e).fill), parse(getComputedStyle(area).fill));
-  if (r < 4.5) bad.push(['on-area', e.textContent, r]);
-}
-for (const e of document.querySelectorAll('#central .series-label, #central .tick')) {
-  const r = ratio(parse(getComputedStyle(e).fill), ground(document.querySelector('#central')));
-  if (r < 4.5) bad.push(['label', e.textContent, r]);
-}
-for (const e of document.querySelectorAll('#central .line:not(.faint)')) {
-  const r = ratio(parse(getComputedStyle(e).stroke), ground(document.querySelector('#central')));
-  if (r < 3) bad.push(['line', '', r]);
-}
-return bad;
-"""
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_and_lines_stand_out_from_their_ground(study: Path, tmp_path: Path, scheme: str) -> None:
     """WCAG 2.2, 1.4.3 and 1.4.11: 4.5 to 1 for text, 3 to 1 for lines."""
@@ -315,3 +272,14 @@ def test_seeds_and_arms_can_be_chosen(chromium: Chromium, grid: Path, tmp_path: 
     chromium.click(".run-link[data-run='4']")
     assert chromium.run("return [page.state.group, page.state.run]") == ["tg_4xomi1 · nano-0.8m · grpo", 4]
     assert chromium.console() == []
+
+
+def test_figures_and_tables_write_a_number_alike(page: Chromium) -> None:
+    """Ties too: 62.5 and 99.25 are exact in binary."""
+    values = [i / 80 for i in range(81)] + [0.9925, 0.9975, 0.00625, 0.00125, 0.9996, 0.0004, 0.545, 1 / 3]
+    shown = page.run("return arguments[0].map((value) => percent(value))", values)
+    assert shown == [percent(value) for value in values]
+    pairs = [[a / 400, b / 400] for a in range(0, 401, 7) for b in range(a, 401, 29)]
+    assert page.run("return arguments[0].map((pair) => interval(pair))", pairs) == [
+        bounds(pair) for pair in pairs
+    ]

@@ -17,13 +17,20 @@ function node(name, attributes = {}, ...children) {
 
 const known = (value) => typeof value === "number" && Number.isFinite(value);
 
+// Digits as Python writes them in the tables: a tie goes to the even digit, where `toFixed` takes the larger one.
+function fixed(value, digits) {
+  if (digits === 0 && value % 1 === 0.5) return String(2 * Math.round(value / 2));
+  if (digits === 1 && value % 1 === 0.25) return (Math.floor(10 * value) / 10).toFixed(1);
+  return value.toFixed(digits);
+}
+
 function percent(value) {
   if (!known(value)) return "–";
   const scaled = 100 * value;
   if (scaled >= 99.95 && scaled < 100) return ">99.9%";
   if (scaled > 0 && scaled < 0.05) return "<0.1%";
   const digits = (scaled > 0 && scaled < 1) || (scaled > 99 && scaled < 100) ? 1 : 0;
-  return scaled.toFixed(digits) + "%";
+  return fixed(scaled, digits) + "%";
 }
 
 function short(value) {
@@ -40,7 +47,7 @@ function interval(bounds) {
   if (!bounds) return "no interval";
   const [low, high] = bounds;
   let texts = bounds.map((bound) => percent(Math.round(1e4 * bound) / 1e4));
-  if (texts[0] === texts[1] && high - low > 5e-4) texts = bounds.map((bound) => `${(100 * bound).toFixed(1)}%`);
+  if (texts[0] === texts[1] && high - low > 5e-4) texts = bounds.map((bound) => `${fixed(100 * bound, 1)}%`);
   if (texts[0] === "100%" && texts[1] === "100%") texts[0] = ">99.9%";
   if (texts[0] === "0%" && texts[1] === "0%") texts[1] = "<0.1%";
   return `${texts[0].replace("%", "")}–${texts[1]}`;
@@ -86,6 +93,39 @@ function areaPath(xs, lows, highs) {
   const up = xs.map((x, i) => `${i ? "L" : "M"}${x.toFixed(1)} ${highs[i].toFixed(1)}`);
   const down = xs.map((x, i) => `L${x.toFixed(1)} ${lows[i].toFixed(1)}`).reverse();
   return up.join("") + down.join("") + "Z";
+}
+
+// Values of a drawn chart by pointer and by arrow keys: a rule at the nearest place, a tooltip, and words read out.
+// `xs`: places in the drawing's own units, ascending; `words(i)`: lines of the tooltip there.
+function readable(svg, { xs, top, bottom, words }) {
+  const rule = node("line", { class: "cursor", x1: -9, x2: -9, y1: top, y2: bottom });
+  let current = -1;
+  const scale = () => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width || 1;
+  const hide = () => {
+    current = -1;
+    for (const end of ["x1", "x2"]) rule.setAttribute(end, -9);
+    window.page.tip.hide();
+  };
+  const show = (i, at) => {
+    current = i;
+    for (const end of ["x1", "x2"]) rule.setAttribute(end, xs[i]);
+    const box = svg.getBoundingClientRect(), lines = words(i);
+    window.page.tip.show(lines, at || [box.left + xs[i] * scale(), box.top + top]);
+    document.getElementById("readout").textContent = lines.map((line) => line.map((part) => part.text || part).join(" ")).join("; ");
+  };
+  const nearest = (x) => xs.reduce((best, place, i) => (Math.abs(place - x) < Math.abs(xs[best] - x) ? i : best), 0);
+  svg.append(rule);
+  svg.setAttribute("tabindex", "0");
+  svg.addEventListener("pointermove", (event) => show(nearest((event.clientX - svg.getBoundingClientRect().left) / scale()), [event.clientX, event.clientY]));
+  svg.addEventListener("pointerleave", hide);
+  svg.addEventListener("blur", hide);
+  svg.addEventListener("keydown", (event) => {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (event.key === "Escape") hide();
+    if (!by) return;
+    show(current < 0 ? (by > 0 ? 0 : xs.length - 1) : Math.min(Math.max(current + by, 0), xs.length - 1), null);
+    event.preventDefault();
+  });
 }
 
 function lineChart(host, { title, series, xLabel }) {

@@ -36,6 +36,7 @@ class Page {
     this.central = new Central(document.getElementById("central"), this);
     this.wire();
     this.selectGroup(this.groups[0]);
+    if (document.getElementById("arms")) this.comparison = new Comparison(this);
   }
 
   colour(name) {
@@ -65,6 +66,19 @@ class Page {
     this.update();
   }
 
+  // An arm in the main figure, which is scrolled to.
+  openGroup(label) {
+    this.selectGroup(label);
+    document.getElementById("dynamics").scrollIntoView();
+  }
+
+  // Another problem set: every part of the page is of it.
+  selectSet(index) {
+    this.state.set = index;
+    this.update();
+    this.comparison?.restart();
+  }
+
   update(wanted = {}) {
     const first = this.selectedRuns()[0];
     this.state.run = Math.max(this.data.runs.indexOf(first), 0);
@@ -83,7 +97,7 @@ class Page {
     const held = host.contains(document.activeElement) ? document.activeElement.textContent : null;
     const parts = [];
     if (this.groups.length > 1) parts.push(node("label", {}, "Arm", node("select", { onchange: (e) => this.selectGroup(e.target.value) }, this.groups.map((g) => node("option", { value: g, selected: g === this.state.group }, g)))));
-    if (this.data.sets.length > 1) parts.push(node("label", {}, "Problems", node("select", { onchange: (e) => ((this.state.set = Number(e.target.value)), this.update()) }, this.data.sets.map(([name, split], i) => node("option", { value: i, selected: i === this.state.set }, `${name} (${split})`)))));
+    if (this.data.sets.length > 1) parts.push(node("label", {}, "Problems", node("select", { onchange: (e) => this.selectSet(Number(e.target.value)) }, this.data.sets.map(([name, split], i) => node("option", { value: i, selected: i === this.state.set }, `${name} (${split})`)))));
     const seeds = this.groupRuns().map((run) => run.seed);
     if (seeds.length > 1) {
       parts.push(node("div", { class: "chips", role: "group", "aria-label": "Seeds" }, node("span", {}, "Seeds"),
@@ -113,6 +127,7 @@ class Page {
     this.state.log = value;
     this.drawControls();
     this.central.draw();
+    this.comparison?.draw();
   }
 
   drawSmall() {
@@ -134,7 +149,7 @@ class Page {
   openRow({ run, step, format, set, change }) {
     const found = this.data.runs.find((one) => one.id === run);
     const place = this.data.sets.findIndex(([name]) => name === set);
-    if (place >= 0) this.state.set = place;
+    if (place >= 0 && place !== this.state.set) this.selectSet(place);
     this.selectGroup(found.label, found.seed);
     this.openCompletions({ step: Number(step), format, change });
   }
@@ -179,7 +194,7 @@ class Page {
     addEventListener("beforeprint", () => folded().forEach((one) => ((one.dataset.was = one.open), (one.open = true))));
     addEventListener("afterprint", () => folded().forEach((one) => (one.open = one.dataset.was === "true")));
     let width = innerWidth;
-    addEventListener("resize", () => innerWidth !== width && ((width = innerWidth), this.drawSmall()));
+    addEventListener("resize", () => innerWidth !== width && ((width = innerWidth), this.drawSmall(), this.comparison?.drawOverlay()));
   }
 }
 
