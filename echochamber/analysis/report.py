@@ -32,7 +32,16 @@ from .summary import stage_seconds, study_summary, summarise_study
 __all__ = ["build_report", "render_page", "study_summary"]
 
 PAGE = files("echochamber.analysis") / "page"
-SCRIPTS = ("chart.js", "central.js", "readout.js", "comparison.js", "overlay.js", "browser.js", "main.js")
+SCRIPTS = (
+    "chart.js",
+    "central.js",
+    "readout.js",
+    "comparison.js",
+    "overlay.js",
+    "browser.js",
+    "search.js",
+    "main.js",
+)
 STATUSES = ("done", "running", "pending", "failed")
 
 

@@ -8,12 +8,14 @@ const shown = () => (innerWidth < 640 ? 1 : 3);
 
 class Browser {
   constructor(host, controls, page) {
-    Object.assign(this, { host, controls, page, at: 0 });
+    Object.assign(this, { host, controls, page, at: 0, words: "", target: null });
     this.filter = { left: "0:0", right: "", format: "", outcome: "", change: "" };
     const { problems, row_columns, rows, count_columns, counts } = page.data.completions;
     this.problems = problems;
     this.completions = named(row_columns, rows);
     this.counts = named(count_columns, counts);
+    this.drawSearch();
+    addEventListener("hashchange", () => this.follow());
     host.addEventListener("keydown", (event) => {
       if (event.target.matches("select, input")) return;
       if (event.key === "ArrowRight") this.move(1);
@@ -49,6 +51,7 @@ class Browser {
       else if (trained.length) this.filter.right = `1:${trained.reduce((a, b) => (Math.abs(b - wanted.step) < Math.abs(a - wanted.step) ? b : a))}`;
     }
     this.at = 0;
+    this.target = null;
     this.draw();
   }
 
@@ -65,6 +68,7 @@ class Browser {
   choose(key, value) {
     this.filter[key] = value;
     this.at = 0;
+    this.forgetAddress();
     this.draw();
     document.getElementById(`browser-${key}`).focus();
   }
@@ -99,7 +103,7 @@ class Browser {
   }
 
   passes(row) {
-    return (!this.filter.format || row.format === this.filter.format) && (!this.filter.outcome || row.outcome === this.filter.outcome);
+    return (!this.filter.format || row.format === this.filter.format) && (!this.filter.outcome || row.outcome === this.filter.outcome) && this.contains(row);
   }
 
   // A change compares the first completion of each side: the greedy one where there is one.
@@ -127,6 +131,7 @@ class Browser {
   }
 
   move(by) {
+    this.forgetAddress();
     const count = this.matches().length;
     this.at = count ? (this.at + by + count) % count : 0;
     this.draw();
@@ -138,7 +143,9 @@ class Browser {
     const [name, split] = this.page.set();
     const rows = this.counted().filter((row) => row.problem_set === name && row.split === split && row.step === step);
     const sum = (some) => some.reduce((total, row) => total + row.number, 0);
-    const all = sum(rows), match = sum(rows.filter((row) => this.passes(row)));
+    const kept = (row) => (!this.filter.format || row.format === this.filter.format) && (!this.filter.outcome || row.outcome === this.filter.outcome);
+    const all = sum(rows), match = sum(rows.filter(kept));
+    if (this.words) return `Words are searched in the completions that the page carries, a part of all ${all.toLocaleString("en")} of this checkpoint.`;
     return `${match.toLocaleString("en")} of all ${all.toLocaleString("en")} sampled completions of this checkpoint match the filters. The page carries ${this.carried() ? "a part" : "none"} of them.`;
   }
 
@@ -148,7 +155,7 @@ class Browser {
     if (!found.length) {
       const some = this.page.data.completions.carried.length, runs = this.page.data.runs.length;
       const left = this.carried() ? "" : `This page carries completions of ${some} of the ${runs.toLocaleString("en")} runs, and this run is none of them. They are in records.parquet of its evaluate stages.`;
-      this.host.replaceChildren(node("p", { class: "none" }, left || (this.rows().length ? "No completion on this page matches. Loosen a filter." : "This run has no graded completions yet.")), node("p", { class: "fine" }, this.countText()));
+      this.host.replaceChildren(node("p", { class: "none" }, left || (this.rows().length ? (this.words ? "No completion of this checkpoint matches. Loosen a filter, or change the words." : "No completion on this page matches. Loosen a filter.") : "This run has no graded completions yet.")), node("p", { class: "fine" }, this.countText()));
       return;
     }
     this.at = Math.min(this.at, found.length - 1);
@@ -163,7 +170,7 @@ class Browser {
     const title = (key) => (this.filter[key] === "0:0" ? "Base model, before RL" : `${training ? "Training rollout at" : "After"} step ${this.filter[key].slice(2)} of RL`);
     this.host.replaceChildren(
       pager,
-      node("div", { class: "problem" }, node("p", { class: "q" }, question || ""), node("p", { class: "fine" }, "Correct answer ", node("b", {}, reference || "–"), ` · ${place}`)),
+      node("div", { class: "problem" }, node("p", { class: "q" }, marked(question || "", this.words)), node("p", { class: "fine" }, "Correct answer ", node("b", {}, reference || "–"), ` · ${place}`)),
       node("div", { class: training ? "sides one" : "sides" }, training ? null : this.column(title("left"), before), this.column(title("right"), after)),
       node("p", { class: "fine" }, this.countText()));
   }
@@ -179,12 +186,13 @@ class Browser {
   card(row) {
     const right = row.outcome === "correct";
     const facts = [row.sample < 0 ? "greedy" : `sample ${row.sample}`, `${row.num_tokens ?? "?"} tokens`, row.truncated ? "truncated" : "", row.detail || ""].filter(Boolean).join(" · ");
-    return node("article", { class: `card${this.passes(row) ? "" : " off"}` },
+    const target = row === this.target;
+    return node("article", { class: `card${this.passes(row) ? "" : " off"}${target ? " target" : ""}`, tabindex: target ? -1 : null },
       node("header", {},
         node("span", { class: "format", style: `--c:${this.page.colour(row.format)}` }, row.format),
         node("span", { class: `outcome ${right ? "right" : "wrong"}` }, `${right ? "✓" : "✗"} ${row.outcome.replace("_", " ")}`),
         node("span", { class: "answer" }, row.answer === null ? "no answer" : `answer ${row.answer}`)),
-      node("pre", {}, row.text || "(empty)"),
-      node("footer", {}, facts));
+      node("pre", {}, marked(row.text || "(empty)", this.words)),
+      node("footer", {}, facts, node("a", { class: "address", href: this.address(row), "aria-label": "Link to this completion" }, "link")));
   }
 }

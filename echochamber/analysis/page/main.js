@@ -154,7 +154,18 @@ class Page {
     this.openCompletions({ step: Number(step), format, change });
   }
 
+  // The one completion that a link names, in its run and problem set.
+  openOne(row) {
+    const run = this.data.runs[row.run], { problem_set, split } = this.browser.problems[row.problem];
+    const place = this.data.sets.findIndex(([name, part]) => name === problem_set && part === split);
+    if (place >= 0 && place !== this.state.set) this.selectSet(place);
+    this.selectGroup(run.label, run.seed);
+    this.state.run = row.run;
+    this.browser.openOne(row);
+  }
+
   openCompletions(wanted) {
+    this.browser.forgetAddress();
     this.browser.reset(wanted);
     document.getElementById("completions").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
     document.getElementById("browser").focus({ preventScroll: true });
@@ -199,3 +210,4 @@ class Page {
 }
 
 window.page = new Page(JSON.parse(document.getElementById("data").textContent));
+window.page.browser.follow();
