@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from ..core.disagreement import BoxDisagreement
 from .page_schema import CompletionData, CompletionRow, CountRow, ProblemData
 from .runs import Run
 from .study_folder import StoredStage, StoredStudy, scan_table
@@ -17,6 +18,8 @@ MAX_TEXT = 3000
 """Characters of one completion that are shown."""
 SAMPLES_AT_ENDS, SAMPLES_BETWEEN, SAMPLES_PER_STEP = 6, 2, 4
 EVALUATION, ROLLOUT = 0, 1
+DECIDED = ("correct", "wrong")
+"""Outcomes in which an answer was compared; the note of another outcome may be a program's own text."""
 _PROBLEM = ("problem_set", "split", "problem_id", "question", "reference", "family", "difficulty")
 _SHOWN = ("step", "sample", "format", "outcome", "answer", "detail", "num_tokens", "truncated")
 
@@ -118,7 +121,10 @@ def _rows(
             if len(text) <= MAX_TEXT
             else text[:MAX_TEXT] + f"\n[... {len(text) - MAX_TEXT} more characters]"
         )
-        rows.append(CompletionRow._make((*head, problem, *(row[name] for name in _SHOWN), shown)))
+        apart = BoxDisagreement.read(row["detail"], row["answer"]) if row["outcome"] in DECIDED else None
+        noted = {"detail": None, "boxed": apart.boxed} if apart else {"detail": row["detail"], "boxed": None}
+        shown_row = row | noted | {"text": shown}
+        rows.append(CompletionRow(*head, problem, *(shown_row[name] for name in CompletionRow._fields[3:])))
     return rows
 
 

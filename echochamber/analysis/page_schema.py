@@ -113,6 +113,9 @@ class CompletionRow(NamedTuple):
     outcome: str
     answer: str | None
     detail: str | None
+    """What the grader noted, but for a box that says something else."""
+    boxed: str | None
+    """What the box says, where that is not the program's answer, which counts."""
     num_tokens: int | None
     truncated: bool | None
     text: str

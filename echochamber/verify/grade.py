@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from ..core.disagreement import BoxDisagreement
 from ..core.environments import GYM
 from ..core.formats import classify, format_row, registered_formats
 from ..core.numbers import format_number
@@ -249,4 +250,4 @@ def _disagreement(answer: str, boxed: str | None) -> str:
     """Recorded where the box behind a program says something else."""
     if boxed is None or equal_text(boxed, answer) is not False:
         return ""
-    return f"box says {canonical(boxed)[:40]}, program {answer[:40]}"
+    return BoxDisagreement(canonical(boxed), answer).note

@@ -133,7 +133,7 @@ def test_hostile_completion_stays_text(page: Page) -> None:
     data = json.loads(page.data)
     assert HOSTILE in [row[-1] for row in data["completions"]["rows"]]
     assert "<" not in page.data
-    assert [tag for tag, _ in page.tags].count("script") == 8
+    assert [tag for tag, _ in page.tags].count("script") == 9
     assert not [tag for tag, _ in page.tags if tag == "img"]
 
 

@@ -177,3 +177,61 @@ def test_records_are_what_is_searched(study: Path, built: Path) -> None:
     """The page's texts are those of the records."""
     stored = pl.concat([pl.read_parquet(path)["text"] for path in study.rglob("evaluate-*/records.parquet")])
     assert {row["text"] for row in carried(built) if row["source"] == 0} <= set(stored)
+
+
+SAYS = "return [...document.querySelectorAll('#browser .card .box-says')].map((e) => e.textContent)"
+
+
+def test_a_box_that_says_something_else_is_told_at_the_completion(
+    chromium: Chromium, copied: Path, tmp_path: Path
+) -> None:
+    """With a finished comparison alone: what a failed program prints may look like the note."""
+    path = next((copied / "artifacts").glob("evaluate-*/records.parquet"))
+    frame = pl.read_parquet(path)
+    decided, first = pl.col("outcome").is_in(["correct", "wrong"]), frame["step"][0]
+    note = pl.format("box says 11, program {}", pl.col("answer").fill_null("7"))
+    frame.with_columns(detail=note).write_parquet(path)
+    chromium.open(build_report(copied, tmp_path / "report.html"))
+    rows = chromium.run(
+        "return page.browser.completions.filter((row) => row.source === 0 && row.boxed !== null)"
+    )
+    assert {row["boxed"] for row in rows} == {"11"}
+    assert {row["outcome"] for row in rows} == {"correct", "wrong"}
+    assert all(row["detail"] is None for row in rows)
+    kept = chromium.run(
+        "return page.browser.completions.filter((row) => row.outcome === 'no_answer' && row.detail)"
+    )
+    assert kept
+    assert all(row["detail"] == "box says 11, program 7" and row["boxed"] is None for row in kept)
+    assert frame.filter(~decided).height > 0
+    chromium.choose("#browser-right", f"0:{first}")
+    answers = chromium.run(
+        "return [...document.querySelectorAll('#browser .card')].filter((e) => e.querySelector('.box-says'))"
+        ".map((e) => e.querySelector('.answer').textContent.replace('answer ', ''))"
+    )
+    assert answers
+    assert chromium.run(SAYS) == [f"The program’s answer counts: {one}. The box says 11." for one in answers]
+    assert chromium.console() == []
+
+
+def test_small_charts_are_read_by_key_and_by_pointer(page: Chromium) -> None:
+    chart = "#small-charts > div:nth-child(2) svg"
+    page.press(chart, "\ue014", "\ue014")
+    title = page.text("#small-charts > div:nth-child(2) figcaption")
+    metrics = page.run("return page.data.runs[0].dense")
+    said = page.run("return document.getElementById('readout').textContent")
+    assert title.startswith("Mean reward")
+    assert (
+        said == f"RL step 2 Mean reward; seed 0 {float(format(metrics['metrics']['reward/mean'][1], '.4g'))}"
+    )
+    tip = page.run("return [document.getElementById('tip').hidden, document.getElementById('tip').innerText]")
+    assert not tip[0]
+    assert "seed 0" in tip[1]
+    page.press(chart, "\ue00c")
+    assert page.run("return document.getElementById('tip').hidden")
+    page.run(
+        "const e = document.querySelector(arguments[0]), box = e.getBoundingClientRect();"
+        "e.dispatchEvent(new PointerEvent('pointermove', {clientX: box.right - 9, clientY: box.top + 40}))",
+        chart,
+    )
+    assert page.text("#tip").startswith("RL step 48")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from echochamber.core.disagreement import BoxDisagreement
 from echochamber.core.types import Problem
 from echochamber.verify.grade import Grader
 from echochamber.verify.grader_config import GraderConfig
@@ -98,6 +99,7 @@ def test_program_rules_where_its_box_disagrees(grader):
     verdict = grader.grade(problem(), text)
     assert verdict.correct
     assert verdict.detail == "box says 20, program 18"
+    assert BoxDisagreement.read(verdict.detail, verdict.answer) == ("20", "18")
     with Grader(GraderConfig(omi1_answer="box")) as by_box:
         assert by_box.grade(problem("20"), text).correct
         assert not by_box.grade(problem("18"), text).correct

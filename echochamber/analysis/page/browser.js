@@ -192,6 +192,7 @@ class Browser {
         node("span", { class: "format", style: `--c:${this.page.colour(row.format)}` }, row.format),
         node("span", { class: `outcome ${right ? "right" : "wrong"}` }, `${right ? "✓" : "✗"} ${row.outcome.replace("_", " ")}`),
         node("span", { class: "answer" }, row.answer === null ? "no answer" : `answer ${row.answer}`)),
+      row.boxed === null ? null : node("p", { class: "box-says" }, "The program’s answer counts: ", node("b", {}, row.answer), ". The box says ", node("b", {}, row.boxed), "."),
       node("pre", {}, marked(row.text || "(empty)", this.words)),
       node("footer", {}, facts, node("a", { class: "address", href: this.address(row), "aria-label": "Link to this completion" }, "link")));
   }

@@ -42,6 +42,12 @@ function short(value) {
   return size >= 0.01 || size === 0 ? String(+value.toFixed(size >= 10 ? 1 : 3)) : value.toExponential(0);
 }
 
+// Four significant digits, for a value that is read off a chart.
+function precise(value) {
+  const size = Math.abs(value);
+  return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(3) : String(+value.toPrecision(4));
+}
+
 // The same text as `number_text.bounds` writes in the tables.
 function interval(bounds) {
   if (!bounds) return "no interval";
@@ -139,7 +145,7 @@ function lineChart(host, { title, series, xLabel }) {
   high = Math.ceil((high || size) / size) * size;
   const x = (value) => left + ((right - left) * value) / xMax;
   const y = (value) => bottom - ((bottom - top) * (value - low)) / (high - low);
-  const svg = node("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": title });
+  const svg = node("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": `${title}. Arrow keys read values.` });
   for (let tick = low; tick <= high + size / 2; tick += size) {
     svg.append(node("line", { class: "grid", x1: left, x2: right, y1: y(tick), y2: y(tick) }));
     svg.append(node("text", { class: "tick", x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, short(Math.abs(tick) < size / 1e6 ? 0 : tick)));
@@ -148,6 +154,10 @@ function lineChart(host, { title, series, xLabel }) {
     svg.append(node("text", { class: "tick", x: x(value), y: bottom + 16, "text-anchor": value === xMax ? "end" : value ? "middle" : "start" }, short(value)));
   svg.append(node("text", { class: "tick", x: (left + right) / 2, y: height - 1, "text-anchor": "middle" }, xLabel));
   for (const s of series) svg.append(node("path", { class: "line thin", d: linePath(s.points.map(([a, b]) => [x(a), known(b) ? y(b) : NaN])), style: `stroke:${s.colour}` }));
+  const xs = [...new Set(points.map(([place]) => place))].sort((a, b) => a - b);
+  const at = series.map((s) => new Map(s.points));
+  const words = (i) => [[`${xLabel} ${xs[i].toLocaleString("en")}`, title], ...series.flatMap((s, n) => (known(at[n].get(xs[i])) ? [[{ text: s.label || "value", colour: s.colour }, precise(at[n].get(xs[i]))]] : []))];
+  readable(svg, { xs: xs.map(x), top, bottom, words });
   const latest = points[points.length - 1];
   host.append(node("figure", {}, node("figcaption", {}, title, node("b", {}, ` ${short(latest[1])}`)), svg));
 }

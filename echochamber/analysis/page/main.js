@@ -140,9 +140,9 @@ class Page {
       lineChart(place, { title, series, xLabel });
       if (!place.childNodes.length) place.remove();
     };
-    draw("Pretraining loss (nats per token)", runs.map((run) => ({ colour, points: run.pretraining.tokens.map((t, i) => [t, run.pretraining.loss[i]]) })), "tokens");
+    draw("Pretraining loss (nats per token)", runs.map((run) => ({ colour, label: `seed ${run.seed}`, points: run.pretraining.tokens.map((t, i) => [t, run.pretraining.loss[i]]) })), "tokens");
     for (const [name, title] of Object.entries(this.data.diagnostics))
-      draw(title, runs.map((run) => ({ colour, points: run.dense.step.map((s, i) => [s, run.dense.metrics[name]?.[i] ?? null]) })), "RL step");
+      draw(title, runs.map((run) => ({ colour, label: `seed ${run.seed}`, points: run.dense.step.map((s, i) => [s, run.dense.metrics[name]?.[i] ?? null]) })), "RL step");
     if (!host.childNodes.length) host.append(node("p", { class: "none" }, "No training log yet."));
   }
 
