@@ -1,5 +1,6 @@
 """A real Chromium by the WebDriver protocol (W3C), over plain HTTP: no client library is needed."""
 
+import base64
 import json
 import re
 import shutil
@@ -80,6 +81,12 @@ class Chromium:
             self._call(
                 "POST", f"{self.session}/goog/cdp/execute", {"cmd": f"Emulation.{name}", "params": arguments}
             )
+
+    def pdf(self) -> bytes:
+        """The page as it is printed, in the size of sheets that it asks for."""
+        asked = {"preferCSSPageSize": True, "printBackground": True}
+        call = {"cmd": "Page.printToPDF", "params": asked}
+        return base64.b64decode(self._call("POST", f"{self.session}/goog/cdp/execute", call)["data"])
 
     def run(self, script: str, *arguments: Any) -> Any:
         """The value of a script's `return`."""

@@ -4,7 +4,7 @@
 // Rows come as arrays in the order of `columns`; here they are objects.
 const named = (columns, rows) => rows.map((row) => Object.fromEntries(columns.map((name, i) => [name, row[i]])));
 const CHANGES = { "": "any change", gained: "wrong → right", lost: "right → wrong", kept: "right → right", missed: "wrong → wrong", format: "another format" };
-const shown = () => (innerWidth < 640 ? 1 : 3);
+const shown = () => (innerWidth < 640 && !window.page?.printing ? 1 : 3);
 
 class Browser {
   constructor(host, controls, page) {

@@ -83,7 +83,7 @@ class Central {
 
   draw() {
     const { paddingLeft, paddingRight } = getComputedStyle(this.host);
-    const width = this.host.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+    const width = this.page.printing ? PAPER.width : this.host.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
     if (!(width > 0)) return;
     const steps = this.steps();
     if (!steps.length) {
@@ -93,7 +93,7 @@ class Central {
     const narrow = width < 560;
     this.box = { width, left: 40, right: width - (narrow ? 8 : 144), narrow };
     this.x = scaleX(Math.max(...steps), this.box.left, this.box.right, this.page.state.log);
-    const heights = narrow ? [210, 160, 160] : [250, 190, 190];
+    const heights = this.page.printing ? PAPER.panels : narrow ? [210, 160, 160] : [250, 190, 190];
     const gap = narrow ? 56 : 34;
     this.panels = [];
     let top = 22;

@@ -1,6 +1,8 @@
 "use strict";
 // Small tools for drawing: elements without innerHTML, scales, axes, one generic line chart.
 const SVG = "http://www.w3.org/2000/svg";
+// Sizes of figures on a sheet of A4 with its margins, in pixels: under half a sheet, so that no sheet stays half empty.
+const PAPER = { width: 660, panels: [130, 95, 95], chart: 220 };
 
 function node(name, attributes = {}, ...children) {
   const svg = ["svg", "g", "path", "line", "rect", "circle", "text", "title"].includes(name);
@@ -137,7 +139,7 @@ function readable(svg, { xs, top, bottom, words }) {
 function lineChart(host, { title, series, xLabel }) {
   const points = series.flatMap((s) => s.points).filter(([, y]) => known(y));
   if (!points.length) return;
-  const width = Math.max(Math.min(host.clientWidth, 420), 220), height = 150, left = 42, right = width - 10, top = 10, bottom = 120;
+  const width = window.page?.printing ? PAPER.chart : Math.max(Math.min(host.clientWidth, 420), 220), height = 150, left = 42, right = width - 10, top = 10, bottom = 120;
   const xMax = Math.max(...points.map((p) => p[0])) || 1;
   let low = Math.min(0, ...points.map((p) => p[1])), high = Math.max(...points.map((p) => p[1]));
   const size = niceStep((high - low || 1) / 3);

@@ -176,6 +176,19 @@ class Page {
     for (const element of document.querySelectorAll("[data-swatch]")) element.style.setProperty("--c", this.colour(element.dataset.swatch));
   }
 
+  // On paper, figures have one size whatever the window's, and the tables of other arms and the stages are open.
+  setPrinting(on) {
+    this.printing = on;
+    for (const one of document.querySelectorAll("details.arm, details.lineage")) {
+      if (on) one.dataset.was = one.open;
+      one.open = on || one.dataset.was === "true";
+    }
+    this.central.draw();
+    this.comparison?.drawOverlay();
+    this.drawSmall();
+    this.browser.draw();
+  }
+
   wire() {
     for (const tile of document.querySelectorAll("button.tile")) tile.addEventListener("click", () => this.openCompletions({ step: Number(tile.dataset.step), format: tile.dataset.format }));
     for (const cell of document.querySelectorAll(".cell-link"))
@@ -200,10 +213,8 @@ class Page {
       button.textContent = `Theme: ${theme}`;
     };
     button.addEventListener("click", () => apply(order[(order.indexOf(shown) + 1) % 3]));
-    // In print, the tables of other arms and the list of stages are opened.
-    const folded = () => [...document.querySelectorAll("details.arm, details.lineage")];
-    addEventListener("beforeprint", () => folded().forEach((one) => ((one.dataset.was = one.open), (one.open = true))));
-    addEventListener("afterprint", () => folded().forEach((one) => (one.open = one.dataset.was === "true")));
+    addEventListener("beforeprint", () => this.setPrinting(true));
+    addEventListener("afterprint", () => this.setPrinting(false));
     let width = innerWidth;
     addEventListener("resize", () => innerWidth !== width && ((width = innerWidth), this.drawSmall(), this.comparison?.drawOverlay()));
   }

@@ -49,7 +49,7 @@ Object.assign(Comparison.prototype, {
   },
 
   curveFigure(series) {
-    const width = Math.max(Math.min(this.overlay.clientWidth, 1032), 240), height = 260, left = 40, right = width - 12, top = 12, bottom = 214;
+    const width = this.page.printing ? PAPER.width : Math.max(Math.min(this.overlay.clientWidth - 24, 1032), 240), height = 260, left = 40, right = width - 12, top = 12, bottom = 214;
     const steps = [...new Set(series.flatMap((one) => one.points.map(([step]) => step)))].sort((a, b) => a - b);
     const last = steps[steps.length - 1];
     const x = scaleX(last, left, right, this.page.state.log), y = (value) => bottom - (bottom - top) * value;
