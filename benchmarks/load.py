@@ -1,7 +1,8 @@
 """What a large study costs beside its stages: scheduling, the page, a large file of problems.
 
     python benchmarks/load.py stages [--number 1000]     # overhead of trivial stages
-    python benchmarks/load.py report [--number 1000]     # the page of a study with so many RL runs
+    python benchmarks/load.py report [--number 1000]     # the page of one arm with so many seeds
+    python benchmarks/load.py arms [--number 1000]       # the page of so many arms
     python benchmarks/load.py problems [--megabytes 1000]  # memory of a limited evaluation of a large file
 
 Prints one line of JSON for each: seconds of wall-clock and processor time, peak memory, and per stage or run.
@@ -126,16 +127,17 @@ class quiet:
         os.close(self.kept)
 
 
-def report(number: int) -> None:
-    """The page of a synthetic study."""
+def report(number: int, what: str) -> None:
+    """The page of a synthetic study of many seeds, or of many arms."""
     from echochamber.analysis.report import build_report
-    from tests.analysis.synthetic import make_many
+    from tests.analysis.synthetic import make_arms, make_many
 
+    make = make_many if what == "report" else make_arms
     with tempfile.TemporaryDirectory(prefix="load-") as folder:
-        study = make_many(Path(folder), number)
+        study = make(Path(folder), number)
         with Cost() as cost:
             page = build_report(study)
-        cost.show("report", number, page_mb=round(page.stat().st_size / 1e6, 1))
+        cost.show(what, number, page_mb=round(page.stat().st_size / 1e6, 1))
 
 
 def problems(megabytes: int) -> None:
@@ -168,13 +170,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["stages", "report", "problems"])
+    parser.add_argument("what", choices=["stages", "report", "arms", "problems"])
     parser.add_argument("--number", type=int, default=1000)
     parser.add_argument("--megabytes", type=int, default=1000)
     given = parser.parse_args()
     measures: dict[str, Callable[[], None]] = {
         "stages": lambda: stages(given.number),
-        "report": lambda: report(given.number),
+        "report": lambda: report(given.number, "report"),
+        "arms": lambda: report(given.number, "arms"),
         "problems": lambda: problems(given.megabytes),
     }
     measures[given.what]()

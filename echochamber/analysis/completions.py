@@ -35,16 +35,19 @@ def sample_completions(study: StoredStudy, runs: Sequence[Run]) -> CompletionDat
     problems: dict[tuple[object, ...], int] = {}
     rows: list[CompletionRow] = []
     counts: list[CountRow] = []
+    counted: dict[str, list[tuple[object, ...]]] = {}  # by stage: arms of one base share its evaluation
     for index, run in enumerate(runs):
         try:
-            scans = [
-                scan
+            scans = {
+                node.id: scan
                 for node in run.evaluations
                 if (scan := scan_table(study, node, "records.parquet")) is not None
-            ]
-            drawn = _evaluated(scans, quota * 3 // 4) if index in carried else None
+            }
+            drawn = _evaluated(list(scans.values()), quota * 3 // 4) if index in carried else None
             rollouts = _rollouts(study, run.rl, quota // 4) if index in carried else None
-            counts += [CountRow._make((index, *row)) for scan in scans for row in _counts(scan)]
+            for name, scan in scans.items():
+                counted[name] = counted[name] if name in counted else _counts(scan)
+                counts += [CountRow._make((index, *row)) for row in counted[name]]
         except pl.exceptions.PolarsError as error:
             study.warn(f"{run.id}: completions cannot be read ({str(error).splitlines()[0]})")
             continue

@@ -51,8 +51,8 @@ class Findings(NamedTuple):
 
 
 def findings(study: StoredStudy, groups: Sequence[RunGroup], problem_set: str) -> list[Findings]:
-    """For each group of runs those tables for which the study has data."""
-    found = [_findings(study, group, problem_set) for group in groups if group.inputs]
+    """For each group of runs that is loaded whole, those tables for which the study has data."""
+    found = [_findings(study, group, problem_set) for group in groups if group.inputs and group.analysed]
     return [block for block in found if block is not None and block.tables]
 
 

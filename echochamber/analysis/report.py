@@ -16,6 +16,7 @@ from ..core.files import write_text
 from .arm_outcomes import arm_outcomes
 from .arm_table import arm_table
 from .averages import at, top_format
+from .completions import carried_runs
 from .findings import findings
 from .first_screen import first_screen
 from .number_text import bounds, count, percent
@@ -69,7 +70,8 @@ def render_page(
     formats = study_formats(study, runs)
     summary = summarise_study(study, runs)
     sets = problem_sets(runs)
-    groups = load_groups(study, runs, sets[0]) if sets else []
+    analysed = {runs[place].group for place in carried_runs(runs)}
+    groups = load_groups(study, runs, sets[0], analysed) if sets else []
     names = (*SCRIPTS, *(["live.js"] if live else []))
     style = (PAGE / "report.css").read_text(encoding="utf-8")
     scripts = [(PAGE / name).read_text(encoding="utf-8") for name in names]
@@ -109,6 +111,7 @@ def render_page(
         recipe=yaml.safe_dump(study.recipe, sort_keys=False, allow_unicode=True),
         libraries=libraries(study),
         runs=len(runs),
+        groups=len(groups),
         carried=len(data["completions"]["carried"]),
         data=script_safe(data),
         style=style,

@@ -1,6 +1,6 @@
 """What one run, and each group of runs that differ in their seed alone, offers to the analyses."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -56,6 +56,8 @@ class RunGroup:
     """One per seed that has both ends; empty where a file is damaged inside."""
     unfinished: list[int]
     """Seeds that are left out because they have not both ends yet."""
+    analysed: bool = True
+    """False: the inputs have nothing but `problems`, enough for the changes of scores."""
 
     @property
     def label(self) -> str:
@@ -63,21 +65,36 @@ class RunGroup:
         return " · ".join(part for part in self.parts if part)
 
 
-def load_groups(study: StoredStudy, runs: Sequence[Run], chosen: tuple[str, str]) -> list[RunGroup]:
-    """The groups of a study in the order of their first run; damage is noted in `study.warnings`."""
-    members: dict[tuple[str, str, str], list[Run]] = {}
+Parts = tuple[str, str, str]
+"""Mixture, size and arm."""
+
+
+def load_groups(
+    study: StoredStudy,
+    runs: Sequence[Run],
+    chosen: tuple[str, str],
+    analysed: Collection[Parts] | None = None,
+) -> list[RunGroup]:
+    """The groups of a study in the order of their first run; damage is noted in `study.warnings`.
+
+    `analysed`: groups that are loaded whole; None: all. Of the others the problems' scores are read.
+    """
+    members: dict[Parts, list[Run]] = {}
     for run in runs:
         members.setdefault(run.group, []).append(run)
-    return [_load_group(study, parts, group, chosen) for parts, group in members.items()]
+    whole = members if analysed is None else analysed
+    return [_load_group(study, parts, group, chosen, parts in whole) for parts, group in members.items()]
 
 
 def _load_group(
-    study: StoredStudy, parts: tuple[str, str, str], members: list[Run], chosen: tuple[str, str]
+    study: StoredStudy, parts: Parts, members: list[Run], chosen: tuple[str, str], analysed: bool
 ) -> RunGroup:
     done = complete_runs(members, chosen)
-    group = RunGroup(parts, [], [run.seed for run in members if run not in done])
+    finished = {run.id for run in done}
+    group = RunGroup(parts, [], [run.seed for run in members if run.id not in finished], analysed)
+    load = run_inputs if analysed else _scores_alone
     try:
-        group.inputs.extend([run_inputs(study, run, chosen) for run in done])
+        group.inputs.extend([load(study, run, chosen) for run in done])
     except pl.exceptions.PolarsError as error:
         note_damage(study, group, error)
     return group
@@ -114,6 +131,11 @@ def run_inputs(study: StoredStudy, run: Run, chosen: tuple[str, str]) -> RunInpu
         probed,
         rl_config(study, run.arm),
     )
+
+
+def _scores_alone(study: StoredStudy, run: Run, chosen: tuple[str, str]) -> RunInputs:
+    last = max(run.steps(chosen), default=0)
+    return RunInputs(run, last, [], None, _problem_table(study, run), None)
 
 
 def _probed(study: StoredStudy, run: Run, name: str) -> pl.LazyFrame | None:

@@ -130,17 +130,23 @@ def _of_checkpoints(
     """Evaluate or probe stages of `node` itself (one of an RL stage may name its pretraining as well)."""
     if node is None:
         return
-    for candidate in study.of_kind(kind):
-        if candidate.from_step != from_step or candidate.seed != seed:
+    for candidate in study.children(node.id):
+        if candidate.kind != kind or candidate.from_step != from_step or candidate.seed != seed:
             continue
         through_rl = _parent(study, candidate, "rl")
         if (node.kind == "rl" and through_rl is node) or (
-            node.kind in ("base", "pretrain") and through_rl is None and node.id in candidate.parents
+            node.kind in ("base", "pretrain") and through_rl is None
         ):
             yield candidate
 
 
-def _rows(study: StoredStudy, node: StoredStage) -> Iterator[JsonObject]:
+def _rows(study: StoredStudy, node: StoredStage) -> list[JsonObject]:
+    if node.id not in study.score_rows:
+        study.score_rows[node.id] = list(_read_rows(study, node))
+    return study.score_rows[node.id]
+
+
+def _read_rows(study: StoredStudy, node: StoredStage) -> Iterator[JsonObject]:
     for data in read_json(study, node, "summary.json") or []:
         try:
             row = ScoreRow.read(data).as_row()

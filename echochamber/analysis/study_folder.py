@@ -83,10 +83,26 @@ class StoredStudy:
     warnings: list[str] = field(default_factory=list)
     scans: dict[tuple[str, str, tuple[str, ...]], pl.LazyFrame | None] = field(default_factory=dict)
     """Tables that were asked for and checked already, by stage, file and required columns."""
+    score_rows: dict[str, list[JsonObject]] = field(default_factory=dict)
+    """Rows of scores that were read already, by evaluate stage: arms of one base share its stage."""
+    _by_id: dict[str, StoredStage] = field(init=False, repr=False)
+    _children: dict[str, list[StoredStage]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Index the stages: a study may have thousands, and each is looked up several times."""
+        self._by_id, self._children = {}, {}
+        for node in self.nodes:
+            self._by_id.setdefault(node.id, node)
+            for parent in dict.fromkeys(node.parents):
+                self._children.setdefault(parent, []).append(node)
 
     def node(self, node_id: str) -> StoredStage | None:
         """The stage with this id, if the study has it."""
-        return next((node for node in self.nodes if node.id == node_id), None)
+        return self._by_id.get(node_id)
+
+    def children(self, node_id: str) -> list[StoredStage]:
+        """Stages that name this one as a parent, in the study's order."""
+        return self._children.get(node_id, [])
 
     def of_kind(self, kind: str) -> list[StoredStage]:
         """Stages of one kind, in the study's order."""

@@ -7,6 +7,7 @@ from statistics import median
 
 import pytest
 
+from echochamber.analysis import completions
 from echochamber.analysis.arm_outcomes import ArmOutcome, Spread, spreads, tally
 from echochamber.analysis.arm_words import (
     arm_certainty,
@@ -21,6 +22,8 @@ from echochamber.analysis.headline import Tile
 from echochamber.analysis.null_model import null_end
 from echochamber.analysis.number_text import percent
 from echochamber.analysis.report import build_report
+from echochamber.analysis.runs import find_runs
+from echochamber.analysis.study_folder import load_study
 from echochamber.analysis.summary import study_summary
 
 TITLES = format_displays({})
@@ -154,3 +157,41 @@ def test_the_first_screen_of_several_arms_is_of_all(grid: Path, tmp_path: Path) 
 
 def test_a_spread_of_one_direction_reads_as_one_part() -> None:
     assert moves(Spread("accuracy", 1, 1, 0.1, 0.2, 0.2, 0.2, {"up": 1})) == "rose in 1 arm"
+
+
+def data_of(page: str) -> dict[str, object]:
+    found: dict[str, object] = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    return found
+
+
+def test_a_page_of_very_many_arms_analyses_some_and_compares_all(
+    arms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left out costs no number of the first screen or of the comparison."""
+    whole = build_report(arms, tmp_path / "whole.html").read_text()
+    monkeypatch.setattr(completions, "MAX_COMPLETIONS", 3 * completions.RUN_COMPLETIONS)
+    short = build_report(arms, tmp_path / "short.html").read_text()
+    said = "The page carries analyses of 3 of the 14 arms, those whose completions it carries."
+    assert (said in whole, said in short) == (False, True)
+    assert (whole.count('<details class="arm"'), short.count('<details class="arm"')) == (14, 3)
+    first = [page[page.index('id="finding"') : page.index('id="arms"')] for page in (whole, short)]
+    assert first[0] == first[1]
+    compared = [data_of(page)["arms"] for page in (whole, short)]
+    assert compared[0] == compared[1]
+    assert len(compared[0][0]) == 14  # type: ignore[index]
+
+
+def test_stages_are_found_by_their_parents_in_the_studys_order(arms: Path) -> None:
+    """As by a walk over all stages."""
+    study = load_study(arms)
+    for node in study.nodes:
+        assert study.node(node.id) is node
+        assert study.children(node.id) == [one for one in study.nodes if node.id in one.parents]
+    runs = find_runs(study)
+    assert len(runs) == 28
+    for run in runs:
+        assert run.rl is not None
+        assert run.pretrain is not None
+        own = [node.id for node in run.evaluations]
+        assert own == [f"evaluate/{run.pretrain.id}", f"evaluate/{run.rl.id}"]
+        assert [row["step"] for row in run.rows] == [0, 8, 48]
