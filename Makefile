@@ -10,7 +10,7 @@ OUT  ?= runs/quickstart$(if $(filter-out 0,$(SEED)),-seed$(SEED),)
 BIN   = $(VENV)/bin
 PIP   = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all lint chaos bench clean
+.PHONY: demo test test-all lint docs chaos bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/echochamber study quickstart seeds=[$(SEED)] --out $(OUT)
@@ -28,6 +28,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Writes build/site; any warning ends it.
+docs: $(VENV)/.installed-docs
+	$(BIN)/python benchmarks/docs_site.py
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Set PYTHON=python3.12, for example.")'
 	$(PYTHON) -m venv $(VENV)
@@ -43,6 +47,10 @@ $(VENV)/.installed: $(VENV)/.torch pyproject.toml
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(PIP) --editable '.[docs]'
 	@touch $@
 
 # Random faults for ten minutes; see benchmarks/chaos.py.

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -13,7 +14,7 @@ PAGES = [
     ROOT / "CHANGELOG.md",
     ROOT / "SECURITY.md",
     ROOT / "examples" / "own-algorithm" / "README.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
 LINK = re.compile(r"\[[^\]]*(?:\[[^\]]*\][^\]]*)?\]\(([^)\s]+)\)")
 
@@ -51,6 +52,28 @@ def test_every_page_of_docs_is_linked_from_the_readme():
     linked = set(LINK.findall((ROOT / "README.md").read_text()))
     pages = {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
     assert pages <= {target.partition("#")[0] for target in linked}
+
+
+def nav_places(entries: list) -> list[str]:
+    """Pages of a navigation, whatever their depth."""
+    found = []
+    for entry in entries:
+        (value,) = entry.values()
+        found += nav_places(value) if isinstance(value, list) else [value]
+    return found
+
+
+def test_every_page_of_docs_is_in_the_navigation_of_the_site_once():
+    """A new page gets a line in mkdocs.yml; what has none is found by search alone."""
+    settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    places = nav_places(settings["nav"])
+    assert len(places) == len(set(places))
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    others = set(places) - pages
+    assert pages <= set(places), f"not in mkdocs.yml: {sorted(pages - set(places))}"
+    generated = {place for place in others if place.startswith("reference/")}
+    assert generated == {"reference/keys.md", "reference/python.md"}
+    assert all((ROOT / place.removeprefix("repository/")).is_file() for place in others - generated)
 
 
 BASES = (ROOT, ROOT / "docs", ROOT / "echochamber", ROOT / "echochamber" / "data")

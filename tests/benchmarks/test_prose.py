@@ -17,7 +17,7 @@ PAGES = [
     ROOT / "CHANGELOG.md",
     ROOT / "SECURITY.md",
     ROOT / "examples" / "own-algorithm" / "README.md",
-    *(path for path in sorted((ROOT / "docs").glob("*.md")) if path.name not in HISTORY | GENERATED),
+    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.name not in HISTORY | GENERATED),
 ]
 MOST_WORDS = 18
 """Words of an average sentence."""
