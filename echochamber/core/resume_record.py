@@ -35,6 +35,11 @@ def sharded_name(step: int) -> str:
     return f"sharded-{step}"
 
 
+def step_of(state: Path) -> int:
+    """The step in the name of a state of this version."""
+    return int(state.stem.rpartition("-")[2])
+
+
 def _recorded_files(partial: Path, state: Path) -> list[Path]:
     """Everything but other states, times and what writers left; hidden files only of a state in parts."""
     skipped = UNCHECKED | _REWRITTEN | {STATE_RECORD, LEGACY_STATE, LEGACY_SHARDED}

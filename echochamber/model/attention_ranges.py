@@ -43,6 +43,15 @@ class AttentionRanges:
         none = torch.zeros(rows, width, dtype=torch.int32)
         return cls((columns - start).int().cpu(), none, none, start.int().cpu(), torch.full((rows,), width))
 
+    @property
+    def is_causal(self) -> bool:
+        """Whether every token sees all tokens before it, so that plain causal attention gives the same.
+
+        Padding then sees more than itself, which nobody reads.
+        """
+        joined = (self.shared_start == 0) & (self.shared_end >= self.own_start)
+        return bool(((self.own_start == 0) | joined).all())
+
     def mask(self) -> Bool[Tensor, "B 1 T T"]:
         """True where the token of a row may attend to the token of a column; a padding token sees itself."""
         width = self.positions.shape[1]

@@ -44,6 +44,22 @@ class Decoder(nn.Module, ABC):
         entropy = token_entropy(logits.detach(), temperature) if with_entropy else None
         return token_logprobs(logits, targets, temperature), entropy
 
+    def states_and_logprobs(
+        self,
+        token_ids: Int[Tensor, "B T"],
+        ranges: AttentionRanges | None,
+        sources: Int[Tensor, " N"],
+        targets: Int[Tensor, " N"],
+        temperature: float = 1.0,
+        with_entropy: bool = False,
+    ) -> tuple[Float[Tensor, "N D"], Float[Tensor, " N"], Float[Tensor, " N"] | None]:
+        """Hidden states at `sources`, indices into the rows laid end to end, and `logprobs` from there.
+
+        One call, because split weights (`model.shard`) are gathered at its beginning and freed at its end.
+        """
+        states = self.hidden(token_ids, ranges).flatten(0, 1)[sources]
+        return states, *self.logprobs(states, targets, temperature, with_entropy)
+
     @abstractmethod
     def weights(self) -> Mapping[str, Tensor]:
         """The state dict under Hugging Face's names."""

@@ -3,13 +3,19 @@
 Axes: B sequences, T tokens, D width, H heads, K key-value heads, C head size.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import ModelConfig
+from .flex_attention import flex_attend
 from .kv_cache import LayerCache
 from .rope import rotate
+
+if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
 
 
 class RMSNorm(nn.Module):
@@ -75,7 +81,7 @@ class Attention(nn.Module):
         x: Tensor,
         cos: Tensor,
         sin: Tensor,
-        mask: Tensor | None,
+        mask: "Tensor | BlockMask | None",
         cache: LayerCache | None = None,
     ) -> Tensor:
         """Mix x (B, T, D). With a cache: a `mask` means prompts, to be stored; none means one more token."""
@@ -90,9 +96,12 @@ class Attention(nn.Module):
         groups = self.config.num_heads // self.config.num_kv_heads
         if groups > 1:
             k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
-        mixed = F.scaled_dot_product_attention(
-            q.to(v.dtype), k.to(v.dtype), v, attn_mask=mask, is_causal=mask is None
-        )
+        if mask is None or isinstance(mask, Tensor):
+            mixed = F.scaled_dot_product_attention(
+                q.to(v.dtype), k.to(v.dtype), v, attn_mask=mask, is_causal=mask is None
+            )
+        else:
+            mixed = flex_attend(q.to(v.dtype), k.to(v.dtype), v, mask)
         mixed = mixed.transpose(1, 2).reshape(batch, length, -1)
         return self.o_proj(mixed if cache is None else mixed.to(x.dtype))
 
@@ -144,7 +153,7 @@ class Block(nn.Module):
         x: Tensor,
         cos: Tensor,
         sin: Tensor,
-        mask: Tensor | None,
+        mask: "Tensor | BlockMask | None",
         cache: LayerCache | None = None,
     ) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask, cache)

@@ -34,13 +34,15 @@ def load_model_on(
     return load_checkpoint(folder, device)
 
 
-def save_model(folder: Path, model: Decoder, tokenizer: Tokenizer) -> None:
-    """Write a folder in Hugging Face's layout."""
+def save_model(
+    folder: Path, model: Decoder, tokenizer: Tokenizer, weights: dict[str, torch.Tensor] | None = None
+) -> None:
+    """Write a folder in Hugging Face's layout; `weights`: the model's, where it does not hold them whole."""
     if isinstance(model, TransformersModel):
         save_transformers(make_folder(folder), model, tokenizer)
     else:
         assert isinstance(model, Transformer), f"{type(model).__name__} has no folder"
-        save_checkpoint(folder, model, tokenizer)
+        save_checkpoint(folder, model, tokenizer, weights)
 
 
 def why_not_native(folder: Path) -> str | None:

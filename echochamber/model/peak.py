@@ -4,6 +4,29 @@ import time
 
 import torch
 
+_STATED = (
+    ("B200", 2250e12),
+    ("H200", 989e12),
+    ("H100 PCIe", 756e12),
+    ("H100", 989e12),
+    ("A100", 312e12),
+    ("L40S", 362e12),
+    ("RTX 4090", 165.2e12),
+    ("RTX 3090", 71e12),
+)
+"""Part of a CUDA device's name, and its bf16 operations per second with sums in float32.
+
+Dense products, from NVIDIA's data sheets and whitepapers; the first row that fits counts.
+"""
+
+
+def stated_peak(device: torch.device, dtype: torch.dtype) -> float | None:
+    """The maker's figure for bf16 on a CUDA device, in operations per second; None where none is known."""
+    if device.type != "cuda" or dtype != torch.bfloat16:
+        return None
+    name = torch.cuda.get_device_name(device)
+    return next((rate for part, rate in _STATED if part in name), None)
+
 
 def matrix_peak(
     dtype: torch.dtype,

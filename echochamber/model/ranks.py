@@ -3,12 +3,17 @@
 Ranks are started by torchrun. Each holds the whole model; work is split, gradients are added up.
 With one rank every function here returns at once what it was given. What travels is numbers and
 JSON, never pickled objects.
+
+Ranks that work together wait minutes for each other, so that a rank that hangs ends the run. What rank 0
+alone does, such as preparing data, may take hours; the others wait for it at the store where all met.
 """
 
 import atexit
+import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -17,11 +22,16 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from ..core.errors import UserError
+from ..core.progress import say
+
 T = TypeVar("T")
 _BUCKET = 2**24
 """Gradient entries sent together: few messages for small models, little memory for large ones."""
-_PATIENCE = timedelta(days=7)
-"""How long a rank waits for the others, which may be preparing data; torchrun ends all when one dies."""
+PATIENCE = timedelta(minutes=30)
+"""How long a rank waits for the others where all do the same work; longer than any save takes."""
+_TOLD_EVERY = timedelta(minutes=10)
+"""How often a rank says that it waits for rank 0."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +58,16 @@ class Ranks:
             flat = torch.cat(
                 [torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in bucket]
             )
-            dist.all_reduce(flat)
+            with self._waiting("gradients"):
+                dist.all_reduce(flat)
             for parameter, summed in zip(bucket, flat.split([p.numel() for p in bucket]), strict=True):
                 parameter.grad = summed.view_as(parameter).clone()
 
     def sum(self, values: Tensor) -> Tensor:
         """`values` added up over the ranks, in place."""
         if self.world_size > 1:
-            dist.all_reduce(values)
+            with self._waiting("sums"):
+                dist.all_reduce(values)
         return values
 
     def any(self, flag: bool) -> bool:
@@ -68,15 +80,61 @@ class Ranks:
             return [data]
         own = torch.frombuffer(bytearray(json.dumps(data).encode()), dtype=torch.uint8)
         lengths = [torch.zeros(1, dtype=torch.long) for _ in range(self.world_size)]
-        dist.all_gather(lengths, torch.tensor([len(own)]))
-        longest = int(max(lengths))
-        parts = [torch.zeros(longest, dtype=torch.uint8) for _ in range(self.world_size)]
-        dist.all_gather(parts, torch.cat([own, own.new_zeros(longest - len(own))]))
+        with self._waiting("messages"):
+            dist.all_gather(lengths, torch.tensor([len(own)]))
+            longest = int(max(lengths))
+            parts = [torch.zeros(longest, dtype=torch.uint8) for _ in range(self.world_size)]
+            dist.all_gather(parts, torch.cat([own, own.new_zeros(longest - len(own))]))
         return [json.loads(bytes(part[: int(n)].numpy())) for part, n in zip(parts, lengths, strict=True)]
 
     def from_main(self, data: object) -> Any:
-        """What rank 0 gave; nobody goes on before it has."""
-        return self.gather(data if self.is_main else None)[0]
+        """What rank 0 gave, however long it takes until it does; nobody goes on before all have it."""
+        if self.world_size == 1:
+            return data
+        name = f"from_main/{next(_MEETING.count)}"
+        if self.is_main:
+            _MEETING.store.set(name, json.dumps(data))
+        found = data if self.is_main else json.loads(self._await(name))
+        self.gather(None)
+        return found
+
+    def _await(self, name: str) -> bytes:
+        """What rank 0 stores under a name; says now and then that this rank waits."""
+        waited = timedelta()
+        while True:
+            try:
+                _MEETING.store.wait([name], _TOLD_EVERY)
+                found: bytes = _MEETING.store.get(name)
+                return found
+            except dist.DistStoreError:
+                waited += _TOLD_EVERY
+                minutes = waited.total_seconds() / 60
+                say(f"rank {self.rank} has waited {minutes:.0f} minutes for rank 0 to prepare or evaluate")
+
+    @contextmanager
+    def _waiting(self, what: str) -> Iterator[None]:
+        """Turn a wait that took too long into a `UserError` that names the rank and what it waited for."""
+        try:
+            yield
+        except RuntimeError as error:
+            if "timed out" not in str(error).lower() and "timeout" not in str(error).lower():
+                raise
+            raise UserError(
+                f"rank {self.rank} of {self.world_size} waited {PATIENCE.total_seconds() / 60:.0f} minutes "
+                f"for {what} of the others; one of them hangs or has ended (see what it printed)"
+            ) from error
+
+
+@dataclass
+class _Meeting:
+    """Where the ranks of this process met, and how often rank 0 has told them something."""
+
+    store: dist.Store
+    count: Iterator[int]
+
+
+_MEETING: _Meeting
+"""Set by `join_ranks`."""
 
 
 def _buckets(parameters: Iterator[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
@@ -97,13 +155,29 @@ def started_by_torchrun() -> bool:
     )
 
 
-def join_ranks() -> Ranks:
-    """Meet the other ranks, once per process; without torchrun there is one rank and nothing happens."""
+def join_ranks(device: torch.device | None = None) -> Ranks:
+    """Meet the other ranks, once per process; without torchrun there is one rank and nothing happens.
+
+    `device`: where this rank computes. A CUDA device becomes the process's own before anything is set up
+    on it; else every rank would allocate on the first one.
+    """
+    global _MEETING
+    if device is not None and device.type == "cuda":
+        torch.cuda.set_device(device)
     if not started_by_torchrun():
         return Ranks()
     if not dist.is_initialized():
-        # Files and figures travel as CPU tensors, gradients where the model is.
-        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        dist.init_process_group(backend, timeout=_PATIENCE)
+        store, rank, world_size = next(dist.rendezvous("env://"))
+        on_cuda = device is not None and device.type == "cuda"
+        dist.init_process_group(
+            # Files and figures travel as CPU tensors, gradients where the model is.
+            "cpu:gloo,cuda:nccl" if on_cuda else "gloo",
+            store=dist.PrefixStore("group", store),
+            rank=rank,
+            world_size=world_size,
+            timeout=PATIENCE,
+            device_id=device if on_cuda else None,
+        )
+        _MEETING = _Meeting(dist.PrefixStore("meeting", store), itertools.count())
         atexit.register(dist.destroy_process_group)
     return Ranks(dist.get_rank(), dist.get_world_size())

@@ -34,6 +34,9 @@ class Runtime:
     native: bool = False
     engine: str = AUTO_ENGINE
     trust_remote_code: bool = False
+    low_memory: bool = False
+    block_attention: bool = False
+    checkpoint_blocks: bool = False
     ranks: Ranks = field(default_factory=Ranks)
 
     def autocast(self) -> AbstractContextManager[object]:
@@ -45,7 +48,8 @@ class Runtime:
 
 def start_runtime(config: RuntimeConfig) -> Runtime:
     """Resolve `auto` settings, set the thread count, meet the other ranks where torchrun started some."""
-    device = _device(config.device)
+    device = choose_device(config.device)
+    ranks = join_ranks(device)
     torch.set_num_threads(config.threads)
     dtype = _dtype(config, device)
     native = _native(config.native, device, dtype)
@@ -60,7 +64,11 @@ def start_runtime(config: RuntimeConfig) -> Runtime:
         native=native,
         engine=config.engine,
         trust_remote_code=config.trust_remote_code,
-        ranks=join_ranks(),
+        low_memory=config.low_memory == "on" or (config.low_memory == "auto" and device.type == "cuda"),
+        block_attention=config.attention == "blocks"
+        or (config.attention == "auto" and device.type == "cuda"),
+        checkpoint_blocks=config.checkpoint_blocks,
+        ranks=ranks,
     )
 
 
@@ -99,6 +107,7 @@ def speed_up(model: Decoder, runtime: Runtime, compiled: bool = True) -> None:
     """
     if not isinstance(model, Transformer):
         return
+    _choose_ways(model, runtime)
     reason = why_unfit(model.config) if runtime.native else None
     if runtime.native and reason is None:
         model.use_native(runtime.threads)
@@ -106,6 +115,22 @@ def speed_up(model: Decoder, runtime: Runtime, compiled: bool = True) -> None:
         model.compile_blocks()
     if reason is not None:
         _say_plain(reason)
+
+
+def prepare(model: Decoder, runtime: Runtime, split: bool, compiled: bool = True) -> None:
+    """`speed_up`; a model that will be split runs in PyTorch, compiled on CUDA alone."""
+    if not split:
+        speed_up(model, runtime, compiled)
+    elif isinstance(model, Transformer):
+        _choose_ways(model, runtime)
+        if runtime.compile and compiled and runtime.device.type == "cuda":
+            model.compile_blocks()
+
+
+def _choose_ways(model: Transformer, runtime: Runtime) -> None:
+    """What a model in PyTorch does to save memory."""
+    model.low_memory, model.block_attention = runtime.low_memory, runtime.block_attention
+    model.checkpoint_blocks = runtime.checkpoint_blocks
 
 
 @lru_cache
@@ -128,14 +153,19 @@ def _native(choice: str, device: torch.device, dtype: torch.dtype) -> bool:
     return reason is None
 
 
-def _device(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
+    """The device of this process for a value of `runtime.device`; of several CUDA devices its rank's."""
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("runtime.device is 'cuda', but this torch finds no CUDA device; use 'auto' or 'cpu'")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return (
-        torch.device(name, int(os.environ.get("LOCAL_RANK", "0"))) if name == "cuda" else torch.device(name)
-    )
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    index, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if index >= count:
+        raise UserError(
+            f"LOCAL_RANK is {index}, but this machine has {count} CUDA device(s); "
+            f"start at most {count} ranks on it (torchrun --nproc-per-node {count})"
+        )
+    return torch.device("cuda", index)
 
 
 def _dtype(config: RuntimeConfig, device: torch.device) -> torch.dtype:

@@ -16,7 +16,9 @@ AUTO_ENGINE, NATIVE_ENGINE, TRANSFORMERS_ENGINE = "auto", "native", "transformer
 class RuntimeConfig(Config):
     """Settings that can change the last bits of a result; they are part of every fingerprint."""
 
-    added: ClassVar[frozenset[str]] = frozenset({"engine", "trust_remote_code"})
+    added: ClassVar[frozenset[str]] = frozenset(
+        {"engine", "trust_remote_code", "low_memory", "attention", "checkpoint_blocks"}
+    )
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -41,6 +43,23 @@ class RuntimeConfig(Config):
     """
     trust_remote_code: bool = False
     """Let transformers run Python files of a checkpoint's folder."""
+    low_memory: Literal["auto", "on", "off"] = "auto"
+    """log-probabilities in chunks, without logits of a whole batch, where PyTorch computes them.
+
+    RL's comparison with sampler and base then keeps to `microbatch_tokens` too. Results agree up to
+    rounding. `auto`: on CUDA.
+    """
+    attention: Literal["auto", "mask", "blocks"] = "auto"
+    """Attention of packed rows in PyTorch: with a mask of all pairs of tokens, or by blocks.
+
+    `blocks`: FlexAttention, or plain causal attention where that gives the same. It trains on CUDA alone;
+    on a CPU it can only sample and score. `auto`: blocks on CUDA.
+    """
+    checkpoint_blocks: bool = False
+    """Keep the input of each block alone and compute the rest again for the gradient, where PyTorch trains.
+
+    A third more time for a fraction of the memory (Chen et al. 2016). Results agree up to rounding.
+    """
 
 
 class OptimizerConfig(Config):

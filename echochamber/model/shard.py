@@ -5,13 +5,14 @@ number of ranks reads it, one without a process group too. Checkpoints stay Hugg
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 import torch.distributed.checkpoint as dcp
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_model_state_dict,
@@ -19,27 +20,85 @@ from torch.distributed.checkpoint.state_dict import (
     set_state_dict,
 )
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import (
+    FSDPModule,
+    MixedPrecisionPolicy,
+    fully_shard,
+    register_fsdp_forward_method,
+)
+from torch.distributed.tensor import DTensor
 
 from ..core.errors import UserError
+from .critic import Critic
 from .optimizer import Optimizer
 from .ranks import Ranks
 from .transformer import Transformer
 
 
-def shard(model: Transformer, ranks: Ranks, device_type: str) -> None:
+def shard(
+    model: Transformer,
+    ranks: Ranks,
+    device_type: str,
+    dtype: torch.dtype = torch.float32,
+    reshard: bool | None = None,
+) -> None:
     """Split every block and what is around them, in place; with one rank nothing is done.
 
     Backward passes then leave the *mean* of the ranks' gradients (gloo has no scaled sum to change that).
+    `dtype`: in which weights are gathered, gradients are summed up in float32. `reshard`: free what is
+    around the blocks after every forward pass too, which a model that also runs without gradients needs.
     """
-    if ranks.world_size == 1:
-        return
+    if ranks.world_size > 1:
+        _split([*model.blocks, model], ranks, device_type, dtype, reshard)
+        register_fsdp_forward_method(model, "states_and_logprobs")
+
+
+def shard_critic(critic: Critic, ranks: Ranks, device_type: str, dtype: torch.dtype) -> None:
+    """The same for a critic with a trunk of its own."""
+    if ranks.world_size > 1:
+        assert isinstance(critic.trunk, Transformer), "other trunks are refused before"
+        _split([*critic.trunk.blocks, critic], ranks, device_type, dtype, True)
+        register_fsdp_forward_method(critic, "row_values")
+
+
+def _split(
+    modules: Sequence[nn.Module], ranks: Ranks, device_type: str, dtype: torch.dtype, reshard: bool | None
+) -> None:
     mesh = init_device_mesh(device_type, (ranks.world_size,))
-    for module in (*model.blocks, model):
-        fully_shard(module, mesh=mesh)
+    policy = MixedPrecisionPolicy()
+    if dtype != torch.float32:
+        # Inputs stay as they are: angles of positions in bf16 would be too coarse.
+        policy = MixedPrecisionPolicy(dtype, torch.float32, cast_forward_inputs=False)
+    for module in modules:
+        fully_shard(module, mesh=mesh, mp_policy=policy, reshard_after_forward=reshard)
 
 
-def whole_state(model: Transformer) -> dict[str, Tensor]:
+def sync_gradients(models: Iterable[nn.Module | None], wanted: bool) -> None:
+    """Whether the next backward passes sum gradients over the ranks; else each rank keeps its own sums."""
+    for model in models:
+        if isinstance(model, FSDPModule):
+            model.set_requires_gradient_sync(wanted)
+
+
+class WholeWeights(Mapping[str, Tensor]):
+    """The weights of a split model, each gathered on every rank when it is read; all ranks read together."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.state = model.state_dict()
+
+    def __getitem__(self, name: str) -> Tensor:
+        value = self.state[name]
+        whole: Tensor = value.full_tensor() if isinstance(value, DTensor) else value
+        return whole
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.state)
+
+    def __len__(self) -> int:
+        return len(self.state)
+
+
+def whole_state(model: nn.Module) -> dict[str, Tensor]:
     """All weights on rank 0's CPU (empty elsewhere); every rank must call it."""
     return cast(
         dict[str, Tensor],
@@ -47,15 +106,23 @@ def whole_state(model: Transformer) -> dict[str, Tensor]:
     )
 
 
-def save_sharded(target: Path, model: Transformer, optimizer: Optimizer, ranks: Ranks) -> None:
+Trained = Sequence[tuple[nn.Module, Optimizer]]
+"""Models with the optimizers that train them."""
+
+
+def save_sharded(
+    target: Path, trained: Trained, ranks: Ranks, numbers: dict[str, float] | None = None
+) -> None:
     """Write resume state into a folder, every rank its part; whole once this returns on rank 0."""
     with _alone_is_fine():
-        dcp.save(_parts(model, optimizer), checkpoint_id=target, no_dist=ranks.world_size == 1)
+        dcp.save(_parts(trained, numbers or {}), checkpoint_id=target, no_dist=ranks.world_size == 1)
 
 
-def load_sharded(source: Path, model: Transformer, optimizer: Optimizer, ranks: Ranks) -> None:
-    """Put saved state back, however many ranks wrote it."""
-    parts = _parts(model, optimizer)
+def load_sharded(
+    source: Path, trained: Trained, ranks: Ranks, numbers: dict[str, float] | None = None
+) -> dict[str, float]:
+    """Put saved state back, however many ranks wrote it; returns the `numbers` as they were saved."""
+    parts = _parts(trained, numbers or {})
     try:
         with _alone_is_fine():
             dcp.load(parts, checkpoint_id=source, no_dist=ranks.world_size == 1)
@@ -64,9 +131,14 @@ def load_sharded(source: Path, model: Transformer, optimizer: Optimizer, ranks: 
             f"{source}: resume state is damaged ({str(error).splitlines()[0]}); "
             "remove its folder to start again"
         ) from None
-    set_state_dict(
-        model, optimizer.torch_parts, model_state_dict=parts["model"], optim_state_dict=parts["optimizer"]
-    )
+    for index, (model, optimizer) in enumerate(trained):
+        set_state_dict(
+            model,
+            optimizer.torch_parts,
+            model_state_dict=parts[_name("model", index)],
+            optim_state_dict=parts[_name("optimizer", index)],
+        )
+    return {name: float(parts[name]) for name in numbers or {}}
 
 
 @contextmanager
@@ -79,6 +151,16 @@ def _alone_is_fine() -> Iterator[None]:
         yield
 
 
-def _parts(model: Transformer, optimizer: Optimizer) -> dict[str, Any]:
-    weights, state = get_state_dict(model, optimizer.torch_parts)
-    return {"model": weights, "optimizer": state}
+def _name(kind: str, index: int) -> str:
+    """The first model's names are those of versions that kept one."""
+    return f"{kind}-{index}" if index else kind
+
+
+def _parts(trained: Trained, numbers: dict[str, float]) -> dict[str, Any]:
+    parts: dict[str, Any] = {
+        name: torch.tensor(value, dtype=torch.float64) for name, value in numbers.items()
+    }
+    for index, (model, optimizer) in enumerate(trained):
+        weights, state = get_state_dict(model, optimizer.torch_parts)
+        parts |= {_name("model", index): weights, _name("optimizer", index): state}
+    return parts

@@ -40,7 +40,8 @@ def load_state(path: Path | None, parts: dict[str, Stateful]) -> dict[str, float
     if path is None:
         return None
     try:
-        state = torch.load(path, weights_only=True)
+        # To the CPU, whichever device of whichever machine wrote it; each part puts it where it computes.
+        state = torch.load(path, map_location="cpu", weights_only=True)
         for name, part in parts.items():
             part.load_state_dict(state[name])
         return {"step": int(state["step"])} | {

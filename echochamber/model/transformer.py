@@ -5,21 +5,27 @@ V vocabulary, D width, H heads, K key-value heads, C head size.
 """
 
 from collections.abc import Mapping
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from ..formulas.chunked_logprobs import chunked_logprobs
 from .attention_ranges import AttentionRanges
 from .config import ModelConfig
 from .decoder import Decoder
+from .flex_attention import LEAST_HEAD_SIZE, block_mask
 from .kv_cache import KVCache, PaddedPrompts
 from .layers import Block, norm_layer
 from .native.head import LogprobHead
 from .native.library import cell_dtype
 from .native.trunk import Trunk
 from .rope import rope_tables
+
+if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
 
 
 class Backbone(nn.Module):
@@ -38,6 +44,13 @@ class Transformer(Decoder):
     cos: Tensor
     sin: Tensor
     native: tuple[Trunk, LogprobHead] | None = None
+    low_memory: bool = False
+    """Whether `logprobs` goes through the tokens in chunks."""
+    block_attention: bool = False
+    """Whether packed rows attend by blocks (`flex_attention`) instead of by a mask of all pairs."""
+
+    checkpoint_blocks: bool = False
+    """Whether a training pass keeps the blocks' inputs alone and computes the rest again."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -63,19 +76,27 @@ class Transformer(Decoder):
             f"{length} tokens, at most {self.config.max_positions} positions"
         )
         x = self.model.embed_tokens(token_ids)
+        if x.dtype == torch.bfloat16 and torch.is_autocast_enabled(x.device.type):
+            x = x.float()  # split weights may be gathered in bf16; what blocks add to is float32 all the same
         if (native := self.running_native) is not None:
             return native[0](x, ranges or AttentionRanges.causal(*token_ids.shape))
-        cos, sin, mask = self.cos[:length], self.sin[:length], None
+        cos, sin = self.cos[:length], self.sin[:length]
+        mask: Tensor | BlockMask | None = None
         if ranges is not None:
             positions = ranges.positions.to(x.device)
-            cos, sin, mask = (
-                self.cos[positions][:, None],
-                self.sin[positions][:, None],
-                ranges.mask().to(x.device),
-            )
+            cos, sin = self.cos[positions][:, None], self.sin[positions][:, None]
+            mask = self._mask(ranges, x.device)
         for block in self.blocks:
-            x = block(x, cos, sin, mask)
+            if self.checkpoint_blocks and torch.is_grad_enabled():
+                x = checkpoint(block, x, cos, sin, mask, use_reentrant=False, preserve_rng_state=False)
+            else:
+                x = block(x, cos, sin, mask)
         return self.model.norm(x)
+
+    def _mask(self, ranges: AttentionRanges, device: torch.device) -> "Tensor | BlockMask | None":
+        if not self.block_attention or self.config.head_size < LEAST_HEAD_SIZE:
+            return ranges.mask().to(device)
+        return None if ranges.is_causal else block_mask(ranges, device)
 
     def read_prompts(self, prompts: PaddedPrompts, cache: KVCache) -> Float[Tensor, "P D"]:
         """Fill the cache with the prompts; states after the final norm at each prompt's last token."""
@@ -143,6 +164,8 @@ class Transformer(Decoder):
             return native[1](
                 hidden, targets, temperature
             )  # its entropy comes with the sum that it needs anyway
+        if self.low_memory:
+            return chunked_logprobs(hidden, self.lm_head.weight, targets, temperature, with_entropy)
         return super().logprobs(hidden, targets, temperature, with_entropy)
 
     @property

@@ -85,7 +85,7 @@ class LossConfig(Config):
 class RLConfig(Config):
     """One RL arm."""
 
-    added: ClassVar[frozenset[str]] = frozenset({"adapter", "prompt"})
+    added: ClassVar[frozenset[str]] = frozenset({"adapter", "prompt", "shard"})
 
     algorithm: str = "grpo"
     reward: str | dict[str, float] = "correct"
@@ -111,6 +111,8 @@ class RLConfig(Config):
     """Completions of one optimizer update; null: all of the step's."""
     microbatch_tokens: Count = Field(default=4096, gt=0)
     """Padded tokens of one forward pass; affects memory only."""
+    shard: bool = False
+    """Split policy, reference and critic over the ranks (FSDP2); every rank keeps a whole copy to sample."""
     restart: bool = False
     """Start the fit of every step from the base, as the paper's Expert Iteration does."""
     temperature: float = Field(default=1.0, gt=0)
@@ -183,6 +185,19 @@ def _conflicts(config: RLConfig, row: Algorithm) -> Iterator[tuple[bool, str]]:
     yield (
         config.restart and config.adapter is not None,
         "restart: an adapter has no base weights to go back to; leave out one of both",
+    )
+    yield (
+        config.shard and config.adapter is not None,
+        "shard: an adapter trains in transformers, which is not split; leave out one of both",
+    )
+    yield (
+        config.shard and row.critic and config.critic.trunk == "shared",
+        "shard: a shared trunk is not split; use critic.trunk own",
+    )
+    yield (
+        config.shard and (bool(row.loss_terms) or (config.kl.coef > 0 and config.kl.estimator == "exact")),
+        f"shard: {row.name} needs whole logits here (loss terms or kl.estimator exact); split weights are "
+        "gathered for log-probabilities alone",
     )
     yield (
         row.demonstrations != (config.completions is not None),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..core.formats import registered_formats
 from ..core.metrics import read_metrics
@@ -12,7 +13,7 @@ from ..core.records import record, records_frame
 from ..core.traits import registered_traits
 from ..formulas.logprobs import kl_k3
 from ..model.runtime import Runtime
-from ..rollout.batch import batches
+from ..rollout.batch import Batch, batches
 from ..rollout.collect import Collection, Rollout
 from ..rollout.score import batch_logprobs
 from ..stats.bootstrap import problem_weights
@@ -90,15 +91,12 @@ def compare(
     watched = rollouts[:MONITORED]
     tokens = sum(len(r.prompt_ids) + len(r.completion.token_ids) for r in watched)
     columns = {"old_logprobs": [torch.tensor(r.completion.logprobs) for r in watched]}
-    (batch,) = batches(watched, columns, tokens_at_once=2 * tokens + 1024)
+    at_once = config.microbatch_tokens if runtime.low_memory else 2 * tokens + 1024
     # Eager: compiling a second graph for 32 completions would cost more than it saves.
     with torch.compiler.set_stance("force_eager"):
-        logprobs, entropies = batch_logprobs(
-            learner.policy, batch, config.temperature, runtime, with_entropy=True
-        )
-        assert entropies is not None
-        ref_logprobs, _ = batch_logprobs(learner.reference, batch, config.temperature, runtime)
-    difference = (logprobs - batch.columns["old_logprobs"][batch.completion_mask].to(runtime.device)).abs()
+        parts = [_compared(learner, batch, config, runtime) for batch in batches(watched, columns, at_once)]
+    logprobs, old_logprobs, ref_logprobs, entropies = (torch.cat(part) for part in zip(*parts, strict=True))
+    difference = (logprobs - old_logprobs).abs()
     return {
         "sampler/logprob_diff": float(difference.mean()),
         "sampler/logprob_diff_max": float(difference.max()),
@@ -106,6 +104,19 @@ def compare(
         "policy/entropy": float(entropies.mean()),
         "policy/kl_coef": learner.kl_coef,
     }
+
+
+def _compared(
+    learner: Learner, batch: Batch, config: RLConfig, runtime: Runtime
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Log-probabilities (N,) under policy, sampler and base, and the policy's entropies."""
+    logprobs, entropies = batch_logprobs(
+        learner.policy, batch, config.temperature, runtime, with_entropy=True
+    )
+    assert entropies is not None
+    ref_logprobs, _ = batch_logprobs(learner.reference, batch, config.temperature, runtime)
+    old_logprobs = batch.columns["old_logprobs"][batch.completion_mask].to(runtime.device)
+    return logprobs, old_logprobs, ref_logprobs, entropies
 
 
 def rollout_rows(

@@ -15,7 +15,6 @@ from pathlib import Path
 from ..core.errors import UserError
 from ..core.resume import ResumePoint
 from ..core.types import Problem
-from ..model.adapter import weights_of
 from ..model.decoder import Decoder
 from ..model.fit_memory import sampling_that_fits, tokens_that_fit
 from ..model.runtime import Runtime
@@ -44,10 +43,12 @@ def rl(
     """
     learner, tokenizer = start_learner(config, base, runtime, seed)
     tokenizer = tokenizer.prompting(config.prompt)
-    engine = start_engine(learner.policy, tokenizer, config.sampling, runtime, config.prompt_suffix)
+    engine = start_engine(
+        learner.sampler or learner.policy, tokenizer, config.sampling, runtime, config.prompt_suffix
+    )
     config = _fit_to_memory(config, engine, learner.policy, problems, folder, runtime)
     resume = ResumePoint(folder)
-    done = learner.load(resume.state)
+    done = learner.load(resume.state, runtime.ranks)
     demonstrations = read_demonstrations(Path(config.completions)) if config.completions else []
     count = len(demonstrations or problems)
     total, keep = num_steps(config, count), checkpoint_steps(config, count)
@@ -59,7 +60,7 @@ def rl(
         sample_step = step_sampler(config, seed, problems, demonstrations, engine, grader, runtime.ranks)
         for step in range(done + 1, total + 1):
             started = time.perf_counter()
-            engine.sync(weights_of(learner.policy))
+            engine.sync(learner.weights())
             collection = sample_step(step)  # sampled and graded
 
             estimating = time.perf_counter()

@@ -62,8 +62,9 @@ class RunOutput:
 
     def save_checkpoint(self, step: int, learner: Learner, tokenizer: Tokenizer) -> None:
         """Keep the policy as it is after `step`."""
+        weights = learner.whole_policy()
         if self.ranks.is_main:
-            save_model(self.checkpoints / f"step_{step}", learner.policy, tokenizer)
+            save_model(self.checkpoints / f"step_{step}", learner.policy, tokenizer, weights)
 
     def save_if_due(self, step: int, learner: Learner) -> None:
         """Write the resume state where it is time, on all ranks together."""
@@ -72,8 +73,12 @@ class RunOutput:
         if self.ranks.is_main:
             self.metrics.sync()
             self.rollouts.sync()
+        if learner.in_parts:
+            learner.save_in_parts(self.resume.sharded_after(step), self.ranks)
+        elif self.ranks.is_main:
             learner.save(self.resume.state_after(step), step)
-            self.resume.record(step)
+        if self.ranks.is_main:
+            self.resume.record(step, sharded=learner.in_parts)
         self.resume.saved()
 
     def end_step(self, step: int, timing: dict[str, float], metrics: Metrics) -> None:

@@ -14,8 +14,8 @@ from ..formulas.logprobs import KL_ESTIMATORS, kl_exact, kl_k3
 from ..formulas.losses import value_loss
 from ..model.runtime import Runtime
 from ..rollout.batch import Batch, batches
-from ..rollout.collect import Collection
-from ..rollout.score import batch_logits, batch_states, batch_values, spread
+from ..rollout.collect import Collection, Rollout
+from ..rollout.score import batch_logits, batch_values, evenly, spread, states_and_logprobs
 from .averaging import averaging
 from .config import LRSchedule, RLConfig
 from .learner import Learner
@@ -54,7 +54,8 @@ def fit(
             stats.lr_factor = lr_schedule(current * len(starts) + number, total)
             minibatch = np.sort(order[start : start + size])
             if accumulate_gradient(learner, collection, targets, minibatch, config, runtime, stats):
-                runtime.ranks.sum_gradients(learner.parameters())
+                if not learner.split:  # the last backward pass has summed up those of split weights
+                    runtime.ranks.sum_gradients(learner.parameters())
                 norm = learner.step(stats.lr_factor)
                 _check_finite(norm, stats, stream[1])
                 stats.add(grad_norm=norm)
@@ -86,9 +87,11 @@ def accumulate_gradient(
     active = [i for i in chosen if all_of_them or bool((targets.columns["advantages"][i] != 0).any())]
     mine = active[runtime.ranks.part(len(active))]
     columns = {name: [values[i] for i in mine] for name, values in targets.columns.items()}
-    for batch in batches(
+    passes = batches(
         [collection.rollouts[i] for i in mine], columns, config.microbatch_tokens, fixed_shape=runtime.compile
-    ):
+    )
+
+    def backward(batch: Batch, scale: float = 1.0) -> None:
         losses, value_losses = token_losses(learner, batch, config, runtime, stats)
         mask = batch.completion_mask.to(runtime.device)
         loss = average(losses, mask, denominator)
@@ -98,9 +101,43 @@ def accumulate_gradient(
             value = (value_losses * mask).sum() / num_tokens
             stats.add(value_loss=float(value.detach()))
             loss = loss + (config.critic.coef if learner.critic_optimizer is None else 1.0) * value
-        loss.backward()
+        (loss * scale if scale != 1.0 else loss).backward()
         stats.tokens += batch.num_tokens
+
+    if learner.split and active:
+        _backward_together(learner, list(passes), rollouts, config, runtime, backward)
+    else:
+        for batch in passes:
+            backward(batch)
     return bool(active)
+
+
+def _backward_together(
+    learner: Learner,
+    passes: list[Batch],
+    rollouts: list[Rollout],
+    config: RLConfig,
+    runtime: Runtime,
+    backward: Callable[[Batch, float], None],
+) -> None:
+    """The same with split weights: as many passes on every rank, and one sum over the ranks at the end."""
+    ranks = runtime.ranks
+    together = list(evenly(passes, rollouts, {}, ranks))
+    for number, (batch, counts) in enumerate(together, start=1):
+        learner.sync_gradients(number == len(together))
+        if counts:
+            backward(batch, float(ranks.world_size))  # the sum over ranks comes as their mean
+        else:
+            _empty_backward(learner, batch, config, runtime)
+
+
+def _empty_backward(learner: Learner, batch: Batch, config: RLConfig, runtime: Runtime) -> None:
+    """A pass whose gradients are zero, for the other ranks' sake."""
+    _, logprobs, _ = states_and_logprobs(learner.policy, batch, config.temperature, runtime)
+    loss = 0.0 * logprobs.sum()
+    if learner.critic is not None:
+        loss = loss + 0.0 * batch_values(learner.critic, batch, None, runtime).sum()
+    loss.backward()
 
 
 def token_losses(
@@ -109,11 +146,8 @@ def token_losses(
     """Policy loss per token (B, T) with all its terms, and the value loss (B, T) where there is a critic."""
     row, mask = learner.algorithm, batch.completion_mask.to(runtime.device)
     column = {name: values.to(runtime.device) for name, values in batch.columns.items()}
-    with runtime.autocast():
-        states = batch_states(learner.policy, batch, runtime)
-        logprobs = spread(
-            batch, learner.policy.logprobs(states, batch.targets.to(runtime.device), config.temperature)[0]
-        )
+    states, found, _ = states_and_logprobs(learner.policy, batch, config.temperature, runtime)
+    logprobs = spread(batch, found)
     low, high = config.clip
     ratio = row.ratio(logprobs, column["old_logprobs"], mask) if row.ratio else torch.ones_like(logprobs)
     losses = row.loss(logprobs, ratio, column["advantages"], low, high)

@@ -1,8 +1,12 @@
 """Pretraining: next-token prediction on packed shards, from random weights to checkpoints."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -19,15 +23,18 @@ from ..model.attention_ranges import AttentionRanges
 from ..model.checkpoint import save_checkpoint
 from ..model.fit_memory import tokens_that_fit
 from ..model.optimizer import Optimizer
-from ..model.peak import matrix_peak
+from ..model.peak import matrix_peak, stated_peak
 from ..model.presets import flops_per_token, num_parameters, preset
 from ..model.ranks import Ranks
-from ..model.runtime import Runtime, speed_up
+from ..model.runtime import Runtime, prepare
 from ..model.state import load_state, save_state
 from ..model.tokenizer import load_tokenizer
 from ..model.transformer import Transformer
 from .settings import PretrainConfig
 
+T = TypeVar("T")
+TokenBatch = tuple[Tensor, Tensor, Tensor | None]
+"""Inputs, targets and, where attention stays inside documents, the document of each input; (B, T) each."""
 LossFunction = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 """(inputs, targets, documents), each (B, T) -> mean loss."""
 
@@ -44,12 +51,13 @@ def pretrain(
     ranks, shards, tokenizer = runtime.ranks, TokenShards(shards_folder), load_tokenizer(tokenizer_folder)
     total, sequences = _steps(config, shards)
     model = new_model(config, tokenizer.vocab_size, seed).to(runtime.device)
+    prepare(model, runtime, split=config.shard)
     if config.shard:
         from ..model.shard import shard, whole_state  # its imports take most of a second
 
-        shard(model, ranks, runtime.device.type)
-    else:
-        speed_up(model, runtime)
+        # On CPUs weights are gathered in float32, as they were before there was a choice.
+        on_cuda = runtime.device.type == "cuda"
+        shard(model, ranks, runtime.device.type, runtime.dtype if on_cuda else torch.float32)
     # Split weights receive the mean over ranks of what each computed for its own part, others the sum.
     parts = ranks.world_size if config.shard else 1
     optimizer = Optimizer(model, config.optimizer)
@@ -58,19 +66,18 @@ def pretrain(
     first = 0 if done is None else done + 1
     loss_of = loss_function(model, runtime)
     at_once, keep = _sequences_at_once(config, model, folder, runtime), _kept_steps(config, total)
-    peak = matrix_peak(runtime.dtype, runtime.device)
+    peak = stated_peak(runtime.device, runtime.dtype) or matrix_peak(runtime.dtype, runtime.device)
     label = f"pretrain {config.size} ({num_parameters(model.config):,} parameters)"
 
     with (
         MetricsLog(folder if ranks.is_main else None, resume_after=done) as log,
         resume.finish_step_on_interrupt(),
         progress_bar(label, total, first, "steps") as bar,
+        ahead(partial(_batch, shards, sequences, config, seed, ranks), range(first, total)) as batches,
     ):
         for step in range(first, total):
             started = time.perf_counter()
-            value = backward(
-                loss_of, _batch(shards, step, sequences, config, seed, runtime), sequences // parts, at_once
-            )
+            value = backward(loss_of, _moved(next(batches), runtime), sequences // parts, at_once)
             factor = warmup_cosine(step, total, round(config.warmup_share * total), config.lr_floor)
             if not config.shard:
                 ranks.sum_gradients(model.parameters())
@@ -133,7 +140,7 @@ def _load(
         source = resume.state
         if source is None:
             return None
-        load_sharded(source, model, optimizer, ranks)
+        load_sharded(source, [(model, optimizer)], ranks)
         return int(source.name.rpartition("-")[2])
     state = load_state(resume.state, {"model": model, "optimizer": optimizer})
     return None if state is None else int(state["step"])
@@ -150,7 +157,7 @@ def _save(
     if config.shard:
         from ..model.shard import save_sharded
 
-        save_sharded(resume.sharded_after(step), model, optimizer, ranks)
+        save_sharded(resume.sharded_after(step), [(model, optimizer)], ranks)
         if ranks.is_main:
             resume.record(step, sharded=True)
     elif ranks.is_main:
@@ -183,27 +190,41 @@ def _steps(config: PretrainConfig, shards: TokenShards) -> tuple[int, int]:
 
 
 def _batch(
-    shards: TokenShards, step: int, sequences: int, config: PretrainConfig, seed: int, runtime: Runtime
-) -> tuple[Tensor, Tensor, Tensor | None]:
+    shards: TokenShards, sequences: int, config: PretrainConfig, seed: int, ranks: Ranks, step: int
+) -> TokenBatch:
     """Inputs and targets (B, T) of a step; with `mask_documents` also the document of each input."""
-    where = (
-        step,
-        sequences,
-        config.sequence_length,
-        key("order", seed),
-        runtime.ranks.rank,
-        runtime.ranks.world_size,
-    )
-    inputs, targets = (torch.from_numpy(part).to(runtime.device) for part in shards.batch(*where))
+    where = (step, sequences, config.sequence_length, key("order", seed), ranks.rank, ranks.world_size)
+    inputs, targets = (torch.from_numpy(part) for part in shards.batch(*where))
     if not config.mask_documents:
         return inputs, targets, None
     documents = shards.document_ids(shards.positions(*where), config.sequence_length)
-    return inputs, targets, torch.from_numpy(documents).to(runtime.device)
+    return inputs, targets, torch.from_numpy(documents)
 
 
-def backward(
-    loss_of: LossFunction, batch: tuple[Tensor, Tensor, Tensor | None], sequences: int, at_once: int
-) -> float:
+def _moved(batch: TokenBatch, runtime: Runtime) -> TokenBatch:
+    inputs, targets, documents = batch
+    device = runtime.device
+    return inputs.to(device), targets.to(device), None if documents is None else documents.to(device)
+
+
+@contextmanager
+def ahead(read: Callable[[int], T], steps: Iterable[int]) -> Iterator[Iterator[T]]:
+    """What `read` gives for each step, read by a thread while the step before is computed."""
+    with ThreadPoolExecutor(1, "batches") as thread:
+        yield _one_ahead(thread, read, steps)
+
+
+def _one_ahead(thread: ThreadPoolExecutor, read: Callable[[int], T], steps: Iterable[int]) -> Iterator[T]:
+    coming = None
+    for step in steps:
+        ready, coming = coming, thread.submit(read, step)
+        if ready is not None:
+            yield ready.result()
+    if coming is not None:
+        yield coming.result()
+
+
+def backward(loss_of: LossFunction, batch: TokenBatch, sequences: int, at_once: int) -> float:
     """Add the gradient of this rank's part of the batch; returns its part of the batch's mean loss.
 
     `sequences`: the batch's size over all ranks; so all parts add up to the mean over the batch.

@@ -10,8 +10,8 @@ from ..core.errors import UserError
 from ..core.files import make_folder, remove_old_temporary
 from ..core.progress import be_quiet, reported_to, say
 from ..core.storage import StorageError, check_room
-from ..model.ranks import Ranks, join_ranks
-from ..model.runtime import start_runtime
+from ..model.ranks import Ranks, join_ranks, started_by_torchrun
+from ..model.runtime import choose_device, start_runtime
 from ..verify.behaviours import extra_behaviours
 from .executors import HELD_SECONDS, Handle, LocalExecutor, RayExecutor, StageExecutor
 from .graph import build_graph
@@ -55,7 +55,7 @@ def run_study(
     training stage ends the run, or the others would wait for it. Rank 0 prepares, evaluates and
     writes, and returns the count; the others only take part in training and return None.
     """
-    ranks = join_ranks()
+    ranks = join_ranks(choose_device(graph.recipe.runtime.device) if started_by_torchrun() else None)
     if ranks.world_size > 1 and (workers > 1 or executor != "local"):
         asked = f"--workers {workers}" if workers > 1 else f"--executor {executor}"
         raise UserError(

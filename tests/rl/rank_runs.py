@@ -18,6 +18,7 @@ from echochamber.data.world import WorldConfig
 from echochamber.model.checkpoint import save_checkpoint
 from echochamber.model.runtime import Runtime, RuntimeConfig, start_runtime
 from echochamber.model.tokenizer import train_tokenizer
+from echochamber.rl import loop as rl_loop
 from echochamber.rl.config import RLConfig
 from echochamber.rl.loop import rl
 from echochamber.stages import pretrain as stage
@@ -76,6 +77,19 @@ RL = {
 }
 
 
+SPLIT_RL = {
+    name: RL[name].model_copy(update={"shard": True}) for name in ("grpo", "ppo", "expert_iteration")
+} | {
+    # Every step starts from the base again: what a split policy gathered before must not be used.
+    "restart": RLConfig(
+        **_ARM | {"prompts_per_step": 2},
+        algorithm="expert_iteration",
+        restart=True,
+        shard=True,
+    ),
+}
+
+
 def prepare(data: Path) -> None:
     """Tokenizer, shards and a base model that all runs share."""
     for name in ("tokenizer", "shards"):
@@ -113,6 +127,26 @@ def run_sharded(data: Path, out: Path, config: PretrainConfig = SHARDED, cut_at:
         stage.pretrain(config, 0, data / "shards", data / "tokenizer", _folder(out, runtime), runtime)
 
 
+def run_split_rl(data: Path, out: Path, split: bool = True, cut_at: int | None = None) -> None:
+    """RL arms with split weights or, `split` False, whole ones; `cut_at` as in `run_sharded`, of `ppo`."""
+    settings = {"threads": 1, "compile": "off", "dtype": "float32", "native": "off"}
+    runtime = start_runtime(RuntimeConfig(**settings, checkpoint_blocks=split))
+    arms = SPLIT_RL if cut_at is None else {"ppo": SPLIT_RL["ppo"]}
+    schedule = rl_loop.lr_schedule
+
+    def cut(config: RLConfig, step: int, total: int) -> Any:
+        if step == cut_at:
+            raise KeyboardInterrupt
+        return schedule(config, step, total)
+
+    for name, config in arms.items():
+        with pytest.MonkeyPatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+            patch.setattr(ResumePoint, "due", lambda self: cut_at is not None)
+            patch.setattr(rl_loop, "lr_schedule", cut)
+            arm = config.model_copy(update={"shard": split})
+            rl_loop.rl(arm, 0, data / "base", PROBLEMS, _folder(out / name, runtime), runtime)
+
+
 def _folder(path: Path, runtime: Runtime) -> Path:
     """Made by rank 0, as the study does."""
     if runtime.ranks.is_main:
@@ -146,7 +180,10 @@ def start_ranks(count: int, *command: str) -> None:
 
 if __name__ == "__main__":
     place = Path(sys.argv[1]), Path(sys.argv[2])
-    if "sharded" in sys.argv:
+    if "split-rl" in sys.argv:
+        run_split_rl(*place)
+        run_split_rl(place[0], place[1].with_name("cut"), cut_at=3)
+    elif "sharded" in sys.argv:
         run_sharded(*place)
         run_sharded(place[0], place[1].with_name("sharded-muon"), SHARDED_MUON)
         run_sharded(place[0], place[1].with_name("cut"), cut_at=7)
