@@ -34,11 +34,15 @@ class SpreadView:
     moves: str
 
 
-def spread_views(found: Sequence[Spread]) -> list[SpreadView]:
-    """Every number with its words, in order."""
+def spread_views(found: Sequence[Spread], collapsed: int) -> list[SpreadView]:
+    """Every number with its words, in order. `collapsed`: arms in which one format took over."""
+    taken = f"at least {percent(COLLAPSED)} in {collapsed} {'arm' if collapsed == 1 else 'arms'}"
     return [
         SpreadView(
-            one, LABELS[one.measure].format(k=one.k), MEANINGS[one.measure].format(k=one.k), moves(one)
+            one,
+            LABELS[one.measure].format(k=one.k),
+            MEANINGS[one.measure].format(k=one.k),
+            taken if one.measure == "share" else moves(one),
         )
         for one in found
     ]

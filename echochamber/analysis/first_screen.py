@@ -67,5 +67,5 @@ def _of_arms(outcomes: Sequence[ArmOutcome], formats: Formats) -> FirstScreen:
         arm_score_sentences(found, over),
         arm_certainty(outcomes, found, formats),
         arm_null_sentence(found, over[0]),
-        over_arms=spread_views(over),
+        over_arms=spread_views(over, found.collapsed),
     )

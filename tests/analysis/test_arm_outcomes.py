@@ -152,6 +152,7 @@ def test_the_first_screen_of_several_arms_is_of_all(grid: Path, tmp_path: Path) 
     after = re.findall(r'<span class="to">([^<]+)</span>', first)
     assert after[1] == percent(median(means))
     assert "Accuracy (pass@1) rose in 2 arms." in first
+    assert "at least 90% in 2 arms" in first
     assert re.search(r"A bandit on formats alone has the same winner in \d of 6 runs\.", first)
 
 

@@ -49,12 +49,10 @@ class Comparison {
       { key: "arm", title: "Arm", value: (arm) => arm.label, cell: (arm) => this.nameCell(arm) },
       { key: "seeds", title: "Seeds", numeric: true, value: (arm) => arm.seeds, cell: (arm) => (arm.seeds === arm.planned ? String(arm.seeds) : `${arm.seeds} of ${arm.planned}`) },
       { key: "winner", title: "Winner", value: (arm) => winnerText(arm) || null, cell: (arm) => this.winnerCell(arm) },
-      { key: "share-before", title: "its share before", numeric: true, value: score("share", "before"), cell: (arm) => percent(score("share", "before")(arm)) },
-      { key: "share", title: "its share after", numeric: true, value: score("share", "after"), cell: (arm) => this.scoreCell(arm, "share", arm.null) },
+      { key: "share", title: "its share", numeric: true, value: score("share", "after"), cell: (arm) => this.scoreCell(arm, "share", arm.null) },
       { key: "null", title: "null model", numeric: true, value: (arm) => arm.null, cell: (arm) => percent(arm.null) },
       ...scores.flatMap(([key, title]) => [
-        { key: `${key}-before`, title: `${title} before`, numeric: true, value: score(key, "before"), cell: (arm) => percent(score(key, "before")(arm)) },
-        { key, title: `${title} after`, numeric: true, value: score(key, "after"), cell: (arm) => this.scoreCell(arm, key) },
+        { key, title, numeric: true, value: score(key, "after"), cell: (arm) => this.scoreCell(arm, key) },
         { key: `${key}-change`, title: "change", label: `change of ${title}`, numeric: true, value: change(key), cell: (arm) => this.changeCell(arm, key) },
       ]),
     ];
@@ -68,22 +66,23 @@ class Comparison {
   winnerCell(arm) {
     const text = winnerText(arm);
     if (!text) return node("span", { class: "none" }, "not evaluated");
-    return node("span", {}, Object.keys(arm.winners).map((name) => node("span", { class: "swatch", style: `--c:${this.page.colour(name)}` })), text);
+    return node("span", { class: Object.keys(arm.winners).length > 1 ? null : "winner-name" }, Object.keys(arm.winners).map((name) => node("span", { class: "swatch", style: `--c:${this.page.colour(name)}` })), text);
   }
 
   scoreCell(arm, key, mark = null) {
-    const value = score(key, "after")(arm), bounds = arm.scores[key]?.after_interval;
+    const value = score(key, "after")(arm), before = score(key, "before")(arm), bounds = arm.scores[key]?.after_interval;
     if (!known(value)) return "–";
-    return node("span", {}, percent(value), this.bar(value, bounds, mark), node("small", {}, interval(bounds)));
+    return node("span", {}, percent(value), this.bar(value, before, bounds, mark), node("small", {}, `${interval(bounds)}, from ${percent(before)}`));
   }
 
-  // The value with its interval on a scale from 0 to 1; the null model as a dotted tick.
-  bar(value, bounds, mark) {
+  // The value with its interval on a scale from 0 to 1, the base as an open dot, the null model as a dotted tick.
+  bar(value, before, bounds, mark) {
     const x = (share) => 3 + 74 * share;
     return node("svg", { class: "range", viewBox: "0 0 80 10", width: 80, height: 10, "aria-hidden": "true" },
       node("line", { class: "grid", x1: 3, x2: 77, y1: 5, y2: 5 }),
       bounds ? node("line", { class: "reach", x1: x(bounds[0]), x2: x(bounds[1]), y1: 5, y2: 5 }) : null,
       known(mark) ? node("line", { class: "null", x1: x(mark), x2: x(mark), y1: 0, y2: 10 }) : null,
+      known(before) ? node("circle", { class: "boundary", cx: x(before), cy: 5, r: 2.4 }) : null,
       node("circle", { class: "mark", cx: x(value), cy: 5, r: 3 }));
   }
 
