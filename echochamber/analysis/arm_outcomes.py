@@ -6,17 +6,15 @@ from dataclasses import dataclass
 from statistics import median
 
 from .headline import COLLAPSED, Changes, Direction, Measure, NullEnds, Tile, group_tiles
+from .run_inputs import Parts
 from .runs import Run, ends, shared_k
-
-Group = tuple[str, str, str]
-"""Mixture, size and arm."""
 
 
 @dataclass(frozen=True)
 class ArmOutcome:
     """One arm: runs that differ in their seed alone, on one problem set."""
 
-    group: Group
+    group: Parts
     seeds: tuple[int, ...]
     """Of all its runs, finished or not."""
     tiles: list[Tile]
@@ -36,13 +34,13 @@ class ArmOutcome:
 
 
 def arm_outcomes(
-    runs: Sequence[Run], chosen: tuple[str, str], changes: Mapping[Group, Changes], nulls: NullEnds
+    runs: Sequence[Run], chosen: tuple[str, str], changes: Mapping[Parts, Changes], nulls: NullEnds
 ) -> list[ArmOutcome]:
     """One per arm with RL, in the study's order. `changes`: paired intervals, by arm.
 
     pass@k and maj@k are at the largest k that all finished arms have, where there is one above 1.
     """
-    groups: dict[Group, list[Run]] = {}
+    groups: dict[Parts, list[Run]] = {}
     for run in runs:
         if run.rl is not None:
             groups.setdefault(run.group, []).append(run)
@@ -55,7 +53,7 @@ def arm_outcomes(
 
 
 def _outcome(
-    group: Group, members: Sequence[Run], chosen: tuple[str, str], changes: Changes, nulls: NullEnds, k: int
+    group: Parts, members: Sequence[Run], chosen: tuple[str, str], changes: Changes, nulls: NullEnds, k: int
 ) -> ArmOutcome:
     found = group_tiles(members, chosen, changes, nulls, k)
     shares = [nulls[run.id] for run in members if nulls.get(run.id)]

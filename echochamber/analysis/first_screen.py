@@ -1,6 +1,6 @@
 """The first screen of the page: of the study's one arm, or over all of its arms."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .arm_outcomes import ArmOutcome, spreads, tally
@@ -15,6 +15,7 @@ from .arm_words import (
 )
 from .headline import Changes, NullEnds, certainty, progress, tiles
 from .page_words import Formats, TileView, certainty_sentences, main_sentence, score_sentences, tile_views
+from .run_inputs import Parts
 from .runs import Run
 from .study_folder import JsonObject
 
@@ -37,20 +38,21 @@ def first_screen(
     summary: JsonObject,
     runs: Sequence[Run],
     sets: Sequence[tuple[str, str]],
-    outcomes: Sequence[ArmOutcome],
-    changes: Changes,
+    outcomes: Sequence[Sequence[ArmOutcome]],
+    changes: Sequence[Mapping[Parts, Changes]],
     formats: Formats,
     nulls: NullEnds,
 ) -> FirstScreen:
     """Over all arms where several have RL and one has both ends, else of the study's first group of runs.
 
-    `outcomes`: of the first problem set. `changes`: paired intervals of the first group's scores.
+    `outcomes` and `changes` (paired intervals of the scores, by group): one per problem set. The first
+    screen is of the first set.
     """
     if not sets:
         return FirstScreen(main_sentence([], progress(runs), formats), score_sentences([]))
-    if len(outcomes) > 1 and any(outcome.tiles for outcome in outcomes):
-        return _of_arms(outcomes, formats)
-    own = tiles(summary, runs, sets[0], changes, nulls)
+    if len(outcomes[0]) > 1 and any(outcome.tiles for outcome in outcomes[0]):
+        return _of_arms(outcomes[0], formats)
+    own = tiles(summary, runs, sets[0], changes[0].get(runs[0].group, {}), nulls)
     return FirstScreen(
         main_sentence(own, progress(runs), formats),
         score_sentences(own),

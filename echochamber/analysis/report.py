@@ -19,13 +19,14 @@ from .averages import at, top_format
 from .completions import carried_runs
 from .findings import findings
 from .first_screen import first_screen
+from .headline import Changes
 from .number_text import bounds, count, percent
 from .page_data import null_ends, page_data, script_safe, study_formats
 from .page_ledger import LedgerOf
 from .questions.mixture_plans import mixture_plans
 from .questions.score_changes import paired_changes
 from .questions.shortcut_baselines import shortcut_table
-from .run_inputs import load_groups
+from .run_inputs import Parts, RunGroup, load_groups
 from .runs import Run, ends, find_runs, problem_sets, shared_k
 from .study_folder import KINDS, StoredStudy, load_study
 from .summary import stage_seconds, study_summary, summarise_study
@@ -77,9 +78,7 @@ def render_page(
     scripts = [(PAGE / name).read_text(encoding="utf-8") for name in names]
     data = page_data(study, runs, formats)
     nulls = null_ends(data, runs)
-    changes = [
-        {one.parts: paired_changes(one.inputs, name) for one in groups if one.inputs} for name, _ in sets
-    ]
+    changes = [_changes(groups, name) for name, _ in sets]
     outcomes = [
         arm_outcomes(runs, pair, changes[place], {} if place else nulls) for place, pair in enumerate(sets)
     ]
@@ -88,15 +87,7 @@ def render_page(
         study=study,
         summary=summary,
         sets=sets,
-        first=first_screen(
-            summary,
-            runs,
-            sets,
-            outcomes[0] if sets else [],
-            changes[0].get(runs[0].group, {}) if sets else {},
-            formats,
-            nulls,
-        ),
+        first=first_screen(summary, runs, sets, outcomes, changes, formats, nulls),
         compared=any(data["arms"]),
         findings=findings(study, groups, sets[0][0]) if sets else [],
         ledger=ledger(study) if ledger else None,
@@ -119,6 +110,11 @@ def render_page(
         policy=Markup(content_policy(style, scripts, live)),
         live=live,
     )
+
+
+def _changes(groups: Sequence[RunGroup], problem_set: str) -> dict[Parts, Changes]:
+    """Paired intervals of the scores' changes, by group."""
+    return {one.parts: paired_changes(one.inputs, problem_set) for one in groups if one.inputs}
 
 
 def content_policy(style: str, scripts: Sequence[str], live: bool) -> str:
