@@ -72,7 +72,7 @@ class Comparison {
   scoreCell(arm, key, mark = null) {
     const value = score(key, "after")(arm), before = score(key, "before")(arm), bounds = arm.scores[key]?.after_interval;
     if (!known(value)) return "–";
-    return node("span", {}, percent(value), this.bar(value, before, bounds, mark), node("small", {}, `${interval(bounds)}, from ${percent(before)}`));
+    return node("span", {}, percent(value), this.bar(value, before, bounds, mark), node("small", {}, interval(bounds)), node("small", {}, `from ${percent(before)}`));
   }
 
   // The value with its interval on a scale from 0 to 1, the base as an open dot, the null model as a dotted tick.
