@@ -78,8 +78,8 @@ WALKS = (
             "stats.summary:summarise_counts",
             "@analysis.report:build_report",
             "analysis.runs:find_runs",
+            "analysis.page_words:first_screen",
             "analysis.headline:tiles",
-            "analysis.page_words:tile_views",
         ),
     ),
 )

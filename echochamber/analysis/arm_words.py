@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .arm_outcomes import ArmOutcome, Spread, Tally
+from .format_display import Formats, format_label
 from .headline import COLLAPSED, Measure, Tile
 from .number_text import percent
-from .page_words import FEW_SEEDS, MOVES, Formats, format_label
 
+MOVES = {"up": "rose", "down": "fell", "unclear": "did not clearly change"}
+FEW_SEEDS = 5
+"""Under this number of seeds the page warns of wide intervals."""
 NAMED = 3
 """Winners that the headline names; the rest is counted together."""
 LABELS: Mapping[Measure, str] = {

@@ -40,3 +40,12 @@ def format_displays(own: Mapping[str, str], seen: Iterable[str] = ()) -> dict[st
     titles = shipped | {name: title for name, title in own.items() if name not in shipped}
     titles |= {name: "" for name in seen if name not in titles}
     return {name: FormatDisplay(name, title, color) for color, (name, title) in enumerate(titles.items())}
+
+
+Formats = Mapping[str, FormatDisplay]
+"""Format -> how the page shows it."""
+
+
+def format_label(name: str, formats: Formats) -> str:
+    """`Python function (tinygsm)`."""
+    return formats[name].label if name in formats else name

@@ -18,11 +18,11 @@ from .arm_table import arm_table
 from .averages import at, top_format
 from .completions import carried_runs
 from .findings import findings
-from .first_screen import first_screen
 from .headline import Changes
 from .number_text import bounds, count, percent
 from .page_data import null_ends, page_data, script_safe, study_formats
 from .page_ledger import LedgerOf
+from .page_words import first_screen
 from .questions.mixture_plans import mixture_plans
 from .questions.score_changes import paired_changes
 from .questions.shortcut_baselines import shortcut_table
