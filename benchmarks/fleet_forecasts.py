@@ -4,14 +4,15 @@
     python -m benchmarks.fleet_forecasts score runs/fleet/fleet-* --sealed results/forecast-fleet/sealed.json
 
 `seal` forecasts every arm of every sealed base from the base's own evaluation, and prints the file's SHA-256.
-It refuses a study in which a sealed base has an RL run already. `score` compares the forecasts with finished
-runs. Naive rules are fitted on the runs of the bases that are not sealed.
+It refuses a study in which a sealed base has an RL run already. The file also holds the naive rules and base
+rates, fitted on the runs of the bases that are not sealed. `score` compares the forecasts with finished
+runs.
 """
 
 import argparse
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -26,7 +27,14 @@ from echochamber.core.formats import OTHER
 from echochamber.core.metrics import read_metrics
 from echochamber.forecasting.behaviour_table import BehaviourTable
 from echochamber.forecasting.calibration import calibration
-from echochamber.forecasting.fitted_rules import RULES, SeenRun, base_rate, base_rate_probabilities, fit_rule
+from echochamber.forecasting.fitted_rules import (
+    RULES,
+    FittedRule,
+    SeenRun,
+    base_rate,
+    base_rate_probabilities,
+    fit_rule,
+)
 from echochamber.forecasting.outcome import COLLAPSED, SURE, outcome_of
 from echochamber.forecasting.scores import (
     Scored,
@@ -57,6 +65,8 @@ class Base:
     """Arm -> finished RL run."""
     ends: dict[str, StoredStage]
     """Arm -> finished evaluation of its last checkpoint."""
+    begun: bool = False
+    """Whether an RL run of it has written anything."""
 
     @property
     def number(self) -> int:
@@ -85,6 +95,7 @@ def fleet_bases(studies: Sequence[Path]) -> Iterator[Base]:
         study = load_study(folder)
         arms = Recipe.parse(study.recipe, str(folder)).rl
         done = [node for node in study.nodes if node.status == "done"]
+        begun = [node.mixture for node in study.nodes if node.kind == "rl" and node.folder is not None]
         for node in done:
             if node.kind != "evaluate" or node.arm is not None or node.mixture is None:
                 continue
@@ -92,7 +103,8 @@ def fleet_bases(studies: Sequence[Path]) -> Iterator[Base]:
             table = BehaviourTable.from_records(records, str(records["problem_set"][0])).forecastable()
             mine = [other for other in done if other.mixture == node.mixture and other.arm is not None]
             runs, ends = ({str(o.arm): o for o in mine if o.kind == kind} for kind in ("rl", "evaluate"))
-            yield Base(node.mixture, table, {name: arms[name] for name in ARMS}, runs, ends)
+            begun_here = node.mixture in begun
+            yield Base(node.mixture, table, {name: arms[name] for name in ARMS}, runs, ends, begun_here)
 
 
 def seen(base: Base, arm: str) -> Seen:
@@ -103,7 +115,11 @@ def seen(base: Base, arm: str) -> Seen:
     top = np.array([max(row.get(f"format/{name}/share") or 0.0 for name in base.candidates) for row in rows])
     smooth = np.convolve(top, np.ones(SMOOTHED) / SMOOTHED, mode="valid")
     above = np.flatnonzero(smooth > COLLAPSED)
-    winner = max(base.candidates, key=lambda name: shares[name])
+    written = records.filter(pl.col("format") != OTHER)["format"].value_counts(sort=True)
+    # Also a format that was too rare to be forecast may win.
+    winner = (
+        str(written["format"][0]) if len(written) else max(base.candidates, key=lambda name: shares[name])
+    )
     step = int(above[0]) + SMOOTHED // 2 if len(above) else None
     return Seen(winner, shares, float(records["correct"].mean() or 0.0), step)
 
@@ -124,21 +140,43 @@ def forecast(job: tuple[BehaviourTable, RLConfig, int]) -> dict[str, object]:
     }
 
 
+def fitted(bases: Iterable[Base]) -> dict[str, object]:
+    """Steepness of every naive rule, and the base rates, from the runs of the bases that are not sealed."""
+    runs = [
+        SeenRun(base.table, base.candidates, winner)
+        for base in bases
+        if not is_sealed(base.number) and len(base.candidates) >= 2
+        for arm in base.ends
+        if (winner := seen(base, arm).winner) in base.candidates
+    ]
+    if not runs:
+        raise SystemExit("no finished run of a base that is not sealed; the naive rules are fitted on those")
+    return {
+        "rules": {name: fit_rule(name, runs).steepness for name in RULES},
+        "base_rate": {str(size): rates for size, rates in base_rate(runs).items()},
+    }
+
+
 def seal(studies: Sequence[Path], out: Path, simulations: int, workers: int) -> None:
     """Forecast every arm of every sealed base and write one file."""
-    bases = [base for base in fleet_bases(studies) if is_sealed(base.number)]
-    ran = [base.name for base in bases if base.runs]
+    fleet = list(fleet_bases(studies))
+    bases = [base for base in fleet if is_sealed(base.number)]
+    if out.exists():
+        raise SystemExit(f"{out}: is there; sealed forecasts are never written over")
+    ran = [base.name for base in bases if base.begun]
     if ran:
         raise SystemExit(
             f"sealed bases with RL runs already: {', '.join(ran)}; a forecast comes before its runs"
         )
+    on_the_rest = fitted(fleet)
     usable = [base for base in bases if len(base.candidates) >= 2 and base.table.right.sum()]
     jobs = [(base, arm) for base in usable for arm in ARMS]
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         found = pool.map(forecast, [(base.table, base.arms[arm], simulations) for base, arm in jobs])
         rows = [{"base": b.name, "arm": arm} | f for (b, arm), f in zip(jobs, found, strict=True)]
     left_out = sorted({base.name for base in bases} - {base.name for base in usable})
-    text = json.dumps({"simulations": simulations, "left_out": left_out, "forecasts": rows}, indent=1)
+    sealed = {"simulations": simulations, "left_out": left_out, "fitted": on_the_rest, "forecasts": rows}
+    text = json.dumps(sealed, indent=1)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text + "\n", encoding="utf-8")
     print(f"{out}: {len(rows)} forecasts of {len(usable)} bases, {len(left_out)} left out")
@@ -148,18 +186,14 @@ def seal(studies: Sequence[Path], out: Path, simulations: int, workers: int) -> 
 def score(studies: Sequence[Path], sealed: Path) -> dict[str, object]:
     """Scores of the sealed forecasts and of the naive rules on the same runs."""
     bases = {base.name: base for base in fleet_bases(studies)}
-    fitted_on = [
-        SeenRun(base.table, base.candidates, seen(base, arm).winner)
-        for base in bases.values()
-        if not is_sealed(base.number) and len(base.candidates) >= 2
-        for arm in base.ends
-    ]
-    rules, rates = [fit_rule(name, fitted_on) for name in RULES], base_rate(fitted_on)
+    held = json.loads(sealed.read_text(encoding="utf-8"))
+    rules = [FittedRule(name, steepness) for name, steepness in held["fitted"]["rules"].items()]
+    rates = {int(size): found for size, found in held["fitted"]["base_rate"].items()}
     ours: list[Scored] = []
     others: dict[str, list[Scored]] = {rule.name: [] for rule in rules}
     inside: list[bool] = []
     accuracy_errors, step_errors, unsure = [], [], []
-    for row in json.loads(sealed.read_text(encoding="utf-8"))["forecasts"]:
+    for row in held["forecasts"]:
         base = bases[row["base"]]
         if row["arm"] not in base.ends:
             continue
@@ -169,8 +203,8 @@ def score(studies: Sequence[Path], sealed: Path) -> dict[str, object]:
         ours.append(Scored(base.name, row["arm"], stated, what.winner))
         for rule in rules:
             others[rule.name].append(Scored(base.name, row["arm"], rule.probabilities(run), what.winner))
-        share = row["shares"][what.winner]
-        inside.append(share["low"] <= what.shares[what.winner] <= share["high"])
+        share = row["shares"].get(what.winner)
+        inside.append(share is not None and share["low"] <= what.shares[what.winner] <= share["high"])
         accuracy_errors.append(row["accuracy"]["value"] - what.accuracy)
         if what.collapse_step is not None and row["collapse_step"]:
             step_errors.append(row["collapse_step"]["value"] - what.collapse_step)

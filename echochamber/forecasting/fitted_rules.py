@@ -74,7 +74,7 @@ def fit_rule(name: str, runs: Sequence[SeenRun]) -> FittedRule:
     scores = [(run.scores(RULES[name]), run.behaviours.index(run.winner)) for run in runs]
 
     def loss(steepness: float) -> float:
-        return -sum(float(np.log(_softmax(steepness * score)[won] + 1e-300)) for score, won in scores)
+        return -sum(_log_softmax(steepness * score, won) for score, won in scores)
 
     low, high, ratio = 0.0, STEEPEST, (np.sqrt(5) - 1) / 2
     for _ in range(80):
@@ -102,6 +102,12 @@ def base_rate_probabilities(run: SeenRun, rates: Mapping[int, Sequence[float]]) 
     order = np.argsort(-run.scores(_log_share), kind="stable")
     rate = rates.get(size, [1 / size] * size)
     return {run.behaviours[i]: float(rate[rank]) for rank, i in enumerate(order)}
+
+
+def _log_softmax(x: np.ndarray, at: int) -> float:
+    """Without a floor: one would make the likelihood flat where a rule is far off, and mislead the search."""
+    shifted = x - x.max()
+    return float(shifted[at] - np.log(np.exp(shifted).sum()))
 
 
 def _softmax(x: np.ndarray) -> np.ndarray:

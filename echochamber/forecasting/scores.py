@@ -1,4 +1,4 @@
-"""How good forecasts were: proper scores of the winner, calibration, coverage, each with an interval by base.
+"""How good forecasts were: scores of the winner, calibration, coverage, each with an interval by base.
 
 Axes: N forecasts of runs, B bases. A forecast is a probability for each behaviour of its run. Runs differ in
 how many behaviours they have.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 FLOOR = 1e-3
-"""Probability that the log score counts at least; a forecast of 0 would cost infinitely much."""
+"""Probability that the log score counts at least, since 0 would cost infinitely much. It is proper above it."""
 RESAMPLES = 2000
 
 
@@ -27,8 +27,12 @@ class Scored:
 
     @property
     def brier(self) -> float:
-        """Squared distance from the outcome over all behaviours, in [0, 2] (Brier 1950)."""
-        return sum((p - (name == self.winner)) ** 2 for name, p in self.probabilities.items())
+        """Squared distance from the outcome over all behaviours, in [0, 2] (Brier 1950).
+
+        A winner that was not named had the probability 0.
+        """
+        named = sum((p - (name == self.winner)) ** 2 for name, p in self.probabilities.items())
+        return named + (self.winner not in self.probabilities)
 
     @property
     def log_score(self) -> float:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -91,9 +92,10 @@ class Ranks:
         """What rank 0 gave, however long it takes until it does; nobody goes on before all have it."""
         if self.world_size == 1:
             return data
-        name = f"from_main/{next(_MEETING.count)}"
+        meeting = _meeting()
+        name = f"from_main/{next(meeting.count)}"
         if self.is_main:
-            _MEETING.store.set(name, json.dumps(data))
+            meeting.store.set(name, json.dumps(data))
         found = data if self.is_main else json.loads(self._await(name))
         self.gather(None)
         return found
@@ -103,8 +105,8 @@ class Ranks:
         waited = timedelta()
         while True:
             try:
-                _MEETING.store.wait([name], _TOLD_EVERY)
-                found: bytes = _MEETING.store.get(name)
+                _meeting().store.wait([name], _TOLD_EVERY)
+                found: bytes = _meeting().store.get(name)
                 return found
             except dist.DistStoreError:
                 waited += _TOLD_EVERY
@@ -133,8 +135,11 @@ class _Meeting:
     count: Iterator[int]
 
 
-_MEETING: _Meeting
-"""Set by `join_ranks`."""
+@cache
+def _meeting() -> _Meeting:
+    """In the group's own store, also where a caller has set the group up."""
+    store = dist.distributed_c10d._get_default_store()
+    return _Meeting(dist.PrefixStore("meeting", store), itertools.count())
 
 
 def _buckets(parameters: Iterator[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
@@ -161,7 +166,6 @@ def join_ranks(device: torch.device | None = None) -> Ranks:
     `device`: where this rank computes. A CUDA device becomes the process's own before anything is set up
     on it; else every rank would allocate on the first one.
     """
-    global _MEETING
     if device is not None and device.type == "cuda":
         torch.cuda.set_device(device)
     if not started_by_torchrun():
@@ -178,6 +182,5 @@ def join_ranks(device: torch.device | None = None) -> Ranks:
             timeout=PATIENCE,
             device_id=device if on_cuda else None,
         )
-        _MEETING = _Meeting(dist.PrefixStore("meeting", store), itertools.count())
         atexit.register(dist.destroy_process_group)
     return Ranks(dist.get_rank(), dist.get_world_size())

@@ -1,5 +1,6 @@
 """Parts of the cards that an export carries: a YAML header and Markdown that holds any text."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -42,14 +43,26 @@ def without_folders(data: object) -> object:
 
 def words_without_folders(text: str) -> str:
     """Prose in which absolute paths are cut in the same way."""
-    return " ".join(_last_part(word) for word in text.split())
+    return _cut_paths(" ".join(text.split()))
+
+
+_PATH = re.compile(r"""(?:(?<![\w./:~-])|(?<=file://))~?(?:/[^\s/'"():,;=]+){2,}/?""")
+"""An absolute path of two parts or more inside a text, and not the rest of an address or a relative path."""
 
 
 def _last_part(text: str) -> str:
-    """Of an absolute path; other text as it is, a word such as `/no_think` too."""
-    if text.startswith(("/", "~/")) and text.count("/") > 1 and not set(text) & set(" \n\t"):
-        return PurePosixPath(text).name
-    return PureWindowsPath(text).name if PureWindowsPath(text).is_absolute() else text
+    """Of an absolute path, also in an address; other text as it is, a word such as `/no_think` too."""
+    if PureWindowsPath(text).is_absolute():
+        return PureWindowsPath(text).name
+    if not text.split(maxsplit=1)[1:]:
+        return _cut_paths(text)
+    # A path with spaces names a file; a prompt may begin with a slash as well.
+    path = PurePosixPath(text)
+    return path.name if path.is_absolute() and path.suffix and "\n" not in text else text
+
+
+def _cut_paths(text: str) -> str:
+    return _PATH.sub(lambda found: PurePosixPath(found[0]).name, text)
 
 
 def one_line(text: object) -> str:

@@ -1,6 +1,7 @@
 """Writing what others read: a study's completions, or a checkpoint, as a folder of the hub."""
 
 import importlib
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,9 @@ def export(place: str, out: Path, push: str | None = None, public: bool = False)
     made private unless `public`, or exists. The library finds server and token by itself.
     """
     library = _hub_library(push) if push else None
+    out = Path(os.path.abspath(out))  # noqa: PTH100  (`resolve` would follow a link)
+    if out.is_symlink():
+        raise UserError(f"{out}: is a link; choose another folder with --to")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: is there and not empty; choose another folder with --to")
     is_study = (Path(place) / "study.json").is_file()

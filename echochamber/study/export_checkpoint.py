@@ -8,7 +8,7 @@ from typing import Any
 from ..analysis.runs import find_runs
 from ..analysis.study_folder import StoredStage, StoredStudy, load_study
 from ..core.errors import UserError
-from ..core.files import make_folder, write_text
+from ..core.files import make_folder, read_json, write_json, write_text
 from ..core.manifest import history
 from ..core.version import __version__
 from .cards import as_yaml, card, fenced, one_line, table, without_folders
@@ -16,6 +16,7 @@ from .checkpoints import checkpoints_of, find_checkpoint, hash_checkpoint, step_
 
 TAKEN = (".json", ".safetensors", ".jinja", ".model", ".txt", ".py")
 """Suffixes of files that a checkpoint consists of."""
+ADAPTER_SETTINGS = "adapter_config.json"
 _USE = """from transformers import AutoModelForCausalLM, AutoTokenizer
 
 model = AutoModelForCausalLM.from_pretrained("{place}")
@@ -33,13 +34,25 @@ def export_checkpoint(place: str, out: Path, repository: str | None = None) -> P
     checkpoint = find_checkpoint(place)
     linked = place.startswith("hub:")  # the library's own cache consists of links
     for path in sorted(_files(checkpoint)):
-        if path.is_symlink() and not linked:
-            raise UserError(f"{path}: is a link; only plain files are exported")
+        link = next((one for one in (path, path.parent) if one.is_symlink() and one != checkpoint), None)
+        if link is not None and not linked:
+            raise UserError(f"{link}: is a link; only plain files are exported")
         target = out / path.relative_to(checkpoint)
         make_folder(target.parent)
-        shutil.copyfile(path, target)
+        if path.name == ADAPTER_SETTINGS:
+            _copy_adapter_settings(path, target)
+        else:
+            shutil.copyfile(path, target)
     write_text(out / "README.md", _card(checkpoint, repository or str(out.name)))
     return checkpoint
+
+
+def _copy_adapter_settings(path: Path, target: Path) -> None:
+    """Adapter settings without the folder that its base lay in: the base is exported beside it."""
+    settings = read_json(path)
+    if "base_model_name_or_path" in settings:
+        settings["base_model_name_or_path"] = ".."
+    write_json(target, settings)
 
 
 def _files(checkpoint: Path) -> Iterator[Path]:
@@ -106,12 +119,20 @@ def _suffix(made: Sequence[tuple[Path, Mapping[str, Any]]]) -> str:
 def _data(made: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[str]:
     """Settings of the mixture and of the problem sets that the model was trained on."""
     yield "## Data"
-    found = [manifest for _, manifest in made if manifest["kind"] in ("shards", "problems", "base")]
+    found = [manifest for _, manifest in made if _trained_on(manifest)]
     if not found:
         yield "No data is recorded beside this checkpoint."
     for manifest in found:
         yield f"{manifest['kind']}:"
         yield fenced(as_yaml(without_folders(manifest["config"])), "yaml")
+
+
+def _trained_on(manifest: Mapping[str, Any]) -> bool:
+    """Whether a stage holds training data; shards name the test sets that they were checked against."""
+    if manifest["kind"] != "problems":
+        return manifest["kind"] in ("shards", "base")
+    config = manifest["config"]
+    return config.get("problems", config).get("split", "train") == "train"
 
 
 def _recipe(made: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[str]:

@@ -59,6 +59,13 @@ def test_a_rule_that_is_never_right_is_not_used_and_one_that_always_is_stays_fin
         fit_rule("shortest", [])
 
 
+def test_one_upset_among_many_runs_does_not_make_a_rule_certain():
+    """A behaviour that is never right wins once: its log share of correct answers is far below the rest."""
+    usual = [_run([60, 30], [30, 3], "a" if i % 3 else "b") for i in range(20)]
+    fitted = fit_rule("most_frequent_correct", [*usual, _run([60, 30], [30, 0], "b")])
+    assert 0 < fitted.steepness < 2
+
+
 def test_the_base_rate_is_that_of_a_frequency_rank():
     runs = [_run([60, 30], [1, 1], "a"), _run([20, 70], [1, 1], "b"), _run([60, 30], [1, 1], "b")]
     rates = base_rate(runs)

@@ -19,6 +19,7 @@ def test_brier_and_log_score_of_one_forecast():
     assert one.brier == pytest.approx(0.7**2 + 0.8**2 + 0.1**2)
     assert one.log_score == pytest.approx(-np.log(0.2))
     assert not one.hit
+    assert Scored("b", "grpo", {"x": 0.5, "y": 0.5}, "unnamed").brier == pytest.approx(1.5)
     assert Scored("b", "grpo", {"x": 1.0, "y": 0.0}, "y").log_score == pytest.approx(-np.log(1e-3))
 
 

@@ -190,6 +190,41 @@ def test_a_link_in_a_checkpoint_is_refused_and_nothing_is_left(checkpoint, tmp_p
     assert {path.name for path in tmp_path.iterdir()} == {"alone", "secret"}
 
 
+def test_a_linked_folder_in_a_checkpoint_is_refused(checkpoint, tmp_path):
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "token.txt").write_text("key")
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for name, content in files_of(checkpoint).items():
+        (alone / name).write_bytes(content)
+    (alone / "adapter").symlink_to(tmp_path / "secret")
+    with pytest.raises(UserError, match="adapter: is a link"):
+        export(str(alone), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_adapter_s_settings_do_not_say_where_its_base_lay(checkpoint, tmp_path):
+    alone = tmp_path / "alone"
+    (alone / "adapter").mkdir(parents=True)
+    for name, content in files_of(checkpoint).items():
+        (alone / name).write_bytes(content)
+    settings = {"r": 4, "base_model_name_or_path": "/home/jane/base"}
+    (alone / "adapter" / "adapter_config.json").write_text(json.dumps(settings))
+    export(str(alone), tmp_path / "out")
+    found = json.loads((tmp_path / "out" / "adapter" / "adapter_config.json").read_text())
+    assert found == settings | {"base_model_name_or_path": ".."}
+
+
+def test_the_folder_written_to_is_no_link_and_may_be_this_one(checkpoint, tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="link: is a link"):
+        export(str(checkpoint), tmp_path / "link")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    export(str(checkpoint.absolute()), Path())
+    assert (tmp_path / "here" / "model.safetensors").is_file()
+
+
 def test_a_folder_with_content_is_not_written_into(smoke, tmp_path):
     (tmp_path / "mine").write_text("kept")
     with pytest.raises(UserError, match="not empty; choose another folder with --to"):
@@ -297,6 +332,24 @@ def test_folders_of_this_machine_stay_here():
     assert without_folders(given) == shown
     assert words_without_folders("report it with /tmp/a/b.txt now") == "report it with b.txt now"
     assert without_folders({"ask": "Q: 3/4 of /a/b is"}) == {"ask": "Q: 3/4 of /a/b is"}
+    assert without_folders("/think step by step, a/b") == "/think step by step, a/b"
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("/home/jane doe/x.jsonl", "x.jsonl"),
+        ("file:///home/jane/x", "file://x"),
+        ("path=/home/jane/y", "path=y"),
+        ("~/data/z.csv", "z.csv"),
+        ("hub:owner/name@abc", "hub:owner/name@abc"),
+        ("https://example.org/a/b", "https://example.org/a/b"),
+        ("runs/a/b", "runs/a/b"),
+    ],
+)
+def test_absolute_paths_are_cut_wherever_they_stand(given, shown):
+    assert without_folders(given) == shown
+    assert "/home" not in words_without_folders(f"cannot read ('{given}': no such file)")
 
 
 def test_splits_are_plain_names():

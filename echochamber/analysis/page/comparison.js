@@ -135,6 +135,7 @@ class Comparison {
 
   drawControls() {
     const names = [...new Set(this.arms().flatMap((arm) => Object.keys(arm.winners)))];
+    if (!names.includes(this.winner)) this.winner = "";
     const narrowed = () => ((this.rows = ROWS), (this.figures = MULTIPLES), this.draw());
     this.controls.replaceChildren(
       node("label", {}, "Filter", node("input", { id: "arms-filter", type: "search", value: this.words, placeholder: "words of an arm’s name", oninput: (event) => ((this.words = event.target.value), narrowed()) })),

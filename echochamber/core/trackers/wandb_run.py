@@ -32,6 +32,7 @@ class WandbRun:
             show_warnings=False,
             init_timeout=START_SECONDS,
             x_disable_stats=True,
+            x_disable_meta=True,  # host, user and command line are nobody else's business
             disable_git=True,
             disable_code=True,
         )
@@ -56,7 +57,8 @@ class WandbRun:
         own = Path(self._run.settings.sync_file)
         earlier = [path for path in files if path.resolve() != own.resolve()]
         # `wandb sync --clean` removes what it has sent; what was sent before is remembered.
-        return last_step_of(earlier) if earlier else remembered
+        found = last_step_of(earlier)
+        return remembered if found is None else found
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """One step, committed at once: the library keeps an open step until the next one."""
