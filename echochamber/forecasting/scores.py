@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 FLOOR = 1e-3
-"""Probability that the log score counts at least, since 0 would cost infinitely much. It is proper above it."""
+"""Least probability of the log score, since 0 would cost infinitely much. The score is proper above it."""
 RESAMPLES = 2000
 
 
