@@ -8,7 +8,7 @@ Data flows one way, and no module imports one of a later step (checked by import
 4. `page_table`: cells, links to completions and tables of the page.
 5. `questions`: one file per question, from a tidy table with intervals to its page table.
 6. `findings`, `summary`, `headline`, `completions`: what the page, `summary.json` and figures consist of.
-7. `page_data`, `page_ledger`, `plots`, `study_tables`, `arm_outcomes`: data, figures, small tables; then the words
-   of `arm_words` and `page_words`.
+7. `page_data`, `page_ledger`, `plots`, `study_tables`, `arm_outcomes`: data, figures, small tables; then
+   the words of `arm_words` and `page_words`.
 8. `report`, `live_report`: the page itself.
 """
