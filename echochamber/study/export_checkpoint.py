@@ -1,12 +1,11 @@
 """A checkpoint as a folder of the hub: its files as they are, and a model card."""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from ..analysis.runs import find_runs
-from ..analysis.study_folder import StoredStage, StoredStudy, load_study
+from ..analysis.study_folder import JsonObject, StoredStage, StoredStudy, load_study
 from ..core.errors import UserError
 from ..core.files import make_folder, read_json, write_json, write_text
 from ..core.manifest import history
@@ -14,6 +13,8 @@ from ..core.version import __version__
 from .cards import as_yaml, card, fenced, one_line, table, without_folders
 from .checkpoints import checkpoints_of, find_checkpoint, hash_checkpoint, step_of
 
+Made = Sequence[tuple[Path, JsonObject]]
+"""(folder, manifest) of a checkpoint's artifact and of those that it was made from, nearest first."""
 TAKEN = (".json", ".safetensors", ".jinja", ".model", ".txt", ".py")
 """Suffixes of files that a checkpoint consists of."""
 ADAPTER_SETTINGS = "adapter_config.json"
@@ -99,7 +100,7 @@ def _title(checkpoint: Path, study: StoredStudy | None, stage: StoredStage | Non
     return f"{study.name}: {stage.id}, step {step}" if study and stage else checkpoint.name
 
 
-def _origin(made: Sequence[tuple[Path, Mapping[str, Any]]], step: int) -> str:
+def _origin(made: Made, step: int) -> str:
     if not made:
         return f"Exported by echochamber {__version__}. Nothing beside the files says how they were trained."
     trained = {"rl": "reinforcement learning", "pretrain": "pretraining"}.get(made[0][1]["kind"], "training")
@@ -110,13 +111,13 @@ def _origin(made: Sequence[tuple[Path, Mapping[str, Any]]], step: int) -> str:
     )
 
 
-def _suffix(made: Sequence[tuple[Path, Mapping[str, Any]]]) -> str:
+def _suffix(made: Made) -> str:
     configs = [manifest["config"] for _, manifest in made]
     found = [config.get("rl", config).get("prompt_suffix") for config in configs]
     return next((suffix for suffix in found if isinstance(suffix, str)), "\n\n")
 
 
-def _data(made: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[str]:
+def _data(made: Made) -> Iterator[str]:
     """Settings of the mixture and of the problem sets that the model was trained on."""
     yield "## Data"
     found = [manifest for _, manifest in made if _trained_on(manifest)]
@@ -127,7 +128,7 @@ def _data(made: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[str]:
         yield fenced(as_yaml(without_folders(manifest["config"])), "yaml")
 
 
-def _trained_on(manifest: Mapping[str, Any]) -> bool:
+def _trained_on(manifest: JsonObject) -> bool:
     """Whether a stage holds training data; shards name the test sets that they were checked against."""
     if manifest["kind"] != "problems":
         return manifest["kind"] in ("shards", "base")
@@ -135,7 +136,7 @@ def _trained_on(manifest: Mapping[str, Any]) -> bool:
     return config.get("problems", config).get("split", "train") == "train"
 
 
-def _recipe(made: Sequence[tuple[Path, Mapping[str, Any]]]) -> Iterator[str]:
+def _recipe(made: Made) -> Iterator[str]:
     """Settings of the stages that trained it, nearest first."""
     found = [manifest for _, manifest in made if manifest["kind"] in ("rl", "pretrain", "tokenizer")]
     if not found:
@@ -177,7 +178,7 @@ def _evaluation(study: StoredStudy | None, stage: StoredStage | None, step: int,
     return table(head, [[*place, *scores] for place, scores in rows.items()])
 
 
-def _scores(row: Mapping[str, Any]) -> list[object]:
+def _scores(row: JsonObject) -> list[object]:
     interval = (row.get("intervals") or {}).get("accuracy")
     bounds = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
     known = {int(k): value for k, value in (row.get("pass@k") or {}).items() if value is not None}
