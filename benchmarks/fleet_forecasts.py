@@ -1,7 +1,7 @@
 """Seal forecasts of the fleet's second half before its RL runs, and score them after.
 
-    python -m benchmarks.fleet_forecasts seal runs/fleet/fleet-* --out results/forecast-fleet/sealed.json
-    python -m benchmarks.fleet_forecasts score runs/fleet/fleet-* --sealed results/forecast-fleet/sealed.json
+    python benchmarks/fleet_forecasts.py seal runs/fleet/fleet-* --out results/forecast-fleet/sealed.json
+    python benchmarks/fleet_forecasts.py score runs/fleet/fleet-* --sealed results/forecast-fleet/sealed.json
 
 `seal` forecasts every arm of every sealed base from the base's own evaluation, and prints the file's SHA-256.
 It refuses a study in which a sealed base has an RL run already. The file also holds the naive rules and base
@@ -12,6 +12,7 @@ runs.
 import argparse
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -20,6 +21,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.fleet_recipe import ARMS, is_sealed
 from echochamber.analysis.study_folder import StoredStage, load_study

@@ -1,7 +1,7 @@
 """Recipes of the fleet: many small bases that differ in shares, accuracies, lengths and number of formats.
 
-    python -m benchmarks.fleet_recipe --out runs/fleet --without-sealed-arms   # until they are sealed
-    python -m benchmarks.fleet_recipe --out runs/fleet
+    python benchmarks/fleet_recipe.py --out runs/fleet --without-sealed-arms   # until they are sealed
+    python benchmarks/fleet_recipe.py --out runs/fleet
 
 The forecast is fitted on RL runs of one half of the bases and scored on the other half. One recipe per world
 (`fleet-1.yaml`, ...), since a recipe has one world. A base is a mixture with a seed of its own. It gets

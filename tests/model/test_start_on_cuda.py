@@ -56,7 +56,8 @@ def calls(monkeypatch):
     monkeypatch.setattr(dist, "PrefixStore", lambda name, store: store)
     monkeypatch.setattr(dist, "rendezvous", lambda url: iter([(_Store(), 1, 2)]))
     monkeypatch.setattr(ranks_module.atexit, "register", lambda function: None)
-    monkeypatch.setattr(ranks_module, "_MEETING", None, raising=False)
+    monkeypatch.setattr(dist.distributed_c10d, "_get_default_store", lambda: store)
+    ranks_module._meeting.cache_clear()
     record(torch.cuda, "set_device")
     record(dist, "init_process_group")
     record(shard_module, "init_device_mesh", "mesh")
@@ -65,7 +66,8 @@ def calls(monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("MASTER_PORT", "1")
-    return made
+    yield made
+    ranks_module._meeting.cache_clear()
 
 
 def test_the_device_is_set_before_ranks_meet_and_before_the_mesh(calls):
