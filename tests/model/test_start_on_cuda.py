@@ -43,7 +43,7 @@ class _Store(dist.Store):
 @pytest.fixture
 def calls(monkeypatch):
     """Calls to torch in their order, on a machine that says it has two CUDA devices."""
-    made = []
+    made, met = [], _Store()
 
     def record(place, name, result=None):
         monkeypatch.setattr(place, name, lambda *args, **named: made.append((name, args, named)) or result)
@@ -54,9 +54,9 @@ def calls(monkeypatch):
     monkeypatch.setattr(dist, "get_rank", lambda: 1)
     monkeypatch.setattr(dist, "get_world_size", lambda: 2)
     monkeypatch.setattr(dist, "PrefixStore", lambda name, store: store)
-    monkeypatch.setattr(dist, "rendezvous", lambda url: iter([(_Store(), 1, 2)]))
+    monkeypatch.setattr(dist, "rendezvous", lambda url: iter([(met, 1, 2)]))
     monkeypatch.setattr(ranks_module.atexit, "register", lambda function: None)
-    monkeypatch.setattr(dist.distributed_c10d, "_get_default_store", lambda: store)
+    monkeypatch.setattr(dist.distributed_c10d, "_get_default_store", lambda: met)
     ranks_module._meeting.cache_clear()
     record(torch.cuda, "set_device")
     record(dist, "init_process_group")
