@@ -24,7 +24,7 @@ import torch
 from echochamber.core.random import key
 from echochamber.model.config import ModelConfig
 from echochamber.model.native import library
-from echochamber.model.native.decode import Decoder
+from echochamber.model.native.decode import NativeDecoder
 from echochamber.model.presets import num_parameters, preset
 from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.model.sampling import SamplingConfig
@@ -83,7 +83,7 @@ class Steps:
         keys = np.array([[key(p, g) for g in range(group)] for p in range(len(prompts))], dtype=np.uint64)
         sampling = SamplingConfig(max_new_tokens=100, max_rows=rows)
         tokenizer = train_tokenizer(["a"], 258)
-        self.decoder = Decoder(
+        self.decoder = NativeDecoder(
             model, trunk, head, prompts, group, sampling, (NO_EOS,), StopStrings((), tokenizer)
         )
         with torch.no_grad():

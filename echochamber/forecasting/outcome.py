@@ -22,7 +22,7 @@ LEVEL = 0.9
 
 
 @dataclass(frozen=True)
-class Estimate:
+class SimulatedEstimate:
     """Mean over runs, and the interval in which `LEVEL` of the runs lie."""
 
     value: float
@@ -30,7 +30,7 @@ class Estimate:
     high: float
 
     @classmethod
-    def of(cls, values: Sequence[float] | np.ndarray) -> "Estimate":
+    def of(cls, values: Sequence[float] | np.ndarray) -> "SimulatedEstimate":
         """Of one number per run."""
         # Weibull's quantiles: a further run lies between them as often as `LEVEL` says, from 19 runs on.
         low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="weibull")
@@ -44,21 +44,21 @@ class Outcome:
     behaviours: tuple[str, ...]
     win_probability: dict[str, float]
     """Behaviour -> probability that it has the top share at the end; they add up to 1."""
-    final_shares: dict[str, Estimate]
-    accuracy_before: Estimate
-    accuracy_after: Estimate
-    choice: Estimate
+    final_shares: dict[str, SimulatedEstimate]
+    accuracy_before: SimulatedEstimate
+    accuracy_after: SimulatedEstimate
+    choice: SimulatedEstimate
     """Part of the gain in accuracy that is choice of behaviours at their accuracy before."""
-    skill: Estimate
+    skill: SimulatedEstimate
     """Part that is better answers within behaviours at their shares before."""
-    interaction: Estimate
+    interaction: SimulatedEstimate
     collapse_probability: float
     """Share of runs whose top share passes `COLLAPSED`."""
-    collapse_step: Estimate | None
+    collapse_step: SimulatedEstimate | None
     """Step at which it does, over the runs in which it does."""
-    pass_at_k: dict[int, tuple[Estimate, Estimate]]
+    pass_at_k: dict[int, tuple[SimulatedEstimate, SimulatedEstimate]]
     """k -> before and after."""
-    share_paths: dict[str, list[Estimate]]
+    share_paths: dict[str, list[SimulatedEstimate]]
     """Behaviour -> its share after each step, 0 being the base."""
     runs: int
 
@@ -81,25 +81,29 @@ def outcome_of(behaviours: tuple[str, ...], paths: Sequence[Path], most_samples:
     parts = [_gain_parts(path) for path in paths]
     before = [_per_problem(path.base_shares, path.base_accuracies) for path in paths]
     after = [_per_problem(path.final_shares, path.final_accuracies) for path in paths]
-    choice, skill, interaction = (Estimate.of([part[i] for part in parts]) for i in range(3))
+    choice, skill, interaction = (SimulatedEstimate.of([part[i] for part in parts]) for i in range(3))
     return Outcome(
         behaviours,
         {behaviours[i]: wins[i] for i in known},
-        {name: Estimate.of(final[:, i]) for i, name in enumerate(behaviours)},
-        Estimate.of([a.mean() for a in before]),
-        Estimate.of([a.mean() for a in after]),
+        {name: SimulatedEstimate.of(final[:, i]) for i, name in enumerate(behaviours)},
+        SimulatedEstimate.of([a.mean() for a in before]),
+        SimulatedEstimate.of([a.mean() for a in after]),
         choice,
         skill,
         interaction,
         len(collapsed) / len(paths),
-        Estimate.of(collapsed) if collapsed else None,
+        SimulatedEstimate.of(collapsed) if collapsed else None,
         {
-            k: (Estimate.of([_pass(a, k) for a in before]), Estimate.of([_pass(a, k) for a in after]))
+            k: (
+                SimulatedEstimate.of([_pass(a, k) for a in before]),
+                SimulatedEstimate.of([_pass(a, k) for a in after]),
+            )
             for k in powers_up_to(most_samples)
         },
         {
             name: [
-                Estimate.of(step[:, i]) for step in np.array([path.shares for path in paths]).swapaxes(0, 1)
+                SimulatedEstimate.of(step[:, i])
+                for step in np.array([path.shares for path in paths]).swapaxes(0, 1)
             ]
             for i, name in enumerate(behaviours)
         },

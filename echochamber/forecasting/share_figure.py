@@ -2,7 +2,7 @@
 
 from xml.sax.saxutils import escape
 
-from .outcome import LEVEL, Estimate, Outcome
+from .outcome import LEVEL, Outcome, SimulatedEstimate
 from .words import percent, title_of
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 820, 320, 46, 270, 12, 54
@@ -42,7 +42,7 @@ def _y(share: float) -> float:
     return TOP + (HEIGHT - TOP - BOTTOM) * (1 - share)
 
 
-def _band(path: list[Estimate], steps: int) -> str:
+def _band(path: list[SimulatedEstimate], steps: int) -> str:
     upper = [f"{_x(i, steps):.1f},{_y(one.high):.1f}" for i, one in enumerate(path)]
     lower = [f"{_x(i, steps):.1f},{_y(one.low):.1f}" for i, one in enumerate(path)]
     return " ".join([*upper, *reversed(lower)])

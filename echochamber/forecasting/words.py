@@ -10,7 +10,7 @@ from ..stats.bootstrap import problem_weights, ratio_interval
 from .baselines import Baseline, BaselineName
 from .behaviour_table import FEWEST_SAMPLES, BehaviourTable
 from .changes import Tried, flips, keeps_second, smallest_changes
-from .outcome import COLLAPSED, LEVEL, Estimate, Outcome
+from .outcome import COLLAPSED, LEVEL, Outcome, SimulatedEstimate
 from .scenarios import Reason, Scenario
 
 REASON_TITLES: Mapping[Reason, str] = {
@@ -196,9 +196,9 @@ def _with(value: float, interval: tuple[float, float]) -> str:
     return f"{percent(value)} [{percent(low)}, {percent(high)}]"
 
 
-def _estimate(found: Estimate) -> str:
+def _estimate(found: SimulatedEstimate) -> str:
     return f"{percent(found.value)} [{percent(found.low)}, {percent(found.high)}]"
 
 
-def _points(found: Estimate) -> str:
+def _points(found: SimulatedEstimate) -> str:
     return f"{100 * found.value:+.1f} points [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"

@@ -27,7 +27,7 @@ _PREFILL_TOKENS = 32_768
 """Prompt tokens run together, whose activations lie in memory meanwhile."""
 
 
-class Decoder:
+class NativeDecoder:
     """The slots of one call: at most `sampling.max_rows` rows at once, each with its own cache."""
 
     def __init__(
@@ -245,7 +245,7 @@ def decode_as_finished(
     group = stream_keys.shape[1]
     trunk.weights.renew()
     head.weights.renew()
-    decoder = Decoder(model, trunk, head, prompts, group, sampling, ends, stop)
+    decoder = NativeDecoder(model, trunk, head, prompts, group, sampling, ends, stop)
     waiting = [(p, g) for p in range(len(prompts)) for g in range(group)][::-1]
     done: dict[int, dict[int, Row]] = {}
     # Admitting rows a few at a time keeps the batch full without prefilling prompts one by one.
