@@ -195,6 +195,8 @@ def score(studies: Sequence[Path], sealed: Path) -> dict[str, object]:
     ours: list[Scored] = []
     others: dict[str, list[Scored]] = {rule.name: [] for rule in rules}
     inside: list[bool] = []
+    inside_all: list[bool] = []
+    names_all: list[str] = []
     accuracy_errors, step_errors, unsure = [], [], []
     for row in held["forecasts"]:
         base = bases[row["base"]]
@@ -208,6 +210,10 @@ def score(studies: Sequence[Path], sealed: Path) -> dict[str, object]:
             others[rule.name].append(Scored(base.name, row["arm"], rule.probabilities(run), what.winner))
         share = row["shares"].get(what.winner)
         inside.append(share is not None and share["low"] <= what.shares[what.winner] <= share["high"])
+        # Every behaviour counts too: the winner is known only afterwards, and its share is the extreme one.
+        for name, one in row["shares"].items():
+            inside_all.append(one["low"] <= what.shares[name] <= one["high"])
+            names_all.append(base.name)
         accuracy_errors.append(row["accuracy"]["value"] - what.accuracy)
         if what.collapse_step is not None and row["collapse_step"]:
             step_errors.append(row["collapse_step"]["value"] - what.collapse_step)
@@ -235,6 +241,7 @@ def score(studies: Sequence[Path], sealed: Path) -> dict[str, object]:
         "reliability_band": reliability_band(ours),
         "calibration_curve": calibration_curve(ours),
         "coverage_of_final_share": asdict(coverage(names, inside)),
+        "coverage_of_all_shares": asdict(coverage(names_all, inside_all)),
         "accuracy_error": {
             "mean": float(np.mean(accuracy_errors)),
             "absolute": float(np.mean(np.abs(accuracy_errors))),

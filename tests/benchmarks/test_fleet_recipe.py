@@ -3,7 +3,7 @@
 import numpy as np
 import yaml
 
-from benchmarks.fleet_recipe import ARMS, NUM_BASES, STYLES, fleet, is_sealed
+from benchmarks.fleet_recipe import ARMS, NOISE, NUM_BASES, PROGRAMS, STYLES, TWINS, fleet, is_sealed
 from echochamber.core.artifacts import Store
 from echochamber.study.graph import build_graph
 from echochamber.study.recipe import load_recipe
@@ -41,11 +41,12 @@ def test_sealed_bases_have_no_rl_until_their_forecasts_are_sealed(tmp_path):
 
 
 def test_frequency_and_errors_follow_neither_the_format_nor_each_other():
+    """Errors by their place among the three of a program, of prose or of twins."""
     rows = [
         (
             STYLES.index(source["format"]),
             source["share"] / 0.75 * (len(base["sources"]) - 1),
-            source["noise"]["random"],
+            _place(base["sources"], name, source),
         )
         for recipe in fleet(600)
         for base in recipe["mixtures"].values()
@@ -58,6 +59,11 @@ def test_frequency_and_errors_follow_neither_the_format_nor_each_other():
         assert abs(np.corrcoef(mine, relative_share)[0, 1]) < 0.08
         assert abs(np.corrcoef(mine, noise)[0, 1]) < 0.08
     assert abs(np.corrcoef(relative_share, noise)[0, 1]) < 0.08
+
+
+def _place(sources, name, source) -> int:
+    kind = "twins" if TWINS[1] in sources else "program" if source["format"] in PROGRAMS else "prose"
+    return NOISE[kind].index(source["noise"]["random"])
 
 
 def test_the_design_is_the_same_every_time():
