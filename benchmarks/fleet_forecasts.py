@@ -132,7 +132,7 @@ def forecast(job: tuple[BehaviourTable, RLConfig, int]) -> dict[str, object]:
     table, config, simulations = job
     gains = calibration().gains
     paths = [simulate_once(table, config, gains, simulation_seed("run", i)) for i in range(simulations)]
-    found = outcome_of(table.behaviours, paths, 16)
+    found = outcome_of(table, paths, 16)
     return {
         "probabilities": found.win_probability,
         "cannot_say": found.winner is None,

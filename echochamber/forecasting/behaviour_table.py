@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from ..core.errors import UserError
 from ..core.formats import OTHER
+from .votes import WrongAnswers
 
 FEWEST_SAMPLES = 30
 """Completions of a behaviour under which nothing is forecast of it."""
@@ -33,6 +34,8 @@ class BehaviourTable:
     """Mean length of wrong and of right completions, in tokens."""
     variants: Int[np.ndarray, " F"]
     """How many equally likely texts would repeat as often as a problem's right completions do."""
+    wrong_answers: WrongAnswers | None = None
+    """Of all behaviours together; None where completions have no answers to vote with."""
 
     @classmethod
     def from_records(cls, records: pl.DataFrame, problem_set: str) -> Self:
@@ -64,6 +67,7 @@ class BehaviourTable:
             right,
             np.array([_lengths(part) for part in parts]),
             np.array([_variants(part) for part in parts]),
+            WrongAnswers.from_records(rows, problems),
         )
 
     @property
@@ -88,6 +92,7 @@ class BehaviourTable:
             right=self.right[np.ix_(rows, kept)],
             tokens=self.tokens[kept],
             variants=self.variants[kept],
+            wrong_answers=None if self.wrong_answers is None else self.wrong_answers.rows(rows),
         )
 
     def draw(self, stream: np.random.Generator) -> tuple[Float[np.ndarray, "P F"], Float[np.ndarray, "P F"]]:

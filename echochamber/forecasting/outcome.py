@@ -3,7 +3,7 @@
 Axes: R runs, S steps, P problems, F behaviours.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from ..core.formats import OTHER
 from ..stats.decomposition import split_gain
 from ..stats.pass_at_k import powers_up_to
+from .behaviour_table import BehaviourTable
 from .simulate import Path
 
 COLLAPSED = 0.9
@@ -58,6 +59,8 @@ class Outcome:
     """Step at which it does, over the runs in which it does."""
     pass_at_k: dict[int, tuple[SimulatedEstimate, SimulatedEstimate]]
     """k -> before and after."""
+    maj_at_k: dict[int, tuple[SimulatedEstimate, SimulatedEstimate]]
+    """k -> before and after; empty where completions have no answers to vote with."""
     share_paths: dict[str, list[SimulatedEstimate]]
     """Behaviour -> its share after each step, 0 being the base."""
     runs: int
@@ -69,8 +72,9 @@ class Outcome:
         return best if self.win_probability[best] >= SURE else None
 
 
-def outcome_of(behaviours: tuple[str, ...], paths: Sequence[Path], most_samples: int) -> Outcome:
-    """Summary of simulated runs. `most_samples`: the largest k of pass@k."""
+def outcome_of(table: BehaviourTable, paths: Sequence[Path], most_samples: int) -> Outcome:
+    """Summary of simulated runs on the table. `most_samples`: the largest k of pass@k and maj@k."""
+    behaviours, votes = table.behaviours, table.wrong_answers
     known = [i for i, name in enumerate(behaviours) if name != OTHER]
     final = np.array([path.shares[-1] for path in paths])
     winners = [known[int(row[known].argmax())] for row in final]
@@ -93,13 +97,8 @@ def outcome_of(behaviours: tuple[str, ...], paths: Sequence[Path], most_samples:
         interaction,
         len(collapsed) / len(paths),
         SimulatedEstimate.of(collapsed) if collapsed else None,
-        {
-            k: (
-                SimulatedEstimate.of([_pass(a, k) for a in before]),
-                SimulatedEstimate.of([_pass(a, k) for a in after]),
-            )
-            for k in powers_up_to(most_samples)
-        },
+        _before_and_after(before, after, most_samples, _pass),
+        {} if votes is None else _before_and_after(before, after, most_samples, votes.maj_at_k),
         {
             name: [
                 SimulatedEstimate.of(step[:, i])
@@ -119,6 +118,22 @@ def _first_above(top: np.ndarray) -> int | None:
 def _per_problem(shares: np.ndarray, accuracies: np.ndarray) -> np.ndarray:
     """Accuracy (P,) of a policy that chooses by `shares` and answers by `accuracies`."""
     return np.asarray((shares * accuracies).sum(1))
+
+
+def _before_and_after(
+    before: Sequence[np.ndarray],
+    after: Sequence[np.ndarray],
+    most: int,
+    score: Callable[[np.ndarray, int], float],
+) -> dict[int, tuple[SimulatedEstimate, SimulatedEstimate]]:
+    """k -> a score of accuracies (P,) before and after, over the runs."""
+    return {
+        k: (
+            SimulatedEstimate.of([score(a, k) for a in before]),
+            SimulatedEstimate.of([score(a, k) for a in after]),
+        )
+        for k in powers_up_to(most)
+    }
 
 
 def _pass(accuracy: np.ndarray, k: int) -> float:

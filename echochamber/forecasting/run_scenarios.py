@@ -39,7 +39,7 @@ def run_scenarios(
         paths[index].append(path)
         advance()
     return [
-        outcome_of(scenario.table.behaviours, found, most_samples)
+        outcome_of(scenario.table, found, most_samples)
         for scenario, found in zip(scenarios, paths, strict=True)
     ]
 

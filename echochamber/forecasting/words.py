@@ -108,8 +108,9 @@ def what_rl_does(outcome: Outcome, arm: RLConfig) -> Section:
         f"Both at once are {_points(outcome.interaction)}.",
     ]
     sentences += [
-        f"pass@{k} goes from {_estimate(before)} to {_estimate(after)}."
-        for k, (before, after) in list(outcome.pass_at_k.items())[-1:]
+        f"{name}@{k} goes from {_estimate(before)} to {_estimate(after)}."
+        for name, curve in (("pass", outcome.pass_at_k), ("maj", outcome.maj_at_k))
+        for k, (before, after) in list(curve.items())[-1:]
         if k > 1
     ]
     return Section("What RL will do", sentences, ["behaviour", "wins", "final share"], rows)

@@ -62,9 +62,8 @@ def forecast_json(found: CheckpointForecast) -> dict[str, object]:
 def _plain(found: CheckpointForecast) -> dict[str, object]:
     data = asdict(found.outcome)
     del data["share_paths"]
-    data["pass_at_k"] = {
-        k: {"before": before, "after": after} for k, (before, after) in data["pass_at_k"].items()
-    }
+    for name in ("pass_at_k", "maj_at_k"):
+        data[name] = {k: {"before": before, "after": after} for k, (before, after) in data[name].items()}
     return data
 
 

@@ -84,7 +84,7 @@ def test_problems_that_differ_stay_different():
 def test_counts_from_records_leave_out_greedy_and_ungraded_completions():
     rows = [
         {"problem_set": "s", "problem_id": f"p{i % 3}", "sample": sample, "format": name, "correct": right,
-         "outcome": outcome, "num_tokens": tokens, "text": f"{i}"}
+         "outcome": outcome, "num_tokens": tokens, "text": f"{i}", "answer": f"{i}"}
         for i, (sample, name, right, outcome, tokens) in enumerate(
             [(-1, "a", True, "correct", 9), (0, "a", True, "correct", 4), (1, "b", False, "wrong", 8),
              (2, "b", False, "infrastructure", 8), (0, "other", False, "no_answer", 2)]
@@ -102,7 +102,7 @@ def test_counts_from_records_leave_out_greedy_and_ungraded_completions():
 def test_the_outcome_adds_up():
     table, config = table_of([0.5, 0.3, 0.2], [0.2, 0.5, 0.5]), arm(steps=6)
     paths = [simulate_once(table, config, GAINS, seed) for seed in range(5)]
-    outcome = outcome_of(table.behaviours, paths, 8)
+    outcome = outcome_of(table, paths, 8)
     assert sum(outcome.win_probability.values()) == pytest.approx(1)
     assert min(outcome.win_probability.values()) > 0
     gain = outcome.accuracy_after.value - outcome.accuracy_before.value
