@@ -57,8 +57,8 @@ def criteria_note(claim_set: ClaimSet, recorded: Mapping[str, object]) -> str:
 
 
 def make_ledger(tables: Tables, claim_set: ClaimSet) -> Ledger:
-    """Every claim of the set judged from the tables alone."""
-    return Ledger(tables, claim_set, tuple(judge_all(tables, claim_set)))
+    """Every claim of the set judged from the tables alone; `claim_names` of the recipe hold."""
+    return Ledger(tables, claim_set, tuple(judge_all(tables.named_for_claims(), claim_set)))
 
 
 def save_ledger(ledger: Ledger, folder: Path) -> list[Path]:

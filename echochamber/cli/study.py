@@ -32,7 +32,10 @@ def study(
     ] = "local",
     verify: Annotated[
         bool,
-        typer.Option("--verify", help="First compare every file of finished stages with its checksum."),
+        typer.Option(
+            "--verify",
+            help="First compare every file of finished stages with its checksum, and hash input files anew.",
+        ),
     ] = False,
     wait: Annotated[
         float,

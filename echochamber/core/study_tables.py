@@ -132,6 +132,18 @@ class Tables:
         """All sizes of the study, in the recipe's order."""
         return [str(size) for size in self.about.get("sizes") or [self.size]]
 
+    def named_for_claims(self) -> "Tables":
+        """The same, with what the recipe's `claim_names` name under the claims' own names as well."""
+        recipe = self.about.get("recipe")
+        names = (recipe.get("claim_names") if isinstance(recipe, dict) else None) or {}
+        mixtures, sets = names.get("mixtures") or {}, names.get("sets") or {}
+        frames = {name: _aliased(frame, "mixture", mixtures) for name, frame in self.frames.items()}
+        frames |= {name: _aliased(frames[name], "problem_set", sets) for name in ("scores", "halves")}
+        arms = list(self.about.get("arms") or [])
+        for new, old in mixtures.items():
+            arms += [row | {"mixture": new} for row in arms if row["mixture"] == old]
+        return replace(self, frames=frames, about=self.about | {"arms": arms})
+
     def only_seeds(self, seeds: Iterable[int]) -> "Tables":
         """The same study with some of its seeds."""
         kept = list(seeds)
@@ -214,6 +226,16 @@ class Tables:
     def training(self) -> dict[tuple[str, str, str, str], Curves]:
         """(mixture, size, arm, quantity) -> seed -> step -> value."""
         return _nested(self.frames["training"], ("mixture", "size", "arm", "quantity"))
+
+
+def _aliased(frame: pl.DataFrame, column: str, names: Mapping[str, str]) -> pl.DataFrame:
+    """The rows, and those with an old name in the column once more with the new one."""
+    more = [
+        frame.filter(pl.col(column) == old).with_columns(pl.lit(new).alias(column))
+        for new, old in names.items()
+        if new != old
+    ]
+    return pl.concat([frame, *more]).select(frame.columns)
 
 
 def _nested(frame: pl.DataFrame, keys: tuple[str, ...]) -> dict[Key, Curves]:

@@ -1,11 +1,13 @@
-"""Rows from the hub by data set name: streamed, at a fixed commit (extra `[hub]`)."""
+"""Rows of the hub's data sets by name: streamed at a fixed commit (extra `[hub]`), or from a local copy."""
 
 import importlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ..core.config import Config
 from ..core.errors import UserError
 
 if TYPE_CHECKING:
@@ -96,45 +98,116 @@ class HubPlace:
     name: str
     known: HubSet
     commit: str
+    """Empty for a local copy of a set whose commit nobody named."""
+    folder: Path | None = None
+    """The local copy; None: it is on the hub."""
 
 
-def hub_place(name: str, revision: str | None = None) -> HubPlace:
-    """Where a known data set, or any `owner/name`, lies at a commit; `UserError` without a commit."""
+def hub_place(name: str, revision: str | None = None, copies: Path | None = None) -> HubPlace:
+    """Where a known data set, or any `owner/name`, lies at a commit; `UserError` without a commit.
+
+    `copies`: folder with local copies, as `OWNER/NAME/FILES` or as the hub's own cache
+    (`datasets--OWNER--NAME/snapshots/COMMIT/FILES`). These need no commit: their content counts.
+    """
     known = HUB_SETS.get(name) or (HubSet(name) if "/" in name and _NAME.fullmatch(name) else None)
-    if known is None:
+    if known is None or any(part.startswith(".") for part in known.repository.split("/")):
         raise UserError(
             f"hub: data set {name!r} is unknown; there are {', '.join(HUB_SETS)}, or any owner/name"
         )
     commit = revision or known.revision
-    if commit is None:
-        raise UserError(
-            f"hub: {name!r} has no pinned revision; set revision to a commit of {known.repository}, "
-            "so that a rerun reads the same rows"
-        )
-    if not _COMMIT.fullmatch(commit):
+    if commit is not None and not _COMMIT.fullmatch(commit):
         raise UserError(
             f"hub: revision of {name!r} is {commit!r}, expected a commit (40 hexadecimal digits); "
             "branches and tags can move"
         )
+    if copies is not None:
+        return HubPlace(name, known, commit or "", _copy(copies, known.repository, commit))
+    if commit is None:
+        raise UserError(
+            f"hub: {name!r} has no pinned revision; set revision to a commit of {known.repository}, "
+            f"so that a rerun reads the same rows (in a recipe also hub.revisions.{name}, or hub.folder)"
+        )
     return HubPlace(name, known, commit)
 
 
-def parse_hub_name(text: str) -> HubPlace:
-    """`hub:NAME` or `hub:NAME@COMMIT` of a problem set."""
-    name, _, revision = text.removeprefix(PREFIX).partition("@")
-    return hub_place(name, revision or None)
+def _copy(copies: Path, repository: str, commit: str | None) -> Path:
+    """The folder of a data set below `copies`."""
+    plain = copies / repository
+    if plain.is_dir():
+        return plain
+    snapshots = copies / f"datasets--{repository.replace('/', '--')}" / "snapshots"
+    found = sorted(item for item in snapshots.iterdir() if item.is_dir()) if snapshots.is_dir() else []
+    if commit is not None and any(item.name == commit for item in found):
+        return snapshots / commit
+    if len(found) == 1 and commit is None:
+        return found[0]
+    raise UserError(
+        f"hub.folder: {copies} holds no copy of {repository}"
+        + (f" at {commit}" if commit else "")
+        + f"; expected {plain} or {snapshots / (commit or 'COMMIT')}"
+        + (f"; there are {', '.join(item.name for item in found)}" if found else "")
+    )
 
 
-def hub_rows(place: HubPlace, split: HubSplit) -> Iterator["RowAt"]:
-    """Stream the rows of one split; a split that the set does not have is refused.
+def hub_files(place: HubPlace, split: HubSplit) -> list[Path]:
+    """The files of one split in a local copy, by relative name; a split that the set lacks is refused."""
+    assert place.folder is not None
+    folder, pattern = place.folder, _pattern(place, split)
+    if pattern is None:
+        from .rows import data_files  # it knows of no hub
 
-    So a test set is never trained on.
-    """
+        inside = ((file, file.relative_to(folder).parts) for file in data_files(folder))
+        found = [
+            file for file, parts in inside if any(re.split(r"[-_.]", part)[0] == split for part in parts)
+        ]
+    else:
+        found = sorted(file for file in folder.glob(pattern) if file.is_file())
+    if not found:
+        raise UserError(f"hub: {folder} holds no file {pattern or f'of the split {split!r}'}")
+    return found
+
+
+def _pattern(place: HubPlace, split: HubSplit) -> str | None:
+    """Which files a split is in, None for an unknown set. A split that the set lacks is refused."""
     known = place.known
     pattern = known.train if split == "train" else known.test
     if known in HUB_SETS.values() and pattern is None:
         use = "evaluated on, never trained on" if split == "train" else "trained on; it has no test split"
         raise UserError(f"hub: {place.name!r} may be {use}")
+    return pattern
+
+
+class HubConfig(Config):
+    """Where data sets of the hub are read."""
+
+    folder: str | None = None
+    """A folder with copies of them, as `OWNER/NAME/FILES` or as the hub's own cache; None: the hub."""
+    revisions: dict[str, str] = {}
+    """Data set -> commit, for sets that have none pinned and where none is named."""
+
+    def place(self, name: str, revision: str | None = None) -> HubPlace:
+        """See `hub_place`."""
+        folder = None if self.folder is None else Path(self.folder)
+        return hub_place(name, revision or self.revisions.get(name), folder)
+
+    def named(self, text: str) -> HubPlace:
+        """Of `hub:NAME` or `hub:NAME@COMMIT`, as a problem set is called."""
+        name, _, revision = text.removeprefix(PREFIX).partition("@")
+        return self.place(name, revision or None)
+
+
+THE_HUB = HubConfig()
+"""Without local copies, at the pinned commits."""
+
+
+def parse_hub_name(text: str) -> HubPlace:
+    """`hub:NAME` or `hub:NAME@COMMIT` of a problem set on the hub."""
+    return THE_HUB.named(text)
+
+
+def hub_rows(place: HubPlace, split: HubSplit) -> Iterator["RowAt"]:
+    """Stream the rows of one split; a split that the set does not have is refused."""
+    known, pattern = place.known, _pattern(place, split)
     rows = _streamed(place, pattern, split)
     return (
         (f"{known.repository}@{place.commit[:12]}, row {number}", dict(row))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.errors import UserError
-from .hub import hub_place, hub_rows
+from .hub import THE_HUB, HubConfig, hub_files, hub_rows
 from .rows import BadRows, RowAt, data_files, read_rows, text_of
 from .source_config import SourceConfig
 from .sources import Document
@@ -45,6 +45,7 @@ class RowSource:
 
     name: str
     config: SourceConfig
+    hub: HubConfig = THE_HUB
     filtered: int = 0
     """Rows left out by the layout's rule."""
     bad: BadRows = field(default_factory=BadRows)
@@ -78,13 +79,15 @@ class RowSource:
                 yield Document(question.strip(), solution.strip("\n"))
 
     def _rows(self) -> Iterator[RowAt]:
+        if self.config.hub and self.hub.folder is None:
+            return hub_rows(self.hub.place(self.config.hub, self.config.revision), "train")
+        return (placed for file in self.files() for placed in read_rows(file, self.bad))
+
+    def files(self) -> list[Path]:
+        """The local files that are read, in order."""
         if self.config.hub:
-            return hub_rows(hub_place(self.config.hub, self.config.revision), "train")
-        return (
-            placed
-            for file in training_files(Path(self.config.path or ""))
-            for placed in read_rows(file, self.bad)
-        )
+            return hub_files(self.hub.place(self.config.hub, self.config.revision), "train")
+        return training_files(Path(self.config.path or ""))
 
     def _layout(self, row: Mapping[str, object], where: str) -> ColumnLayout:
         for layout in LAYOUTS.values():
@@ -112,4 +115,6 @@ def training_files(path: Path) -> list[Path]:
         files = [file for file in files if not file.name.startswith(("train_1M", "train_2M", "train_5M"))]
     for file in files:
         refuse_test_split(file)
+        for folder in file.parents[: len(file.relative_to(path).parts) - 1] if path.is_dir() else ():
+            refuse_test_split(folder)
     return files

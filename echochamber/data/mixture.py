@@ -12,6 +12,7 @@ from ..core.types import Problem
 from .allocate import DEFAULT_DOCUMENTS, copies_of, copy_sizes, fill, share_targets, sum_lengths
 from .contamination import ContaminationChecker, refuse_contaminated
 from .document_pool import DocumentPool, EncodeBatch
+from .hub import THE_HUB, HubConfig
 from .local_sources import RowSource
 from .plan import MixturePlan, SourcePlan, plan_table
 from .registered_sources import is_registered, open_registered
@@ -21,19 +22,23 @@ from .training_questions import TRAIN_QUESTIONS, Reservoir, mixed_questions
 from .world import WorldConfig
 
 
-def open_source(name: str, config: SourceConfig, world: WorldConfig, seed: int) -> Source:
+def open_source(
+    name: str, config: SourceConfig, world: WorldConfig, seed: int, hub: HubConfig = THE_HUB
+) -> Source:
     """The source that a recipe names: real rows (path or hub), a user's registered source, else generated."""
     if config.path or config.hub:
-        return RowSource(name, config)
+        return RowSource(name, config, hub)
     if is_registered(name, config):
         return open_registered(name, config, seed)
     return open_generated(name, config, world, seed)
 
 
-def open_sources(mixture: MixtureConfig, world: WorldConfig, seed: int) -> list[Source]:
+def open_sources(
+    mixture: MixtureConfig, world: WorldConfig, seed: int, hub: HubConfig = THE_HUB
+) -> list[Source]:
     """All sources of a mixture, each with a seed of its own."""
     return [
-        open_source(name, config, world, key("source", seed, name) % 2**32)
+        open_source(name, config, world, key("source", seed, name) % 2**32, hub)
         for name, config in mixture.sources.items()
     ]
 
@@ -58,6 +63,7 @@ def plan_mixture(
     against: Mapping[str, Sequence[Problem]] | None = None,
     executor: Executor | None = None,
     spool_folder: Path | None = None,
+    hub: HubConfig = THE_HUB,
 ) -> MixturePlan:
     """Draw, encode and measure every source, and decide which documents are written.
 
@@ -69,6 +75,7 @@ def plan_mixture(
     `against` holds the evaluation sets; a source that overlaps one by more than the mixture's
     `max_contamination` is refused. `executor` draws generated documents in its workers; the result
     is the same without one. `spool_folder` is where token ids wait on disk (default: the system's).
+    `hub`: where sets of the hub lie.
     """
     names, configs = list(mixture.sources), list(mixture.sources.values())
     pools = [
@@ -81,7 +88,7 @@ def plan_mixture(
             executor=executor,
             spool_folder=spool_folder,
         )
-        for source in open_sources(mixture, world, seed)
+        for source in open_sources(mixture, world, seed, hub)
     ]
     sizes = copy_sizes(configs, pools, mixture)
     chosen = [

@@ -10,7 +10,7 @@ from ..core.progress import say
 from ..core.types import Problem
 from .columns import ProblemColumns, mapping_to_paste
 from .environments import environment_label, is_environment
-from .hub import PREFIX, HubSplit, hub_rows, parse_hub_name
+from .hub import PREFIX, THE_HUB, HubConfig, HubSplit, hub_files, hub_rows
 from .rows import BadRows, OnBadRow, RowAt, read_rows, text_of
 from .styles import STYLES, render
 from .world import WorldConfig, draw_problem
@@ -28,6 +28,7 @@ def load_problems(
     on_bad_row: OnBadRow = "error",
     split: HubSplit = "test",
     columns: ProblemColumns | None = None,
+    hub: HubConfig = THE_HUB,
 ) -> list[Problem]:
     """Problems of a file or folder, or of the hub (`hub:NAME[@COMMIT]`).
 
@@ -36,14 +37,10 @@ def load_problems(
     The columns say which set it is. References are normalised: the text after `####` without
     thousands commas (GSM8K), whole numbers without `.0` (SVAMP), the last box of a solution (MATH).
     `split` is which part of a hub set is meant; a file is one part as it is. `columns` names those of a file
-    with a layout of its own.
+    with a layout of its own. `hub` says where sets of the hub lie.
     """
     bad = BadRows(on_bad_row)
-    rows = (
-        hub_rows(parse_hub_name(name_or_path), split)
-        if name_or_path.startswith(PREFIX)
-        else read_rows(Path(name_or_path), bad)
-    )
+    rows = _rows(name_or_path, split, bad, hub)
     name = set_label(name_or_path)
     columns = columns or ProblemColumns()
     found = (_whole_problem(placed, name, number, bad, columns) for number, placed in enumerate(rows))
@@ -53,6 +50,15 @@ def load_problems(
     if bad.skipped:
         say(f"{name_or_path}: {bad.skipped} bad rows skipped; the first: {bad.reasons[0]}")
     return problems
+
+
+def _rows(name_or_path: str, split: HubSplit, bad: BadRows, hub: HubConfig) -> Iterator[RowAt]:
+    if not name_or_path.startswith(PREFIX):
+        return read_rows(Path(name_or_path), bad)
+    place = hub.named(name_or_path)
+    if place.folder is None:
+        return hub_rows(place, split)
+    return (row for file in hub_files(place, split) for row in read_rows(file, bad))
 
 
 def set_label(name_or_path: str) -> str:

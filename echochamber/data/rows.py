@@ -1,11 +1,10 @@
-"""Rows of local files: JSON Lines (also gzipped), JSON arrays, CSV and Parquet, one dict each.
+"""Rows of local files: JSON Lines (also compressed), JSON arrays, CSV and Parquet, one dict each.
 
 Every row comes with its place (`file, line 7`) for error messages. A bad row is an error that names
 the place, or is skipped and counted, as the caller wants.
 """
 
 import csv
-import gzip
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,9 +16,10 @@ import polars as pl
 
 from ..core.errors import UserError
 from ..core.jsonl import parse_row
+from .text_lines import MOST_LINE_BYTES, lines_of
 
 OnBadRow = Literal["error", "skip"]
-SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".csv", ".parquet")
+SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".csv", ".parquet")
 _PARQUET_BATCH = 4096
 csv.field_size_limit(1 << 26)
 
@@ -49,17 +49,28 @@ class BadRows:
 
 
 def data_files(path: Path) -> list[Path]:
-    """The file itself, or a folder's data files in order of name."""
+    """The file itself, or the data files of a folder and those within it, in order of their relative names.
+
+    Files and folders whose name starts with a dot are left out: downloads keep their records there. Links to
+    folders are not followed.
+    """
     if path.is_file():
         return [path]
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
     if not path.is_dir():
         raise UserError(f"{path}: is neither a file nor a folder")
-    found = sorted(item for item in path.iterdir() if item.name.endswith(SUFFIXES))
+    found = sorted(
+        (item for item in path.rglob("*") if item.name.endswith(SUFFIXES) and _is_data(item, path)),
+        key=lambda item: item.relative_to(path).as_posix(),
+    )
     if not found:
         raise UserError(f"{path}: holds no data file ({', '.join(SUFFIXES)})")
     return found
+
+
+def _is_data(item: Path, folder: Path) -> bool:
+    return item.is_file() and not any(part.startswith(".") for part in item.relative_to(folder).parts)
 
 
 def read_rows(path: Path, bad: BadRows) -> Iterator[RowAt]:
@@ -79,17 +90,19 @@ def _reader(file: Path) -> Callable[[Path, BadRows], Iterator[RowAt]]:
 
 
 def _json_lines(file: Path, bad: BadRows) -> Iterator[RowAt]:
-    with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as stream:
-        for number, raw in enumerate(stream, start=1):
-            where = f"{file}, line {number}"
-            if not raw.strip():
-                continue
-            try:
-                yield where, parse_row(raw.decode("utf-8-sig" if number == 1 else "utf-8"), where)
-            except UnicodeDecodeError as error:
-                bad.refuse(f"{where}, byte {error.start + 1}: is not UTF-8 ({error.reason})")
-            except UserError as error:
-                bad.refuse(str(error))
+    for number, raw in enumerate(lines_of(file), start=1):
+        where = f"{file}, line {number}"
+        if raw is None:
+            bad.refuse(f"{where}: is longer than {MOST_LINE_BYTES >> 20} MiB")
+            continue
+        if not raw.strip():
+            continue
+        try:
+            yield where, parse_row(raw.decode("utf-8-sig" if number == 1 else "utf-8"), where)
+        except UnicodeDecodeError as error:
+            bad.refuse(f"{where}, byte {error.start + 1}: is not UTF-8 ({error.reason})")
+        except UserError as error:
+            bad.refuse(str(error))
 
 
 def _json(file: Path, bad: BadRows) -> Iterator[RowAt]:
@@ -141,6 +154,7 @@ def _parquet(file: Path, bad: BadRows) -> Iterator[RowAt]:
 _READERS = {
     ".jsonl": _json_lines,
     ".jsonl.gz": _json_lines,
+    ".jsonl.zst": _json_lines,
     ".json": _json,
     ".csv": _csv,
     ".parquet": _parquet,

@@ -22,6 +22,18 @@ PAPER_PARTS = {
 """Parts of the paper's mixture names -> our source names; the two background sets get stand-ins."""
 
 
+HUB_PARTS = {
+    "programs": "algebraic-stack",
+    "prose": "finemath3plus",
+    "tinygsm": "tinygsm",
+    "omi1": "openmathinstruct1",
+    "omi2": "openmathinstruct2",
+    "metamath": "metamathqa",
+    "gsm8k": "gsm8k",
+}
+"""Our source names -> the sets of the hub that the paper's parts are."""
+
+
 class NoiseConfig(Config):
     """Wrong solutions in a source."""
 
@@ -98,15 +110,21 @@ class MixtureConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _by_the_papers_name(cls, data: object) -> object:
-        """`tg_4xomi1` alone, or `{named: tg_4xomi1, ...}`, whose further keys override the name's."""
+        """`tg_4xomi1` alone, or `{named: tg_4xomi1, ...}`, whose further keys override the name's.
+
+        With `real: true` the parts are the paper's own sets on the hub, never generated ones.
+        """
         if isinstance(data, str):
             data = {"named": data}
         if not isinstance(data, dict) or "named" not in data:
             return data
-        named = sources_from_name(str(data["named"]))
+        named = sources_from_name(str(data["named"]), real=data.get("real") is True)
         given = data.get("sources") or {}
         merged = {name: {**named.get(name, {}), **(given.get(name) or {})} for name in [*named, *given]}
-        return {key: value for key, value in data.items() if key != "named"} | {"sources": merged}
+        if type(data.get("real", False)) is not bool:
+            raise ValueError(f"real is {data['real']!r}; allowed are true and false")
+        rest = {key: value for key, value in data.items() if key not in ("named", "real")}
+        return rest | {"sources": merged}
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> "MixtureConfig":
@@ -128,13 +146,15 @@ class MixtureConfig(Config):
         return self
 
 
-def sources_from_name(name: str) -> dict[str, dict[str, float]]:
+def sources_from_name(name: str, real: bool = False) -> dict[str, dict[str, float | str]]:
     """The sources of a mixture written as the paper names it: `tg_4xomi1`, `as_fm3_tg_omi1_omi2`.
+
+    `real`: each reads its set on the hub.
 
     >>> sources_from_name("tg_4xomi1")
     {'tinygsm': {'copies': 1.0}, 'omi1': {'copies': 4.0}}
     """
-    sources: dict[str, dict[str, float]] = {}
+    sources: dict[str, dict[str, float | str]] = {}
     for piece in name.split("_"):
         match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)x)?([a-z]+\d?)", piece)
         if not match or match[2] not in PAPER_PARTS:
@@ -144,7 +164,8 @@ def sources_from_name(name: str) -> dict[str, dict[str, float]]:
             )
         if PAPER_PARTS[match[2]] in sources:
             raise UserError(f"mixture {name!r}: part {match[2]!r} occurs twice")
-        sources[PAPER_PARTS[match[2]]] = {"copies": float(match[1] or 1)}
+        part = PAPER_PARTS[match[2]]
+        sources[part] = {"copies": float(match[1] or 1)} | ({"hub": HUB_PARTS[part]} if real else {})
     return sources
 
 

@@ -1,6 +1,6 @@
-"""Named sizes: a nano ladder for CPUs, and the paper's four OLMo shapes.
+"""Named sizes: a nano ladder for CPUs, the paper's four OLMo shapes, and a small one like them.
 
-The latter are the configs RL-150M to RL-1B of its code.
+`paper-*` are the configs RL-150M to RL-1B of its code. `olmo-10m` is for trying its recipes on a CPU.
 """
 
 from ..core.errors import UserError
@@ -13,15 +13,16 @@ _NANO = {
     "nano-3m": (256, 704, 4, 8, 4),
     "nano-10m": (384, 1024, 6, 12, 4),
 }
-_PAPER = {
+_OLMO = {
     #              width  layers  heads  tied
+    "olmo-10m": (256, 6, 8, False),
     "paper-150m": (768, 12, 12, False),
     "paper-300m": (1024, 14, 16, False),
     "paper-500m": (1536, 12, 12, False),
     "paper-1b": (2048, 16, 16, True),
 }
 PAPER_VOCAB_SIZE = 32_000
-SIZES = (*_NANO, *_PAPER)
+SIZES = (*_NANO, *_OLMO)
 
 
 def preset(name: str, vocab_size: int, max_positions: int = 512) -> ModelConfig:
@@ -38,8 +39,8 @@ def preset(name: str, vocab_size: int, max_positions: int = 512) -> ModelConfig:
             num_kv_heads=kv_heads,
             max_positions=max_positions,
         )
-    if name in _PAPER:
-        width, layers, heads, tied = _PAPER[name]
+    if name in _OLMO:
+        width, layers, heads, tied = _OLMO[name]
         return ModelConfig(
             architecture="olmo",
             vocab_size=vocab_size,

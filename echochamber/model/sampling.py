@@ -14,6 +14,8 @@ from .settings import SamplingConfig
 Row = tuple[list[int], list[float], bool]
 """Token ids with EOS or the end of a stop string, log-probabilities, whether the limit cut it."""
 
+_ROOM_STEP = 64
+
 
 def choose(logits: Tensor, draws: Tensor, sampling: SamplingConfig) -> tuple[Tensor, Tensor]:
     """Tokens (B,) of logits (B, V) by inversion of the cumulative distribution, and their log-probabilities.
@@ -46,10 +48,32 @@ def truncated(probabilities: Tensor, sampling: SamplingConfig) -> Tensor:
 
 
 def check_lengths(prompts: Sequence[Sequence[int]], sampling: SamplingConfig, max_positions: int) -> None:
-    """`UserError` where the longest prompt leaves no room for `max_new_tokens`."""
+    """`UserError` where the longest prompt leaves no room for `max_new_tokens`; with `cut`, for one token."""
     longest = max((len(ids) for ids in prompts), default=0)
+    if sampling.past_positions == "cut":
+        if longest >= max_positions:
+            raise UserError(f"a prompt of {longest} tokens fills the model's {max_positions} positions")
+        return
     if longest + sampling.max_new_tokens > max_positions:
         raise UserError(
             f"a prompt of {longest} tokens and max_new_tokens {sampling.max_new_tokens} need "
             f"{longest + sampling.max_new_tokens} positions; the model has {max_positions}"
         )
+
+
+def by_room(
+    prompts: Sequence[Sequence[int]], sampling: SamplingConfig, max_positions: int
+) -> list[tuple[list[int], SamplingConfig]]:
+    """(indices of prompts, how they are sampled): those with less room than `max_new_tokens` by themselves.
+
+    Their limit is a multiple of 64 tokens where there is room for as many, so that few groups arise.
+    """
+    groups: dict[int, list[int]] = {}
+    for index, ids in enumerate(prompts):
+        room = max_positions - len(ids)
+        limit = room if room < _ROOM_STEP else room - room % _ROOM_STEP
+        groups.setdefault(min(sampling.max_new_tokens, limit), []).append(index)
+    return [
+        (indices, sampling.model_copy(update={"max_new_tokens": limit}))
+        for limit, indices in sorted(groups.items(), reverse=True)
+    ]

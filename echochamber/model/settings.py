@@ -87,6 +87,13 @@ class AdapterConfig(Config):
     """Ends of the names of layers that get an adapter; empty: all linear layers but the head."""
 
 
+PastPositions = Literal["error", "cut"]
+"""Where a prompt leaves the model no room for `max_new_tokens`.
+
+`error` ends the run. `cut` samples what fits and counts the completion as truncated if it has not ended.
+"""
+
+
 class SamplingConfig(Config):
     """How completions are drawn. RL refuses top-p and top-k wherever a ratio to the sampler is used."""
 
@@ -104,6 +111,7 @@ class SamplingConfig(Config):
     max_new_tokens: int = Field(default=160, gt=0)
     max_rows: int = Field(default=512, gt=0)
     """Completions that run at once; bounds memory."""
+    past_positions: PastPositions = "error"
 
     @field_validator("stop")
     @classmethod

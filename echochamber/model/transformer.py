@@ -189,16 +189,17 @@ class Transformer(Decoder):
         for block in self.blocks:
             block.compile()
 
-    def init_weights(self, generator: torch.Generator) -> None:
+    def init_weights(self, generator: torch.Generator, scaled: bool = True) -> None:
         """Normal(0, init_std) cut off at three deviations; residual outputs scaled by 1/sqrt(2·L).
 
-        Biases are 0, and norm weights stay as they are.
+        `scaled=False`: those too have init_std, as in OLMo's `normal`. Biases are 0. Norm weights
+        stay as they are.
         """
         for name, parameter in self.named_parameters():
             if name.endswith(".bias"):
                 nn.init.zeros_(parameter)
             if parameter.dim() < 2:
                 continue
-            residual = name.endswith(("o_proj.weight", "down_proj.weight"))
+            residual = scaled and name.endswith(("o_proj.weight", "down_proj.weight"))
             std = self.config.init_std / ((2 * self.config.num_layers) ** 0.5 if residual else 1.0)
             nn.init.trunc_normal_(parameter, std=std, a=-3 * std, b=3 * std, generator=generator)

@@ -10,7 +10,7 @@ from ..core.environments import GYM, with_options
 from ..core.errors import UserError
 from ..formulas.schedules import adapted_coefficient, log_spaced_steps, paper_grid, warmup_cosine
 from ..model.prompt import PromptConfig
-from ..model.settings import AdapterConfig, OptimizerConfig, SamplingConfig
+from ..model.settings import AdapterConfig, OptimizerConfig, PastPositions, SamplingConfig
 from ..rollout.rewards import reward_of
 from ..verify.grader_config import GraderConfig
 from .algorithms import Algorithm, Average, algorithm_row, registered_algorithms
@@ -85,7 +85,7 @@ class LossConfig(Config):
 class RLConfig(Config):
     """One RL arm."""
 
-    added: ClassVar[frozenset[str]] = frozenset({"adapter", "prompt", "shard"})
+    added: ClassVar[frozenset[str]] = frozenset({"adapter", "prompt", "shard", "past_positions"})
 
     algorithm: str = "grpo"
     reward: str | dict[str, float] = "correct"
@@ -121,6 +121,8 @@ class RLConfig(Config):
     stop: tuple[str, ...] = ()
     """Strings that end a completion. The token that completes one is trained on, as EOS is."""
     max_new_tokens: int = Field(default=160, gt=0)
+    past_positions: PastPositions = "error"
+    """What becomes of prompts that leave no room for `max_new_tokens`: an error, or shorter completions."""
     overlong_buffer: int = Field(default=0, ge=0)
     """Length before the limit over which the reward falls linearly by up to 1 (DAPO), in tokens."""
     prompt_suffix: str = "\n\n"
@@ -167,6 +169,7 @@ class RLConfig(Config):
             stop=self.stop,
             max_new_tokens=self.max_new_tokens,
             max_rows=rows,
+            past_positions=self.past_positions,
         )
 
 

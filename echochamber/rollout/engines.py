@@ -20,7 +20,7 @@ from ..model.decoder import Decoder
 from ..model.native.decode import decode_as_finished
 from ..model.native.library import cell_dtype
 from ..model.runtime import Runtime, speed_up
-from ..model.sampling import Row, check_lengths
+from ..model.sampling import Row, by_room, check_lengths
 from ..model.settings import AUTO_ENGINE, NATIVE_ENGINE, TRANSFORMERS_ENGINE, SamplingConfig
 from ..model.stop import StopStrings
 from ..model.tokenizer import Tokenizer
@@ -74,7 +74,11 @@ class LocalEngine(ABC):
 
     @abstractmethod
     def rows(
-        self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray, stop: StopStrings
+        self,
+        prompts: Sequence[Sequence[int]],
+        stream_keys: np.ndarray,
+        stop: StopStrings,
+        sampling: SamplingConfig,
     ) -> Iterator[list[tuple[int, list[Row]]]]:
         """(prompt, its rows) of prompts that have just ended."""
 
@@ -90,19 +94,21 @@ class LocalEngine(ABC):
     def sample_as_finished(
         self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray
     ) -> Iterator[tuple[int, list[Completion]]]:
-        """See `Engine`; a prompt that leaves no room for `max_new_tokens` positions is a `UserError`."""
+        """See `Engine`; a prompt that leaves no room is a `UserError` or cut, by `past_positions`."""
         check_lengths(prompts, self.sampling, self.max_positions)
         stop = StopStrings(self.sampling.stop + self.tokenizer.ends.strings, self.tokenizer)
-        for finished in self.rows(prompts, stream_keys, stop):
-            texts = self.tokenizer.decode_batch(
-                [self._without_eos(ids) for _, rows in finished for ids, _, _ in rows]
-            )
-            following = iter(stop.cut(texts))
-            for index, rows in finished:
-                yield (
-                    index,
-                    [Completion(next(following), tuple(ids), tuple(lps), cut) for ids, lps, cut in rows],
+        for indices, sampling in by_room(prompts, self.sampling, self.max_positions):
+            some = [prompts[index] for index in indices]
+            for finished in self.rows(some, stream_keys[indices], stop, sampling):
+                texts = self.tokenizer.decode_batch(
+                    [self._without_eos(ids) for _, rows in finished for ids, _, _ in rows]
                 )
+                following = iter(stop.cut(texts))
+                for index, rows in finished:
+                    yield (
+                        indices[index],
+                        [Completion(next(following), tuple(ids), tuple(lps), cut) for ids, lps, cut in rows],
+                    )
 
     def _without_eos(self, ids: list[int]) -> list[int]:
         return ids[:-1] if ids[-1] in self.tokenizer.end_ids else ids
@@ -138,13 +144,17 @@ class NativeEngine(LocalEngine):
         _copy_unshared(weights, self.model.weights())
 
     def rows(
-        self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray, stop: StopStrings
+        self,
+        prompts: Sequence[Sequence[int]],
+        stream_keys: np.ndarray,
+        stop: StopStrings,
+        sampling: SamplingConfig,
     ) -> Iterator[list[tuple[int, list[Row]]]]:
         """See `LocalEngine`; from the C engine where the model has one."""
         model, ends = self.model, self.tokenizer.end_ids
         if model.native is not None and self.dtype == cell_dtype() and prompts:
-            return decode_as_finished(model, *model.native, prompts, stream_keys, self.sampling, ends, stop)
-        return sample_rows(model, prompts, stream_keys, self.sampling, self.tokenizer, stop, self.dtype)
+            return decode_as_finished(model, *model.native, prompts, stream_keys, sampling, ends, stop)
+        return sample_rows(model, prompts, stream_keys, sampling, self.tokenizer, stop, self.dtype)
 
 
 class TransformersEngine(LocalEngine):
@@ -178,11 +188,15 @@ class TransformersEngine(LocalEngine):
         _copy_unshared(weights, self.model.weights())
 
     def rows(
-        self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray, stop: StopStrings
+        self,
+        prompts: Sequence[Sequence[int]],
+        stream_keys: np.ndarray,
+        stop: StopStrings,
+        sampling: SamplingConfig,
     ) -> Iterator[list[tuple[int, list[Row]]]]:
         """See `LocalEngine`."""
         return sample_rows_of(
-            self.model, prompts, stream_keys, self.sampling, self.tokenizer, stop, self.way, self.autocast
+            self.model, prompts, stream_keys, sampling, self.tokenizer, stop, self.way, self.autocast
         )
 
 

@@ -1,5 +1,7 @@
 """Preparation: the study's tokenizer, its problem sets, and one mixture as token shards."""
 
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 from ..core.errors import UserError
@@ -9,32 +11,61 @@ from ..core.progress import progress_bar, say
 from ..core.types import Problem
 from ..data.columns import ProblemColumns
 from ..data.environments import environment_problems
-from ..data.hub import HubSplit
-from ..data.mixture import MixtureConfig, plan_mixture
+from ..data.hub import THE_HUB, HubConfig, HubSplit
+from ..data.mixture import MixtureConfig, open_source, plan_mixture
 from ..data.problem_sets import load_problems, reference_corpus
 from ..data.rows import OnBadRow
 from ..data.shards import write_shards
 from ..data.shortcut_baselines import shortcut_line, shortcut_scores
+from ..data.source_config import SourceConfig
 from ..data.training_questions import mixed_questions, world_training_questions
 from ..data.world import WorldConfig, problem_set
 from ..model.tokenizer import load_tokenizer, train_tokenizer
 from ..verify.environment_scores import FULL, EnvironmentScores
-from .settings import ProblemSetConfig, TokenizerConfig
+from .settings import SOURCES, ProblemSetConfig, TokenizerConfig
 from .shortcut_baselines import QUESTIONS
 
 OWN_ANSWERS = 8
 """Problems of an environment whose own answers are scored before anything is trained."""
 
 
-def prepare_tokenizer(config: TokenizerConfig, world: WorldConfig, folder: Path) -> None:
-    """Write `tokenizer.json` and its settings."""
-    if config.corpus == "reference":
+def prepare_tokenizer(
+    config: TokenizerConfig,
+    world: WorldConfig,
+    folder: Path,
+    sources: Mapping[str, SourceConfig] | None = None,
+    suffix: str = "\n\n",
+    hub: HubConfig = THE_HUB,
+) -> None:
+    """Write `tokenizer.json` and its settings.
+
+    With `corpus: sources` it is trained on the first documents of `sources`, question, `suffix` and solution
+    each, as many of one as of another.
+    """
+    if config.corpus == SOURCES:
+        tokenizer = train_tokenizer(
+            _source_texts(config, world, sources or {}, suffix, hub), config.vocab_size
+        )
+    elif config.corpus == "reference":
         tokenizer = train_tokenizer(
             reference_corpus(world, 0, config.documents, config.styles), config.vocab_size
         )
     else:
         tokenizer = load_tokenizer(Path(config.corpus))
     tokenizer.save(folder)
+
+
+def _source_texts(
+    config: TokenizerConfig,
+    world: WorldConfig,
+    sources: Mapping[str, SourceConfig],
+    suffix: str,
+    hub: HubConfig,
+) -> Iterator[str]:
+    part = -(-config.documents // max(len(sources), 1))
+    for name, source in sources.items():
+        for document in islice(open_source(name, source, world, 0, hub).documents(), part):
+            yield (document.question + suffix if document.question else "") + document.solution
 
 
 def prepare_problems(config: ProblemSetConfig, world: WorldConfig, folder: Path) -> None:
@@ -54,9 +85,10 @@ def prepare_problem_file(
     folder: Path,
     split: HubSplit = "test",
     columns: ProblemColumns | None = None,
+    hub: HubConfig = THE_HUB,
 ) -> None:
     """Write `problems.jsonl` from the first `count` problems of a user's file, or of a set of the hub."""
-    problems = load_problems(name_or_path, count, on_bad_row, split, columns)
+    problems = load_problems(name_or_path, count, on_bad_row, split, columns, hub)
     write_jsonl(folder / "problems.jsonl", (problem.to_json() for problem in problems))
 
 
@@ -93,6 +125,7 @@ def prepare_shards(
     tokenizer_folder: Path,
     folder: Path,
     against: dict[str, list[Problem]] | None = None,
+    hub: HubConfig = THE_HUB,
 ) -> None:
     """Plan the mixture, print the plan, write `plan.json` and the token shards.
 
@@ -100,7 +133,7 @@ def prepare_shards(
     are compared, a sample of their questions stays in `questions.jsonl`: real rows are read only once.
     """
     tokenizer = load_tokenizer(tokenizer_folder)
-    plan = plan_mixture(mixture, world, seed, tokenizer.encode_batch, prompt_suffix, against=against)
+    plan = plan_mixture(mixture, world, seed, tokenizer.encode_batch, prompt_suffix, against=against, hub=hub)
     say(plan.table())
     write_json(folder / "plan.json", plan.to_json())
     if against:

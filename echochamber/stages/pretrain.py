@@ -50,6 +50,7 @@ def pretrain(
     """Train from random weights; writes `checkpoints/step_N`, `metrics.jsonl` and `timing.jsonl`."""
     ranks, shards, tokenizer = runtime.ranks, TokenShards(shards_folder), load_tokenizer(tokenizer_folder)
     total, sequences = _steps(config, shards)
+    warmup = round(config.warmup_share * total) if config.warmup_steps is None else config.warmup_steps
     model = new_model(config, tokenizer.vocab_size, seed).to(runtime.device)
     prepare(model, runtime, split=config.shard)
     if config.shard:
@@ -78,7 +79,7 @@ def pretrain(
         for step in range(first, total):
             started = time.perf_counter()
             value = backward(loss_of, _moved(next(batches), runtime), sequences // parts, at_once)
-            factor = warmup_cosine(step, total, round(config.warmup_share * total), config.lr_floor)
+            factor = warmup_cosine(step, total, warmup, config.lr_floor)
             if not config.shard:
                 ranks.sum_gradients(model.parameters())
             grad_norm = optimizer.step(factor)
@@ -169,7 +170,7 @@ def new_model(config: PretrainConfig, vocab_size: int, seed: int) -> Transformer
     """A model with random weights, a function of config and seed alone."""
     model = Transformer(preset(config.size, vocab_size, config.max_positions))
     generator = torch.Generator().manual_seed(key("weights", seed) >> 1)
-    model.init_weights(generator)
+    model.init_weights(generator, scaled=config.residual_init == "scaled")
     return model
 
 

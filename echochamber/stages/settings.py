@@ -5,7 +5,7 @@ A change that changes a stage's output raises its version in the same commit.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -14,7 +14,7 @@ from ..core.errors import UserError
 from ..core.formats import format_row, registered_formats
 from ..data.styles import STYLES
 from ..model.prompt import PromptConfig
-from ..model.settings import OptimizerConfig, SamplingConfig
+from ..model.settings import OptimizerConfig, PastPositions, SamplingConfig
 from ..verify.grader_config import GraderConfig
 
 TOKENIZER_VERSION = 2
@@ -28,12 +28,17 @@ EVALUATE_VERSION = 3
 PROBE_VERSION = 2
 
 
+SOURCES = "sources"
+"""Corpus of a tokenizer that is trained on the documents of the study's own mixtures."""
+
+
 class TokenizerConfig(Config):
     """One tokenizer per study, trained on a fixed corpus, so that arms differ in data only."""
 
     vocab_size: int = Field(default=512, ge=258)
     corpus: str = "reference"
-    """`reference` (world documents in every style) or the path of an HF tokenizer folder."""
+    """`reference` (world documents in every style), `sources` (the first documents of every source of the
+    mixtures), or the path of an HF tokenizer folder."""
     documents: Count = Field(default=6000, gt=0)
     styles: tuple[str, ...] = tuple(STYLES)
     """Solution styles of the reference corpus."""
@@ -59,6 +64,8 @@ class ProblemSetConfig(Config):
 class PretrainRecipe(Config):
     """Settings of pretraining at any size. One pass over the shards unless `tokens` says otherwise."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"warmup_steps", "residual_init"})
+
     sequence_length: int = Field(default=256, gt=0)
     max_positions: int = Field(default=1024, gt=0)
     """Most tokens, prompt and completion together, that the model can read."""
@@ -71,6 +78,10 @@ class PretrainRecipe(Config):
     optimizer: OptimizerConfig = OptimizerConfig(name="muon", lr=3e-3)
     warmup_share: float = Field(default=0.02, ge=0, lt=1)
     """Share of the steps over which the learning rate rises."""
+    warmup_steps: int | None = Field(default=None, ge=0)
+    """The same as a number of steps, which then counts instead."""
+    residual_init: Literal["scaled", "plain"] = "scaled"
+    """Deviation of a block's output matrices at the start: over sqrt(2·L), or as that of all others."""
     lr_floor: float = Field(default=0.1, ge=0, le=1)
     """Last learning rate as a share of the peak."""
     mask_documents: bool = False
@@ -93,7 +104,7 @@ class PretrainConfig(PretrainRecipe):
 class EvaluateConfig(Config):
     """Settings of an evaluation."""
 
-    added: ClassVar[frozenset[str]] = frozenset({"prompt"})
+    added: ClassVar[frozenset[str]] = frozenset({"prompt", "past_positions"})
 
     samples: int = Field(default=16, gt=0)
     """Completions per problem at `temperature`, besides the greedy one."""
@@ -103,6 +114,7 @@ class EvaluateConfig(Config):
     stop: tuple[str, ...] = ()
     """Strings before which a completion's text ends."""
     max_new_tokens: int = Field(default=160, gt=0)
+    past_positions: PastPositions = "error"
     max_rows: int = Field(default=1024, gt=0)
     chunk_completions: int = Field(default=4096, gt=0)
     """Completions between two saves; a kill loses at most these, and memory holds no more."""
@@ -112,7 +124,7 @@ class EvaluateConfig(Config):
 
     def sampling(self, temperature: float) -> SamplingConfig:
         """Sampling settings at a temperature; 0 is greedy."""
-        names = ("top_p", "top_k", "stop", "max_new_tokens", "max_rows")
+        names = ("top_p", "top_k", "stop", "max_new_tokens", "max_rows", "past_positions")
         return SamplingConfig.parse(
             {name: getattr(self, name) for name in names} | {"temperature": temperature}, "evaluate"
         )

@@ -1,15 +1,16 @@
 """Stages that prepare data: the tokenizer, problem sets, and a mixture's token shards."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.artifacts import Spec, hash_path
+from ..core.artifacts import Spec
 from ..core.checksums import hash_file
-from ..data import hub
+from ..core.hash_cache import HashCache
+from ..data.hub import HubConfig, hub_files
 from ..data.registered_sources import is_registered
-from ..data.source_config import MixtureConfig
-from ..stages.settings import CHECKED_VERSION, SHARDS_VERSION, TOKENIZER_VERSION
+from ..data.source_config import MixtureConfig, SourceConfig
+from ..stages.settings import CHECKED_VERSION, SHARDS_VERSION, SOURCES, TOKENIZER_VERSION
 from .recipe import EvaluateRecipe
 from .stage_graph import StageGraph, StageNode
 from .stage_inputs import existing, existing_file, problem_source, world_settings
@@ -20,23 +21,23 @@ if TYPE_CHECKING:
 
 def add_tokenizer(graph: StageGraph) -> str:
     """The study's tokenizer; returns the stage's id, as all functions here do."""
-    config, world = graph.recipe.tokenizer, graph.recipe.world
-    inputs = (
-        {}
-        if config.corpus == "reference"
-        else {"corpus": hash_file(existing_file(f"{existing(config.corpus)}/tokenizer.json"))}
-    )
-    spec = Spec(
-        "tokenizer",
-        {"tokenizer": config.identity()} | world_settings(world),
-        TOKENIZER_VERSION,
-        inputs=inputs,
-    )
+    recipe = graph.recipe
+    config, world = recipe.tokenizer, recipe.world
+    settings, inputs = {"tokenizer": config.identity()} | world_settings(world), {}
+    sources = _all_sources(recipe.mixtures) if config.corpus == SOURCES else {}
+    if sources:
+        settings |= {"suffix": recipe.suffix_of_documents} | {
+            f"source/{name}": source.identity() for name, source in sources.items()
+        }
+        inputs = _source_inputs(graph, sources)
+    elif config.corpus != "reference":
+        inputs = {"corpus": hash_file(existing_file(f"{existing(config.corpus)}/tokenizer.json"))}
+    spec = Spec("tokenizer", settings, TOKENIZER_VERSION, inputs=inputs)
 
     def run(folder: Path, _: "Runtime") -> None:
         from ..stages.prepare import prepare_tokenizer
 
-        prepare_tokenizer(config, world, folder)
+        prepare_tokenizer(config, world, folder, sources, recipe.suffix_of_documents, recipe.hub)
 
     return graph.add(StageNode("tokenizer", spec, (), run))
 
@@ -67,7 +68,7 @@ def add_shards(graph: StageGraph, mixture: str, tokenizer: str, tests: dict[str,
         settings,
         SHARDS_VERSION,
         graph.fingerprints(tokenizer=tokenizer, **checked),
-        _shard_inputs(config, graph.modules),
+        _source_inputs(graph, config.sources),
     )
 
     def run(folder: Path, _: "Runtime") -> None:
@@ -82,6 +83,7 @@ def add_shards(graph: StageGraph, mixture: str, tokenizer: str, tests: dict[str,
             graph.folder(tokenizer),
             folder,
             against,
+            recipe.hub,
         )
 
     return graph.add(
@@ -94,21 +96,41 @@ def _from_outside(config: MixtureConfig) -> bool:
 
     The world's splits part by structure; only documents from outside can contain a test problem by accident.
     """
-    return any(source.path or source.hub for source in config.sources.values()) or _uses_module(config)
+    return any(source.path or source.hub for source in config.sources.values()) or _uses_module(
+        config.sources
+    )
 
 
-def _uses_module(config: MixtureConfig) -> bool:
-    return any(is_registered(name, source) for name, source in config.sources.items())
+def _uses_module(sources: Mapping[str, SourceConfig]) -> bool:
+    return any(is_registered(name, source) for name, source in sources.items())
 
 
-def _shard_inputs(config: MixtureConfig, modules: dict[str, str]) -> dict[str, str]:
-    """Input name -> content hash (or hub commit) of everything from outside that a mixture reads."""
-    sources = config.sources.items()
-    files = {name: hash_path(existing(source.path)) for name, source in sources if source.path}
-    commits = {
-        name: hub.hub_place(source.hub, source.revision).commit for name, source in sources if source.hub
-    }
-    return files | commits | (modules if _uses_module(config) else {})
+def _all_sources(mixtures: Mapping[str, MixtureConfig]) -> dict[str, SourceConfig]:
+    """The sources of all mixtures, each as the first mixture with it has it."""
+    found: dict[str, SourceConfig] = {}
+    for mixture in mixtures.values():
+        found = dict(mixture.sources) | found
+    return found
+
+
+def _source_inputs(graph: StageGraph, sources: Mapping[str, SourceConfig]) -> dict[str, str]:
+    """Input name -> content hash (or hub commit) of everything from outside that sources read."""
+    hashes, hub = HashCache(graph.store.root), graph.recipe.hub
+    found = {}
+    for name, source in sources.items():
+        if source.path:
+            found[name] = hashes.hash_path(existing(source.path))
+        elif source.hub:
+            found[name] = _hub_input(hub, source.hub, source.revision, hashes)
+    return found | (graph.modules if _uses_module(sources) else {})
+
+
+def _hub_input(hub: HubConfig, name: str, revision: str | None, hashes: HashCache) -> str:
+    """A data set's commit, or the content of its local copy."""
+    place = hub.place(name, revision)
+    return (
+        place.commit if place.folder is None else hashes.hash_files(hub_files(place, "train"), place.folder)
+    )
 
 
 def outside_sets(graph: StageGraph, ids: Iterable[str]) -> dict[str, str]:

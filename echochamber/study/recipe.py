@@ -13,11 +13,12 @@ from ..core.formats import FORMAT_NAMES
 from ..core.progress import say
 from ..core.trackers.interface import TrackerName, check_installed
 from ..data.columns import ProblemColumns
+from ..data.hub import HubConfig
 from ..data.source_config import MixtureConfig
 from ..data.world import WorldConfig
 from ..model.presets import SIZES
 from ..model.prompt import PromptConfig
-from ..model.settings import RuntimeConfig
+from ..model.settings import PastPositions, RuntimeConfig
 from ..papers.claim_names import check_claims
 from ..rl.config import RLConfig
 from ..rl.presets import rl_preset
@@ -56,6 +57,8 @@ class EvaluateRecipe(Config):
     stop: tuple[str, ...] = ()
     """Strings before which a completion's text ends."""
     max_new_tokens: int = Field(default=160, gt=0)
+    past_positions: PastPositions = "error"
+    """What becomes of prompts that leave no room for `max_new_tokens`: an error, or shorter completions."""
 
 
 class AlsoEvaluate(EvaluateRecipe):
@@ -74,6 +77,15 @@ class ProbeArms(ProbeRecipe):
     def settings(self) -> dict[str, object]:
         """The keys of the stage, which do not say where it stands."""
         return {name: value for name, value in dict(self).items() if name != "where"}
+
+
+class ClaimNames(Config):
+    """What claims read here by names of their own, where the recipe calls it otherwise."""
+
+    mixtures: dict[str, str] = {}
+    """Name in the claims -> mixture of this recipe."""
+    sets: dict[str, str] = {}
+    """Name in the claims -> problem set of this recipe."""
 
 
 class Recipe(Config):
@@ -101,6 +113,7 @@ class Recipe(Config):
     """Rows of problem files that cannot be read; sources have a setting of their own."""
     columns: ProblemColumns = ProblemColumns()
     """Which columns of problem files hold what, where a file has a layout of its own."""
+    hub: HubConfig = HubConfig()
     world: WorldConfig = WorldConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
     base: str | None = None
@@ -118,6 +131,7 @@ class Recipe(Config):
     """Which of the recipe's `scopes` this is."""
     probe: ProbeArms | None = None
     """Forced formats, temperatures and likelihoods of last checkpoints. None: no probes."""
+    claim_names: ClaimNames = ClaimNames()
     claims: tuple[int | str, ...] = ()
     """Claims to judge: numbers of the paper, or `SET/NAME` for claims that a module registers."""
     runtime: RuntimeConfig = RuntimeConfig()
@@ -205,9 +219,18 @@ class Recipe(Config):
                     f"behaviours.{name}.only names {lost[0]!r}, which is no mixture; "
                     f"there are {', '.join(self.mixtures)}"
                 )
+        lost = [name for name in self.claim_names.mixtures.values() if name not in self.mixtures]
+        lost += [name for name in self.claim_names.sets.values() if name not in self._evaluated_sets()]
+        if lost:
+            raise ValueError(
+                f"claim_names names {lost[0]!r}, which is no mixture or evaluated set of the recipe"
+            )
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds {list(self.seeds)} repeat")
         return self
+
+    def _evaluated_sets(self) -> set[str]:
+        return {name for how in (self.evaluate, *self.also_evaluate.values()) for name in how.sets}
 
     @property
     def suffix_of_documents(self) -> str:

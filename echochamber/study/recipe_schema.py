@@ -40,6 +40,7 @@ def recipe_schema() -> Schema:
     _extend(
         definitions["PromptConfig"], suffix={"type": "string"}, document_suffix={"type": ["string", "null"]}
     )
+    _extend(definitions["MixtureConfig"], named={"type": "string"}, real={"type": "boolean"})
     keys = {key: {"$ref": f"#/properties/{key}"} for key in schema["properties"]}
     scope = {"type": "object", "properties": keys, "additionalProperties": False}
     _extend(

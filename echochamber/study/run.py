@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.hash_cache import forget_hashes
 from .execute import ExecutorName, open_study, run_study
 from .executors import HELD_SECONDS
 from .recipe import Recipe, study_folder
@@ -45,10 +46,12 @@ def run_recipe(
 ) -> StudyRun | None:
     """Run what is missing of a study and write its report; None on all ranks but the first.
 
-    `verify`: compare every file of every finished stage with its checksum first.
+    `verify`: compare every file of every finished stage with its checksum first, and read input files anew.
     `patience`: longest wait in seconds for a stage that another run of this study is building.
     """
     folder = study_folder(recipe, out)
+    if verify:
+        forget_hashes(folder / "artifacts")
     graph, status = open_study(recipe, folder, command)
     say_state(status)
     if verify:

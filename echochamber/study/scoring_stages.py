@@ -15,7 +15,7 @@ from .stage_inputs import tracked
 if TYPE_CHECKING:
     from ..model.runtime import Runtime
 
-SAMPLING_KEYS = ("temperature", "top_p", "top_k", "stop", "max_new_tokens")
+SAMPLING_KEYS = ("temperature", "top_p", "top_k", "stop", "max_new_tokens", "past_positions")
 FindTargets = Callable[[], list[Target]]
 """Finds the checkpoints to score, once they exist."""
 

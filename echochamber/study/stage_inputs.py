@@ -80,8 +80,8 @@ def _problem_file(recipe: Recipe, path: Path, count: int) -> ProblemSource:
 
 
 def _hub_problems(recipe: Recipe, name: str, split: hub.HubSplit, count: int) -> ProblemSource:
-    """A set of the hub, keyed by its commit."""
-    place, policy = hub.parse_hub_name(name), recipe.on_bad_row
+    """A set of the hub, keyed by its commit, or by the content of a local copy."""
+    place, policy = recipe.hub.named(name), recipe.on_bad_row
     settings = {
         "hub": place.name,
         "commit": place.commit,
@@ -89,13 +89,15 @@ def _hub_problems(recipe: Recipe, name: str, split: hub.HubSplit, count: int) ->
         "count": count,
         "on_bad_row": policy,
     } | recipe.columns.settings()
-    spec = Spec("problems", settings, PROBLEMS_VERSION)
-    at_commit = f"{hub.PREFIX}{place.name}@{place.commit}"
+    copies = hub.hub_files(place, split) if place.folder else []
+    inputs = {file.relative_to(place.folder or file).as_posix(): hash_file(file) for file in copies}
+    spec = Spec("problems", settings, PROBLEMS_VERSION, inputs=inputs)
+    at_commit = f"{hub.PREFIX}{place.name}" + (f"@{place.commit}" if place.commit else "")
 
     def prepare(folder: Path) -> None:
         from ..stages.prepare import prepare_problem_file
 
-        prepare_problem_file(at_commit, count, policy, folder, split, recipe.columns)
+        prepare_problem_file(at_commit, count, policy, folder, split, recipe.columns, recipe.hub)
 
     return ProblemSource(f"problems/{split}/{name}/{count}", spec, prepare)
 

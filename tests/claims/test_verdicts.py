@@ -10,7 +10,9 @@ import pytest
 
 from echochamber.claims.crossfit import dev_best
 from echochamber.claims.judge import judge
+from echochamber.claims.ledger import make_ledger
 from echochamber.claims.select import Arm
+from echochamber.papers.catalogue import find_claim_set
 from echochamber.papers.echo_chamber.claim_set import CLAIMS
 
 from .paperlike import LARGE, SMALL, effects, tables
@@ -298,3 +300,24 @@ def test_a_total_variation_has_the_same_last_digit_in_every_process():
     }
     assert len(said) == 1
     assert float(said.pop()) == pytest.approx(sum(shares.values()) / 2)
+
+
+def test_claims_read_the_mixtures_and_sets_that_a_recipe_names():
+    """The same verdicts where a recipe has names of its own, as the paper's recipes have."""
+    own, claims = tables(effects()), find_claim_set("echo_chamber")
+    judged = {line.claim.number: line.verdict for line in make_ledger(own, claims).lines}
+    names = {
+        "mixtures": {"tg": "as_fm3_tg", "tg_omi2_planted": "as_fm3_planted"},
+        "sets": {"hard": "hub:math500", "overlap": "hub:aime"},
+    }
+    frames = dict(own.frames)
+    for column, table in (("mixture", names["mixtures"]), ("problem_set", names["sets"])):
+        for name, frame in frames.items():
+            if column in frame.columns and not (column == "problem_set" and name == "runs"):
+                frames[name] = frame.with_columns(pl.col(column).replace(table))
+    renamed = replace(own, frames=frames, about=own.about | {"recipe": {"claim_names": names}})
+    assert "supported" in judged.values()
+    assert {line.claim.number: line.verdict for line in make_ledger(renamed, claims).lines} == judged
+    unnamed = replace(renamed, about=own.about)
+    lost = {line.claim.number: line.verdict for line in make_ledger(unnamed, claims).lines}
+    assert lost[16] == lost[19] == "not testable here"

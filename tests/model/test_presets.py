@@ -32,3 +32,14 @@ def test_the_count_is_that_of_the_module(name):
 def test_an_unknown_size_lists_what_there_is():
     with pytest.raises(UserError, match=r"nano-0\.8m"):
         preset("nano-7b", 512)
+
+
+def test_residual_outputs_start_smaller_unless_all_start_alike():
+    model = Transformer(preset("olmo-10m", 512, 64))
+    for scaled, factor in ((True, (2 * 6) ** -0.5), (False, 1.0)):
+        model.init_weights(torch.Generator().manual_seed(0), scaled=scaled)
+        weights = {name: weight.detach() for name, weight in model.named_parameters()}
+        plain = weights["model.layers.0.mlp.up_proj.weight"].std()
+        for name in ("self_attn.o_proj", "mlp.down_proj"):
+            ratio = weights[f"model.layers.3.{name}.weight"].std() / plain
+            assert float(ratio) == pytest.approx(factor, rel=0.03)

@@ -38,9 +38,10 @@ def run_findings(study: StoredStudy, run: Run, chosen: tuple[str, str]) -> Itera
         return
     size = rollout_size(rl_config(study, run.arm))
     found = [*_found(one, chosen, size[0] * size[1])]
-    beyond = _records_on(study, run, BEYOND)
+    named = ((study.recipe.get("claim_names") or {}).get("sets") or {}).get(BEYOND, BEYOND)
+    beyond = _records_on(study, run, named)
     if beyond is not None:
-        found += [(f"floors/{BEYOND}", *row) for row in _floors(beyond, BEYOND, one.last)]
+        found += [(f"floors/{BEYOND}", *row) for row in _floors(beyond, named, one.last)]
     for analysis, item, value in found:
         if value is not None:
             yield {"analysis": analysis, "item": item, "value": float(value)}
