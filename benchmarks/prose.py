@@ -97,8 +97,7 @@ def of_help() -> list[Prose]:
 
     from echochamber.cli.app import app
 
-    group = typer.main.get_command(app)
-    commands = getattr(group, "commands", {"": group})
+    commands = getattr(typer.main.get_command(app), "commands", {})
     return [
         Prose(
             f"echochamber {name}",
@@ -108,7 +107,7 @@ def of_help() -> list[Prose]:
                 for sentence in sentences_of(text or "")
             ],
         )
-        for name, command in commands.items()
+        for name, command in ((name, lazy.load()) for name, lazy in commands.items())
     ]
 
 

@@ -1,5 +1,6 @@
 """From one estimate per pretraining seed to an interval and a verdict on one criterion."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -75,13 +76,14 @@ class Estimate:
         if reference is not None:
             other = list(reference.values())
             spread, distance = spread + float(np.std(other, ddof=1)), abs(self.mean - float(np.mean(other)))
-        for number in range(count + 1, MOST_SEEDS + 1):
-            if (
-                number >= FEWEST_SEEDS
-                and t_quantile(1 - ALPHA / family / 2, number - 1) * spread / sqrt(number) < distance
-            ):
-                return number
-        return None
+        numbers = range(max(count + 1, FEWEST_SEEDS), MOST_SEEDS + 1)
+
+        def clears(number: int) -> bool:
+            """Whether half an interval's width is below the distance: from some number on, always."""
+            return t_quantile(1 - ALPHA / family / 2, number - 1) * spread / sqrt(number) < distance
+
+        first = bisect_left(numbers, True, key=clears)
+        return numbers[first] if first < len(numbers) else None
 
     def _yes_no_seeds_needed(self, alpha: float) -> int | None:
         """Seeds at which the exact interval would clear the margin if the share of yes stayed the same."""

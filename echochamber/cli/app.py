@@ -1,6 +1,7 @@
-"""The command line: parses, calls, prints. Heavy imports wait until a command needs them."""
+"""The command line: parses, calls, prints. A command is imported when it is called (`commands`)."""
 
 import io
+import os
 import resource
 import shlex
 import sys
@@ -15,27 +16,7 @@ from ..core.errors import UserError
 from ..core.panics import panics_as_errors
 from ..core.storage import storage_errno, storage_failure
 from ..core.version import __version__
-from . import (
-    bench,
-    clean,
-    compare,
-    discover,
-    doctor,
-    evaluate,
-    export,
-    forecast,
-    grade,
-    init,
-    ledger,
-    probe,
-    recipes,
-    report,
-    sample,
-    stages,
-    status,
-    study,
-    track,
-)
+from .commands import LazyGroup
 
 
 def _version(asked: bool) -> bool:
@@ -47,6 +28,7 @@ def _version(asked: bool) -> bool:
 
 app = typer.Typer(
     name="echochamber",
+    cls=LazyGroup,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
@@ -64,29 +46,6 @@ def common(
     """Options of every command."""
 
 
-for module in (
-    study,
-    status,
-    clean,
-    stages,
-    evaluate,
-    probe,
-    discover,
-    forecast,
-    report,
-    compare,
-    track,
-    export,
-    ledger,
-    recipes,
-    init,
-    grade,
-    sample,
-    bench,
-    doctor,
-):
-    module.register(app)
-
 MOST_CHARACTERS = 2000
 """Of an error's line, which may quote what was given."""
 LEAST_FILES = 8
@@ -99,6 +58,7 @@ def main() -> None:
     Storage that refuses is such a line too, and so is a limit of fewer than `LEAST_FILES` open files. An
     unforeseen exception is a bug: one line, its traceback in a file, exit status 70.
     """
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or it reads every package's metadata
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files may hold any byte

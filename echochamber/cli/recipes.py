@@ -23,13 +23,9 @@ def recipes() -> None:
 
 def show(recipe: RecipeArgument, overrides: Overrides = None) -> None:
     """Print a recipe as YAML with every key, defaults included."""
-    import yaml
-
+    from ..core.config import dump_yaml
     from ..study.recipe import load_recipe, say_modules
 
     say_modules(recipe, overrides or [])
 
-    print(
-        yaml.safe_dump(load_recipe(recipe, overrides or []).resolved(), sort_keys=False, allow_unicode=True),
-        end="",
-    )
+    print(dump_yaml(load_recipe(recipe, overrides or []).resolved()), end="")

@@ -26,6 +26,8 @@ from .jsonl import is_text
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The safe loader of libyaml where PyYAML was built with it: a tenth of the time."""
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+"""Likewise, in half of the time."""
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 
 
@@ -232,6 +234,12 @@ def _written_out(data: object, known: dict[int, int]) -> int:
     known[id(data)] = 0
     known[id(data)] = 1 + sum(_written_out(value, known) for value in inner)
     return known[id(data)]
+
+
+def dump_yaml(data: Mapping[str, object]) -> str:
+    """Plain data as YAML, keys in their order."""
+    text: str = yaml.dump(data, Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
+    return text
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

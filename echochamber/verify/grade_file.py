@@ -46,7 +46,8 @@ def grade_lines(
     """Grade rows of `COLUMNS` into {"id", "format", "answer", "outcome", "correct", "detail"}.
 
     A bad line is reported through `on_bad_line` and skipped, or ends the run with `UserError` when
-    `strict`. The target appears complete or not at all; a device or a pipe is written to.
+    `strict`. So does a file whose lines are all bad; one without lines gives no verdicts. The target appears
+    complete or not at all; a device or a pipe is written to.
     """
     counts = GradeCounts()
     make_folder(target.parent)
@@ -62,6 +63,11 @@ def grade_lines(
                 _grade_batch(grader, batch, counts, out.write)
                 if on_progress:
                     on_progress(len(batch))
+        if counts.bad_lines and not counts.rows:
+            raise UserError(
+                f"{source}: none of its {counts.bad_lines} lines could be graded; "
+                f"the first: {counts.errors[0]}"
+            )
         if not through:
             partial.replace(target)
     except OSError as error:

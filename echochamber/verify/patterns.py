@@ -1,10 +1,12 @@
 """Regular expressions of a user, by RE2: matching takes time linear in the text, whatever the pattern is."""
 
 from functools import cache
-
-import re2
+from typing import TYPE_CHECKING
 
 from ..core.errors import UserError
+
+if TYPE_CHECKING:
+    import re2
 
 
 @cache
@@ -13,6 +15,8 @@ def compiled(pattern: str) -> "re2._Regexp":
 
     RE2 knows neither look-around nor back-references (https://github.com/google/re2/wiki/Syntax).
     """
+    import re2  # by recipes with patterns alone
+
     options = re2.Options()
     options.log_errors = False
     try:

@@ -4,11 +4,14 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .programs import Program
 from .sandbox.locked import LockedPool
-from .sandbox.monty import MontyPool
 from .sandbox.result import RunResult, SandboxLimits
+
+if TYPE_CHECKING:
+    from .sandbox.monty import MontyPool
 
 
 @dataclass
@@ -16,10 +19,10 @@ class _Owned:
     """What one process owns; a forked child starts its own."""
 
     pid: int
-    monty: MontyPool
+    monty: "MontyPool"
     threads: ThreadPoolExecutor
     locked: LockedPool | None
-    alone: MontyPool | None = None
+    alone: "MontyPool | None" = None
     """One worker for second tries; started with the first of them."""
 
 
@@ -68,12 +71,16 @@ class ProgramRunner:
     def _run_alone(self, own: _Owned, program: Program, first: RunResult) -> RunResult:
         """The second try. A program that exceeds its limit again keeps its first result."""
         if own.alone is None:
+            from .sandbox.monty import MontyPool
+
             own.alone = MontyPool(self.limits, 1, processor_time=True)
         second = _run_once(own, program, own.alone)
         return first if second.status == first.status == "timeout" else second
 
     def _own(self) -> _Owned:
         if self._owned is None or self._owned.pid != os.getpid():
+            from .sandbox.monty import MontyPool  # with the first program: texts alone need none of it
+
             monty = MontyPool(self.limits, self.workers)
             threads = ThreadPoolExecutor(self.workers, thread_name_prefix="grade")
             locked = LockedPool(self.limits, max(1, self.workers // 2)) if self.tier2 else None
@@ -91,7 +98,7 @@ class ProgramRunner:
                 pool.close()
 
 
-def _run_once(own: _Owned, program: Program, pool: MontyPool | None = None) -> RunResult:
+def _run_once(own: _Owned, program: Program, pool: "MontyPool | None" = None) -> RunResult:
     """Tier 1 by `pool` (default: the shared one), and tier 2 for what tier 1 does not support."""
     try:
         result = (pool or own.monty).run(program)

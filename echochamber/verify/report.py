@@ -1,5 +1,6 @@
 """What `doctor` says about grading on this machine: tiers and layers, on or off, and why."""
 
+from ..core.errors import UserError
 from .programs import Program
 from .sandbox.lockdown import REQUIRED, available_layers
 from .sandbox.locked import LockedPool
@@ -41,8 +42,8 @@ def sandbox_report() -> list[tuple[str, str, str]]:
 def _try_monty() -> tuple[str, str]:
     try:
         pool = MontyPool(SandboxLimits(), workers=1)
-    except OSError as error:
-        return "off", f"Monty does not start: {error}"
+    except UserError as error:
+        return "off", str(error)
     result = pool.run(Program(("6 * 3",)))
     pool.close()
     return ("on", "Monty, a fresh session per program") if result.text == "18" else ("off", result.detail)

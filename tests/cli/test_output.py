@@ -114,7 +114,7 @@ def test_ctrl_c_says_which_command_goes_on(run, monkeypatch):
 
 def test_quiet_leaves_progress_and_notes_out(run, monkeypatch, tmp_path):
     monkeypatch.setattr(progress.console(), "quiet", False)
-    (tmp_path / "in.jsonl").write_text("no row\n")
+    (tmp_path / "in.jsonl").write_text('no row\n{"id": 1, "completion": "no answer", "reference": "4"}\n')
     arguments = ("grade", "--in", tmp_path / "in.jsonl", "--out", tmp_path / "out.jsonl")
     assert "line 1" in run(*arguments)[2]
     status, out, err = run(*arguments, "--quiet")

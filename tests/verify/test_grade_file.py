@@ -86,3 +86,25 @@ def test_bytes_that_are_no_text_spoil_their_line_only(tmp_path):
     (tmp_path / "in.jsonl").write_bytes(b'\xff\xfe{"id"\n' + json.dumps(ROWS[0]).encode() + b"\n")
     counts = grade_lines(tmp_path / "in.jsonl", tmp_path / "out.jsonl", workers=1)
     assert (counts.rows, counts.bad_lines) == (1, 1)
+
+
+def test_a_file_whose_lines_are_all_bad_is_refused_and_leaves_no_verdicts(tmp_path):
+    source, target = write(tmp_path / "in.jsonl", BAD), tmp_path / "out.jsonl"
+    with pytest.raises(
+        UserError, match=rf"none of its {len(BAD)} lines could be graded; the first: .*line 1"
+    ):
+        grade_lines(source, target, workers=1)
+    assert list(tmp_path.iterdir()) == [source]
+    assert grade_lines(write(source, []), target, workers=1).rows == 0
+    assert target.read_text() == ""
+
+
+def test_without_the_sandbox_s_program_one_line_says_so_and_texts_are_graded_all_the_same(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MONTY_BIN", str(tmp_path / "absent"))
+    text = write(tmp_path / "text.jsonl", [json.dumps(ROWS[1])])
+    assert grade_lines(text, tmp_path / "out.jsonl", workers=1).rows == 1
+    program = write(tmp_path / "program.jsonl", [json.dumps(ROWS[0])])
+    with pytest.raises(UserError, match=r"the sandbox for programs does not start .*absent.*MONTY_BIN"):
+        grade_lines(program, tmp_path / "out.jsonl", workers=1)

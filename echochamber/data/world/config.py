@@ -50,9 +50,11 @@ class WorldConfig(Config):
 
     @model_validator(mode="after")
     def _known_families(self) -> "WorldConfig":
+        if self.families == "all":
+            return self
         from .families import FAMILIES
 
-        unknown = [] if self.families == "all" else [name for name in self.families if name not in FAMILIES]
+        unknown = [name for name in self.families if name not in FAMILIES]
         if unknown:
             raise ValueError(f"family {unknown[0]!r} is unknown; there are {', '.join(sorted(FAMILIES))}")
         if not self.families:

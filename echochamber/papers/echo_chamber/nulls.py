@@ -8,7 +8,7 @@ from ...analysis.kl_weight import bandit_advantage
 from ...claims.declare import Seeds
 from ...claims.select import Arm, base, base_shares, settings, top_share
 from ...core.study_tables import Tables
-from ...stats.forecast import Advantage, bandit
+from ...stats.forecast import Advantage, bandits_by_rate
 
 RATE, REPEATS, MOST_STEPS = 1.0, 5, 2000
 """Step size of the bandit's logits; runs that are averaged; longer runs are forecast up to here."""
@@ -41,22 +41,20 @@ def bandit_paths(tables: Tables, one: Arm) -> dict[int, dict[str, np.ndarray]]:
             p = np.nan_to_num(right / written)
         size = (how["prompts_per_step"], how["samples_per_prompt"])
         start_at = tuple(written.tolist()), tuple(p.tolist())
-        runs = [_path(*start_at, steps, *size, repeat, advantage) for repeat in range(REPEATS)]
-        mean = np.mean(runs, axis=0)
+        mean = np.mean(_paths(*start_at, steps, *size, advantage), axis=0)
         found[seed] = {name: mean[:, i] for i, name in enumerate(names)}
     return found
 
 
 @lru_cache(maxsize=4096)
-def _path(
+def _paths(
     shares: tuple[float, ...],
     accuracies: tuple[float, ...],
     steps: int,
     prompts: int,
     samples: int,
-    seed: int,
     advantage: Advantage,
 ) -> np.ndarray:
-    """One run of the bandit, kept: several claims and every split of the seeds ask for the same ones."""
+    """`REPEATS` runs of the bandit, kept: several claims and every split of the seeds ask for the same."""
     start = np.array(shares), np.array(accuracies)
-    return bandit(*start, steps, prompts, samples, RATE, seed, advantage)
+    return bandits_by_rate(*start, steps, prompts, samples, [RATE], range(REPEATS), advantage)[0]

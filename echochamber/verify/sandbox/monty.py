@@ -31,6 +31,7 @@ from pydantic_monty import (
     SyncSnapshot,
 )
 
+from ...core.errors import UserError
 from ..programs import Program, last_expression
 from .processor_time import PATIENCE, ProcessorLimit, available
 from .result import RunResult, SandboxLimits, read_report
@@ -61,7 +62,9 @@ class MontyPool:
     """Warm Monty workers; `run` may be called from any thread."""
 
     def __init__(self, limits: SandboxLimits, workers: int, processor_time: bool = False) -> None:
-        """`processor_time`: a program's `seconds` are processor time; the wall limit is `PATIENCE` times it.
+        """Start the workers; `UserError` where the library's program `monty` is missing or cannot be run.
+
+        `processor_time`: a program's `seconds` are processor time; the wall limit is `PATIENCE` times it.
 
         A wall-clock limit is cheaper, but a busy machine can use it up before the program has run.
         """
@@ -74,14 +77,20 @@ class MontyPool:
             "max_suspensions": 20,
             "max_total_sleep_secs": 0.0,
         }
-        self._pool = Monty(
-            min_processes=workers,
-            max_processes=workers,
-            checkout_timeout=60.0,
-            request_timeout=seconds + limits.grace_seconds,
-            feed_duration_limit_grace=limits.grace_seconds / 2,
-        )
-        self._pool.__enter__()
+        try:
+            self._pool = Monty(
+                min_processes=workers,
+                max_processes=workers,
+                checkout_timeout=60.0,
+                request_timeout=seconds + limits.grace_seconds,
+                feed_duration_limit_grace=limits.grace_seconds / 2,
+            )
+            self._pool.__enter__()
+        except (OSError, RuntimeError, MontyError) as error:
+            raise UserError(
+                f"the sandbox for programs does not start ({error}); `pip install --force-reinstall "
+                "pydantic-monty` brings its program `monty`, or MONTY_BIN names it"
+            ) from None
 
     def close(self) -> None:
         """End all workers."""
