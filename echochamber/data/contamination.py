@@ -1,27 +1,30 @@
 """Does a training source contain an evaluation set? Word 13-grams for texts, structures for the world."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..core.errors import UserError
 from ..core.types import Problem
+from .gram_search import RUN, RunFilter, plain
 from .sources import Document
 
 GRAM = 13
 """Words in a row that count as a copy (Brown et al. 2020, appendix C)."""
-SHORTEST = 8
+SHORTEST = RUN
 """Questions of 8 to 12 words count when they occur whole; shorter ones cannot be checked."""
-_WORD = re.compile(r"[a-z0-9]+")
+Gram = tuple[bytes, ...]
+"""Words in a row."""
 _EXAMPLES = 5
+_TOGETHER = 1 << 20
+"""Letters that are searched at a time."""
 
 
-def words_of(text: str) -> list[str]:
-    """Lower-case words and numbers, without signs."""
-    return _WORD.findall(text.lower())
+def words_of(text: str) -> list[bytes]:
+    """Lower-case words and numbers, without signs, as ASCII."""
+    return plain(text).split()
 
 
-def grams(words: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
+def grams(words: Sequence[bytes], size: int) -> Iterator[Gram]:
     """All runs of `size` words."""
     return (tuple(words[start : start + size]) for start in range(len(words) - size + 1))
 
@@ -63,11 +66,12 @@ class ContaminationChecker:
     def __init__(self, against: Mapping[str, Sequence[Problem]]) -> None:
         self.overlaps = {name: Overlap(name, len(problems)) for name, problems in against.items()}
         self._structures: dict[str, list[tuple[str, str]]] = {}
-        self._grams: dict[int, dict[tuple[str, ...], list[tuple[str, str]]]] = {}
+        self._grams: dict[int, dict[Gram, list[tuple[str, str]]]] = {}
         self.seen = 0
         for name, problems in against.items():
             for problem in problems:
                 self._index(name, problem)
+        self._filter = RunFilter(gram[:RUN] for table in self._grams.values() for gram in table)
 
     def _index(self, name: str, problem: Problem) -> None:
         if problem.structure:
@@ -84,18 +88,35 @@ class ContaminationChecker:
 
     def add(self, document: Document) -> None:
         """Count one document."""
-        number = self.seen
-        self.seen += 1
-        if document.structure:
-            self._record(number, self._structures.get(document.structure, ()), "the same structure")
-            return
-        if not self._grams:
-            return
-        words = words_of(document.question + " " + document.solution)
-        for size, table in self._grams.items():
-            for gram in grams(words, size):
-                if gram in table:
-                    self._record(number, table[gram], " ".join(gram))
+        self.add_all([document])
+
+    def add_all(self, documents: Iterable[Document]) -> None:
+        """Count documents, real ones many at a time."""
+        texts: list[tuple[int, bytes]] = []
+        held = 0
+        for number, document in enumerate(documents, self.seen):
+            self.seen = number + 1
+            if document.structure:
+                self._record(number, self._structures.get(document.structure, ()), "the same structure")
+            elif self._grams:
+                text = plain(f"{document.question} {document.solution}")
+                texts.append((number, text))
+                held += len(text)
+                if held > _TOGETHER:
+                    self._search(texts)
+                    texts, held = [], 0
+        self._search(texts)
+
+    def _search(self, texts: Sequence[tuple[int, bytes]]) -> None:
+        """Look for whole grams where the filter says that one may begin."""
+        for index, places in self._filter.search([text for _, text in texts]) if texts else ():
+            number, text = texts[index]
+            words = text.split()
+            for size, table in self._grams.items():
+                for start in places:
+                    gram = tuple(words[start : start + size])
+                    if gram in table:
+                        self._record(number, table[gram], b" ".join(gram).decode())
 
     def _record(self, number: int, found: Sequence[tuple[str, str]], what: str) -> None:
         for name, problem_id in found:

@@ -98,9 +98,9 @@ class DocumentPool:
     def _grow(self, documents: int) -> None:
         found = list(islice(self._documents, documents))
         self.exhausted = len(found) < documents
-        for document in found:
-            self.checker.add(document)
-            if self.reservoir is not None:
+        self.checker.add_all(found)
+        if self.reservoir is not None:
+            for document in found:
                 self.reservoir.add(document)
         prompts = self.encode_batch(
             [item.question + self.prompt_suffix if item.question else "" for item in found]

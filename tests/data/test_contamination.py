@@ -1,5 +1,7 @@
 """Overlap of training sources with evaluation sets."""
 
+import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from echochamber.core.errors import UserError
 from echochamber.core.types import Problem
 from echochamber.data.contamination import GRAM, ContaminationChecker, grams, refuse_contaminated, words_of
+from echochamber.data.gram_search import RunFilter
 from echochamber.data.mixture import MixtureConfig, plan_mixture
 from echochamber.data.problem_sets import load_problems
 from echochamber.data.sources import Document
@@ -33,16 +36,16 @@ def checker(*questions: str, structure: str = "") -> ContaminationChecker:
 
 
 def test_words_and_grams() -> None:
-    assert words_of("It's $1,200 - OK?") == ["it", "s", "1", "200", "ok"]
-    assert list(grams(["a", "b", "c"], 2)) == [("a", "b"), ("b", "c")]
-    assert list(grams(["a"], 2)) == []
+    assert words_of("It's $1,200 - OK?") == [b"it", b"s", b"1", b"200", b"ok"]
+    assert list(grams([b"a", b"b", b"c"], 2)) == [(b"a", b"b"), (b"b", b"c")]
+    assert list(grams([b"a"], 2)) == []
 
 
 def test_thirteen_words_in_a_row_are_an_overlap_and_twelve_are_not() -> None:
     words = words_of(LONG)
     for size, found in ((GRAM, 1), (GRAM - 1, 0)):
         looking = checker(LONG)
-        looking.add(Document("x " + " ".join(words[3 : 3 + size]) + " y", "solution"))
+        looking.add(Document("x " + b" ".join(words[3 : 3 + size]).decode() + " y", "solution"))
         assert len(looking.overlaps["set"].hit) == found
 
 
@@ -53,6 +56,62 @@ def test_solutions_are_searched_too_and_documents_counted_once() -> None:
     overlap = looking.overlaps["set"]
     assert (overlap.documents, overlap.share) == (2, 1.0)
     assert overlap.examples[0].startswith("document 1 and problem p0: a farmer has 12 cows")
+
+
+def test_words_are_those_of_the_regular_expression() -> None:
+    """Also where lower case makes ASCII of a sign, as of the Kelvin sign, or two signs of one."""
+    for text in ("It's $1,200 - OK?", "K2 İx naïve ÀB", "\u212a9 a\ud800b", "a\x00b\nc\td_e"):
+        assert [word.decode() for word in words_of(text)] == re.findall("[a-z0-9]+", text.lower())
+
+
+def test_the_search_finds_what_every_run_of_words_finds() -> None:
+    """Against the plain search of every position, on random texts over few words, with parts of questions."""
+    draw = random.Random(0)
+    vocabulary = [f"w{i}" for i in range(6)]
+    questions = [" ".join(draw.choices(vocabulary, k=draw.randint(6, 24))) for _ in range(40)]
+    looking = checker(*questions)
+    tables: dict[int, dict[tuple[str, ...], set[str]]] = {}
+    for number, question in enumerate(questions):
+        words = question.split()
+        size = min(GRAM, len(words))
+        for start in range(len(words) - size + 1) if size >= 8 else ():
+            tables.setdefault(size, {}).setdefault(tuple(words[start : start + size]), set()).add(
+                f"p{number}"
+            )
+    hit, documents = set(), 0
+    for _ in range(400):
+        words = draw.choices(vocabulary, k=draw.randint(0, 40))
+        source = draw.choice(questions).split()
+        start = draw.randrange(len(source))
+        words[draw.randint(0, len(words)) : 0] = source[start : start + draw.randint(1, 14)]
+        looking.add(Document("", " ".join(words)))
+        found = {
+            name
+            for size, table in tables.items()
+            for at in range(len(words) - size + 1)
+            for name in table.get(tuple(words[at : at + size]), ())
+        }
+        hit |= found
+        documents += bool(found)
+        assert looking.overlaps["set"].hit == hit
+    assert looking.overlaps["set"].documents == documents > 10
+    assert 10 < len(hit) < 40
+
+
+def test_the_filter_finds_every_run_in_its_own_text() -> None:
+    draw = random.Random(1)
+    words = [draw.choice("abcdefghij") * draw.randint(1, 12) for _ in range(300)]
+    texts = [" ".join(words[start : start + 60]).encode() for start in range(0, 240, 30)]
+    for start in range(len(words) - 8):
+        run = [word.encode() for word in words[start : start + 8]]
+        found = dict(RunFilter([run]).search([b"", *texts, b"x"]))
+        expected = {
+            number: [place]
+            for number, begin in enumerate(range(0, 240, 30), 1)
+            if 0 <= (place := start - begin) <= 52
+        }
+        # A run that reaches into the next text may be found besides, and is refused word by word.
+        assert all(set(places) <= set(found.get(number, ())) for number, places in expected.items())
 
 
 def test_short_questions_count_whole_and_very_short_ones_cannot_be_checked() -> None:
