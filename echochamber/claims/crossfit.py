@@ -6,22 +6,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.study_tables import BASE, Tables
+from ..core.study_tables import BASE, Tables, half_floor_item
 from .declare import NotTestableError, Seeds
 from .select import DEV, TEST, Arm, curve, settings
 
+HalfCurves = dict[tuple[float, int], dict[int, dict[int, float]]]
+"""(temperature, half) -> seed -> step -> value."""
 
-def half_curves(tables: Tables, one: Arm, k: int) -> dict[tuple[float, int], dict[int, dict[int, float]]]:
-    """(temperature, half) -> seed -> step -> pass@k of that half of the samples, the base at step 0.
 
-    On the headline set's test split; where several evaluations have it at one temperature, the first by name.
+def half_curves(tables: Tables, one: Arm, k: int, problem_set: str | None = None) -> HalfCurves:
+    """pass@k of either half of the samples, the base at step 0.
+
+    On the test split of the headline's set or another; where several evaluations have it at one temperature,
+    the first by name.
     """
     found: dict[tuple[float, int], dict[int, dict[int, float]]] = {}
     for key in sorted((key for key in tables.halves if key[:3] == (one.mixture, one.size, one.arm)), key=str):
         _, _, _, start, problems, split, temperature, _, size, half = key
         mine = (start, problems, split, size) == (
             settings(tables, one)["from_step"],
-            tables.headline_set,
+            problem_set or tables.headline_set,
             TEST,
             k,
         )
@@ -34,16 +38,24 @@ def half_curves(tables: Tables, one: Arm, k: int) -> dict[tuple[float, int], dic
 
 
 def drop_from_maximum(
-    tables: Tables, one: Arm, k: int, temperature_at: Callable[[int, int], float | None]
+    tables: Tables,
+    one: Arm,
+    k: int,
+    temperature_at: Callable[[int, int], float | None],
+    problem_set: str | None = None,
+    above_chance: bool = False,
 ) -> Seeds:
     """seed -> pass@k at its maximum before the end, minus at the end.
 
     `temperature_at` maps (seed, step) to the sampling temperature at which that checkpoint is read.
     The step of the maximum is chosen on one half and the difference taken on the other. Both ways are
-    averaged. So the maximum has no selection bias.
+    averaged. So the maximum has no selection bias. `above_chance`: less each checkpoint's chance floor;
+    checkpoints without one are left out.
     """
     last = settings(tables, one)["steps"]
-    curves = half_curves(tables, one, k)
+    curves = half_curves(tables, one, k, problem_set)
+    if above_chance:
+        curves = _above_chance(tables, one, curves, problem_set or tables.headline_set)
     temperatures = {temperature for temperature, _ in curves}
     found: dict[int, float] = {}
     for seed in sorted({seed for by_seed in curves.values() for seed in by_seed}):
@@ -77,6 +89,19 @@ def drop_from_maximum(
     return found
 
 
+def _above_chance(tables: Tables, one: Arm, curves: HalfCurves, problem_set: str) -> HalfCurves:
+    """Each value less the chance floor of the same half, checkpoint and temperature."""
+    floors = tables.findings.get((one.mixture, one.size, one.arm), {}).get(f"half_floors/{problem_set}", {})
+    found: HalfCurves = {}
+    for (temperature, half), by_seed in curves.items():
+        for seed, steps in by_seed.items():
+            for step, value in steps.items():
+                floor = floors.get(half_floor_item(temperature, step, half), {}).get(seed)
+                if floor is not None:
+                    found.setdefault((temperature, half), {}).setdefault(seed, {})[step] = value - floor
+    return found
+
+
 @dataclass(frozen=True)
 class DevBest:
     """The best sampling temperature of each checkpoint on dev."""
@@ -99,7 +124,9 @@ class DevBest:
         )
 
 
-def dev_best(tables: Tables, one: Arm, quantity: str, near: float | None = None) -> DevBest:
+def dev_best(
+    tables: Tables, one: Arm, quantity: str, near: float | None = None, problem_set: str | None = None
+) -> DevBest:
     """(seed, step) -> the temperature of highest `quantity` on dev.
 
     Ties go to the lowest temperature, or to the one nearest to `near`.
@@ -108,7 +135,7 @@ def dev_best(tables: Tables, one: Arm, quantity: str, near: float | None = None)
         {
             temperature
             for temperature, _ in tables.measured.get(
-                (one.mixture, one.size, one.arm, tables.headline_set, DEV, quantity), []
+                (one.mixture, one.size, one.arm, problem_set or tables.headline_set, DEV, quantity), []
             )
         }
     )
@@ -118,7 +145,7 @@ def dev_best(tables: Tables, one: Arm, quantity: str, near: float | None = None)
             "least two are needed"
         )
     curves = {
-        temperature: curve(tables, one, quantity, split=DEV, temperature=temperature)
+        temperature: curve(tables, one, quantity, problem_set, split=DEV, temperature=temperature)
         for temperature in temperatures
     }
     places = {

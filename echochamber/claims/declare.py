@@ -12,11 +12,13 @@ if TYPE_CHECKING:
 
 Rule = Literal["above", "below", "within"]
 """The interval lies above the margin, below it, or between minus and plus the margin."""
-Scale = Literal["difference", "share", "yes_no"]
-"""What a per-seed estimate is: a change or any other number, a share in [0, 1], or 1 for yes and 0 for no.
+Scale = Literal["difference", "share", "yes_no", "equivalence", "permutation"]
+"""What a per-seed estimate is; rules of version 2 choose the test by it, version 1 takes all as differences.
 
-Rules of version 1 take all as differences; those of version 2 choose the interval by it.
+A change or any other number; a share in [0, 1]; 1 for yes and 0 for no; a difference that shall be near 0,
+with two one-sided tests; a number whose p-values come with its measurement, from a permutation test.
 """
+Holds = Literal["everywhere", "somewhere"]
 Seeds = Mapping[int, float]
 """One estimate per pretraining seed."""
 
@@ -39,11 +41,36 @@ class Criterion:
     description: str
     """What is computed per seed, for a reader."""
     scale: Scale = "difference"
+    holds: Holds | None = None
+    """Under every condition or under one, where that differs from the claim's (rules of version 2)."""
 
     @property
     def label(self) -> str:
         """The identifier as a reader sees it."""
         return self.id.replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Premise:
+    """What a claim presupposes of the base: the mean over seeds lies between two bounds, both included."""
+
+    id: str
+    """Identifier within the claim."""
+    statistic: str
+    """Identifier of what is computed per seed."""
+    low: float | None
+    high: float | None
+    description: str
+    """What is computed per seed, for a reader."""
+
+    @property
+    def label(self) -> str:
+        """The identifier as a reader sees it."""
+        return self.id.replace("_", " ")
+
+    def holds(self, value: float) -> bool:
+        """Whether a value lies between the bounds."""
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
 
 @dataclass(frozen=True)
@@ -58,6 +85,8 @@ class Measurement:
     reference: Seeds | None = None
     """Per-seed estimates of the reference condition, for a criterion without a margin. Its 95% interval takes
     the margin's place: `above` means above its upper end, contradicted means below its lower end."""
+    p_values: tuple[float, float] | None = None
+    """(supported, contradicted), for a criterion whose scale is `permutation`."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +110,10 @@ class Evidence:
     """What the verdict alone would hide; shown with it in the ledger."""
     needed: Mapping[str, str] = field(default_factory=dict)
     """Criterion -> the data that would decide it, where more seeds would not."""
+    premises: tuple[Measurement, ...] = ()
+    """Per-seed values at the base; `criterion` is a premise's identifier."""
+    qualifier: str = ""
+    """How the verdict has to be read; follows the word "supported" (rules of version 2)."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +131,12 @@ class Claim:
     contradicted_by: str
     measure: Callable[["Tables"], Evidence] = field(repr=False)
     """Computes the per-seed estimates; raises `NotTestableError`."""
-    holds: Literal["everywhere", "somewhere"] = "everywhere"
+    holds: Holds = "everywhere"
     """Whether a criterion must be met under every condition or under one."""
     holm: bool = False
-    """With `holds="everywhere"`: Holm's correction for support too. Contradiction always has it."""
+    """With `holds="everywhere"`: Holm's correction for support. Contradiction always has it in version 1."""
+    premises: tuple[Premise, ...] = ()
+    """What the base must have; a claim whose premise fails is neither supported nor contradicted."""
     nulls: tuple[str, ...] = ()
     """Null models, as `mixture/arm`."""
     sensitivity: tuple[str, ...] = ()
@@ -125,8 +160,12 @@ class Claim:
     def declared(self) -> dict[str, object]:
         """Everything that decides the verdict, as plain data and in identifiers: what the digest covers."""
         # Criteria that were declared before scales existed keep their digest.
-        scaled = {c.id: [] if c.scale == "difference" else [c.scale] for c in self.criteria}
-        criteria = [[c.id, c.statistic, c.rule, c.margin, *scaled[c.id]] for c in self.criteria]
+        added = {
+            c.id: [c.scale, c.holds] if c.holds else [] if c.scale == "difference" else [c.scale]
+            for c in self.criteria
+        }
+        criteria = [[c.id, c.statistic, c.rule, c.margin, *added[c.id]] for c in self.criteria]
+        premises = [[p.id, p.statistic, p.low, p.high] for p in self.premises]
         return {
             "number": self.number,
             "name": self.name,
@@ -134,4 +173,4 @@ class Claim:
             "criteria": criteria,
             "holds": self.holds,
             "holm": self.holm,
-        }
+        } | ({"premises": premises} if premises else {})

@@ -20,7 +20,7 @@ from ..stats.intervals import (
 )
 from .declare import Rule, Scale, Seeds
 
-Judgement = Literal["supported", "contradicted", "inconclusive", "not testable here"]
+Judgement = Literal["supported", "contradicted", "inconclusive", "premise not met", "not testable here"]
 Side = Literal["claimed", "opposite"]
 SIDES: tuple[Side, Side] = ("claimed", "opposite")
 """Of the margin."""
@@ -112,7 +112,8 @@ def estimate(seeds: Seeds, rule: Rule, margin: float, opposite: float | None = N
 def interval_of(values: Sequence[float], scale: Scale, level: float = 0.95) -> Interval:
     """The interval of version 2 of the rules: Student's t, within [0, 1] for shares, exact for yes or no.
 
-    (NaN, NaN) where the seeds' values do not differ and so show no spread.
+    (NaN, NaN) where the seeds' values do not differ and so show no spread. A criterion of equivalence or of a
+    permutation test shows Student's interval, too.
     """
     if scale == "yes_no":
         if not set(values) <= {0.0, 1.0}:
@@ -140,6 +141,9 @@ def estimate_on_scale(
             return _clears(rule, *interval_of(values, scale, level), bounds, side)
 
         supported, contradicted = (_smallest_alpha(partial(clears, side)) for side in SIDES)
+        if scale == "equivalence":
+            # Two one-sided tests at alpha are the two-sided interval of level 1 - 2 alpha (Schuirmann 1987).
+            supported /= 2
     return Estimate(dict(seeds), rule, margin, mean, low, high, supported, contradicted, scale)
 
 

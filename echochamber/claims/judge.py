@@ -17,6 +17,8 @@ from .estimate import (
     estimate_on_scale,
     interval_of,
 )
+from .power import describe_power
+from .premises import PremiseResult, check_premises, subset_context
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,26 @@ class ClaimResult:
     caveats: tuple[str, ...] = ()
     """What the verdict alone would hide."""
     reason: str = ""
-    """Why it is not testable here, or what would decide an inconclusive claim."""
+    """Why it is not testable here, which premise failed, or what would decide an inconclusive claim."""
+    premises: tuple[PremiseResult, ...] = ()
+    qualifier: str = ""
+    """How "supported" has to be read, as "explained by tokens"."""
 
     @property
     def comment(self) -> str:
         """What must be read with the verdict: reason and caveats."""
-        return "; ".join(text for text in (self.reason, *self.caveats) if text)
+        return "; ".join(text for text in (self.qualifier, self.reason, *self.caveats) if text)
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """One version of the judging rules."""
+
+    criterion: Callable[[Claim, Measurement], CriterionResult]
+    needed: Callable[[Estimate, int, Seeds | None], str]
+    """What would decide an inconclusive criterion, in words."""
+    holm_contradicts: bool
+    """Whether one contradicted place of several needs Holm's correction to contradict."""
 
 
 def judge(claim: Claim, tables: Tables) -> ClaimResult:
@@ -70,29 +86,40 @@ def judge(claim: Claim, tables: Tables) -> ClaimResult:
 
     Every interval is Student's t over seeds, and seeds that all have one value decide.
     """
-    return _judge(claim, tables, _criterion)
+    return _judge(claim, tables, _Rules(_criterion, describe_seeds, holm_contradicts=True))
 
 
 def judge_by_scale(claim: Claim, tables: Tables) -> ClaimResult:
-    """Version 2: the interval fits the criterion's scale, and one without width decides nothing."""
-    return _judge(claim, tables, _criterion_by_scale)
+    """Version 2: the interval fits the criterion's scale, and one without width decides nothing.
+
+    Where all of several places must show a claim, each stands at 5%. A premise that fails at the mean over
+    seeds leaves the claim neither supported nor contradicted.
+    """
+    return _judge(claim, tables, _Rules(_criterion_by_scale, describe_power, holm_contradicts=False))
 
 
-def _judge(
-    claim: Claim, tables: Tables, judged: Callable[[Claim, Measurement], CriterionResult]
-) -> ClaimResult:
+def _judge(claim: Claim, tables: Tables, rules: _Rules) -> ClaimResult:
     try:
         evidence = claim.measure(tables)
     except NotTestableError as error:
         return ClaimResult(claim, "not testable here", reason=str(error))
-    criteria = tuple(judged(claim, measurement) for measurement in evidence.measurements)
+    criteria = tuple(rules.criterion(claim, measurement) for measurement in evidence.measurements)
     if claim.holds == "everywhere":
-        criteria, verdict = _everywhere(criteria, claim.holm)
+        criteria, verdict = _everywhere(criteria, claim.holm, rules.holm_contradicts)
     else:
         criteria, verdict = _somewhere(criteria)
-    reason = _needed(claim, criteria, evidence.needed) if verdict == "inconclusive" else ""
+    premises = check_premises(claim, evidence)
+    if any(not one.met for one in premises):
+        verdict = "premise not met"
+        reason = "; ".join(one.text for one in premises if not one.met)
+    else:
+        reason = _needed(claim, criteria, evidence.needed, rules) if verdict == "inconclusive" else ""
     caveats = (*evidence.caveats, *map(_without_width, filter(_decided_without_width, criteria)))
-    return ClaimResult(claim, verdict, criteria, evidence.context, evidence.notes, caveats, reason)
+    context = (*evidence.context, *subset_context(evidence.measurements, premises))
+    qualifier = evidence.qualifier if verdict == "supported" else ""
+    return ClaimResult(
+        claim, verdict, criteria, context, evidence.notes, caveats, reason, premises, qualifier
+    )
 
 
 RULES: dict[int, Callable[[Claim, Tables], ClaimResult]] = {1: judge, 2: judge_by_scale}
@@ -147,38 +174,48 @@ def _criterion_by_scale(claim: Claim, measurement: Measurement) -> CriterionResu
         low, high = interval_of(list(reference.values()), criterion.scale)
         margins = (high, low) if criterion.rule == "above" else (low, high)
     found = estimate_on_scale(measurement.seeds, criterion.rule, *margins, criterion.scale)
+    if criterion.scale == "permutation":
+        assert measurement.p_values is not None, f"claim {claim.label}: {criterion.id} has no p-values"
+        p_supported, p_contradicted = measurement.p_values
+        found = replace(found, p_supported=p_supported, p_contradicted=p_contradicted)
     p_values = found.p_supported, found.p_contradicted
     return CriterionResult(criterion, measurement.condition, found, *p_values, reference)
 
 
 def _everywhere(
-    found: tuple[CriterionResult, ...], correct_support: bool
+    found: tuple[CriterionResult, ...], correct_support: bool, correct_contradiction: bool
 ) -> tuple[tuple[CriterionResult, ...], Judgement]:
     """Every criterion must be met; a criterion under several conditions is a family of its own.
 
-    One contradicted member contradicts the claim, so contradiction is corrected by Holm. That all are met
-    needs no correction (intersection-union, Berger 1982) and has one only where the claim asks for it.
+    One contradicted member contradicts the claim; version 1 corrects that by Holm. That all are met
+    needs no correction (intersection-union, Berger 1982) and has one only where the claim asks for it. A
+    criterion that must hold somewhere is met by one member after Holm's correction, and contradicted by all.
     """
     adjusted = list(found)
-    for name in {one.criterion.id for one in found}:
+    verdicts: list[Judgement] = []
+    for name in dict.fromkeys(one.criterion.id for one in found):
         members = [i for i, one in enumerate(found) if one.criterion.id == name]
-        contradicted = holm([found[i].p_contradicted for i in members])
-        supported = (
-            holm([found[i].p_supported for i in members])
-            if correct_support
-            else [found[i].p_supported for i in members]
-        )
+        somewhere = found[members[0]].criterion.holds == "somewhere"
+        raw = [[getattr(found[i], side) for i in members] for side in ("p_supported", "p_contradicted")]
+        supported = holm(raw[0]) if correct_support or somewhere else raw[0]
+        contradicted = holm(raw[1]) if correct_contradiction and not somewhere else raw[1]
         for i, p, q in zip(members, supported, contradicted, strict=True):
-            adjusted[i] = replace(
-                found[i],
-                p_supported=float(p),
-                p_contradicted=float(q),
-                family=len(members) if correct_support or _leans_against(found[i]) else 1,
-            )
-    verdicts = [one.verdict for one in adjusted]
+            corrected = correct_support or somewhere or (correct_contradiction and _leans_against(found[i]))
+            family = len(members) if corrected else 1
+            adjusted[i] = replace(found[i], p_supported=float(p), p_contradicted=float(q), family=family)
+        verdicts.append(_of_family([adjusted[i].verdict for i in members], somewhere))
     if "contradicted" in verdicts:
         return tuple(adjusted), "contradicted"
     return tuple(adjusted), "supported" if set(verdicts) == {"supported"} else "inconclusive"
+
+
+def _of_family(verdicts: list[Judgement], somewhere: bool) -> Judgement:
+    """One criterion's verdict over its conditions."""
+    one: Judgement = "supported" if somewhere else "contradicted"
+    every: Judgement = "contradicted" if somewhere else "supported"
+    if one in verdicts:
+        return one
+    return every if set(verdicts) == {every} else "inconclusive"
 
 
 def _leans_against(found: CriterionResult) -> bool:
@@ -222,7 +259,9 @@ def _raised(
     return replace(found, p_supported=max(one.p_supported, min(limited))) if limited else found
 
 
-def _needed(claim: Claim, criteria: tuple[CriterionResult, ...], instead: Mapping[str, str]) -> str:
+def _needed(
+    claim: Claim, criteria: tuple[CriterionResult, ...], instead: Mapping[str, str], rules: _Rules
+) -> str:
     """What would decide the inconclusive criteria."""
     fewest = min((len(one.estimate.seeds) for one in criteria), default=0)
     if fewest < FEWEST_SEEDS:
@@ -230,7 +269,7 @@ def _needed(claim: Claim, criteria: tuple[CriterionResult, ...], instead: Mappin
     needs = []
     for one in criteria:
         if one.verdict == "inconclusive":
-            seeds = describe_seeds(one.estimate, one.family, one.reference)
+            seeds = rules.needed(one.estimate, one.family, one.reference)
             needs.append(f"{one.label}: {instead.get(one.criterion.id) or seeds}")
     return "; ".join([*needs, *([f"or {claim.next_experiment}"] if claim.next_experiment else [])])
 

@@ -12,6 +12,7 @@ from ..core.study_tables import __doc__ as tables_doc
 from .claim_set import ClaimSet
 from .declare import Criterion
 from .judge import ClaimResult, CriterionResult, judge_all
+from .premises import PremiseResult, bounds_text
 
 CsvRow = dict[str, object]
 
@@ -30,7 +31,9 @@ class Ledger:
         verdicts = [line.verdict for line in self.lines]
         return {
             name: verdicts.count(name)
-            for name in ("supported", "contradicted", "inconclusive", "not testable here")
+            for name in ("supported", "contradicted", "inconclusive", "premise not met", "not testable here")
+            # Rules of version 1 know no premises.
+            if name != "premise not met" or self.claim_set.rules > 1
         }
 
     @property
@@ -100,10 +103,31 @@ halves_* have fewer problems and more samples.
 def ledger_rows(lines: Sequence[ClaimResult]) -> list[CsvRow]:
     """Rows of `ledger.csv`: one per claim, criterion and condition."""
     return [
-        {"claim": line.claim.number, "verdict": line.verdict} | _cells(found) | {"reason": line.reason}
+        {"claim": line.claim.number, "verdict": line.verdict} | cells | {"reason": line.reason}
         for line in lines
-        for found in line.criteria or (None,)
+        for cells in _line_cells(line)
     ]
+
+
+def _line_cells(line: ClaimResult) -> list[CsvRow]:
+    """Cells of a claim's premises, then of its criteria; one empty row where there are none."""
+    cells = [*map(_premise_cells, line.premises), *map(_cells, line.criteria)]
+    return cells or [_cells(None)]
+
+
+def _premise_cells(one: PremiseResult) -> CsvRow:
+    """A premise's bounds are in words; its margin and p-values are empty."""
+    low, high = one.interval
+    return _cells(None) | {
+        "criterion": f"premise: {one.premise.label}",
+        "where": one.condition,
+        "rule": bounds_text(one.premise),
+        "mean": one.mean,
+        "low": low,
+        "high": high,
+        "seeds": len(one.seeds),
+        "criterion_verdict": "met" if one.met else "not met",
+    }
 
 
 def ledger_data(ledger: Ledger) -> dict[str, object]:
@@ -123,6 +147,11 @@ def ledger_data(ledger: Ledger) -> dict[str, object]:
                 "caveats": list(line.caveats),
                 "criteria": [_cells(one) for one in line.criteria],
             }
+            | (
+                {"premises": [_premise_cells(one) for one in line.premises], "qualifier": line.qualifier}
+                if ledger.claim_set.rules > 1
+                else {}
+            )
             for line in ledger.lines
         ],
     }
@@ -149,7 +178,8 @@ def estimate_rows(lines: Sequence[ClaimResult]) -> list[CsvRow]:
     """Per-seed estimates behind every line: claim, kind, name, where, seed, value."""
     rows = []
     for line in lines:
-        found = [
+        found = [("premise", one.premise.label, one.condition, one.seeds) for one in line.premises]
+        found += [
             ("criterion", one.criterion.label, one.condition, one.estimate.seeds) for one in line.criteria
         ]
         found += [(one.kind, one.name, one.condition, one.seeds) for one in line.context]

@@ -36,6 +36,11 @@ def floor_item(end: str, kind: str, k: int | str) -> str:
     return f"{end}/{kind}/pass@{k}"
 
 
+def half_floor_item(temperature: float, step: int, half: int) -> str:
+    """The item of a half's chance floor in `findings`: `1/16/0`."""
+    return f"{temperature:g}/{step}/{half}"
+
+
 _RUN: dict[str, type[pl.DataType]] = {
     "mixture": pl.String,
     "size": pl.String,

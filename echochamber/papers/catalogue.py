@@ -7,10 +7,11 @@ from ..claims.declare import Claim
 from ..claims.registry import registered_sets
 from ..core.errors import UserError
 from .echo_chamber.claim_set import ECHO_CHAMBER
+from .echo_chamber_2.claim_set import ECHO_CHAMBER_2
 
 DEFAULT_SET = ECHO_CHAMBER
 """The set that plain numbers in a recipe's `claims` belong to."""
-SHIPPED = {claim_set.name: claim_set for claim_set in (ECHO_CHAMBER,)}
+SHIPPED = {claim_set.name: claim_set for claim_set in (ECHO_CHAMBER, ECHO_CHAMBER_2)}
 
 
 def claim_sets() -> dict[str, ClaimSet]:

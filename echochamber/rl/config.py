@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 from ..core.config import Config, Count
 from ..core.environments import GYM, with_options
 from ..core.errors import UserError
+from ..core.keys import key
 from ..formulas.schedules import adapted_coefficient, log_spaced_steps, paper_grid, warmup_cosine
 from ..model.prompt import PromptConfig
 from ..model.settings import AdapterConfig, OptimizerConfig, PastPositions, SamplingConfig
@@ -85,7 +86,9 @@ class LossConfig(Config):
 class RLConfig(Config):
     """One RL arm."""
 
-    added: ClassVar[frozenset[str]] = frozenset({"adapter", "prompt", "shard", "past_positions"})
+    added: ClassVar[frozenset[str]] = frozenset(
+        {"adapter", "prompt", "shard", "past_positions", "stream", "keep_duplicates"}
+    )
 
     algorithm: str = "grpo"
     reward: str | dict[str, float] = "correct"
@@ -115,6 +118,10 @@ class RLConfig(Config):
     """Split policy, reference and critic over the ranks (FSDP2); every rank keeps a whole copy to sample."""
     restart: bool = False
     """Start the fit of every step from the base, as the paper's Expert Iteration does."""
+    keep_duplicates: bool = False
+    """Fit all of a problem's equal rewarded completions, for algorithms that else keep the first alone."""
+    stream: int = Field(default=0, ge=0)
+    """Another number draws other problems' order, samples and minibatches from the same base."""
     temperature: float = Field(default=1.0, gt=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
     """Below 1 only for algorithms without a ratio."""
@@ -147,6 +154,10 @@ class RLConfig(Config):
             if wrong:
                 raise ValueError(reason)
         return self
+
+    def random_seed(self, seed: int) -> int:
+        """The seed of all that this run draws, from that of its base."""
+        return key("rl stream", seed, self.stream) >> 1 if self.stream else seed
 
     @property
     def clip(self) -> tuple[float, float]:
@@ -201,6 +212,10 @@ def _conflicts(config: RLConfig, row: Algorithm) -> Iterator[tuple[bool, str]]:
         config.shard and (bool(row.loss_terms) or (config.kl.coef > 0 and config.kl.estimator == "exact")),
         f"shard: {row.name} needs whole logits here (loss terms or kl.estimator exact); split weights are "
         "gathered for log-probabilities alone",
+    )
+    yield (
+        config.keep_duplicates and not row.keep_rewarded,
+        f"keep_duplicates: {row.name} fits every completion anyway; only rows that drop repetitions take it",
     )
     yield (
         row.demonstrations != (config.completions is not None),

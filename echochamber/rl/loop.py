@@ -41,7 +41,8 @@ def rl(
     Writes `checkpoints/step_N`, `metrics.jsonl`, `timing.jsonl` and `rollouts.parquet` into `folder`;
     continues from its resume state where there is one.
     """
-    learner, tokenizer = start_learner(config, base, runtime, seed)
+    drawn = config.random_seed(seed)
+    learner, tokenizer = start_learner(config, base, runtime, drawn)
     tokenizer = tokenizer.prompting(config.prompt)
     engine = start_engine(
         learner.sampler or learner.policy, tokenizer, config.sampling, runtime, config.prompt_suffix
@@ -57,7 +58,7 @@ def rl(
         output.save_checkpoint(0, learner, tokenizer)
 
     with Grader(config.grader) as grader, output:
-        sample_step = step_sampler(config, seed, problems, demonstrations, engine, grader, runtime.ranks)
+        sample_step = step_sampler(config, drawn, problems, demonstrations, engine, grader, runtime.ranks)
         for step in range(done + 1, total + 1):
             started = time.perf_counter()
             engine.sync(learner.weights())
@@ -72,7 +73,7 @@ def rl(
             fitting = time.perf_counter()
             schedule = lr_schedule(config, step, total)
             try:
-                fitted = fit(learner, collection, targets, config, runtime, schedule, (seed, step))
+                fitted = fit(learner, collection, targets, config, runtime, schedule, (drawn, step))
             except FloatingPointError as error:
                 raise UserError(divergence_message(error, collection, targets, output.checkpoints)) from None
             learner.kl_coef = adapt_kl(config, learner.kl_coef, compared["policy/kl"])

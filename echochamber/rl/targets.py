@@ -68,7 +68,8 @@ def estimate(learner: Learner, collection: Collection, config: RLConfig, runtime
             kl_rewards = np.where(np.isnan(rewards), np.nan, [-float(kl.sum()) for kl in penalties])
             advantages += group_advantages(row, row.centre, kl_rewards, collection.samples_per_prompt)
         if row.keep_rewarded:
-            counted &= first_of_equal(rollouts, advantages > 0)
+            rewarded = advantages > 0
+            counted &= rewarded if config.keep_duplicates else first_of_equal(rollouts, rewarded)
         columns["advantages"] = [
             torch.full((len(r.completion.token_ids),), a)
             for r, a in zip(rollouts, advantages.tolist(), strict=True)

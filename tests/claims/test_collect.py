@@ -7,6 +7,7 @@ import pytest
 
 from echochamber.analysis.report import build_report
 from echochamber.analysis.study_tables.collect import collect, open_tables
+from echochamber.analysis.study_tables.half_floors import chance_pass
 from echochamber.claims.judge import judge
 from echochamber.claims.ledger import make_ledger, save_ledger
 from echochamber.papers.echo_chamber.claim_set import CLAIMS, ECHO_CHAMBER
@@ -54,6 +55,33 @@ def test_tables_repeat_what_the_evaluations_say(judged):
         assert right == pytest.approx(row["accuracy"])
     assert tables.headline_set == "easy"
     assert tables.frames["runs"]["steps"].to_list() == [48] * 3
+
+
+def test_greedy_shares_are_those_of_the_greedy_completions(judged):
+    study = json.loads((judged / "study.json").read_text())
+    node = next(n for n in study["nodes"] if (n["kind"], n["arm"], n["seed"]) == ("evaluate", "ppo", 1))
+    records = pl.read_parquet(judged / node["folder"] / "records.parquet")
+    last = records.filter((pl.col("sample") == -1) & (pl.col("step") == 48))
+    scores = collect(judged).frames["scores"].filter((pl.col("arm") == "ppo") & (pl.col("seed") == 1))
+    found = scores.filter((pl.col("step") == 48) & pl.col("quantity").str.starts_with("greedy_share/"))
+    shares = {name.removeprefix("greedy_share/"): value for name, value in found["quantity", "value"].rows()}
+    assert len(last)
+    assert sum(shares.values()) == pytest.approx(1)
+    for name, share in shares.items():
+        assert share == (last["format"] == name).mean()
+
+
+def test_chance_of_a_half_is_pass_at_k_on_the_answers_of_other_problems():
+    """Two problems of one kind: the first's completions give the second's answer in one of four."""
+    answers = {"a": ["7", "8", "7", "7"], "b": ["8", "8", "8", "8"]}
+    rows = [
+        {"problem_id": name, "family": "shop", "reference": {"a": "7", "b": "8"}[name], "answer": answer}
+        for name, given in answers.items()
+        for answer in given
+    ]
+    # Of four completions two are drawn: 1 - C(3,2)/C(4,2) = 1/2 for "a", and none of "b" says 7.
+    assert chance_pass(pl.DataFrame(rows), 2) == pytest.approx(0.25)
+    assert chance_pass(pl.DataFrame(rows), 5) is None
 
 
 def test_two_halves_of_the_samples_average_to_the_whole(judged):

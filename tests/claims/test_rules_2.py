@@ -1,17 +1,21 @@
 """Version 2 of the judging rules: intervals by scale, none without width decides; version 1 is as it was."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from echochamber.claims.claim_set import ClaimSet, digest_of
-from echochamber.claims.declare import Claim, Criterion, Evidence, Measurement
+from echochamber.claims.declare import Claim, Criterion, Evidence, Measurement, Premise
 from echochamber.claims.estimate import describe_seeds, estimate, estimate_on_scale, interval_of
 from echochamber.claims.judge import RULES, judge_all
+from echochamber.claims.ledger import estimate_rows, ledger_rows
+from echochamber.claims.power import seeds_for_power
 from echochamber.claims.registry import register_claim
 from echochamber.core.errors import UserError
 from echochamber.core.study_tables import Tables
 from echochamber.papers.echo_chamber.claim_set import ECHO_CHAMBER
-from echochamber.stats.intervals import clopper_pearson, t_cdf
+from echochamber.stats.intervals import clopper_pearson, t_cdf, t_quantile
 
 NEAR_0 = {0: 0.013, 1: 0.021, 2: 0.044}
 """Distances like those of claim 21: mean 0.026, Student's interval reaches below 0."""
@@ -118,3 +122,78 @@ def test_rules_that_do_not_exist_are_refused():
     claim = Claim(1, "s", "p", (), (), "d", lambda t: Evidence(()), name="mine")
     with pytest.raises(UserError, match="rules=3 is not known; allowed are 1, 2"):
         register_claim("mine", claim, rules=3)
+
+
+def _everywhere(values, criterion, premise=None, rules=2, **of_base):
+    """A claim on two places, judged by either version; `of_base` are the values of its premise."""
+    measured = tuple(Measurement("one", dict(enumerate(seeds)), name) for name, seeds in values.items())
+    premises = tuple(Measurement("room", dict(enumerate(seeds)), name) for name, seeds in of_base.items())
+    found = Evidence(measured, premises=premises)
+    claim = Claim(
+        1, "s", "p", (), (criterion,), "c", lambda tables: found, premises=(premise,) if premise else ()
+    )
+    return judge_all(Tables({}), ClaimSet("x", (claim,), rules))[0]
+
+
+def test_one_place_on_the_other_side_contradicts_without_a_correction():
+    """p is between 0.025 and 0.05: Holm's correction over two places, as in version 1, would undo it."""
+    values = {"a": [0.1, 0.3, 0.2, 0.25], "b": [-0.08, -0.18, -0.04, -0.14]}
+    criterion = Criterion("one", "statistic", "above", 0.0, "what")
+    assert _everywhere(values, criterion, rules=1).verdict == "inconclusive"
+    assert _everywhere(values, criterion).verdict == "contradicted"
+
+
+def test_a_premise_is_judged_at_the_mean_and_a_failed_one_is_no_contradiction():
+    criterion, premise = (
+        Criterion("one", "statistic", "above", 0.0, "what"),
+        Premise("room", "b", 0.4, 0.75, "w"),
+    )
+    down = {"a": [-0.2, -0.3, -0.25]}
+    assert _everywhere(down, criterion, premise, a=[0.3, 0.5, 0.6]).verdict == "contradicted"
+    failed = _everywhere(down, criterion, premise, a=[0.9, 0.5, 0.9])
+    assert failed.verdict == "premise not met"
+    assert failed.reason.startswith("room (a): 0.767 [")
+    assert failed.reason.endswith("asked 0.4 to 0.75")
+    assert _everywhere(down, criterion, premise).verdict == "premise not met"
+
+
+def test_premises_and_a_criterions_own_rule_of_places_are_part_of_the_digest():
+    plain = Claim(1, "s", "p", (), (Criterion("a", "b", "above", 0.5, "c"),), "d", lambda t: Evidence(()))
+    digests = {
+        digest_of(replace(plain, **fields).declared())
+        for fields in (
+            {},
+            {"premises": (Premise("room", "b", 0.4, 0.75, "w"),)},
+            {"premises": (Premise("room", "b", 0.4, 0.8, "w"),)},
+            {"criteria": (replace(plain.criteria[0], holds="somewhere"),)},
+        )
+    }
+    assert len(digests) == 4
+
+
+@pytest.mark.parametrize("spread", [0.05, 0.2])
+def test_the_number_of_seeds_for_a_power_of_80_percent_has_it(spread):
+    """Simulated: about 80% of repetitions with that many seeds are decided."""
+    stream = np.random.default_rng(1)
+    values = np.array([-1.0, -0.5, 0.5, 1.0]) * spread / np.std([-1.0, -0.5, 0.5, 1.0], ddof=1) + 0.1
+    needed = seeds_for_power(estimate_on_scale(dict(enumerate(values.tolist())), "above", 0.0))
+    drawn = stream.normal(0.1, spread, (4000, needed))
+    errors = drawn.std(axis=1, ddof=1) / np.sqrt(needed)
+    power = (drawn.mean(axis=1) > t_quantile(0.975, needed - 1) * errors).mean()
+    assert power + 0.02 >= 0.8
+    assert power < 0.93
+
+
+def test_ledger_rows_hold_premises_and_the_committed_ledger_has_none():
+    criterion, premise = (
+        Criterion("one", "statistic", "above", 0.0, "what"),
+        Premise("room", "b", None, 0.1, "w"),
+    )
+    found = _everywhere({"a": [0.2, 0.3, 0.25]}, criterion, premise, a=[0.05, 0.06, 0.09])
+    rows = ledger_rows([found])
+    assert [(row["criterion"], row["criterion_verdict"]) for row in rows] == [
+        ("premise: room", "met"),
+        ("one", "supported"),
+    ]
+    assert rows[0]["rule"] == "at most 0.1"
+    assert [row["kind"] for row in estimate_rows([found])] == ["premise"] * 3 + ["criterion"] * 3

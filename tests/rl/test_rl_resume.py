@@ -67,6 +67,17 @@ def test_same_seed_same_bytes_other_seed_other_bytes(base, tmp_path):
     assert _run(base, tmp_path / "c", seed=1)["metrics.jsonl"] != first["metrics.jsonl"]
 
 
+def test_another_stream_draws_anew_from_the_same_base_and_the_first_keeps_its_identity(base, tmp_path):
+    other = CONFIG.model_copy(update={"stream": 1})
+    first, second = _run(base, tmp_path / "a"), _run(base, tmp_path / "b", config=other)
+    assert first["metrics.jsonl"] != second["metrics.jsonl"]
+    assert _run(base, tmp_path / "c", config=other) == second
+    assert _run(base, tmp_path / "d", seed=1, config=other)["metrics.jsonl"] != second["metrics.jsonl"]
+    assert (CONFIG.random_seed(5), other.random_seed(5)) == (5, other.random_seed(5))
+    assert "stream" not in CONFIG.identity()
+    assert other.identity()["stream"] == 1
+
+
 @pytest.mark.parametrize("cut_at", [1, 2, 4])
 def test_cut_and_continued_ends_in_the_same_bytes(base, tmp_path, monkeypatch, cut_at):
     whole = _run(base, tmp_path / "whole")

@@ -241,6 +241,21 @@ def test_repeated_completions_of_a_problem_are_learned_once():
     assert first_of_equal(same, np.array([False, True, True])).tolist() == [False, True, True]
 
 
+def test_repeated_completions_are_all_learned_where_the_arm_says_so():
+    made = _rollouts(1, 3)
+    same = [
+        Rollout(Problem(p, "", "1"), 0, (1, 2), made[0].completion, made[0].verdict, reward)
+        for p, reward in (("0", 1.0), ("0", 1.0), ("1", 0.0), ("1", 1.0))
+    ]
+    counted = {}
+    for keep in (False, True):
+        config = _config("expert_iteration", samples_per_prompt=2, keep_duplicates=keep)
+        counted[keep] = estimate(learner_for(config), Collection(same, 2), config, runtime()).counted.tolist()
+    assert counted == {False: [True, False, False, True], True: [True, True, False, True]}
+    with pytest.raises(ValueError, match="keep_duplicates: grpo fits every completion"):
+        _config("grpo", keep_duplicates=True)
+
+
 def test_overlong_completions_are_paid_less():
     config = _config("reinforce", samples_per_prompt=2, max_new_tokens=6, overlong_buffer=3)
     long = Completion("", (1, 2, 1, 2, 1, 0), (-0.1,) * 6, False)

@@ -17,6 +17,7 @@ from ..runs import Run, find_runs, problem_sets, rl_config, rollout_size, writte
 from ..study_folder import JsonObject, StoredStage, StoredStudy, load_study, read_json, scan_table
 from ..summary import stage_seconds
 from .findings import run_findings
+from .greedy_shares import greedy_shares
 from .plan import library_versions, machine_seconds, planned_arms
 
 KS = ("1", "8", "64")
@@ -76,12 +77,13 @@ def _place(node: StoredStage) -> JsonObject:
 
 
 def _scores(study: StoredStudy, node: StoredStage) -> Iterator[JsonObject]:
-    """accuracy, greedy, pass@k, maj@k, truncated, share/FORMAT and right/FORMAT.
+    """accuracy, greedy, pass@k, maj@k, truncated, share/FORMAT, right/FORMAT and greedy_share/FORMAT.
 
     right/FORMAT is the share of completions in that format with a correct answer. Where traits are
     tracked: trait/NAME/rate, /accuracy_with and /accuracy_without.
     """
     data = read_json(study, node, "summary.json")
+    yield from (_place(node) | row for row in greedy_shares(study, node, data))
     for row in data if isinstance(data, list) else []:
         where = _place(node) | {
             "problem_set": str(row.get("problem_set") or ""),

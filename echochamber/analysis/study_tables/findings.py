@@ -22,9 +22,12 @@ from ..questions.training_free import (
 from ..run_inputs import RunInputs, run_inputs
 from ..runs import Run, rl_config, rollout_size
 from ..study_folder import JsonObject, StoredStudy, read_json, scan_table
+from .half_floors import half_floors
 
 BEYOND = "beyond"
 """Problems with more operations than any of pretraining (claim 18), whose pass@k needs the floors as well."""
+TEST, HALF_K = "test", 64
+"""The split of every finding, and the k of the floors of halves."""
 UNCHECKED = "not checked"
 """Name of first errors where the world has no process truth."""
 Found = tuple[str, str, float | None]
@@ -39,24 +42,42 @@ def run_findings(study: StoredStudy, run: Run, chosen: tuple[str, str]) -> Itera
     size = rollout_size(rl_config(study, run.arm))
     found = [*_found(one, chosen, size[0] * size[1])]
     named = ((study.recipe.get("claim_names") or {}).get("sets") or {}).get(BEYOND, BEYOND)
-    beyond = _records_on(study, run, named)
-    if beyond is not None:
-        found += [(f"floors/{BEYOND}", *row) for row in _floors(beyond, named, one.last)]
+    for label, name in ({BEYOND: named} | {name: name for name in _further_sets(study, chosen[0])}).items():
+        records = _records_on(study, run, name)
+        if records is not None:
+            found += [(f"floors/{label}", *row) for row in _floors(records, name, one.last)]
+    found += half_floors(study, run, HALF_K)
     for analysis, item, value in found:
         if value is not None:
             yield {"analysis": analysis, "item": item, "value": float(value)}
 
 
+def _further_sets(study: StoredStudy, headline: str) -> list[str]:
+    """The problem sets of the study's own evaluation besides the headline's."""
+    settings = study.recipe.get("evaluate")
+    sets = settings.get("sets") if isinstance(settings, dict) else None
+    return [str(name) for name in sets or [] if name != headline]
+
+
 def _records_on(study: StoredStudy, run: Run, problem_set: str) -> pl.LazyFrame | None:
-    """Completions on a problem set of `also_evaluate`, of the run's base and its checkpoints."""
-    nodes = [
+    """Test completions on a further problem set, of the run's base and its checkpoints.
+
+    From the first evaluation that has it: the study's own, else one of `also_evaluate`.
+    """
+    having = [
         node
-        for node in run.further
-        if any(row.get("problem_set") == problem_set for row in read_json(study, node, "summary.json") or [])
+        for node in [*run.evaluations, *run.further]
+        if any(
+            (row.get("problem_set"), row.get("split")) == (problem_set, TEST)
+            for row in read_json(study, node, "summary.json") or []
+        )
     ]
+    nodes = [node for node in having if node.evaluation == having[0].evaluation]
     scans = [scan for node in nodes if (scan := scan_table(study, node, "records.parquet")) is not None]
     return (
-        pl.concat(scans, how="diagonal").filter(pl.col("outcome").ne_missing("infrastructure"))
+        pl.concat(scans, how="diagonal").filter(
+            pl.col("outcome").ne_missing("infrastructure") & (pl.col("split") == TEST)
+        )
         if scans
         else None
     )
