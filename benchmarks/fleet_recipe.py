@@ -112,6 +112,7 @@ def _recipe(world: int, numbers: range, sealed_arms: bool) -> Yaml:
         "grid": {"include": grid, "exclude": [] if sealed_arms or not waiting else [waiting]},
         "evaluate": {"sets": ["all"], "split": "test", "count": 128, "samples": {"ends": 32, "between": 0}}
         | {"temperature": 1.0, "max_new_tokens": 128},
+        "forecast": {"runs": 0},
         "claims": [],
         "runtime": {"compile": "off", "threads": 1},
     }

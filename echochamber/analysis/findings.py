@@ -17,6 +17,7 @@ from .questions.likelihood import likelihood_table
 from .questions.paper_scorer import scorers_table
 from .questions.score_changes import gains_table
 from .questions.selection_or_skill import selection_table
+from .questions.simulated_forecast import simulated_forecast_table
 from .questions.support import support_table
 from .questions.training_free import baselines_table
 from .questions.traits import traits_table
@@ -35,6 +36,7 @@ QUESTIONS: tuple[Callable[[Sequence[RunInputs], str], PageTable | None], ...] = 
     costs_table,
     traits_table,
     style_table,
+    simulated_forecast_table,
     forecasts_table,
     errors_table,
     scorers_table,

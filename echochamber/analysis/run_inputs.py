@@ -7,7 +7,8 @@ import polars as pl
 
 from .completion_counts import counts, forced_counts
 from .runs import Run, complete_runs, rl_config, written_formats
-from .study_folder import JsonObject, StoredStudy, scan_table
+from .stored_files import SimulatedForecast
+from .study_folder import JsonObject, StoredStudy, read_stored, scan_table
 
 RECORD_NEEDS = ("problem_set", "problem_id", "step", "sample", "temperature", "format", "outcome", "correct")
 LIKELIHOOD_NEEDS = (
@@ -20,6 +21,7 @@ PROBE_TABLES = {
     "likelihood": LIKELIHOOD_NEEDS,
 }
 """Tables of a probe and the columns that the analyses need of them."""
+FORECAST_FILE = "forecast.json"
 PROBLEM_COLUMNS = ("problem_set", "step", "problem_id", "num_samples", "num_correct", "greedy_correct")
 
 
@@ -44,6 +46,8 @@ class RunInputs:
     """The probes' tables by name: forced, sweep, likelihood."""
     rl_settings: JsonObject = field(default_factory=dict)
     """Resolved RL settings of the run's arm."""
+    forecast: SimulatedForecast | None = None
+    """What a simulation said of the arm, where the study has one."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,15 @@ def run_inputs(study: StoredStudy, run: Run, chosen: tuple[str, str]) -> RunInpu
         forced_counts(probed["forced"], chosen[0]) if "forced" in probed else None,
         probed,
         rl_config(study, run.arm),
+        _forecast(study, run),
     )
+
+
+def _forecast(study: StoredStudy, run: Run) -> SimulatedForecast | None:
+    node = run.forecast
+    if node is None or node.folder is None or node.partial:
+        return None
+    return read_stored(study, node, FORECAST_FILE, SimulatedForecast)
 
 
 def _scores_alone(study: StoredStudy, run: Run, chosen: tuple[str, str]) -> RunInputs:

@@ -27,6 +27,8 @@ class Run:
     """The same of `also_evaluate`."""
     probes: list[StoredStage] = field(default_factory=list)
     """Probe stages of the base, then of the last RL checkpoint."""
+    forecast: StoredStage | None = None
+    """The stage that simulated the arm on its base's completions."""
     rows: list[JsonObject] = field(default_factory=list)
     """Summary rows of all evaluations, by problem set and step."""
     dense: list[JsonObject] = field(default_factory=list)
@@ -119,8 +121,20 @@ def _run(study: StoredStudy, rl: StoredStage | None, pretrain: StoredStage | Non
             *_of_checkpoints(study, pretrain, "probe", start, place.seed),
             *_of_checkpoints(study, rl, "probe", start, place.seed),
         ],
+        forecast=_forecast(study, rl),
         rows=sorted(rows, key=lambda row: row["step"]),
         dense=_metrics(study, rl) if rl else [],
+    )
+
+
+def _forecast(study: StoredStudy, rl: StoredStage | None) -> StoredStage | None:
+    """The forecast stage of the same arm on the same base."""
+    if rl is None:
+        return None
+    same = ("mixture", "size", "arm", "seed", "from_step")
+    return next(
+        (n for n in study.of_kind("forecast") if all(getattr(n, key) == getattr(rl, key) for key in same)),
+        None,
     )
 
 

@@ -160,6 +160,26 @@ class ScoreRow(StoredFile):
         return row
 
 
+class SimulatedRange(StoredFile):
+    """Mean over simulated runs, and the range that holds them."""
+
+    value: float
+    low: float
+    high: float
+
+
+class SimulatedForecast(StoredFile):
+    """`forecast.json` of an arm: either `reason`, why there is no forecast, or the rest."""
+
+    reason: str = ""
+    problem_set: str = ""
+    runs: int = 0
+    win_probability: dict[str, float] = {}
+    final_shares: dict[str, SimulatedRange] = {}
+    accuracy_after: SimulatedRange | None = None
+    warnings: list[str] = []
+
+
 class ContaminationRow(StoredFile):
     """Problems of one set that were found in one source."""
 

@@ -3,8 +3,8 @@
 import json
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.resources import files
 
+from .shipped import shipped_calibration
 from .table_policy import Gains
 
 SIZE_FACTOR = 4.0
@@ -52,8 +52,7 @@ class Calibration:
 @cache
 def calibration() -> Calibration:
     """The shipped one (`calibration.json`)."""
-    text = files(__package__).joinpath("calibration.json").read_text(encoding="utf-8")
-    data = json.loads(text)
+    data = shipped_calibration()
     return Calibration(
         Gains(**data["gains"]),
         data["num_runs"],

@@ -16,8 +16,9 @@ from ..core.progress import progress_bar
 from ..core.suggest import did_you_mean
 from ..data.columns import ProblemColumns
 from ..data.rows import OnBadRow
+from ..forecasting.arm_forecast import check_forecastable
 from ..forecasting.baselines import Baseline, baselines
-from ..forecasting.behaviour_table import FEWEST_SAMPLES, BehaviourTable
+from ..forecasting.behaviour_table import BehaviourTable
 from ..forecasting.calibration import calibration
 from ..forecasting.changes import Tried
 from ..forecasting.outcome import Outcome
@@ -121,7 +122,7 @@ def forecast_checkpoint(
         outcomes[0],
         list(zip(chosen[1:], outcomes[1:], strict=True)),
         baselines(table, arm),
-        found.warnings(_num_parameters(folder, runtime), arm.algorithm, arm.optimizer.name),
+        found.warnings(num_parameters(folder, runtime), arm.algorithm, arm.optimizer.name),
     )
 
 
@@ -144,25 +145,7 @@ def arm_settings(algorithm: str, overrides: Sequence[str]) -> RLConfig:
     return RLConfig.parse(apply_overrides(settings, list(overrides)), "arm")
 
 
-def check_forecastable(whole: BehaviourTable, table: BehaviourTable, problem_set: str, arm: RLConfig) -> None:
-    """`UserError` with the reason where no forecast can be made of a table."""
-    counts = ", ".join(f"{name} {n:.0f}" for name, n in zip(whole.behaviours, whole.num.sum(0), strict=True))
-    if len(table.behaviours) < 2:
-        raise UserError(
-            f"{problem_set}: {len(table.behaviours)} of {len(whole.behaviours)} behaviours has "
-            f"{FEWEST_SAMPLES} completions or more ({counts}); a forecast compares at least two, so use more "
-            "--samples or problems, or describe behaviours"
-        )
-    parts = [arm.reward] if isinstance(arm.reward, str) else [name for name, w in arm.reward.items() if w]
-    by_answer = all(name == "correct" or name.startswith("thinned:") for name in parts)
-    if by_answer and not table.right.sum():
-        raise UserError(
-            f"{problem_set}: none of {int(table.num.sum())} completions is right, so no group would carry "
-            "signal and RL would change nothing; use easier problems or more --samples"
-        )
-
-
-def _num_parameters(folder: Path, runtime: RuntimeConfig | None) -> int:
+def num_parameters(folder: Path, runtime: RuntimeConfig | None) -> int:
     runtime = runtime or RuntimeConfig()
     model, _ = load_model_on(folder, torch.device("cpu"), runtime.engine, runtime.trust_remote_code)
     return sum(parameter.numel() for parameter in model.parameters())

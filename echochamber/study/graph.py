@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from ..core.artifacts import Store
 from .data_stages import add_problem_sets, add_shards, add_tokenizer
+from .forecast_stage import add_forecast
 from .given_base import add_base, recipe_on_base
 from .grid import matches
 from .recipe import Recipe
@@ -43,17 +44,18 @@ def _graph_on_base(graph: StageGraph) -> StageGraph:
     for seed, view in views.items():
         point = GridPoint(base.mixture or "", base.size or "", seed)
         arms = [arm for arm in recipe.rl if not recipe.grid.skips(rl=arm, seed=seed)]
-        if arms:
-            add_base_evaluation(view, point, base.id, recipe.evaluate, tests[seed])
+        if not arms:
+            continue
+        scored = add_base_evaluation(view, point, base.id, recipe.evaluate, tests[seed])
         for arm in arms:
-            _add_arm(view, replace(point, arm=arm), base.id, tests[seed])
+            _add_arm(view, replace(point, arm=arm), base.id, scored, tests[seed])
     return graph
 
 
 def _add_arms(graph: StageGraph, point: GridPoint, base: str, tests: dict[str, str]) -> None:
     """Evaluations of a base, its RL arms, and the evaluations of these."""
     recipe = graph.recipe
-    add_base_evaluation(graph, point, base, recipe.evaluate, tests)
+    scored = add_base_evaluation(graph, point, base, recipe.evaluate, tests)
     if recipe.probe and not recipe.probe.where:
         add_probe(graph, point, base, None, tests)
     for arm in recipe.rl:
@@ -65,11 +67,14 @@ def _add_arms(graph: StageGraph, point: GridPoint, base: str, tests: dict[str, s
         }
         if not recipe.grid.skips(**coordinates):
             start = recipe.grid.start(**coordinates)
-            _add_arm(graph, replace(point, arm=arm, from_step=start), base, tests)
+            _add_arm(graph, replace(point, arm=arm, from_step=start), base, scored, tests)
 
 
-def _add_arm(graph: StageGraph, point: GridPoint, base: str, tests: dict[str, str]) -> None:
-    """One RL arm, with the evaluations and probes of it and of the base it starts from."""
+def _add_arm(graph: StageGraph, point: GridPoint, base: str, scored: str, tests: dict[str, str]) -> None:
+    """One RL arm, with its forecast, and with evaluations and probes of it and of its base.
+
+    `scored`: id of the evaluation of the base's last step.
+    """
     recipe = graph.recipe
     assert point.arm is not None
     coordinates: dict[str, str | int] = {
@@ -80,7 +85,8 @@ def _add_arm(graph: StageGraph, point: GridPoint, base: str, tests: dict[str, st
     }
     start = replace(point, arm=None)
     if point.from_step is not None:
-        add_base_evaluation(graph, start, base, recipe.evaluate, tests)
+        scored = add_base_evaluation(graph, start, base, recipe.evaluate, tests)
+    add_forecast(graph, point, base, scored, recipe.rl[point.arm])
     trained = add_rl(graph, point, base, recipe.rl[point.arm])
     add_rl_evaluation(graph, point, trained, recipe.evaluate, tests)
     if recipe.probe and matches(recipe.probe.where, coordinates):

@@ -68,6 +68,13 @@ class AlsoEvaluate(EvaluateRecipe):
     """Which arms; empty: all."""
 
 
+class ForecastRecipe(Config):
+    """What a simulation from the base alone says of every arm, shown beside its outcome."""
+
+    runs: int = Field(default=8, ge=0)
+    """Simulated runs of an arm; 0: no forecast."""
+
+
 class ProbeArms(ProbeRecipe):
     """What is probed, and at the end of which arms; the bases that those start from are probed as well."""
 
@@ -129,6 +136,8 @@ class Recipe(Config):
     """Formats that the recipe describes, asked before the shipped ones in this order; and traits."""
     scope: str | None = None
     """Which of the recipe's `scopes` this is."""
+    forecast: ForecastRecipe = ForecastRecipe()
+    """Forecasts of the arms on the evaluated problem sets, from the bases' evaluations."""
     probe: ProbeArms | None = None
     """Forced formats, temperatures and likelihoods of last checkpoints. None: no probes."""
     claim_names: ClaimNames = ClaimNames()

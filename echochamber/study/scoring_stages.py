@@ -22,14 +22,17 @@ FindTargets = Callable[[], list[Target]]
 
 def add_base_evaluation(
     graph: StageGraph, point: GridPoint, base: str, settings: EvaluateRecipe, tests: dict[str, str]
-) -> None:
-    """Score a base at the point's pretraining step. `tests`: problem set -> id of its stage."""
+) -> str:
+    """Score a base at the point's pretraining step; returns the stage's id.
+
+    `tests`: problem set -> id of its stage.
+    """
     ends = settings.samples.ends
 
     def targets() -> list[Target]:
         return [Target(0, checkpoint_at(graph.folder(base), point.from_step), ends)]
 
-    _add_evaluation(graph, point, base, settings, tests, targets, {"ends": ends})
+    return _add_evaluation(graph, point, base, settings, tests, targets, {"ends": ends})
 
 
 def add_rl_evaluation(
@@ -55,7 +58,7 @@ def _add_evaluation(
     tests: dict[str, str],
     targets: FindTargets,
     samples: Mapping[str, object],
-) -> None:
+) -> str:
     recipe = graph.recipe
     sampling = {name: getattr(how, name) for name in SAMPLING_KEYS}
     config = EvaluateConfig(**sampling, prompt_suffix=recipe.prompt_suffix, prompt=recipe.prompt)
@@ -83,7 +86,7 @@ def _add_evaluation(
             found = {name: prepare.read_problems(graph.folder(node)) for name, node in outside.items()}
             shortcut_baselines.score_sets(graph.folder(checkpoint), found, recipe.fixed_data_seed, folder)
 
-    graph.add(point.node("evaluate", spec, (checkpoint, *tests.values()), run))
+    return graph.add(point.node("evaluate", spec, (checkpoint, *tests.values()), run))
 
 
 def add_probe(

@@ -19,13 +19,15 @@ REFERENCE_SIZE = "nano-0.8m"
 TRAIN_TOKENS_PER_S, SAMPLE_TOKENS_PER_S, PACK_TOKENS_PER_S = 24_000.0, 20_000.0, 900_000.0
 GRADED_PER_S = 4_000.0
 """Completions graded and written per second of evaluation; RL grades while it samples."""
+SIMULATED_PER_S = 10_000.0
+"""Completions a second in the simulation of an arm, whatever the model."""
 TOKENS_PER_COMPLETION, TOKENS_PER_DOCUMENT, DEFAULT_DOCUMENTS = 70.0, 130.0, 20_000
 TOKENS_PER_PROMPT = 10.0
 """Per completion: the completions of one problem share its prompt of about 50 tokens."""
 FORWARD = 1 / 3
 """Work of a forward pass, as a share of forward and backward."""
 FIXED_SECONDS = {"tokenizer": 3.0, "problems": 2.0, "shards": 3.0, "base": 2.0, "pretrain": 5.0, "rl": 2.0,
-                 "evaluate": 2.0, "probe": 2.0}  # fmt: skip
+                 "evaluate": 2.0, "probe": 2.0, "forecast": 1.0}  # fmt: skip
 
 
 class Cost(NamedTuple):
@@ -54,6 +56,7 @@ def estimate_cost(node: StageNode, recipe: Recipe) -> Cost:
         else relative_size(node.size, recipe.tokenizer.vocab_size)
     )
     work = {"shards": _shards, "pretrain": _pretrain, "rl": _rl, "evaluate": _evaluate, "probe": _probe}
+    work |= {"forecast": _forecast}
     own = work[node.kind](node, recipe) if node.kind in work else Cost(0, 0, 0, 0)
     fixed = FIXED_SECONDS[node.kind] + own.fixed
     return Cost(fixed, own.train * slower, own.sample * slower, own.prepare)
@@ -107,6 +110,13 @@ def _evaluate(node: StageNode, recipe: Recipe) -> Cost:
     completions = len(settings.sets) * settings.count * samples
     length = min(TOKENS_PER_COMPLETION, settings.max_new_tokens)
     return Cost(completions / GRADED_PER_S, 0, completions * length / SAMPLE_TOKENS_PER_S, 0)
+
+
+def _forecast(node: StageNode, recipe: Recipe) -> Cost:
+    arm = recipe.rl[node.arm or ""]
+    completions = arm.prompts_per_step * arm.samples_per_prompt * arm.passes
+    steps = num_steps(arm, arm.problems.count)
+    return Cost(fixed=recipe.forecast.runs * steps * completions / SIMULATED_PER_S)
 
 
 def _probe(node: StageNode, recipe: Recipe) -> Cost:

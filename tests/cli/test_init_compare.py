@@ -16,7 +16,7 @@ def test_init_writes_a_recipe_with_a_plan(run, tmp_path, monkeypatch):
     assert recipe.name == "my-study"
     assert recipe.rl["coin"].reward == "random"
     kinds = {node.kind for node in build_graph(recipe, Store(tmp_path)).nodes.values()}
-    assert kinds == {"tokenizer", "problems", "shards", "pretrain", "rl", "evaluate"}
+    assert kinds == {"tokenizer", "problems", "shards", "pretrain", "rl", "evaluate", "forecast"}
     assert (tmp_path / "my-study.yaml").read_text().count("#") > 15
 
 

@@ -41,7 +41,7 @@ REPORT = {"label": "pretrain", "done": 30, "total": 40, "rate": 2.0, "note": "lo
 def test_a_new_study_is_pending_and_names_its_command(run, study):
     status, out, err = run("status", study[0])
     assert (status, err) == (0, "")
-    assert "pending; of 10 stages 0 done, 10 pending" in out
+    assert "pending; of 11 stages 0 done, 11 pending" in out
     assert f"Go on with: echochamber study smoke --out {study[0]}" in out
     assert "not known before a stage of each kind has finished" in out
 
@@ -100,7 +100,7 @@ def test_json_is_all_of_it_with_stable_keys(run, study):
         "name", "folder", "state", "stages", "running", "failed", "seconds_done", "seconds_left",
         "not_estimated", "command", "report",
     }  # fmt: skip
-    assert data["stages"] == {"done": 0, "running": 0, "failed": 0, "pending": 10}
+    assert data["stages"] == {"done": 0, "running": 0, "failed": 0, "pending": 11}
     assert data["seconds_left"] is None
 
 

@@ -122,7 +122,7 @@ def test_a_finished_study_that_cannot_be_written_is_read(read_only, source, tmp_
 
     before = payload(read_only)
     status, out, err = ask("study", "smoke", *OVERRIDES, "--out", read_only)
-    assert (status, out.startswith("Nothing to do: all 10 stages")) == (0, True), err
+    assert (status, out.startswith("Nothing to do: all 11 stages")) == (0, True), err
     assert ask("report", read_only, "--out", tmp_path / "page.html")[0] == 0
     assert (tmp_path / "page.html").stat().st_size > 50_000
     assert ask("sample", read_only, "2 + 2?", "-n", 1, "--max-new-tokens", 2)[0] == 0

@@ -5,12 +5,13 @@ import polars as pl
 import pytest
 
 from echochamber.core.errors import UserError
+from echochamber.forecasting.arm_forecast import check_forecastable
 from echochamber.forecasting.behaviour_table import BehaviourTable
 from echochamber.forecasting.outcome import outcome_of
 from echochamber.forecasting.run_scenarios import run_scenarios
 from echochamber.forecasting.scenarios import REASONS, scenarios, without
 from echochamber.forecasting.simulate import simulate_once
-from echochamber.study.forecast_checkpoint import arm_settings, check_forecastable
+from echochamber.study.forecast_checkpoint import arm_settings
 
 from .tables import GAINS, arm, table_of
 

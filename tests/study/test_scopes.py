@@ -168,7 +168,7 @@ def test_twins_are_part_of_what_they_change_and_of_nothing_else(tmp_path):
     changed = {
         plain.nodes[name].kind for name in plain.nodes if plain.nodes[name].spec != graph.nodes[name].spec
     }
-    assert changed == {"rl", "evaluate"}
+    assert changed == {"rl", "evaluate", "forecast"}
     with pytest.raises(UserError, match="omi1"):
         _recipe(tmp_path, behaviours={"omi1": {"of": "tinygsm", "contains": "x"}})
 
