@@ -1,6 +1,7 @@
 """Every relative link in the documentation leads to a file, and every anchor to a heading."""
 
 import importlib
+import json
 import re
 from pathlib import Path
 
@@ -96,3 +97,16 @@ def test_files_and_functions_that_a_page_names_exist(page):
         if not hasattr(importlib.import_module(f"echochamber.{where}"), function):
             missing.append(name)
     assert missing == []
+
+
+def test_the_example_page_is_the_demonstration_s_small_and_loads_nothing():
+    page = (ROOT / "docs" / "example" / "report.html").read_text(encoding="utf-8")
+    assert "<title>quickstart · echochamber</title>" in page
+    assert len(page) < 1_500_000  # of which a clone holds a tenth, compressed
+    assert "default-src 'none'" in page
+    assert not re.search(r"(?:src|href)=\"(?:https?:)?//", page)
+    assert not re.search(r"(?:/home|/root|/tmp|/work)/", page), "a folder of the machine that made it"
+    run = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])["runs"][0]
+    after = {name: shares[-1] for name, shares in run["dense"]["share"].items()}
+    assert max(after, key=after.get) == "tinygsm"  # as the README's picture says
+    assert after["tinygsm"] > 0.9
