@@ -6,6 +6,7 @@ libraries print goes to stderr; stdout carries one JSON object per turn.
 """
 
 import importlib.metadata
+import importlib.util
 import json
 import os
 import re
@@ -106,6 +107,38 @@ def openvino_sampling(load: Load, turns: Turns) -> None:
         load["checkpoint"], export=True, load_in_8bit=False, ov_config=options
     )
     _generate(model, load, turns, "openvino", "optimum-intel", "transformers")
+
+
+def onnx_sampling(load: Load, turns: Turns) -> None:
+    """`generate` of a model that optimum has exported to ONNX; float32, as its kernels have no bf16."""
+    import onnxruntime
+    from optimum.onnxruntime import ORTModelForCausalLM
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = load["threads"]
+    model = ORTModelForCausalLM.from_pretrained(load["checkpoint"], export=True, session_options=options)
+    _generate(model, load, turns, "onnxruntime", "optimum-onnx", "transformers")
+
+
+def llama_cpp_sampling(load: Load, turns: Turns) -> None:
+    """llama.cpp's server without HTTP; every sample is one request, taken by the next free slot."""
+    # By its path: this file's folder is not among those that Python imports from.
+    spec = importlib.util.spec_from_file_location("peer_llama", Path(__file__).with_name("peer_llama.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    sample = module.sampler(
+        Path(load["checkpoint"]),
+        Path(load["scratch"]),
+        load["dtype"] == "bfloat16",
+        load["threads"],
+        load["eos_id"],
+        [prompt for prompt in load["prompts"] for _ in range(load["samples"])],
+        load["new_tokens"],
+    )
+    turns.ready("xllamacpp")
+    turns.serve(lambda request: sample(request["turn"]))
 
 
 def _generate(model: Any, load: Load, turns: Turns, *libraries: str) -> None:
@@ -247,6 +280,8 @@ def last_number_reward(completions: list[str], reference: list[str], **_: object
 WORKS: dict[str, Callable[[Load, Turns], None]] = {
     "transformers-sampling": transformers_sampling,
     "openvino-sampling": openvino_sampling,
+    "onnx-sampling": onnx_sampling,
+    "llama-cpp-sampling": llama_cpp_sampling,
     "vllm-sampling": vllm_sampling,
     "transformers-training": transformers_training,
     "transformers-training-compiled": lambda load, turns: transformers_training(load, turns, compiled=True),

@@ -28,7 +28,14 @@ from .peer import Request
 
 PEER_SCRIPT = Path(__file__).with_name("peer.py")
 OURS = "echochamber"
-PEERS = {"transformers": "transformers", "openvino": "optimum.intel", "vllm": "vllm", "trl": "trl"}
+PEERS = {
+    "transformers": "transformers",
+    "openvino": "optimum.intel",
+    "onnxruntime": "optimum.onnxruntime",
+    "llama.cpp": "xllamacpp",
+    "vllm": "vllm",
+    "trl": "trl",
+}
 """Name on the command line -> module that must be there."""
 _PATIENCE = 900.0
 """Seconds for a set-up or a turn; vLLM takes a minute to load."""

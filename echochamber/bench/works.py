@@ -14,6 +14,8 @@ SAMPLING = (
     Contender("echochamber", OURS, "sampling"),
     Contender("transformers `generate`", "transformers", "transformers-sampling"),
     Contender("OpenVINO through optimum", "openvino", "openvino-sampling"),
+    Contender("onnxruntime through optimum, float32", "onnxruntime", "onnx-sampling"),
+    Contender("llama.cpp through xllamacpp", "llama.cpp", "llama-cpp-sampling"),
     Contender("vLLM, CPU build", "vllm", "vllm-sampling"),
 )
 TRAINING = (

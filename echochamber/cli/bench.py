@@ -37,8 +37,8 @@ def bench(
         typer.Option(
             "--peer-python",
             metavar="NAME=PATH",
-            help="Python of the environment that has transformers, openvino, vllm or trl; may be repeated. "
-            "Default: this one.",
+            help="Python of the environment that has transformers, openvino, onnxruntime, llama.cpp, vllm or "
+            "trl; may be repeated. Default: this one.",
         ),
     ] = None,
     repeats: Annotated[

@@ -149,7 +149,7 @@ def test_warm_up_turns_are_not_counted(workers, tmp_path):
     ("given", "said"),
     [
         ("vllm", "expected NAME=PATH"),
-        ("jax=/bin/sh", "one of transformers, openvino, vllm, trl"),
+        ("jax=/bin/sh", "one of transformers, openvino, onnxruntime, llama.cpp, vllm, trl"),
         ("trl=/no/such/python", "is no file"),
     ],
 )
