@@ -22,7 +22,7 @@ from .stored_files import ManifestFile, StageEntry, StoredFile, StudyFile
 JsonObject = dict[str, Any]
 """An object as `json` reads it: a summary row, a row of a metrics log, a recipe."""
 KINDS = (
-    *("tokenizer", "problems", "shards", "surface", "base", "pretrain"),
+    *("tokenizer", "problems", "tokens", "shards", "surface", "base", "pretrain"),
     *("rl", "evaluate", "forecast", "probe"),
 )
 """Stage kinds in the order in which data flows."""

@@ -1,6 +1,7 @@
 """Does a training source contain an evaluation set? Word 13-grams for texts, structures for the world."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 
 from ..core.errors import UserError
@@ -54,6 +55,21 @@ class Overlap:
             "examples": self.examples,
         }
 
+    @classmethod
+    def from_json(cls, row: Mapping[str, object]) -> "Overlap":
+        """Of what `to_json` gives; only how many problems were found is kept, not which."""
+        numbers = [row.get(key) for key in ("problems", "too_short_to_check", "problems_found", "documents")]
+        problems, short, found, documents = (n if isinstance(n, int) else 0 for n in numbers)
+        examples = row.get("examples")
+        return cls(
+            str(row.get("problem_set")),
+            problems,
+            short,
+            {str(number) for number in range(found)},
+            documents,
+            examples=[str(text) for text in examples] if isinstance(examples, list) else [],
+        )
+
     @property
     def share(self) -> float:
         """Share of the set's problems that occur in the source."""
@@ -85,6 +101,15 @@ class ContaminationChecker:
         table = self._grams.setdefault(size, {})
         for gram in grams(words, size):
             table.setdefault(gram, []).append((name, problem.id))
+
+    def fresh(self) -> "ContaminationChecker":
+        """One that has seen nothing, over the same tables."""
+        other = copy(self)
+        other.seen = 0
+        other.overlaps = {
+            name: Overlap(name, found.problems, found.too_short) for name, found in self.overlaps.items()
+        }
+        return other
 
     def add(self, document: Document) -> None:
         """Count one document."""
@@ -129,9 +154,9 @@ class ContaminationChecker:
                 overlap.documents, overlap.last_document = overlap.documents + 1, number
 
 
-def refuse_contaminated(source_name: str, checker: ContaminationChecker, threshold: float) -> None:
+def refuse_contaminated(source_name: str, overlaps: Iterable[Overlap], threshold: float) -> None:
     """`UserError` when a source holds a larger share of a problem set than allowed."""
-    for overlap in checker.overlaps.values():
+    for overlap in overlaps:
         if overlap.share > threshold:
             raise UserError(
                 f"source {source_name!r} holds {len(overlap.hit)} of the {overlap.problems} problems of "

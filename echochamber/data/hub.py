@@ -152,7 +152,7 @@ def _copy(copies: Path, repository: str, commit: str | None) -> Path:
 def hub_files(place: HubPlace, split: HubSplit) -> list[Path]:
     """The files of one split in a local copy, by relative name; a split that the set lacks is refused."""
     assert place.folder is not None
-    folder, pattern = place.folder, _pattern(place, split)
+    folder, pattern = place.folder, split_pattern(place, split)
     if pattern is None:
         from .rows import data_files  # it knows of no hub
 
@@ -167,7 +167,7 @@ def hub_files(place: HubPlace, split: HubSplit) -> list[Path]:
     return found
 
 
-def _pattern(place: HubPlace, split: HubSplit) -> str | None:
+def split_pattern(place: HubPlace, split: HubSplit) -> str | None:
     """Which files a split is in, None for an unknown set. A split that the set lacks is refused."""
     known = place.known
     pattern = known.train if split == "train" else known.test
@@ -207,7 +207,7 @@ def parse_hub_name(text: str) -> HubPlace:
 
 def hub_rows(place: HubPlace, split: HubSplit) -> Iterator["RowAt"]:
     """Stream the rows of one split; a split that the set does not have is refused."""
-    known, pattern = place.known, _pattern(place, split)
+    known, pattern = place.known, split_pattern(place, split)
     rows = _streamed(place, pattern, split)
     return (
         (f"{known.repository}@{place.commit[:12]}, row {number}", dict(row))

@@ -67,8 +67,15 @@ class RowSource:
 
     def documents(self) -> Iterator[Document]:
         """All rows in order; bad ones are errors or skipped, as the recipe says."""
+        return self._documents(self._rows())
+
+    def documents_of(self, file: Path) -> Iterator[Document]:
+        """Those of one file."""
+        return self._documents(read_rows(file, self.bad))
+
+    def _documents(self, rows: Iterator[RowAt]) -> Iterator[Document]:
         layout = LAYOUTS[self.config.columns] if self.config.columns else None
-        for where, row in self._rows():
+        for where, row in rows:
             layout = layout or self._layout(row, where)
             if layout.keep and not layout.keep(row):
                 self.filtered += 1

@@ -101,7 +101,7 @@ def plan_mixture(
         if config.share is not None:
             chosen[index], notes[index] = fill(config, pools[index], asked[index], seed, names[index])
     for name, pool in zip(names, pools, strict=True):
-        refuse_contaminated(name, pool.checker, mixture.max_contamination)
+        refuse_contaminated(name, pool.checker.overlaps.values(), mixture.max_contamination)
     total = sum(sum_lengths(pool.lengths, picks) for pool, picks in zip(pools, chosen, strict=True))
     lines = [
         _line(name, config, pool, size, picks, ask, total, note)

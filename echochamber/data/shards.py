@@ -9,16 +9,15 @@ index.json     sizes, types, source names
 
 import json
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from ..core.errors import UserError
 from ..core.files import write_json
-from ..core.keys import key
 from ..core.random import generator
 from .plan import MixturePlan
+from .token_stream import TokenStream, map_file
 
 _BLOCK = 1 << 13
 """Documents that are gathered in memory before they are written."""
@@ -77,7 +76,7 @@ def write_shards(
     )
 
 
-class TokenShards:
+class TokenShards(TokenStream):
     """A written mixture, memory-mapped."""
 
     def __init__(self, folder: Path) -> None:
@@ -86,88 +85,22 @@ class TokenShards:
         if not path.is_file():
             raise UserError(f"{folder}: no index.json, so this is not a folder of token shards")
         self.index = json.loads(path.read_text(encoding="utf-8"))
-        self.num_tokens: int = self.index["num_tokens"]
-        self.num_documents: int = self.index["num_documents"]
-        self.tokens = _map(folder / "tokens.bin", self.index["dtype"], self.num_tokens)
-        self.starts = _map(folder / "starts.bin", "int64", self.num_documents + 1)
-        self.prompts = _map(folder / "prompts.bin", "uint32", self.num_documents)
-        self.sources = _map(folder / "sources.bin", "uint8", self.num_documents)
+        self.num_tokens = self.index["num_tokens"]
+        self.num_documents = self.index["num_documents"]
+        self.tokens = map_file(folder / "tokens.bin", self.index["dtype"], self.num_tokens)
+        self.starts = map_file(folder / "starts.bin", "int64", self.num_documents + 1)
+        self.prompts = map_file(folder / "prompts.bin", "uint32", self.num_documents)
+        self.sources = map_file(folder / "sources.bin", "uint8", self.num_documents)
 
     def document(self, number: int) -> np.ndarray:
         """The ids of one document, end-of-text included."""
         return np.asarray(self.tokens[self.starts[number] : self.starts[number + 1]], dtype=np.int64)
 
-    def num_sequences(self, sequence_length: int) -> int:
-        """Sequences per epoch; each needs one token more than its length for the targets."""
-        count = (self.num_tokens - 1) // sequence_length
-        if count < 1:
-            raise UserError(
-                f"the mixture has {self.num_tokens:,} tokens, too few for one sequence of "
-                f"{sequence_length}; raise its size or shorten the sequences"
-            )
-        return count
-
-    def batch(
-        self,
-        step: int,
-        batch_sequences: int,
-        sequence_length: int,
-        seed: int,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and targets of a training step, (B, T) int64 each; targets are inputs shifted by one.
-
-        `batch_sequences` counts over all ranks, which each get an equal part, B = batch_sequences /
-        world_size. A pure function of its arguments; every epoch has a shuffle and an offset of its own.
-        """
-        positions = self.positions(step, batch_sequences, sequence_length, seed, rank, world_size)
-        window = np.asarray(self.tokens[positions[:, None] + np.arange(sequence_length + 1)], dtype=np.int64)
-        return window[:, :-1], window[:, 1:]
-
-    def positions(
-        self,
-        step: int,
-        batch_sequences: int,
-        sequence_length: int,
-        seed: int,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> np.ndarray:
-        """Where the sequences of a step start, (B,)."""
-        if batch_sequences % world_size:
-            raise UserError(
-                f"batch of {batch_sequences} sequences cannot be split over {world_size} ranks; "
-                "make it a multiple"
-            )
-        part = batch_sequences // world_size
-        count = self.num_sequences(sequence_length)
-        numbers = step * batch_sequences + rank * part + np.arange(part)
-        spare = self.num_tokens - 1 - count * sequence_length
-        result = np.empty(part, np.int64)
-        for epoch in np.unique(numbers // count).tolist():
-            here = numbers // count == epoch
-            offset = key("offset", seed, epoch) % (spare + 1)
-            result[here] = _order(seed, epoch, count)[numbers[here] % count] * sequence_length + offset
-        return result
+    def windows(self, positions: np.ndarray, length: int) -> np.ndarray:
+        """See `TokenStream`."""
+        return np.asarray(self.tokens[positions[:, None] + np.arange(length)], dtype=np.int64)
 
     def document_ids(self, positions: np.ndarray, sequence_length: int) -> np.ndarray:
-        """Document of each input token, (B, T): for masking across documents."""
+        """See `TokenStream`."""
         indices = positions[:, None] + np.arange(sequence_length)
         return np.searchsorted(self.starts, indices, side="right") - 1
-
-
-@lru_cache(maxsize=4)
-def _order(seed: int, epoch: int, count: int) -> np.ndarray:
-    """The shuffle of an epoch."""
-    return generator("epoch", seed, epoch).permutation(count)
-
-
-def _map(path: Path, dtype: str, count: int) -> np.ndarray:
-    size = path.stat().st_size if path.is_file() else -1
-    if size != count * np.dtype(dtype).itemsize:
-        raise UserError(
-            f"{path}: is {'missing' if size < 0 else f'{size} bytes long'}, expected "
-            f"{count * np.dtype(dtype).itemsize} bytes; prepare the mixture again"
-        )
-    return np.memmap(path, dtype=dtype, mode="r") if count else np.zeros(0, dtype)

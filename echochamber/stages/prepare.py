@@ -1,6 +1,8 @@
 """Preparation: the study's tokenizer, its problem sets, and one mixture as token shards."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -10,14 +12,19 @@ from ..core.jsonl import read_jsonl, write_jsonl
 from ..core.progress import progress_bar, say
 from ..core.types import Problem
 from ..data.columns import ProblemColumns
+from ..data.contamination import Overlap, refuse_contaminated
+from ..data.document_pool import EncodeBatch
 from ..data.environments import environment_problems
 from ..data.hub import THE_HUB, HubConfig, HubSplit
 from ..data.mixture import MixtureConfig, open_source, plan_mixture
+from ..data.mixture_index import plan_index, write_index
+from ..data.plan import contamination_lines, plan_table
 from ..data.problem_sets import load_problems, reference_corpus
 from ..data.rows import OnBadRow
 from ..data.shards import write_shards
 from ..data.shortcut_baselines import shortcut_line, shortcut_scores
 from ..data.source_config import SourceConfig
+from ..data.source_tokens import SourceTokens, TokenSource, tokenize_source
 from ..data.training_questions import mixed_questions, world_training_questions
 from ..data.world import WorldConfig, problem_set
 from ..model.tokenizer import load_tokenizer, train_tokenizer
@@ -115,6 +122,48 @@ def prepare_environment(name: str, split: str, count: int, seed: int, folder: Pa
 def read_problems(folder: Path) -> list[Problem]:
     """The problems of a finished `problems` artifact."""
     return [Problem.from_json(row) for _, row in read_jsonl(folder / "problems.jsonl")]
+
+
+def prepare_source(
+    source: TokenSource,
+    tokenizer_folder: Path,
+    folder: Path,
+    against: Mapping[str, Sequence[Problem]],
+    workers: int,
+) -> None:
+    """Write the token ids of a source of real rows, by `workers` processes (`data.source_tokens`)."""
+    tokenizer = load_tokenizer(tokenizer_folder)
+    source = replace(source, eos_id=tokenizer.eos_id, vocab_size=tokenizer.vocab_size)
+    start = partial(_encode_function, tokenizer_folder)
+    tokenize_source(source, start, against, folder, workers)
+
+
+def _encode_function(tokenizer_folder: Path) -> EncodeBatch:
+    """In a worker process: the encode function of a tokenizer."""
+    return load_tokenizer(tokenizer_folder).encode_batch
+
+
+def prepare_index(
+    mixture: MixtureConfig, prompt_suffix: str, seed: int, sources: Mapping[str, Path], folder: Path
+) -> None:
+    """Write a mixture as an index over the token ids of its sources; print the plan and write `plan.json`.
+
+    A source that holds too much of an evaluation set is refused, as in `prepare_shards`.
+    """
+    opened = {name: SourceTokens(path) for name, path in sources.items()}
+    for name, source in opened.items():
+        overlaps = [Overlap.from_json(row) for row in source.contamination]
+        refuse_contaminated(name, overlaps, mixture.max_contamination)
+    names = {name: path.name for name, path in sources.items()}
+    prints = {name: artifact.rpartition("-")[2] for name, artifact in names.items()}
+    plan = plan_index(mixture, seed, prompt_suffix, opened, prints)
+    data = plan.to_json()
+    say("\n".join([plan_table(data), *contamination_lines(data)]))
+    write_json(folder / "plan.json", data)
+    documents = [document for source in opened.values() for document in source.questions()]
+    write_jsonl(folder / QUESTIONS, (problem.to_json() for problem in mixed_questions(documents, seed)))
+    first = next(iter(opened.values()))
+    write_index(plan, names, first.eos_id, first.vocab_size, folder)
 
 
 def prepare_shards(

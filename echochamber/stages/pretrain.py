@@ -17,7 +17,8 @@ from ..core.keys import key
 from ..core.metrics import MetricsLog
 from ..core.progress import progress_bar
 from ..core.resume import ResumePoint
-from ..data.shards import TokenShards
+from ..data.mixture_tokens import open_tokens
+from ..data.token_stream import TokenStream
 from ..formulas.schedules import log_spaced_steps, warmup_cosine
 from ..model.attention_ranges import AttentionRanges
 from ..model.checkpoint import save_checkpoint
@@ -48,7 +49,7 @@ def pretrain(
     runtime: Runtime,
 ) -> None:
     """Train from random weights; writes `checkpoints/step_N`, `metrics.jsonl` and `timing.jsonl`."""
-    ranks, shards, tokenizer = runtime.ranks, TokenShards(shards_folder), load_tokenizer(tokenizer_folder)
+    ranks, shards, tokenizer = runtime.ranks, open_tokens(shards_folder), load_tokenizer(tokenizer_folder)
     total, sequences = _steps(config, shards)
     warmup = round(config.warmup_share * total) if config.warmup_steps is None else config.warmup_steps
     model = new_model(config, tokenizer.vocab_size, seed).to(runtime.device)
@@ -174,7 +175,7 @@ def new_model(config: PretrainConfig, vocab_size: int, seed: int) -> Transformer
     return model
 
 
-def _steps(config: PretrainConfig, shards: TokenShards) -> tuple[int, int]:
+def _steps(config: PretrainConfig, shards: TokenStream) -> tuple[int, int]:
     """(optimizer steps, sequences per step)."""
     if config.batch_tokens % config.sequence_length:
         raise UserError(
@@ -191,7 +192,7 @@ def _steps(config: PretrainConfig, shards: TokenShards) -> tuple[int, int]:
 
 
 def _batch(
-    shards: TokenShards, sequences: int, config: PretrainConfig, seed: int, ranks: Ranks, step: int
+    shards: TokenStream, sequences: int, config: PretrainConfig, seed: int, ranks: Ranks, step: int
 ) -> TokenBatch:
     """Inputs and targets (B, T) of a step; with `mask_documents` also the document of each input."""
     where = (step, sequences, config.sequence_length, key("order", seed), ranks.rank, ranks.world_size)

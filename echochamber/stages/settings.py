@@ -21,6 +21,9 @@ TOKENIZER_VERSION = 2
 PROBLEMS_VERSION = 2
 ENVIRONMENT_VERSION = 1
 SHARDS_VERSION = 2
+TOKENS_VERSION = 1
+INDEX_VERSION = 1
+"""Of mixtures of real sources alone, which are an index over token ids."""
 CHECKED_VERSION = 1
 """Of what is written only where sources are compared with problem sets."""
 PRETRAIN_VERSION = 2

@@ -10,7 +10,14 @@ from ..core.hash_cache import HashCache
 from ..data.hub import HubConfig, hub_files
 from ..data.registered_sources import is_registered
 from ..data.source_config import MixtureConfig, SourceConfig
-from ..stages.settings import CHECKED_VERSION, SHARDS_VERSION, SOURCES, TOKENIZER_VERSION
+from ..stages.settings import (
+    CHECKED_VERSION,
+    INDEX_VERSION,
+    SHARDS_VERSION,
+    SOURCES,
+    TOKENIZER_VERSION,
+    TOKENS_VERSION,
+)
 from .recipe import EvaluateRecipe
 from .stage_graph import StageGraph, StageNode
 from .stage_inputs import existing, existing_file, problem_source, world_settings
@@ -56,6 +63,8 @@ def add_problems(graph: StageGraph, name: str, split: str, count: int) -> str:
 def add_shards(graph: StageGraph, mixture: str, tokenizer: str, tests: dict[str, str]) -> str:
     """Token shards of a mixture; `tests`: problem sets that no document of outside may contain."""
     recipe, config = graph.recipe, graph.recipe.mixtures[mixture]
+    if all(source.path or source.hub for source in config.sources.values()):
+        return _add_index(graph, mixture, tokenizer, tests)
     checked = tests if _from_outside(config) else {}
     settings = {
         "mixture": config.identity(),
@@ -89,6 +98,63 @@ def add_shards(graph: StageGraph, mixture: str, tokenizer: str, tests: dict[str,
     return graph.add(
         StageNode(f"shards/{mixture}{graph.data_label}", spec, (tokenizer, *checked.values()), run, mixture)
     )
+
+
+def _add_index(graph: StageGraph, mixture: str, tokenizer: str, tests: dict[str, str]) -> str:
+    """A mixture of real sources alone: an index over the token ids of each, which all mixtures share."""
+    recipe, config = graph.recipe, graph.recipe.mixtures[mixture]
+    sources = {
+        name: _add_tokens(graph, name, source, tokenizer, tests) for name, source in config.sources.items()
+    }
+    settings = {
+        "mixture": config.identity(),
+        "prompt_suffix": recipe.suffix_of_documents,
+        "seed": recipe.fixed_data_seed,
+        "index": INDEX_VERSION,
+    } | world_settings(recipe.world)
+    roles = {f"source/{name}": node for name, node in sources.items()}
+    spec = Spec("shards", settings, SHARDS_VERSION, graph.fingerprints(**roles))
+
+    def run(folder: Path, _: "Runtime") -> None:
+        from ..stages.prepare import prepare_index
+
+        folders = {name: graph.folder(node) for name, node in sources.items()}
+        prepare_index(config, recipe.suffix_of_documents, recipe.fixed_data_seed, folders, folder)
+
+    return graph.add(
+        StageNode(f"shards/{mixture}{graph.data_label}", spec, tuple(sources.values()), run, mixture)
+    )
+
+
+def _add_tokens(
+    graph: StageGraph, name: str, source: SourceConfig, tokenizer: str, tests: dict[str, str]
+) -> str:
+    """The token ids of a source, by content, tokenizer, suffix and the sets that it is searched for."""
+    recipe = graph.recipe
+    settings: dict[str, object] = {
+        "suffix": recipe.suffix_of_documents,
+        "columns": source.columns,
+        "on_bad_row": source.on_bad_row,
+    }
+    parents = graph.fingerprints(tokenizer=tokenizer, **tests)
+    spec = Spec("tokens", settings, TOKENS_VERSION, parents, _source_inputs(graph, {"rows": source}))
+    id = f"tokens/{name}"
+    if id in graph.nodes and graph.nodes[id].spec.fingerprint != spec.fingerprint:
+        id = f"tokens/{name}/{spec.fingerprint[:6]}"
+    # Reading ends early only where every mixture would refuse the source.
+    threshold = max(
+        mixture.max_contamination for mixture in recipe.mixtures.values() if name in mixture.sources
+    )
+
+    def run(folder: Path, runtime: "Runtime") -> None:
+        from ..data.source_tokens import TokenSource
+        from ..stages import prepare
+
+        asked = TokenSource(name, source, recipe.suffix_of_documents, 0, 0, threshold, recipe.hub)
+        against = {label: prepare.read_problems(graph.folder(node)) for label, node in tests.items()}
+        prepare.prepare_source(asked, graph.folder(tokenizer), folder, against, runtime.threads)
+
+    return graph.add(StageNode(id, spec, (tokenizer, *tests.values()), run))
 
 
 def _from_outside(config: MixtureConfig) -> bool:

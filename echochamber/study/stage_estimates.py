@@ -26,8 +26,8 @@ TOKENS_PER_PROMPT = 10.0
 """Per completion: the completions of one problem share its prompt of about 50 tokens."""
 FORWARD = 1 / 3
 """Work of a forward pass, as a share of forward and backward."""
-FIXED_SECONDS = {"tokenizer": 3.0, "problems": 2.0, "shards": 3.0, "base": 2.0, "pretrain": 5.0, "rl": 2.0,
-                 "evaluate": 2.0, "probe": 2.0, "forecast": 1.0}  # fmt: skip
+FIXED_SECONDS = {"tokenizer": 3.0, "problems": 2.0, "tokens": 3.0, "shards": 3.0, "base": 2.0,
+                 "pretrain": 5.0, "rl": 2.0, "evaluate": 2.0, "forecast": 1.0, "probe": 2.0}  # fmt: skip
 
 
 class Cost(NamedTuple):
@@ -79,7 +79,15 @@ def _tokens(node: StageNode, recipe: Recipe) -> float:
     return documents * TOKENS_PER_DOCUMENT
 
 
+def _is_index(node: StageNode, recipe: Recipe) -> bool:
+    """Whether a mixture holds no ids of its own: all of its sources are real."""
+    sources = recipe.mixtures[node.mixture or ""].sources.values()
+    return all(source.path or source.hub for source in sources)
+
+
 def _shards(node: StageNode, recipe: Recipe) -> Cost:
+    if _is_index(node, recipe):
+        return Cost(0, 0, 0, 0)
     return Cost(0, 0, 0, _tokens(node, recipe) / PACK_TOKENS_PER_S)
 
 
@@ -138,6 +146,8 @@ BYTES_PER_TOKEN = 6
 def stage_bytes(node: StageNode, recipe: Recipe) -> int:
     """Approximate bytes on disk that a stage takes while it runs; 0 where its size is not known before."""
     if node.kind == "shards":
+        if _is_index(node, recipe):
+            return 0
         return round(BYTES_PER_TOKEN * _tokens(node, recipe))
     if node.size is None or node.kind not in ("base", "pretrain", "rl"):
         return 0

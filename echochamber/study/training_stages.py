@@ -21,6 +21,8 @@ def add_pretrain(graph: StageGraph, point: GridPoint, shards: str, tokenizer: st
     config = PretrainConfig(**dict(recipe.pretrain), size=point.size)
     settings = {"pretrain": config.identity(), "seed": point.seed, "runtime": recipe.runtime.identity()}
     parents = graph.fingerprints(shards=shards, tokenizer=tokenizer)
+    # An index holds no token ids; those of its sources are read here too.
+    tokens = [id for id in graph.nodes[shards].parents if graph.nodes[id].kind == "tokens"]
 
     def run(folder: Path, runtime: "Runtime") -> None:
         from ..stages.pretrain import pretrain
@@ -31,7 +33,7 @@ def add_pretrain(graph: StageGraph, point: GridPoint, shards: str, tokenizer: st
         StageNode(
             f"pretrain/{point.mixture}/{point.size}/seed{point.seed}",
             Spec("pretrain", settings, PRETRAIN_VERSION, parents),
-            (shards, tokenizer),
+            (shards, tokenizer, *tokens),
             run,
             point.mixture,
             point.size,

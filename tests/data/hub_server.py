@@ -15,9 +15,15 @@ Files = Mapping[str, bytes]
 
 
 @contextmanager
-def serve_hub(repositories: Mapping[str, Files], commit: str) -> Iterator[tuple[str, list[str]]]:
-    """Serve data set repositories at one commit; yields (endpoint, paths asked for)."""
+def serve_hub(
+    repositories: Mapping[str, Files], commit: str, failures: int = 0
+) -> Iterator[tuple[str, list[str]]]:
+    """Serve data set repositories at one commit; yields (endpoint, paths asked for).
+
+    The first so many requests for a file's content fail with status 503.
+    """
     asked: list[str] = []
+    left = [failures]
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -39,6 +45,9 @@ def serve_hub(repositories: Mapping[str, Files], commit: str) -> Iterator[tuple[
             path = unquote(urlsplit(self.path).path)
             asked.append(f"{self.command} {path}")
             found = _look_up(repositories, commit, path, posted, dict(self.headers))
+            if "/resolve/" in path and left[0] > 0:
+                left[0] -= 1
+                found = 503, {}, b"{}"
             status, headers, content = found
             self.send_response(status)
             for name, value in headers.items():

@@ -136,12 +136,12 @@ def test_a_source_over_the_threshold_is_refused() -> None:
         LONG, "Another question about something else that is quite long and never occurs anywhere here at all"
     )
     looking.add(Document(LONG, "s"))
-    refuse_contaminated("web", looking, 0.5)
+    refuse_contaminated("web", looking.overlaps.values(), 0.5)
     with pytest.raises(
         UserError,
         match=r"source 'web' holds 1 of the 2 problems of 'set' \(50.0%, allowed 10.0%\); first: document 0",
     ):
-        refuse_contaminated("web", looking, 0.1)
+        refuse_contaminated("web", looking.overlaps.values(), 0.1)
 
 
 def plan(path: Path, against: dict[str, list[Problem]], **keys: Any) -> Any:

@@ -140,7 +140,8 @@ def test_real_sources_are_checked_against_the_test_sets(tmp_path):
         },
     )
     graph = build_graph(load_recipe(path, []), Store(tmp_path / "artifacts"))
-    assert any(parent.startswith("problems/test") for parent in graph.nodes["shards/a"].parents)
+    assert graph.nodes["shards/a"].parents == ("tokens/own",)
+    assert any(parent.startswith("problems/test") for parent in graph.nodes["tokens/own"].parents)
     assert graph.nodes["shards/b"].parents == ("tokenizer",)
 
 
@@ -267,3 +268,38 @@ def test_a_folder_or_device_in_place_of_a_file_is_named(tmp_path, overrides, sai
     given = [one.replace("FOLDER", str(tmp_path)) for one in overrides]
     with pytest.raises(UserError, match=said):
         build_graph(load_recipe(_write(tmp_path), given), Store(tmp_path / "artifacts"))
+
+
+def test_mixtures_share_the_token_ids_of_their_real_sources(tmp_path):
+    """One artifact for each source, whatever the copies; other rows, suffixes or sets make another."""
+    rows, problems = tmp_path / "rows.jsonl", tmp_path / "mine.jsonl"
+    rows.write_text('{"question": "1 + 1?", "answer": "#### 2"}\n')
+    problems.write_text('{"question": "1 + 1?", "answer": "2"}\n')
+    mixtures = {
+        name: {"sources": {"own": {"path": str(rows), "copies": copies}}}
+        for name, copies in (("a", 1), ("b", 4))
+    }
+
+    def prints(*overrides):
+        path = _write(tmp_path, mixtures=mixtures)
+        graph = build_graph(load_recipe(path, list(overrides)), Store(tmp_path / "artifacts"))
+        return {
+            name: node.spec.fingerprint
+            for name, node in graph.nodes.items()
+            if name[:6] in ("tokens", "shards")
+        }
+
+    before = prints()
+    assert set(before) == {"tokens/own", "shards/a", "shards/b"}
+    assert len(set(before.values())) == 3
+    fewer = prints("mixtures.a.sources.own.copies=2")
+    assert fewer["tokens/own"] == before["tokens/own"]
+    assert fewer["shards/a"] != before["shards/a"]
+    for change in (
+        'document_suffix="\\n"',
+        f"evaluate.sets=[{problems}]",
+        "mixtures.a.sources.own.on_bad_row=skip",
+    ):
+        assert prints(change)["tokens/own"] != before["tokens/own"], change
+    rows.write_text('{"question": "1 + 2?", "answer": "#### 3"}\n')
+    assert prints()["tokens/own"] != before["tokens/own"]

@@ -1,0 +1,121 @@
+"""Input files of a source as token ids on disk, one part each: what a part holds, and whether it is whole.
+
+NUMBER.tokens    ids, uint16 or uint32 by vocabulary; every document ends with end-of-text
+NUMBER.starts    where each document starts, int64; one more entry for the end
+NUMBER.prompts   how many of a document's first tokens are its prompt, uint32
+NUMBER.json      the mark of completion: counts, digests, what was left out, overlaps, a sample of questions
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from ..core.checksums import Recorded, hash_file, parse_record
+from ..core.errors import UserError
+from ..core.files import read_json, write_json
+
+T = TypeVar("T")
+KINDS = ("tokens", "starts", "prompts")
+
+
+class KeptQuestion(NamedTuple):
+    """A document of the sample: those with the smallest of random priorities."""
+
+    priority: float
+    question: str
+    solution: str
+
+
+class PartOverlap(NamedTuple):
+    """What a file has in common with one problem set."""
+
+    problem_set: str
+    problems: int
+    too_short: int
+    documents: int
+    hit: list[str]
+    """Ids of the problems that were found."""
+    examples: list[str]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A finished part."""
+
+    name: str
+    """The input file's name inside its source."""
+    documents: int
+    tokens: int
+    prompt_tokens: int
+    filtered: int
+    """Rows left out by the set's own rule."""
+    skipped: int
+    """Bad rows."""
+    files: Recorded
+    overlaps: list[PartOverlap]
+    questions: list[KeptQuestion]
+
+
+def part_paths(folder: Path, number: int) -> list[Path]:
+    """The three files of a part."""
+    return [folder / f"{number:05d}.{kind}" for kind in KINDS]
+
+
+def write_mark(folder: Path, number: int, part: Part) -> None:
+    """Say that a part is whole; its files lie there already."""
+    write_json(folder / f"{number:05d}.json", vars(part))
+
+
+def read_part(folder: Path, number: int, name: str, content: bool = False) -> Part | None:
+    """A part that is finished and whole, else None.
+
+    `content`: compare digests too, as after a kill, when a file may have been cut.
+    """
+    mark = folder / f"{number:05d}.json"
+    try:
+        part = _parse(read_json(mark)) if mark.is_file() else None
+    except UserError:
+        return None
+    paths = part_paths(folder, number)
+    if part is None or part.name != name or set(part.files) != {path.name for path in paths}:
+        return None
+    for path in paths:
+        size, digest = part.files[path.name]
+        if not path.is_file() or path.stat().st_size != size or (content and hash_file(path) != digest):
+            return None
+    return part
+
+
+def _parse(data: dict[str, object]) -> Part | None:
+    """A mark's content; None where it has another form."""
+    counts = [data.get(key) for key in ("documents", "tokens", "prompt_tokens", "filtered", "skipped")]
+    numbers = [count for count in counts if type(count) is int and count >= 0]
+    files, name = parse_record(data.get("files")), data.get("name")
+    overlaps, questions = _rows(data.get("overlaps"), _overlap), _rows(data.get("questions"), _question)
+    if len(numbers) < len(counts) or files is None or overlaps is None or questions is None:
+        return None
+    documents, tokens, prompt_tokens, filtered, skipped = numbers
+    return Part(str(name), documents, tokens, prompt_tokens, filtered, skipped, files, overlaps, questions)
+
+
+def _rows(rows: object, parse: Callable[[object], T | None]) -> list[T] | None:
+    """Every row parsed; None where one has another form."""
+    found = [parse(row) for row in rows] if isinstance(rows, list) else [None]
+    return None if None in found else [row for row in found if row is not None]
+
+
+def _overlap(row: object) -> PartOverlap | None:
+    match row:
+        case [str(name), int(problems), int(short), int(documents), [*hit], [*examples]]:
+            ids, texts = ([text for text in part if isinstance(text, str)] for part in (hit, examples))
+            if len(ids) == len(hit) and len(texts) == len(examples):
+                return PartOverlap(name, problems, short, documents, ids, texts)
+    return None
+
+
+def _question(row: object) -> KeptQuestion | None:
+    match row:
+        case [float(priority), str(question), str(solution)]:
+            return KeptQuestion(priority, question, solution)
+    return None
