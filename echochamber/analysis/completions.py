@@ -8,7 +8,8 @@ import polars as pl
 from ..core.disagreement import BoxDisagreement
 from .page_schema import CompletionData, CompletionRow, CountRow, ProblemData
 from .runs import Run
-from .study_folder import StoredStage, StoredStudy, scan_table
+from .stage_files import scan_table
+from .study_folder import StoredStage, StoredStudy
 
 MAX_COMPLETIONS = 8000
 """Completions that one page carries at most; at about 400 bytes each, 3 to 4 MB."""

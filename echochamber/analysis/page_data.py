@@ -10,7 +10,8 @@ from .format_display import FormatDisplay, format_displays
 from .null_model import null_end, null_path, thin
 from .page_schema import DenseData, PageData, PretrainingData, RunData
 from .runs import Run, complete_runs, ends, problem_sets, written_formats
-from .study_folder import JsonObject, StoredStudy, read_log
+from .stage_files import read_log
+from .study_folder import JsonObject, StoredStudy
 
 DIAGNOSTICS = {
     "reward/mean": "Mean reward",

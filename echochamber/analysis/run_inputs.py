@@ -7,8 +7,9 @@ import polars as pl
 
 from .completion_counts import counts, forced_counts
 from .runs import Run, complete_runs, rl_config, written_formats
+from .stage_files import read_stored, scan_table
 from .stored_files import SimulatedForecast
-from .study_folder import JsonObject, StoredStudy, read_stored, scan_table
+from .study_folder import JsonObject, StoredStudy
 
 RECORD_NEEDS = ("problem_set", "problem_id", "step", "sample", "temperature", "format", "outcome", "correct")
 LIKELIHOOD_NEEDS = (

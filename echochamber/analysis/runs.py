@@ -6,8 +6,9 @@ from functools import cached_property
 
 from ..core.formats import FORMAT_NAMES
 from ..core.types import UNGRADED_LIMIT
+from .stage_files import read_json, read_log
 from .stored_files import ScoreRow
-from .study_folder import JsonObject, StoredStage, StoredStudy, read_json, read_log
+from .study_folder import JsonObject, StoredStage, StoredStudy
 
 
 @dataclass

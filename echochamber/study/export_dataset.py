@@ -5,7 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
-from ..analysis.study_folder import StoredStage, StoredStudy, load_study, scan_table
+from ..analysis.stage_files import scan_table
+from ..analysis.study_folder import StoredStage, StoredStudy, load_study
 from ..core.errors import UserError
 from ..core.files import make_folder, write_text
 from ..core.version import __version__

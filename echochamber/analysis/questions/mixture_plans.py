@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..number_text import count
+from ..stage_files import read_stored
 from ..stored_files import PlanFile, StoredSourcePlan
-from ..study_folder import StoredStudy, read_stored
+from ..study_folder import StoredStudy
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from ...core.errors import UserError
 from ...core.files import read_json
 from ..number_text import count
+from ..stage_files import read_stored
 from ..stored_files import BaselineScore, MixtureShortcuts, ShortcutScores
-from ..study_folder import StoredStage, StoredStudy, read_stored
+from ..study_folder import StoredStage, StoredStudy
 
 FILE = "surface.json"
 """Scores of one problem set of the world."""

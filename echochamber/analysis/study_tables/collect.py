@@ -14,7 +14,8 @@ from ..questions.forecasts import forecast_table
 from ..questions.format_costs import format_costs
 from ..questions.format_style import style_shares
 from ..runs import Run, find_runs, problem_sets, rl_config, rollout_size, written_formats
-from ..study_folder import JsonObject, StoredStage, StoredStudy, load_study, read_json, scan_table
+from ..stage_files import read_json, scan_table
+from ..study_folder import JsonObject, StoredStage, StoredStudy, load_study
 from ..summary import stage_seconds
 from .findings import run_findings
 from .greedy_shares import greedy_shares

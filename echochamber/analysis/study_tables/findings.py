@@ -21,7 +21,8 @@ from ..questions.training_free import (
 )
 from ..run_inputs import RunInputs, run_inputs
 from ..runs import Run, rl_config, rollout_size
-from ..study_folder import JsonObject, StoredStudy, read_json, scan_table
+from ..stage_files import read_json, scan_table
+from ..study_folder import JsonObject, StoredStudy
 from .half_floors import half_floors
 
 BEYOND = "beyond"

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import polars as pl
 
 from ..completion_counts import GREEDY
-from ..study_folder import JsonObject, StoredStage, StoredStudy, scan_table
+from ..stage_files import scan_table
+from ..study_folder import JsonObject, StoredStage, StoredStudy
 
 
 def greedy_shares(study: StoredStudy, node: StoredStage, summary: object) -> Iterator[JsonObject]:

@@ -9,7 +9,8 @@ from ...core.study_tables import half_floor_item
 from ...stats.pass_at_k import pass_at_k
 from ..questions.chance_floor import chance_matches
 from ..runs import Run
-from ..study_folder import StoredStudy, scan_table
+from ..stage_files import scan_table
+from ..study_folder import StoredStudy
 
 
 def half_floors(study: StoredStudy, run: Run, k: int) -> Iterator[tuple[str, str, float]]:

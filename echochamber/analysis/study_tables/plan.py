@@ -1,6 +1,7 @@
 """What a study planned, how far it is, what it ran with and how long it took."""
 
-from ..study_folder import JsonObject, StoredStage, StoredStudy, read_json
+from ..stage_files import read_json
+from ..study_folder import JsonObject, StoredStage, StoredStudy
 
 _LAST_SECOND = 1e11
 """Since the epoch; what a damaged file says beyond is no time."""
