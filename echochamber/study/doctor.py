@@ -8,7 +8,7 @@ import torch
 
 from ..core.manifest import library_versions
 from ..model.hf_config import HF_CLASS
-from ..model.native.library import cell_dtype, why_not
+from ..model.native.library import cell_dtype, origin, why_not
 from ..model.runtime import has_bf16, has_compiler
 from ..model.transformers_checkpoint import is_installed
 from ..verify.report import sandbox_report
@@ -71,9 +71,9 @@ def _compiler() -> tuple[str, str, str]:
 def _engine() -> tuple[str, str, str]:
     reason = why_not()
     if reason is None and cell_dtype() == torch.float32:
-        return ("engine in C", "ok", "built and loaded; float32 training and sampling run in it")
+        return ("engine in C", "ok", f"{origin()} and loaded; float32 training and sampling run in it")
     if reason is None:
-        return ("engine in C", "ok", "built and loaded; bf16 training and sampling run in it")
+        return ("engine in C", "ok", f"{origin()} and loaded; bf16 training and sampling run in it")
     return (
         "engine in C",
         "slow",

@@ -16,16 +16,9 @@ import torch
 from filelock import FileLock
 
 from ...core.checksums import hash_file
+from . import prebuilt
 
 _SOURCES = Path(__file__).parent
-_FLAGS = (
-    "-O3",
-    "-march=native",
-    "-ffp-contract=off",
-    "-fopenmp",
-    "-fPIC",
-    "-shared",
-)
 _LONG, _VOID, _DOUBLE = ctypes.c_long, ctypes.c_void_p, ctypes.c_double
 _VECTORS = ("norm1", "norm2", "qkv_bias", "out_bias", "q_norm", "k_norm")
 POINTER_NAMES = ("qkv", "qkv_t", "out", "out_t", "gate_up", "gate_up_t", "down", "down_t", *_VECTORS)
@@ -111,12 +104,35 @@ def address(tensor: torch.Tensor | None) -> int | None:
 
 @lru_cache(maxsize=1)
 def load() -> ctypes.CDLL:
-    """The library, built unless the cache has one for these sources, this compiler and this CPU.
+    """The library: of the wheel where it has one, else built unless the cache has one for this CPU.
 
     Raises Unavailable.
     """
     if cell_dtype() is None:
         raise Unavailable("this CPU has neither AVX-512-BF16 units nor AVX2")
+    library = _load_prebuilt() or _load_built()
+    _declare(library)
+    return library
+
+
+def _load_prebuilt() -> ctypes.CDLL | None:
+    """The wheel's library for this CPU; None without one, or where this system cannot load it."""
+    shipped = prebuilt.path_of(cpu_kind(), prebuilt.FOLDER)
+    try:
+        return ctypes.CDLL(str(shipped)) if shipped.is_file() else None
+    except OSError:  # another C library than the wheel was made for
+        return None
+
+
+def cpu_kind() -> str:
+    """Of `prebuilt.TARGETS`, for a CPU on which the engine runs."""
+    if cell_dtype() == torch.bfloat16:
+        return "avx512bf16"
+    return "avx512" if torch.cpu._is_avx512_supported() else "avx2"
+
+
+def _load_built() -> ctypes.CDLL:
+    """The library that this machine's compiler made of these sources for this CPU."""
     compiler = next(
         (path for name in (os.environ.get("CC", "cc"), "gcc", "clang") if (path := shutil.which(name))), None
     )
@@ -133,9 +149,12 @@ def load() -> ctypes.CDLL:
     if not is_trusted(target):
         raise Unavailable(f"{target} is not the library that was built here")
     # torch is imported, so its OpenMP library is the one that the loader finds: one pool of threads, not two.
-    library = ctypes.CDLL(str(target))
-    _declare(library)
-    return library
+    return ctypes.CDLL(str(target))
+
+
+def origin() -> str:
+    """Where the loaded library is from: `prebuilt` in the wheel, or `built` on this machine."""
+    return "prebuilt" if Path(load()._name).parent == prebuilt.FOLDER else "built"
 
 
 def why_not() -> str | None:
@@ -196,7 +215,10 @@ def _fingerprint(compiler: str) -> str:
 
 
 def _flags() -> list[str]:
-    return [*_FLAGS, "-mprefer-vector-width=512" if cell_dtype() == torch.bfloat16 else "-DECHO_FLOAT32"]
+    return [
+        *prebuilt.FLAGS,
+        "-mprefer-vector-width=512" if cell_dtype() == torch.bfloat16 else "-DECHO_FLOAT32",
+    ]
 
 
 def _build(compiler: str, target: Path) -> None:
