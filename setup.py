@@ -33,7 +33,7 @@ class BuildWithEngine(build_py):
 
 
 class WheelOfOneSystem(bdist_wheel):
-    """A wheel whose name says the system and no version of Python, whose interface the libraries do not use."""
+    """A wheel whose name says the system, but no Python: the libraries use nothing of its interface."""
 
     def finalize_options(self) -> None:
         super().finalize_options()
