@@ -1,7 +1,7 @@
 """Cross-fitting: the best checkpoint is picked on one half of the samples and measured on the other."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +18,10 @@ def half_curves(tables: Tables, one: Arm, k: int, problem_set: str | None = None
     """pass@k of either half of the samples, the base at step 0.
 
     On the test split of the headline's set or another; where several evaluations have it at one temperature,
-    the first by name.
+    the one with most values, the first by name among equals.
     """
-    found: dict[tuple[float, int], dict[int, dict[int, float]]] = {}
+    found: HalfCurves = {}
+    bases: HalfCurves = {}
     for key in sorted((key for key in tables.halves if key[:3] == (one.mixture, one.size, one.arm)), key=str):
         _, _, _, start, problems, split, temperature, _, size, half = key
         mine = (start, problems, split, size) == (
@@ -29,12 +30,18 @@ def half_curves(tables: Tables, one: Arm, k: int, problem_set: str | None = None
             TEST,
             k,
         )
-        if mine and (temperature, half) not in found:
-            bases = tables.halves.get((one.mixture, one.size, BASE, *key[3:]), {})
-            found[temperature, half] = {
-                seed: bases.get(seed, {}) | steps for seed, steps in tables.halves[key].items()
-            }
-    return found
+        measured = tables.halves[key]
+        if mine and _num_values(measured) > _num_values(found.get((temperature, half), {})):
+            found[temperature, half] = dict(measured)
+            bases[temperature, half] = tables.halves.get((one.mixture, one.size, BASE, *key[3:]), {})
+    return {
+        place: {seed: bases[place].get(seed, {}) | steps for seed, steps in by_seed.items()}
+        for place, by_seed in found.items()
+    }
+
+
+def _num_values(by_seed: Mapping[int, Mapping[int, float]]) -> int:
+    return sum(len(steps) for steps in by_seed.values())
 
 
 def drop_from_maximum(

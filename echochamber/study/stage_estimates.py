@@ -63,11 +63,14 @@ def estimate_cost(node: StageNode, recipe: Recipe) -> Cost:
 
 
 def relative_size(size: str | None, vocab_size: int) -> float:
-    """How many times as long a token takes as at the reference size; 1 for stages without a model."""
+    """How many times as long a token takes as at the reference size; 1 for stages without a model.
+
+    Below 1 at smaller sizes: on one core nano-0.2m trains 2.5 times as fast as nano-0.8m.
+    """
     if size is None:
         return 1.0
     reference = num_parameters(preset(REFERENCE_SIZE, vocab_size))
-    return max(1.0, num_parameters(preset(size, vocab_size)) / reference) ** 0.8
+    return float((num_parameters(preset(size, vocab_size)) / reference) ** 0.8)
 
 
 def _tokens(node: StageNode, recipe: Recipe) -> float:

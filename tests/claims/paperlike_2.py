@@ -123,7 +123,9 @@ def effects() -> Effects:
         for number, size in enumerate(SIZES):
             ends = "tinygsm" if number < 2 else "omi2"
             base = {"tinygsm": 0.22, "omi1": 0.22, "omi2": 0.56}
-            found[mixture, p.MATCHED, size] = LEVELS | shares(base, dict.fromkeys(p.FORMATS, 0.4), ends)
+            found[mixture + ("_fewer_tokens" if number else ""), p.MATCHED, size] = LEVELS | shares(
+                base, dict.fromkeys(p.FORMATS, 0.4), ends
+            )
     return found
 
 

@@ -49,7 +49,7 @@ CONTRADICTED = {
     11: _each(COPIES[1:2], _at("maj@64@medium", (0.5, 0.51))),
     12: {(p.ONE_FORMAT, p.COIN[p.NEUTRAL], SMALL): {"docstring": (0.5, 0.9)}},
     13: {
-        (m, p.MATCHED, SIZES[-1]): shares(BASE, SAME, "tinygsm")
+        (f"{m}_fewer_tokens", p.MATCHED, SIZES[-1]): shares(BASE, SAME, "tinygsm")
         for m in (p.THREE, "acc_omi1_freq_tg_short_omi2")
     },
     14: _three(p.GRPO, **_at("reward fall", 0.0)),
@@ -97,7 +97,7 @@ PREMISE = {
     9: _each(p.FACTORIAL, shares(BASE, {"tinygsm": 0.2, "omi1": 0.2, "omi2": 0.7}, "omi2")),
     10: _each(COPIES, ROOM),
     11: _each(COPIES, ROOM),
-    13: {(p.THREE, p.MATCHED, SIZES[-1]): {"accuracy": (0.5, 0.8)}},
+    13: {(f"{p.THREE}_fewer_tokens", p.MATCHED, SIZES[-1]): {"accuracy": (0.5, 0.8)}},
     20: _each(p.HARD_MIXTURES, _at("greedy@hard", (0.3, 0.4)), p.HARD_ARM)
     | _each(p.HARD_MIXTURES, _at("greedy@hard", (0.3, 0.5))),
     21: {(p.THREE, name, SMALL): shares(BASE, SAME, "omi2", 0.56) for name in p.KL_WEIGHTS.values()},

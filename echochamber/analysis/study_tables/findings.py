@@ -43,7 +43,9 @@ def run_findings(study: StoredStudy, run: Run, chosen: tuple[str, str]) -> Itera
     size = rollout_size(rl_config(study, run.arm))
     found = [*_found(one, chosen, size[0] * size[1])]
     named = ((study.recipe.get("claim_names") or {}).get("sets") or {}).get(BEYOND, BEYOND)
-    for label, name in ({BEYOND: named} | {name: name for name in _further_sets(study, chosen[0])}).items():
+    for label, name in (
+        {BEYOND: named} | {name: name for name in _further_sets(study, run, chosen[0])}
+    ).items():
         records = _records_on(study, run, name)
         if records is not None:
             found += [(f"floors/{label}", *row) for row in _floors(records, name, one.last)]
@@ -53,11 +55,11 @@ def run_findings(study: StoredStudy, run: Run, chosen: tuple[str, str]) -> Itera
             yield {"analysis": analysis, "item": item, "value": float(value)}
 
 
-def _further_sets(study: StoredStudy, headline: str) -> list[str]:
-    """The problem sets of the study's own evaluation besides the headline's."""
-    settings = study.recipe.get("evaluate")
-    sets = settings.get("sets") if isinstance(settings, dict) else None
-    return [str(name) for name in sets or [] if name != headline]
+def _further_sets(study: StoredStudy, run: Run, headline: str) -> list[str]:
+    """The problem sets that the run was tested on besides the headline's."""
+    rows = [row for node in run.further for row in read_json(study, node, "summary.json") or []]
+    found = [str(row.get("problem_set")) for row in rows if row.get("split") == TEST]
+    return [name for name in dict.fromkeys(found) if name != headline]
 
 
 def _records_on(study: StoredStudy, run: Run, problem_set: str) -> pl.LazyFrame | None:

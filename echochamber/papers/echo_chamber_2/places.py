@@ -38,7 +38,7 @@ COIN = {NEUTRAL: "coin_ppo_lambda_1", PAPER: "coin_ppo", OTHER_NEUTRAL: "coin_rl
     EI_LONG: "coin_ei_10_all"
 }
 """Arm -> the same update under a coin reward."""
-HARD_ARM, MATCHED = "ppo_lambda_1_hard", "ppo_lambda_1_matched"
+HARD_ARM, MATCHED = "ppo_lambda_1_hard", "rloo_matched"
 
 ROOM, HARD, BEYOND = "medium", "hard", "beyond"
 """The level with headroom for votes and pass@64, the hard level, and more operations than in pretraining."""
