@@ -6,9 +6,6 @@ from echochamber.papers.echo_chamber_2.claim_set import ECHO_CHAMBER_2
 from echochamber.study.graph import build_graph
 from echochamber.study.recipe import load_recipe
 
-SEEDS = {1: 8, 2: 8, 3: 12, 4: 8, 5: 6, 6: 12, 7: 8, 8: 8, 9: 6, 10: 6, 11: 6, 12: 6, 13: 8, 14: 12} | {
-    15: 8, 16: 8, 17: 8, 18: 8, 19: 12, 20: 8, 21: 6, 22: 6}  # fmt: skip
-"""Claim -> seeds that docs/claims.md plans."""
 FEWEST_BESIDE = 6
 """Seeds of what stands beside a verdict and does not enter it."""
 NULLS = ["random:0.3"]
@@ -31,7 +28,7 @@ def test_every_claim_has_its_runs_on_as_many_seeds_as_planned():
     _, runs = _runs()
     for number, claim in ECHO_CHAMBER_2.by_number.items():
         for place in claim.arms:
-            assert len(runs.get(place, ())) >= SEEDS[number], (number, place)
+            assert len(runs.get(place, ())) >= p.SEEDS[number], (number, place)
         for place in (*claim.nulls, *claim.sensitivity):
             assert place == "bandit" or len(runs.get(place, ())) >= FEWEST_BESIDE, (number, place)
 
