@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..core.artifacts import Store
+from ..data.hub import HUB_SETS
 from .graph import build_graph
+from .price import price_lines
 from .recipe import Recipe
 from .sittings import read_seconds
 from .stage_estimates import (
@@ -59,6 +61,7 @@ class Rates:
 
 def describe_plan(recipe: Recipe, out: Path, workers: int = 1) -> str:
     """One line per stage, done (with its time) or to do (with its cost), then the time that all will take."""
+    recipe, unnamed = with_any_commits(recipe)
     graph = build_graph(recipe, Store(out / "artifacts"))
     scope = f", scope {recipe.scope}" if recipe.scope else ""
     lines = [f"{recipe.name}{scope}: {len(graph.nodes)} stages in {out}"]
@@ -73,7 +76,28 @@ def describe_plan(recipe: Recipe, out: Path, workers: int = 1) -> str:
         lines.append(f"  {node.id:52} {node.spec.fingerprint}  {state}")
     minutes = wall_seconds(graph, costs, workers) / 60
     how = "one stage at a time" if workers == 1 else f"{workers} stages at a time"
+    if unnamed:
+        lines.append(
+            f"no commit is named for {', '.join(unnamed)}: the study will ask for hub.revisions or "
+            "hub.folder, and fingerprints will be others"
+        )
+    lines += price_lines(graph)
     return "\n".join([*lines, f"estimated time to go: {minutes:.1f} minutes, {how} ({source})"])
+
+
+def with_any_commits(recipe: Recipe) -> tuple[Recipe, list[str]]:
+    """The recipe with a stand-in for commits that nobody named, so that it can be planned; and their sets."""
+    hub = recipe.hub
+    sources = [source for mixture in recipe.mixtures.values() for source in mixture.sources.values()]
+    unnamed = {
+        source.hub
+        for source in sources
+        if source.hub in HUB_SETS and not (source.revision or HUB_SETS[source.hub].revision)
+    } - set(hub.revisions)
+    if hub.folder is not None or not unnamed:
+        return recipe, []
+    named = hub.model_copy(update={"revisions": hub.revisions | dict.fromkeys(sorted(unnamed), "0" * 40)})
+    return recipe.model_copy(update={"hub": named}), sorted(unnamed)
 
 
 def stage_costs(graph: StageGraph) -> tuple[dict[str, float], str]:

@@ -111,14 +111,20 @@ def _rl(node: StageNode, recipe: Recipe) -> Cost:
     return Cost(0, tokens / TRAIN_TOKENS_PER_S, completions * length / SAMPLE_TOKENS_PER_S, 0)
 
 
-def _evaluate(node: StageNode, recipe: Recipe) -> Cost:
+def evaluated_completions(node: StageNode, recipe: Recipe) -> int:
+    """Completions of an evaluation, the greedy ones among them."""
     settings = recipe.also_evaluate[node.evaluation] if node.evaluation else recipe.evaluate
     samples = settings.samples.ends + 1
     if node.arm is not None and settings.samples.between:
         arm = recipe.rl[node.arm]
         between = len(checkpoint_steps(arm, arm.problems.count)) - 2  # neither step 0 nor the last
         samples += between * (settings.samples.between + 1)
-    completions = len(settings.sets) * settings.count * samples
+    return len(settings.sets) * settings.count * samples
+
+
+def _evaluate(node: StageNode, recipe: Recipe) -> Cost:
+    settings = recipe.also_evaluate[node.evaluation] if node.evaluation else recipe.evaluate
+    completions = evaluated_completions(node, recipe)
     length = min(TOKENS_PER_COMPLETION, settings.max_new_tokens)
     return Cost(completions / GRADED_PER_S, 0, completions * length / SAMPLE_TOKENS_PER_S, 0)
 

@@ -11,7 +11,11 @@ from echochamber.core.errors import UserError
 from echochamber.core.metrics import read_metrics
 from echochamber.data.hub import HUB_SETS
 from echochamber.data.source_config import sources_from_name
+from echochamber.model.presets import flops_per_token, preset
+from echochamber.study import price
+from echochamber.study.cost import describe_plan
 from echochamber.study.graph import build_graph
+from echochamber.study.price import mixture_tokens
 from echochamber.study.recipe import Recipe, load_recipe
 from echochamber.study.run import run_recipe
 
@@ -77,6 +81,31 @@ def test_claim_names_must_name_something() -> None:
         load_recipe("smoke", ["claim_names.mixtures.tg=as_tg"])
     with pytest.raises(UserError, match="claim_names names 'hub:aime'"):
         load_recipe("smoke", ["claim_names.sets.beyond=hub:aime"])
+
+
+def test_prices_have_the_published_tokens_and_say_what_is_assumed(tmp_path: Path) -> None:
+    """Tokens and steps as the replication's counts give them (PAPER: 56.3, 58.9, 64.3 and 74.9 B)."""
+    told = describe_plan(load_recipe("paper-150m"), tmp_path / "study")
+    assert "no commit is named for openmathinstruct1, tinygsm" in told
+    found = {line.split()[0]: line for line in told.splitlines() if " B tokens" in line}
+    for copies, billions, steps in (("tg", 56.3, 53.7), ("2xtg", 58.9, 56.2), ("4xtg", 64.3, 61.3)):
+        words = found[f"as_fm3_{copies}"].split()
+        assert float(words[1]) == pytest.approx(billions, abs=0.06)
+        assert int(words[4].replace(",", "")) / 1000 == pytest.approx(steps, abs=0.06)
+    assert all("published" in line or "assumed" in line or "steps" in line for line in found.values())
+    # One epoch of tg at 40% of 989 TFLOP/s: by hand.
+    hours = 56.265e9 * flops_per_token(preset("paper-150m", 32_000), 2048) / (0.4 * 989e12) / 3600
+    graph = build_graph(recipe("paper-150m"), Store(tmp_path / "artifacts"))
+    node = graph.nodes["pretrain/as_fm3_tg/paper-150m/seed0"]
+    tokens = {"as_fm3_tg": mixture_tokens(graph.recipe.mixtures["as_fm3_tg"]) or 0.0}
+    assert price._hours(node, graph.recipe, tokens, price.DEVICES[1]) == pytest.approx(hours, rel=1e-6)
+    assert 25 < hours < 60
+    assert not (tmp_path / "study").exists()
+
+
+def test_studies_without_published_sets_have_no_prices(tmp_path: Path) -> None:
+    graph = build_graph(load_recipe("smoke"), Store(tmp_path))
+    assert price.price_lines(graph) == []
 
 
 TINY = [
