@@ -54,6 +54,14 @@ def section(page: str, anchor: str) -> str:
     return found
 
 
+def test_the_page_of_version_1_says_that_it_is_exploration_and_why(page):
+    told = section(page, "this-page-is-exploration")
+    assert page.index("## This page is exploration") < page.index("## Ledger")
+    assert "no verdict below counts as confirmed" in told
+    for fault in ("not neutral", "60, 77 and 90 tokens", "30 of 30 pairs", "three equal seeds"):
+        assert fault in told
+
+
 def test_readme_and_page_count_the_verdicts_of_the_table(first_screen, page):
     claims = (
         pl.read_csv(TABLES / "ledger.csv", infer_schema_length=None)

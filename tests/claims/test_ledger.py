@@ -74,6 +74,7 @@ def test_every_interval_of_the_ledger_follows_from_the_seeds_beside_it(ledger, t
 def test_the_page_has_a_line_and_a_section_for_every_claim(ledger):
     page = results_page(ledger, "echochamber ledger x")
     assert "**22 supported, 0 contradicted, 0 inconclusive, 0 not testable here**" in page
+    assert "This page is exploration" not in page  # of paper-nano alone
     assert all(f"### {number}. {claim.statement}" in page for number, claim in CLAIMS.items())
     assert "six seeds were judged again on all 10 splits of three against three" in page
     assert "In 0 splits one half supports what the other contradicts" in page

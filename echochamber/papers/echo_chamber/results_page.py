@@ -21,6 +21,9 @@ from .results_nulls import nulls
 from .results_study import missing, provenance, stability, terms
 from .robustness import bounded, greedy
 
+EXPLORED = ("echo_chamber", "paper-nano")
+"""The claim set and the study whose page says what was wrong with its readings."""
+
 
 def results_page(ledger: Ledger, command: str, figures: Mapping[str, str] | None = None) -> str:
     """The whole page; `command` is what writes it, `figures` maps names to links from where the page lies."""
@@ -32,6 +35,7 @@ def results_page(ledger: Ledger, command: str, figures: Mapping[str, str] | None
         question=about.get("question") or "",
         counted=", ".join(f"{number} {verdict}" for verdict, number in ledger.counted.items()),
         notes=(about.get("recipe") or {}).get("notes") or [],
+        explored=(ledger.claim_set.name, about.get("name")) == EXPLORED,
         criteria=ledger.criteria_note,
         figures=figures or {},
         ledger=[_ledger_row(line) for line in ledger.lines],
