@@ -44,6 +44,19 @@ def parse_count(value: object) -> object:
     return int(scaled) if scaled == int(scaled) else value
 
 
+_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_duration(value: object) -> object:
+    """`15m` -> 900.0 seconds; plain numbers pass; anything else is left for the schema to refuse."""
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*([smh]?)", value.strip()) if isinstance(value, str) else None
+    return float(match[1]) * _SECONDS[match[2]] if match else value
+
+
+_DURATION_TEXT = Annotated[str, Field(pattern=r"^\s*[0-9]*\.?[0-9]+\s*[smh]?\s*$")]
+Duration = Annotated[float, BeforeValidator(parse_duration, json_schema_input_type=float | _DURATION_TEXT)]
+"""Seconds that may be written with a unit: `20`, `90s`, `15m`, `1h`."""
+
 _IDENTITY = {"identity": True}
 
 _COUNT_TEXT = Annotated[str, Field(pattern=r"^\s*[0-9]*\.?[0-9]+\s*[KMBTkmbt]?\s*$")]

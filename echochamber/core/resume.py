@@ -12,6 +12,9 @@ from .files import make_folder
 from .progress import say
 from .resume_record import RESUME_DIR, ResumeRecord, saved_state, sharded_name, state_name
 
+EVERY_SECONDS = 20.0
+"""Between two saves, unless a recipe says otherwise; small models are saved in no time."""
+
 
 class ResumePoint:
     """The resume folder of a partial artifact and the clock that says when to use it.
@@ -19,7 +22,7 @@ class ResumePoint:
     When state is saved depends on the machine's speed; what is computed never does.
     """
 
-    def __init__(self, artifact: Path, every_seconds: float = 20.0) -> None:
+    def __init__(self, artifact: Path, every_seconds: float = EVERY_SECONDS) -> None:
         self.artifact = artifact
         self.folder = make_folder(artifact / RESUME_DIR)
         self._record = ResumeRecord(artifact)

@@ -12,6 +12,7 @@ import torch
 
 from ..core.errors import UserError
 from ..core.progress import say
+from ..core.resume import EVERY_SECONDS
 from .decoder import Decoder
 from .native.library import cell_dtype, why_not
 from .native.weights import why_unfit
@@ -38,6 +39,8 @@ class Runtime:
     block_attention: bool = False
     checkpoint_blocks: bool = False
     ranks: Ranks = field(default_factory=Ranks)
+    resume_every: float = EVERY_SECONDS
+    """Seconds between two saves of a training stage's state; no result depends on it."""
 
     def autocast(self) -> AbstractContextManager[object]:
         """Context in which matrix products run in `dtype`."""
@@ -46,7 +49,7 @@ class Runtime:
         return torch.autocast(self.device.type, dtype=self.dtype)
 
 
-def start_runtime(config: RuntimeConfig) -> Runtime:
+def start_runtime(config: RuntimeConfig, resume_every: float = EVERY_SECONDS) -> Runtime:
     """Resolve `auto` settings, set the thread count, meet the other ranks where torchrun started some."""
     device = choose_device(config.device)
     ranks = join_ranks(device)
@@ -69,6 +72,7 @@ def start_runtime(config: RuntimeConfig) -> Runtime:
         or (config.attention == "auto" and device.type == "cuda"),
         checkpoint_blocks=config.checkpoint_blocks,
         ranks=ranks,
+        resume_every=resume_every,
     )
 
 

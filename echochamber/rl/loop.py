@@ -48,7 +48,7 @@ def rl(
         learner.sampler or learner.policy, tokenizer, config.sampling, runtime, config.prompt_suffix
     )
     config = _fit_to_memory(config, engine, learner.policy, problems, folder, runtime)
-    resume = ResumePoint(folder)
+    resume = ResumePoint(folder, runtime.resume_every)
     done = learner.load(resume.state, runtime.ranks)
     demonstrations = read_demonstrations(Path(config.completions)) if config.completions else []
     count = len(demonstrations or problems)

@@ -63,7 +63,7 @@ def pretrain(
     # Split weights receive the mean over ranks of what each computed for its own part, others the sum.
     parts = ranks.world_size if config.shard else 1
     optimizer = Optimizer(model, config.optimizer)
-    resume = ResumePoint(folder)
+    resume = ResumePoint(folder, runtime.resume_every)
     done = _load(config, resume, model, optimizer, ranks)
     first = 0 if done is None else done + 1
     loss_of = loss_function(model, runtime)

@@ -7,10 +7,11 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from ..core.config import Config, Count, apply_overrides
+from ..core.config import Config, Count, Duration, apply_overrides
 from ..core.errors import UserError
 from ..core.formats import FORMAT_NAMES
 from ..core.progress import say
+from ..core.resume import EVERY_SECONDS
 from ..core.trackers.interface import TrackerName, check_installed
 from ..data.columns import ProblemColumns
 from ..data.hub import HubConfig
@@ -86,6 +87,13 @@ class ProbeArms(ProbeRecipe):
         return {name: value for name, value in dict(self).items() if name != "where"}
 
 
+class ResumeConfig(Config):
+    """When a training stage saves its state; no part of any fingerprint."""
+
+    every: Duration = Field(default=EVERY_SECONDS, gt=0)
+    """Time between two saves, in seconds or as `15m`: a kill loses at most what was trained since."""
+
+
 class ClaimNames(Config):
     """What claims read here by names of their own, where the recipe calls it otherwise."""
 
@@ -144,6 +152,7 @@ class Recipe(Config):
     claims: tuple[int | str, ...] = ()
     """Claims to judge: numbers of the paper, or `SET/NAME` for claims that a module registers."""
     runtime: RuntimeConfig = RuntimeConfig()
+    resume: ResumeConfig = ResumeConfig()
     track: tuple[TrackerName, ...] = ()
     """Trackers that get the metrics logs of pretraining and RL; no part of any fingerprint."""
 

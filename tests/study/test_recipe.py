@@ -7,11 +7,15 @@ import yaml
 
 from echochamber.core.artifacts import Store
 from echochamber.core.errors import UserError
+from echochamber.core.resume import ResumePoint
 from echochamber.data.world import FAMILIES
 from echochamber.study.graph import build_graph
 from echochamber.study.recipe import Recipe, load_recipe
 from echochamber.study.recipe_files import shipped_recipes
+from echochamber.study.run import run_recipe
 from echochamber.study.stage_inputs import arm_source
+
+from .tiny import OVERRIDES
 
 
 def _write(tmp_path, **changes):
@@ -303,3 +307,36 @@ def test_mixtures_share_the_token_ids_of_their_real_sources(tmp_path):
         assert prints(change)["tokens/own"] != before["tokens/own"], change
     rows.write_text('{"question": "1 + 2?", "answer": "#### 3"}\n')
     assert prints()["tokens/own"] != before["tokens/own"]
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("15m", 900), ("90s", 90), (45, 45), ("1.5h", 5400), ("20", 20)]
+)
+def test_state_is_saved_as_often_as_the_recipe_says(tmp_path, monkeypatch, written, seconds):
+    """And neither fingerprints nor results know of it."""
+    given = []
+
+    class Noted(ResumePoint):
+        def __init__(self, artifact, every_seconds):
+            super().__init__(artifact, every_seconds)
+            given.append(every_seconds)
+
+    recipe = load_recipe("smoke", [*OVERRIDES, f"resume.every={written}"])
+    graph, plain = (
+        build_graph(one, Store(tmp_path / "a")) for one in (recipe, load_recipe("smoke", OVERRIDES))
+    )
+    assert [n.spec.fingerprint for n in graph.nodes.values()] == [
+        n.spec.fingerprint for n in plain.nodes.values()
+    ]
+    for module in ("stages.pretrain", "rl.loop"):
+        monkeypatch.setattr(f"echochamber.{module}.ResumePoint", Noted)
+    if written == "15m":
+        assert run_recipe(recipe, tmp_path / "study").failed == []
+        assert given == [seconds, seconds]
+    assert recipe.resume.every == seconds
+
+
+@pytest.mark.parametrize("written", ["0", "-5", "soon", "15 days", "[1]"])
+def test_a_time_that_is_none_is_named(written):
+    with pytest.raises(UserError, match=r"resume\.every"):
+        load_recipe("smoke", [f"resume.every={written}"])
