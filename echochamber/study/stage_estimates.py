@@ -4,8 +4,11 @@ The machine: one process on two cores of a recent x86-64 server, models of nano-
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
+from ..data.rows import data_files
+from ..data.source_config import SourceConfig
 from ..model.presets import num_parameters, preset
 from ..rl.algorithms import algorithm_row
 from ..rl.config import checkpoint_steps, num_steps
@@ -22,6 +25,8 @@ GRADED_PER_S = 4_000.0
 SIMULATED_PER_S = 10_000.0
 """Completions a second in the simulation of an arm, whatever the model."""
 TOKENS_PER_COMPLETION, TOKENS_PER_DOCUMENT, DEFAULT_DOCUMENTS = 70.0, 130.0, 20_000
+BYTES_PER_TOKEN, PACKED = 3.5, 3.0
+"""Of a data file, names of columns included; and bytes of text in one of a packed file (gzip, Parquet)."""
 TOKENS_PER_PROMPT = 10.0
 """Per completion: the completions of one problem share its prompt of about 50 tokens."""
 FORWARD = 1 / 3
@@ -77,9 +82,19 @@ def _tokens(node: StageNode, recipe: Recipe) -> float:
     mixture = recipe.mixtures[node.mixture or ""]
     if mixture.budget_tokens:
         return mixture.budget_tokens
-    sources = mixture.sources.values()
-    documents = sum(source.wanted_copies * (source.documents or DEFAULT_DOCUMENTS) for source in sources)
-    return documents * TOKENS_PER_DOCUMENT
+    return sum(source.wanted_copies * _tokens_of(source) for source in mixture.sources.values())
+
+
+def _tokens_of(source: SourceConfig) -> float:
+    """Of one copy. Files of one's own are judged by their bytes: they have no default number of documents."""
+    if source.path and not source.documents and Path(source.path).exists():
+        return sum(_text_bytes(file) for file in data_files(Path(source.path))) / BYTES_PER_TOKEN
+    return (source.documents or DEFAULT_DOCUMENTS) * TOKENS_PER_DOCUMENT
+
+
+def _text_bytes(file: Path) -> float:
+    packed = not file.name.endswith((".json", ".jsonl", ".csv", ".txt"))
+    return file.stat().st_size * (PACKED if packed else 1.0)
 
 
 def _is_index(node: StageNode, recipe: Recipe) -> bool:

@@ -1,10 +1,12 @@
 """Synthetic studies, written once per session; tests that damage one take a copy."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from .browser import Chromium
 from .synthetic import make_arms, make_study
 
 NOTES = ("Settings were chosen for demonstration.", "A collapse alone proves nothing without <null> models.")
@@ -28,6 +30,13 @@ def arms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Fourteen arms of two seeds; `omi1` wins in every second one, `tinygsm` in the others. Read only."""
     folder = tmp_path_factory.mktemp("arms")
     return make_arms(folder, 14, seeds=2, problems=10, samples=4, checkpoints=(8, 48))
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    """One browser for the tests of a file."""
+    with Chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import json
 import shutil
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -43,12 +42,6 @@ OUTLINE = """
 const outline = (e) => [e.tagName, e.className, [...e.children].map(outline)];
 return JSON.stringify([...document.querySelectorAll(arguments[0])].map(outline));
 """
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with Chromium() as browser:
-        yield browser
 
 
 def _plant(study: Path) -> None:

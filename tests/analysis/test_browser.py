@@ -25,12 +25,6 @@ pytestmark = [
 ARROW_RIGHT, ENTER = "\ue014", "\ue007"
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with Chromium() as browser:
-        yield browser
-
-
 @pytest.fixture
 def page(chromium: Chromium, study: Path, tmp_path: Path) -> Iterator[Chromium]:
     """The one-seed study, freshly opened; it must end without a word on the console."""

@@ -32,12 +32,6 @@ LINES = "return document.querySelectorAll('#arms-overlay .curves .line').length"
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with Chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def built(arms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_report(arms, tmp_path_factory.mktemp("arms-page") / "report.html")
 

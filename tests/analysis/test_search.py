@@ -31,12 +31,6 @@ FOLLOW = "location.hash = arguments[0]"
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with Chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def built(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_report(study, tmp_path_factory.mktemp("search-page") / "report.html")
 

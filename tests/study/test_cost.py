@@ -132,3 +132,21 @@ def test_more_samples_and_checkpoints_cost_more(tmp_path):
         (node,) = [n for n in graph.nodes.values() if n.kind == "evaluate" and n.arm]
         costs.append(estimate_seconds(node, recipe))
     assert costs[0] < costs[1]
+
+
+def test_a_file_of_one_s_own_is_priced_by_its_size(tmp_path):
+    """It has no budget and no number of documents; 20,000 documents were assumed, of any file."""
+    line = json.dumps({"query": "What is 3 + 4?", "response": "It is 3 + 4 = 7.\nThe answer is: 7"}) + "\n"
+    (tmp_path / "few.jsonl").write_text(line * 100)
+    (tmp_path / "many.jsonl").write_text(line * 10_000)
+
+    def pretraining(name):
+        sources = f"mixtures.tg_omi2={{sources: {{mine: {{path: {tmp_path / name}, copies: 1}}}}}}"
+        recipe = load_recipe("smoke", [sources])
+        graph = build_graph(recipe, Store(tmp_path / "runs"))
+        (node,) = [node for node in graph.nodes.values() if node.kind == "pretrain"]
+        return estimate_seconds(node, recipe) - stage_estimates.FIXED_SECONDS["pretrain"]
+
+    few = pretraining("few.jsonl")
+    assert 0.01 < few < 1
+    assert pretraining("many.jsonl") == pytest.approx(100 * few)
