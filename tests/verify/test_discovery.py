@@ -68,6 +68,16 @@ def test_the_block_can_be_pasted():
     assert found.left_over <= 0.02
 
 
+def test_a_kind_of_prose_without_a_common_opening_has_a_rule_of_words_in_a_row():
+    names = [f"{a}{b}" for a in ("Ann", "Bo", "Cy", "Di", "El", "Flo", "Gus") for b in ("a", "o", "e")]
+    texts = [f"{name} is the mother" for name in names] + names
+    labels = np.array([0] * len(names) + [1] * len(names))
+    rules = rules_of(texts, labels)
+    assert (rules[0].key, rules[0].precision, rules[0].recall) == ("contains", 1.0, 1.0)
+    assert rules[0].text.startswith(" is")
+    assert all(rule.text.strip() for rule in rules.values())
+
+
 def test_the_same_seed_gives_the_same_kinds():
     texts, ids, _ = made([("omi1", ONE, 0.5), ("gsm8k", ONE, 0.5)])
     assert discover_in(texts, ids, 3) == discover_in(texts, ids, 3)

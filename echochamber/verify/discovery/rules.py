@@ -1,7 +1,8 @@
 """A rule for each kind, from texts that stand in its completions, and the `behaviours:` block to paste."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ from .features import marks
 
 LONGEST = 40
 """Characters of a text that may make a rule."""
+MOST = 20
+"""Candidates tried where no text is common to half of a kind."""
 
 
 class Rule(NamedTuple):
@@ -56,13 +59,38 @@ def _best_rule(texts: Sequence[str], member: np.ndarray, left: np.ndarray) -> Ru
 
 
 def _candidates(texts: Sequence[str]) -> set[tuple[str, str]]:
-    """Openings, marks, and beginnings of lines that half of the texts have."""
-    counts: dict[tuple[str, str], int] = {}
-    for text in texts:
-        for candidate in _texts_of(text):
-            counts[candidate] = counts.get(candidate, 0) + 1
-    common = {candidate for candidate, count in counts.items() if 2 * count >= len(texts)}
-    return common or {("contains", "\n")}
+    """Openings, marks, and beginnings of lines that half of the texts have; else words in a row.
+
+    Prose of one line has such words at best, as in " is a child of ". Else the most frequent are tried.
+    """
+    return (
+        _common(texts, _texts_of)
+        or _common(texts, _words_in_a_row)
+        or _common(texts, _words_in_a_row, half=False)
+        or {("contains", text) for text in texts}
+    )
+
+
+def _common(
+    texts: Sequence[str], read: Callable[[str], set[tuple[str, str]]], half: bool = True
+) -> set[tuple[str, str]]:
+    """Candidates that half of the texts have; without `half` the most frequent ones."""
+    counts = Counter(candidate for text in texts for candidate in read(text))
+    if half:
+        return {candidate for candidate, count in counts.items() if 2 * count >= len(texts)}
+    return {candidate for candidate, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST]}
+
+
+def _words_in_a_row(text: str) -> set[tuple[str, str]]:
+    """One to three words with the spaces around them, without digits."""
+    words = re.findall(r" [^\W\d]+(?= |$)", text)
+    return {
+        ("contains", row + end)
+        for size in (1, 2, 3)
+        for start in range(len(words) - size + 1)
+        for end in ("", " ")
+        if (row := "".join(words[start : start + size])) + end in text
+    }
 
 
 def _texts_of(text: str) -> set[tuple[str, str]]:
