@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from tokenizers import Tokenizer as _Tokenizer
-from tokenizers import decoders, models, pre_tokenizers, trainers
+from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from ..core.errors import UserError
 from ..core.files import read_json, write_json
@@ -63,6 +63,24 @@ class Tokenizer:
         """`encode` of many texts at once."""
         return [item.ids for item in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
+    @cached_property
+    def start_ids(self) -> list[int]:
+        """Tokens that the tokenizer itself puts before a text, such as BOS; many have none.
+
+        The post-processor of `tokenizer.json` decides, as it does in transformers. What it would put
+        behind a text is left out, because a prompt goes on.
+        """
+        found = self._tokenizer.encode("a")
+        mask = found.special_tokens_mask
+        return found.ids[: mask.index(0)] if 0 in mask else []
+
+    def without_start(self) -> Self:
+        """The same tokenizer, which puts nothing before a text: for models whose documents begin without."""
+        if self.start_ids:
+            self._tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+            del self.start_ids
+        return self
+
     @property
     def end_ids(self) -> tuple[int, ...]:
         """Tokens that end a completion, EOS first."""
@@ -74,9 +92,13 @@ class Tokenizer:
         return self
 
     def encode_prompts(self, questions: Sequence[str], suffix: str) -> list[list[int]]:
-        """Token ids of prompts. Special tokens are read in a chat template's own text alone."""
+        """Token ids of prompts. Special tokens are read in a chat template's own text alone.
+
+        A plain prompt starts with `start_ids`; a chat template writes such tokens itself.
+        """
         if self.prompt.template == "plain":
-            return self.encode_batch([self.prompt.plain(question, suffix) for question in questions])
+            plain = self.encode_batch([self.prompt.plain(question, suffix) for question in questions])
+            return [self.start_ids + ids for ids in plain]
         self._check_special_tokens()
         template = ChatTemplate(self._template_settings())
         return [self._encode_chat(*template.parts(text, suffix, self.prompt)) for text in questions]

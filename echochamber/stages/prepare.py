@@ -58,7 +58,7 @@ def prepare_tokenizer(
             reference_corpus(world, 0, config.documents, config.styles), config.vocab_size
         )
     else:
-        tokenizer = load_tokenizer(Path(config.corpus))
+        tokenizer = load_tokenizer(Path(config.corpus)).without_start()
     tokenizer.save(folder)
 
 

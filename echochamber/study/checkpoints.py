@@ -8,6 +8,7 @@ from ..core.errors import UserError
 from ..core.files import canonical_json, read_json
 from ..core.manifest import check_artifact
 from ..model.hub import PREFIX, fetch_checkpoint
+from ..model.tokenizer import load_tokenizer
 
 
 def checkpoint_at(folder: Path, step: int | None) -> Path:
@@ -80,8 +81,9 @@ def _check(checkpoint: Path) -> None:
 def hash_checkpoint(folder: Path) -> str:
     """SHA-256 of what a checkpoint computes with.
 
-    Configuration, tokenizer and all weight files; Python files, a chat template and ends of completions
-    besides EOS where there are any, so that checkpoints without them have the key that they had.
+    Configuration, tokenizer and all weight files; Python files, a chat template, tokens before a prompt and
+    ends of completions besides EOS where there are any, so that checkpoints without them have the key that
+    they had.
     """
     tokenizer = [folder / "tokenizer.json"]
     if not tokenizer[0].is_file():
@@ -101,10 +103,13 @@ def _prompt_parts(folder: Path) -> dict[str, object]:
     )
     template = folder / "chat_template.jinja"
     ends = generation.get("eos_token_id")
+    # Only transformers reads a folder without this file; what it puts before a text is not known here.
+    known = (folder / "tokenizer.json").is_file()
     return {
         "chat_template": hash_file(template) if template.is_file() else tokenizer.get("chat_template"),
         "ends": ends if isinstance(ends, list) else None,
         "stop_strings": generation.get("stop_strings"),
+        "start_ids": load_tokenizer(folder).start_ids if known else "the tokenizer's own",
     }
 
 

@@ -259,3 +259,57 @@ def test_a_checkpoints_key_covers_template_and_ends_where_there_are_any(folder):
         change()
         keys.append(hash_checkpoint(folder))
     assert len(set(keys)) == 5
+
+
+def _with_post_processor(folder, before, behind):
+    path = folder / "tokenizer.json"
+    data = json.loads(path.read_text())
+    used = [token for token in data["added_tokens"] if token["content"] in (before, behind)]
+    pieces = [{"SpecialToken": {"id": before, "type_id": 0}}] if before else []
+    pieces += [{"Sequence": {"id": "A", "type_id": 0}}]
+    pieces += [{"SpecialToken": {"id": behind, "type_id": 0}}] if behind else []
+    data["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": pieces,
+        "pair": [*pieces, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {
+            token["content"]: {"id": token["content"], "ids": [token["id"]], "tokens": [token["content"]]}
+            for token in used
+        },
+    }
+    path.write_text(json.dumps(data))
+
+
+@pytest.mark.parametrize("few_shot", [0, 1])
+@pytest.mark.parametrize("before", [None, "<|pad|>"])
+def test_a_plain_prompt_starts_as_transformers_starts_it(folder, few_shot, before):
+    _with_post_processor(folder, before, None)
+    ours = _with(folder, "tokenizer_config.json", bos_token="<|pad|>")
+    prompt = PromptConfig.parse(
+        {"few_shot": few_shot, "examples": [{"question": "1?", "completion": "1"}]}, "p"
+    )
+    (found,) = ours.prompting(prompt).encode_prompts(["How many?"], "\n\n")
+    theirs = AutoTokenizer.from_pretrained(folder)
+    assert found == theirs(prompt.plain("How many?", "\n\n")).input_ids
+    assert ours.start_ids == ([ours.pad_id] if before else [])
+
+
+def test_what_a_tokenizer_puts_behind_a_text_is_not_in_a_prompt(folder):
+    plain = load_tokenizer(folder).encode_prompts(["1?"], "")
+    _with_post_processor(folder, "<|pad|>", "<|endoftext|>")
+    ours = load_tokenizer(folder)
+    assert ours.encode_prompts(["1?"], "") == [[ours.pad_id, *plain[0]]]
+    assert ours.encode("1?") == plain[0], "documents and completions get none"
+
+
+def test_a_token_before_prompts_survives_saving_and_is_in_the_key_of_a_checkpoint(folder, tmp_path):
+    before = hash_checkpoint(folder)
+    _with_post_processor(folder, "<|pad|>", None)
+    ours = load_tokenizer(folder)
+    assert hash_checkpoint(folder) != before
+    ours.save(tmp_path)
+    assert load_tokenizer(tmp_path).start_ids == [ours.pad_id]
+    assert AutoTokenizer.from_pretrained(tmp_path)("1?").input_ids[0] == ours.pad_id
+    ours.without_start().save(tmp_path)
+    assert load_tokenizer(tmp_path).start_ids == []
+    assert AutoTokenizer.from_pretrained(tmp_path)("1?").input_ids == ours.encode("1?")
