@@ -8,7 +8,7 @@ import importlib.util
 import os
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
@@ -35,13 +35,16 @@ class BuildWithEngine(build_py):
 class WheelOfOneSystem(bdist_wheel):
     """A wheel whose name says the system, but no Python: the libraries use nothing of its interface."""
 
-    def finalize_options(self) -> None:
-        super().finalize_options()
-        self.root_is_pure = self.root_is_pure and not PREBUILD
-
     def get_tag(self) -> tuple[str, str, str]:
         tag = super().get_tag()
         return ("py3", "none", tag[2]) if PREBUILD else tag
 
 
-setup(cmdclass={"build_py": BuildWithEngine, "bdist_wheel": WheelOfOneSystem})
+class WithLibraries(Distribution):
+    """Says that the package holds machine code, which belongs into the wheel's platlib."""
+
+    def has_ext_modules(self) -> bool:
+        return PREBUILD or super().has_ext_modules()
+
+
+setup(distclass=WithLibraries, cmdclass={"build_py": BuildWithEngine, "bdist_wheel": WheelOfOneSystem})
