@@ -21,7 +21,7 @@ from .contamination import ContaminationChecker, Overlap, refuse_contaminated
 from .document_pool import EncodeBatch
 from .local_sources import RowSource
 from .sources import Document
-from .token_parts import KeptQuestion, Part, PartOverlap, part_paths, write_mark
+from .token_parts import KeptQuestion, PartOverlap, TokenPart, part_paths, write_mark
 
 _BATCH_CHARACTERS = 1 << 20
 """Text that is encoded at a time."""
@@ -69,7 +69,7 @@ def write_part(
         spool.flush()
         sizes, asked = np.array(lengths, dtype=np.uint32), np.array(prompts, dtype=np.uint32)
         _write_shuffled(spool, job, sizes, asked, folder)
-    part = Part(
+    part = TokenPart(
         name=job.name,
         documents=len(sizes),
         tokens=int(sizes.sum(dtype=np.int64)),

@@ -32,7 +32,7 @@ from .part_writer import PartJob, write_part
 from .source_config import SourceConfig
 from .source_files import SourceFile, at_hand, source_files
 from .sources import Document
-from .token_parts import Part, read_part
+from .token_parts import TokenPart, read_part
 from .token_stream import map_file
 from .training_questions import TRAIN_QUESTIONS
 
@@ -111,7 +111,7 @@ def tokenize_source(
     """
     files = source_files(source.name, source.config, source.hub)
     make_folder(folder / PARTS)
-    done: dict[int, Part] = {}
+    done: dict[int, TokenPart] = {}
     for number, file in enumerate(files):
         part = read_part(folder / PARTS, number, file.name, content=True)
         if part is not None:
@@ -205,7 +205,7 @@ def _write_here(number: int, file: SourceFile) -> None:
     _here.write(number, file)
 
 
-def merged_overlaps(parts: Iterable[Part]) -> list[Overlap]:
+def merged_overlaps(parts: Iterable[TokenPart]) -> list[Overlap]:
     """What all files of a source together have in common with each problem set."""
     found: dict[str, Overlap] = {}
     for part in parts:
@@ -217,7 +217,7 @@ def merged_overlaps(parts: Iterable[Part]) -> list[Overlap]:
     return list(found.values())
 
 
-def _write_index(source: TokenSource, parts: list[Part], folder: Path) -> None:
+def _write_index(source: TokenSource, parts: list[TokenPart], folder: Path) -> None:
     kept = sorted(question for part in parts for question in part.questions)[:TRAIN_QUESTIONS]
     write_json(folder / QUESTIONS, {"questions": [[item.question, item.solution] for item in kept]})
     left_out = {

@@ -40,7 +40,7 @@ class PartOverlap(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Part:
+class TokenPart:
     """A finished part."""
 
     name: str
@@ -62,12 +62,12 @@ def part_paths(folder: Path, number: int) -> list[Path]:
     return [folder / f"{number:05d}.{kind}" for kind in KINDS]
 
 
-def write_mark(folder: Path, number: int, part: Part) -> None:
+def write_mark(folder: Path, number: int, part: TokenPart) -> None:
     """Say that a part is whole; its files lie there already."""
     write_json(folder / f"{number:05d}.json", vars(part))
 
 
-def read_part(folder: Path, number: int, name: str, content: bool = False) -> Part | None:
+def read_part(folder: Path, number: int, name: str, content: bool = False) -> TokenPart | None:
     """A part that is finished and whole, else None.
 
     `content`: compare digests too, as after a kill, when a file may have been cut.
@@ -87,7 +87,7 @@ def read_part(folder: Path, number: int, name: str, content: bool = False) -> Pa
     return part
 
 
-def _parse(data: dict[str, object]) -> Part | None:
+def _parse(data: dict[str, object]) -> TokenPart | None:
     """A mark's content; None where it has another form."""
     counts = [data.get(key) for key in ("documents", "tokens", "prompt_tokens", "filtered", "skipped")]
     numbers = [count for count in counts if type(count) is int and count >= 0]
@@ -96,7 +96,9 @@ def _parse(data: dict[str, object]) -> Part | None:
     if len(numbers) < len(counts) or files is None or overlaps is None or questions is None:
         return None
     documents, tokens, prompt_tokens, filtered, skipped = numbers
-    return Part(str(name), documents, tokens, prompt_tokens, filtered, skipped, files, overlaps, questions)
+    return TokenPart(
+        str(name), documents, tokens, prompt_tokens, filtered, skipped, files, overlaps, questions
+    )
 
 
 def _rows(rows: object, parse: Callable[[object], T | None]) -> list[T] | None:
