@@ -25,15 +25,15 @@ Effects = dict[tuple[str, str, str], dict[str, Any]]
 LEVELS = {
     "accuracy": (0.3, 0.8),
     "greedy": (0.4, 0.85),
-    "maj@64@medium": (0.55, 0.7),
-    "pass@64@medium": (0.75, 0.7),
+    "maj@64@all": (0.55, 0.7),
+    "pass@64@all": (0.75, 0.7),
     "greedy@hard": (0.05, 0.2),
     "accuracy@hard": (0.04, 0.15),
     "greedy@beyond": (0.03, 0.032),
     "accuracy@beyond": (0.02, 0.021),
     "pass@64@beyond": (0.3, 0.4),
-    "floor steps medium": (0.5, 0.6),
-    "floor chance medium": (0.2, 0.15),
+    "floor steps all": (0.5, 0.6),
+    "floor chance all": (0.2, 0.15),
     "floor steps beyond": (0.1, 0.2),
     "floor chance beyond": (0.15, 0.14),
 }
@@ -80,7 +80,7 @@ def effects() -> Effects:
     )
     for weight, name in p.KL_WEIGHTS.items():
         found[p.THREE, name, small] = three | alive | {"kl_weight": float(weight), "tv": 0.1}
-        found[p.THREE, name, small]["pass@64@medium"] = (0.75, 0.75)
+        found[p.THREE, name, small]["pass@64@all"] = (0.75, 0.75)
     for name in p.EI.values():
         found[p.THREE, name, small] = three | alive | {"greedy": (0.4, 0.7)}
     found[p.THREE, p.EI_LONG, small] = dict(three)
@@ -101,8 +101,8 @@ def effects() -> Effects:
                 | one
                 | {
                     "greedy": (0.4, 0.6 + more),
-                    "maj@64@medium": (0.5, 0.6 + more),
-                    "pass@64@medium": (0.75, 0.62 + more),
+                    "maj@64@all": (0.5, 0.6 + more),
+                    "pass@64@all": (0.75, 0.62 + more),
                     "tokens": {"tinygsm": 50.0},
                     "docstring": (0.5, 0.9),
                 }
@@ -195,7 +195,7 @@ class _Run:
             label.rpartition("@") if label.count("@") == 2 or _named(label) else (label, "", "")
         )
         where = {"from_step": None, "problem_set": problems or "easy", "evaluation": "", "quantity": quantity}
-        dev = HEATS if label == "pass@64@medium" else ()
+        dev = HEATS if label == "pass@64@all" else ()
         for split, heats in (("test", (1.0,)), ("dev", dev)):
             for heat in heats:
                 at = where | {"split": split, "temperature": heat}
@@ -217,7 +217,7 @@ class _Run:
 
     def halves(self) -> None:
         """pass@k peaks at step 16, `peak@k` above its end; the chance floor is 0.1 throughout."""
-        for k, problems in ((1, "easy"), (64, "medium")):
+        for k, problems in ((1, "easy"), (64, "all")):
             drop = self.arm.get(f"peak@{k}")
             for heat in HEATS if drop is not None else ():
                 for half in (0, 1):
@@ -280,4 +280,4 @@ class _Run:
 
 
 def _named(label: str) -> bool:
-    return label.partition("@")[2] in ("hard", "beyond", "medium", "overlap", "overlap_clean")
+    return label.partition("@")[2] in ("hard", "beyond", "all", "overlap", "overlap_clean")

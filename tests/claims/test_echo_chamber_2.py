@@ -13,7 +13,7 @@ CLAIMS = ECHO_CHAMBER_2.by_number
 SMALL = SIZES[0]
 BASE = {"tinygsm": 0.22, "omi1": 0.22, "omi2": 0.56}
 SAME = dict.fromkeys(p.FORMATS, 0.4)
-ROOM = {"maj@64@medium": (0.95, 0.99), "pass@64@medium": (1.0, 1.0)}
+ROOM = {"maj@64@all": (0.95, 0.99), "pass@64@all": (1.0, 1.0)}
 
 
 def _three(name=p.NEUTRAL, **changes):
@@ -35,7 +35,7 @@ CONTRADICTED = {
     2: _three(**{"rise": True, "gain at": {s: 8 + 4 * ((s + 4) % 9) for s in SEEDS}})
     | _three(p.PAPER, **{"rise": True, "gain at": {s: 8 + 4 * ((s + 4) % 9) for s in SEEDS}})
     | _three(p.OTHER_NEUTRAL, **{"rise": True, "gain at": {s: 8 + 4 * ((s + 4) % 9) for s in SEEDS}}),
-    3: _three(**_at("maj@64@medium", (0.55, 0.54))),
+    3: _three(**_at("maj@64@all", (0.55, 0.54))),
     4: _three(**_at("peak@64", 0.0)),
     5: {key: of for name in p.KL_WEIGHTS.values() for key, of in _three(name, greedy=(0.4, 0.6)).items()},
     6: _three(p.KL_0[0], greedy=(0.4, 0.6)) | _three(p.KL_0[1], greedy=(0.4, 0.6)),
@@ -46,7 +46,7 @@ CONTRADICTED = {
         (mixture, p.NEUTRAL, SMALL): {"greedy": (0.4, 0.9 - 0.1 * number)}
         for number, mixture in enumerate(COPIES)
     },
-    11: _each(COPIES[1:2], _at("maj@64@medium", (0.5, 0.51))),
+    11: _each(COPIES[1:2], _at("maj@64@all", (0.5, 0.51))),
     12: {(p.ONE_FORMAT, p.COIN[p.NEUTRAL], SMALL): {"docstring": (0.5, 0.9)}},
     13: {
         (f"{m}_fewer_tokens", p.MATCHED, SIZES[-1]): shares(BASE, SAME, "tinygsm")
@@ -64,13 +64,13 @@ CONTRADICTED = {
 }
 WILD = {
     1: {"training share/tinygsm": 0.4},
-    3: {"maj@64@medium": 0.5},
+    3: {"maj@64@all": 0.5},
     4: {"peak@64": 0.04},
     5: {"greedy": 0.3},
     6: {"greedy": 0.3},
     8: {"greedy": 0.9},
     10: {"greedy": 0.9},
-    11: {"maj@64@medium": 0.5},
+    11: {"maj@64@all": 0.5},
     12: {"docstring": 1.5},
     14: {"reward fall": 0.8},
     15: {"greedy": 0.9},
@@ -88,7 +88,7 @@ FEWER_SEEDS = (7, 9, 13)
 PREMISE = {
     1: {(p.TWINS, p.NEUTRAL, SMALL): {"accuracy": (0.05, 0.5)}},
     3: _three(**ROOM),
-    4: _three(**_at("floor chance medium", (0.9, 0.9))),
+    4: _three(**_at("floor chance all", (0.9, 0.9))),
     5: _three(**ROOM),
     7: _each([p.FREQUENT], shares({"tinygsm": 0.3, "omi1": 0.7}, {"tinygsm": 0.2, "omi1": 0.3}, "tinygsm")),
     8: _each(
@@ -186,7 +186,7 @@ def test_nobodys_victory_is_a_miss():
 
 
 def test_seeds_that_fail_a_premise_stay_in_and_the_others_stand_beside():
-    spread = {"maj@64@medium": (0.72, 0.9)}
+    spread = {"maj@64@all": (0.72, 0.9)}
     found = _judged(3, _three(**spread), noise=0.02)
     assert found.verdict == "supported"
     beside = [one for one in found.context if one.name.endswith("seeds that meet the premises")]

@@ -40,7 +40,7 @@ COIN = {NEUTRAL: "coin_ppo_lambda_1", PAPER: "coin_ppo", OTHER_NEUTRAL: "coin_rl
 """Arm -> the same update under a coin reward."""
 HARD_ARM, MATCHED = "ppo_lambda_1_hard", "rloo_matched"
 
-ROOM, HARD, BEYOND = "medium", "hard", "beyond"
+ROOM, HARD, BEYOND = "all", "hard", "beyond"
 """The level with headroom for votes and pass@64, the hard level, and more operations than in pretraining."""
 GREEDY = "greedy"
 """pass@1 of greedy answers, which decides; sampled pass@1 is `accuracy`."""
