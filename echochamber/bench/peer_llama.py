@@ -32,7 +32,7 @@ OUTER = {
 }
 
 
-class Shape(TypedDict):
+class LlamaShape(TypedDict):
     """What is read of a Llama's `config.json`."""
 
     vocab_size: int
@@ -48,7 +48,7 @@ class Shape(TypedDict):
 def write_gguf(folder: Path, target: Path, bf16: bool, eos_id: int) -> None:
     """The checkpoint as GGUF, weights in bf16 or float32. Its tokens are placeholders: prompts are ids."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    shape: Shape = config
+    shape: LlamaShape = config
     writer = gguf.GGUFWriter(str(target), "llama")
     _describe(writer, shape, config.get("rope_theta") or config["rope_parameters"]["rope_theta"], eos_id)
     names = dict(OUTER)
@@ -68,7 +68,7 @@ def write_gguf(folder: Path, target: Path, bf16: bool, eos_id: int) -> None:
     writer.close()
 
 
-def _describe(writer: "gguf.GGUFWriter", shape: Shape, theta: float, eos_id: int) -> None:
+def _describe(writer: "gguf.GGUFWriter", shape: LlamaShape, theta: float, eos_id: int) -> None:
     writer.add_context_length(shape["max_position_embeddings"])
     writer.add_embedding_length(shape["hidden_size"])
     writer.add_block_count(shape["num_hidden_layers"])
@@ -89,7 +89,7 @@ def _describe(writer: "gguf.GGUFWriter", shape: Shape, theta: float, eos_id: int
     writer.add_add_bos_token(False)
 
 
-def _interleaved(name: str, weight: np.ndarray, shape: Shape) -> np.ndarray:
+def _interleaved(name: str, weight: np.ndarray, shape: LlamaShape) -> np.ndarray:
     """Queries and keys with the two halves of a rotation side by side, as GGUF's Llama has them."""
     heads = shape["num_attention_heads"] if "q_proj" in name else shape["num_key_value_heads"]
     if "q_proj" not in name and "k_proj" not in name:
