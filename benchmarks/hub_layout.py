@@ -60,8 +60,13 @@ def _new(path: Path) -> Path:
     return path
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Lay out the sets of the first argument below the second."""
     if len(sys.argv) != 3:
         sys.exit("usage: python benchmarks/hub_layout.py DATA TARGET")
     for written in lay_out(Path(sys.argv[1]), Path(sys.argv[2])):
         print(written)
+
+
+if __name__ == "__main__":
+    main()

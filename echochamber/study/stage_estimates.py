@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from ..data.rows import data_files
 from ..data.source_config import SourceConfig
 from ..model.presets import num_parameters, preset
 from ..rl.algorithms import algorithm_row
@@ -87,6 +86,8 @@ def _tokens(node: StageNode, recipe: Recipe) -> float:
 
 def _tokens_of(source: SourceConfig) -> float:
     """Of one copy. Files of one's own are judged by their bytes: they have no default number of documents."""
+    from ..data.rows import data_files  # Polars, which a plan without own files does without
+
     if source.path and not source.documents and Path(source.path).exists():
         return sum(_text_bytes(file) for file in data_files(Path(source.path))) / BYTES_PER_TOKEN
     return (source.documents or DEFAULT_DOCUMENTS) * TOKENS_PER_DOCUMENT

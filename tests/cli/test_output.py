@@ -127,7 +127,7 @@ def test_a_failed_study_says_what_failed_and_how_to_go_on(run, tmp_path):
     status, out, _ = run("study", *given, "--out", tmp_path / "s")
     assert status == 2
     assert out.startswith("1 stage failed. ")
-    assert "stages are done and stay; 5 were not started, because they rest on what failed." in out
+    assert "stages are done and stay; 6 were not started, because they rest on what failed." in out
     assert "  pretrain/tg_omi2/nano-0.2m/seed0: " in out
     assert "Mend the cause, then go on with: echochamber study smoke " in out
     assert "not measured" not in out

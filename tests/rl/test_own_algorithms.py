@@ -113,7 +113,7 @@ def test_a_recipe_brings_its_own_algorithm_and_the_study_describes_it(tmp_path):
         for name in graph.nodes
         if graph.nodes[name].spec.fingerprint != plain.nodes[name].spec.fingerprint
     }
-    assert changed == {"rl", "evaluate", "probe"}
+    assert changed == {"rl", "evaluate", "probe", "forecast"}
 
 
 def test_a_taken_name_is_refused():

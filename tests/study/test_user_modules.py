@@ -57,7 +57,7 @@ def test_a_recipe_brings_its_own_format_and_reward(own: Path, tmp_path: Path) ->
         for name in graph.nodes
         if graph.nodes[name].spec.fingerprint != plain.nodes[name].spec.fingerprint
     }
-    assert changed == {"rl", "evaluate", "probe"}
+    assert changed == {"rl", "evaluate", "probe", "forecast"}
 
 
 @pytest.mark.parametrize(("text", "said"), [("1 / 0", "ZeroDivisionError"), ("def", "SyntaxError")])
