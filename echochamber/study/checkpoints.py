@@ -8,7 +8,6 @@ from ..core.errors import UserError
 from ..core.files import canonical_json, read_json
 from ..core.manifest import check_artifact
 from ..model.hub import PREFIX, fetch_checkpoint
-from ..model.tokenizer import load_tokenizer
 
 
 def checkpoint_at(folder: Path, step: int | None) -> Path:
@@ -97,6 +96,8 @@ def hash_checkpoint(folder: Path) -> str:
 
 def _prompt_parts(folder: Path) -> dict[str, object]:
     """Settings that prompts and the ends of completions depend on."""
+    from ..model.tokenizer import load_tokenizer  # with Jinja, which a plan does without
+
     tokenizer, generation = (
         read_json(path) if (path := folder / name).is_file() else {}
         for name in ("tokenizer_config.json", "generation_config.json")
