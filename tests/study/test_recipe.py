@@ -1,6 +1,7 @@
 """The recipe grammar: inheritance, exclusions, and what is refused."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
@@ -16,6 +17,8 @@ from echochamber.study.run import run_recipe
 from echochamber.study.stage_inputs import arm_source
 
 from .tiny import OVERRIDES
+
+RESULTS = Path(__file__).parents[2] / "results"
 
 
 def _write(tmp_path, **changes):
@@ -41,6 +44,13 @@ def test_shipped_recipes_are_valid_and_say_what_they_cost(name):
     assert recipe.question.endswith("?")
     assert "core" in recipe.summary or "GPU" in recipe.summary
     assert Recipe.parse(recipe.resolved(), "again") == recipe
+
+
+@pytest.mark.parametrize("file", sorted(RESULTS.glob("**/*.yaml")), ids=lambda file: file.parent.name)
+def test_recipes_of_results_follow_no_other_recipe(file):
+    """A published result keeps its recipe when a shipped one changes."""
+    assert "extends" not in yaml.safe_load(file.read_text())
+    assert load_recipe(str(file), []).name == file.parent.name
 
 
 def test_an_arm_inherits_nested_keys(tmp_path):
