@@ -188,6 +188,7 @@ class ContaminationRow(StoredFile):
     problems_found: int | None = None
     documents: int | None = None
     too_short_to_check: int | None = None
+    dropped: bool = False
     examples: list[str] = []
 
 

@@ -18,7 +18,17 @@ from .stored_files import ManifestFile, StageEntry, StudyFile
 JsonObject = dict[str, Any]
 """An object as `json` reads it: a summary row, a row of a metrics log, a recipe."""
 KINDS = (
-    *("tokenizer", "problems", "tokens", "shards", "surface", "base", "pretrain"),
+    *(
+        "tokenizer",
+        "problems",
+        "tokens",
+        "shards",
+        "overlaps",
+        "contamination",
+        "surface",
+        "base",
+        "pretrain",
+    ),
     *("rl", "evaluate", "forecast", "probe"),
 )
 """Stage kinds in the order in which data flows."""

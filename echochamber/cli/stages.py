@@ -45,7 +45,7 @@ def prepare(
     quiet: QuietOption = False,
 ) -> None:
     """Prepare a recipe's data: problems, tokenizer, mixture plan and token shards."""
-    _run({"problems", "tokenizer", "tokens", "shards"}, recipe, overrides, out, workers)
+    _run({"problems", "tokenizer", "tokens", "shards", "contamination"}, recipe, overrides, out, workers)
 
 
 def pretrain(

@@ -15,7 +15,8 @@ SHORTEST = RUN
 """Questions of 8 to 12 words count when they occur whole; shorter ones cannot be checked."""
 Gram = tuple[bytes, ...]
 """Words in a row."""
-_EXAMPLES = 5
+MOST_EXAMPLES = 5
+"""Of one set in one source."""
 _TOGETHER = 1 << 20
 """Letters that are searched at a time."""
 
@@ -43,8 +44,8 @@ class Overlap:
     last_document: int = -1
     examples: list[str] = field(default_factory=list)
 
-    def to_json(self) -> dict[str, object]:
-        """Plain data for the plan."""
+    def to_json(self, dropped: bool = False) -> dict[str, object]:
+        """Plain data for the plan; `dropped`: the documents were left out."""
         return {
             "problem_set": self.problem_set,
             "problems": self.problems,
@@ -53,7 +54,7 @@ class Overlap:
             "share_found": round(self.share, 6),
             "documents": self.documents,
             "examples": self.examples,
-        }
+        } | ({"dropped": True} if dropped else {})
 
     @classmethod
     def from_json(cls, row: Mapping[str, object]) -> "Overlap":
@@ -115,24 +116,33 @@ class ContaminationChecker:
         """Count one document."""
         self.add_all([document])
 
-    def add_all(self, documents: Iterable[Document]) -> None:
-        """Count documents, real ones many at a time."""
+    def add_all(self, documents: Iterable[Document]) -> set[int]:
+        """Count documents, real ones many at a time; returns the numbers of those with an overlap."""
         texts: list[tuple[int, bytes]] = []
+        hits: set[int] = set()
         held = 0
         for number, document in enumerate(documents, self.seen):
             self.seen = number + 1
             if document.structure:
-                self._record(number, self._structures.get(document.structure, ()), "the same structure")
+                same = self._structures.get(document.structure, ())
+                self._record(number, same, "the same structure", hits)
             elif self._grams:
                 text = plain(f"{document.question} {document.solution}")
                 texts.append((number, text))
                 held += len(text)
                 if held > _TOGETHER:
-                    self._search(texts)
+                    self._search(texts, hits)
                     texts, held = [], 0
-        self._search(texts)
+        self._search(texts, hits)
+        return hits
 
-    def _search(self, texts: Sequence[tuple[int, bytes]]) -> None:
+    def clean(self, documents: Sequence[Document]) -> list[Document]:
+        """Count documents; returns those without an overlap."""
+        first = self.seen
+        hits = self.add_all(documents)
+        return [document for number, document in enumerate(documents, first) if number not in hits]
+
+    def _search(self, texts: Sequence[tuple[int, bytes]], hits: set[int]) -> None:
         """Look for whole grams where the filter says that one may begin."""
         for index, places in self._filter.search([text for _, text in texts]) if texts else ():
             number, text = texts[index]
@@ -141,25 +151,32 @@ class ContaminationChecker:
                 for start in places:
                     gram = tuple(words[start : start + size])
                     if gram in table:
-                        self._record(number, table[gram], b" ".join(gram).decode())
+                        self._record(number, table[gram], b" ".join(gram).decode(), hits)
 
-    def _record(self, number: int, found: Sequence[tuple[str, str]], what: str) -> None:
+    def _record(self, number: int, found: Sequence[tuple[str, str]], what: str, hits: set[int]) -> None:
         for name, problem_id in found:
+            hits.add(number)
             overlap = self.overlaps[name]
             if problem_id not in overlap.hit:
                 overlap.hit.add(problem_id)
-                if len(overlap.examples) < _EXAMPLES:
+                if len(overlap.examples) < MOST_EXAMPLES:
                     overlap.examples.append(f"document {number} and problem {problem_id}: {what}")
             if overlap.last_document != number:
                 overlap.documents, overlap.last_document = overlap.documents + 1, number
 
 
-def refuse_contaminated(source_name: str, overlaps: Iterable[Overlap], threshold: float) -> None:
-    """`UserError` when a source holds a larger share of a problem set than allowed."""
+def refuse_contaminated(
+    source_name: str, overlaps: Iterable[Overlap], threshold: float, *, whole: bool = True
+) -> None:
+    """`UserError` when a source holds a larger share of a problem set than allowed.
+
+    `whole`: all of the source was searched; otherwise what was found is a lower bound, and the line says so.
+    """
     for overlap in overlaps:
         if overlap.share > threshold:
             raise UserError(
-                f"source {source_name!r} holds {len(overlap.hit)} of the {overlap.problems} problems of "
-                f"{overlap.problem_set!r} ({overlap.share:.1%}, allowed {threshold:.1%}); first: "
-                f"{overlap.examples[0]}; take the set out, or raise max_contamination"
+                f"source {source_name!r} holds {'' if whole else 'at least '}{len(overlap.hit)} of the "
+                f"{overlap.problems} problems of {overlap.problem_set!r} ({overlap.share:.1%}, allowed "
+                f"{threshold:.1%}); first: {overlap.examples[0]}; set on_contamination: drop in the mixture "
+                "to train without such documents, take source or set out, or raise max_contamination"
             )

@@ -22,6 +22,7 @@ EncodeBatch = Callable[[list[str]], list[list[int]]]
 _CHUNK = 2048
 _BATCH = 256
 """Documents that a worker draws at a time."""
+DROPPED = "documents with evaluation problems dropped"
 _AHEAD = 8
 """Batches of `_BATCH` documents drawn ahead of the request for them."""
 
@@ -53,7 +54,10 @@ def _close(spool: IO[bytes]) -> None:
 
 
 class DocumentPool:
-    """The first documents of a source, grown on demand; lengths count the end-of-text token."""
+    """The first documents of a source, grown on demand; lengths count the end-of-text token.
+
+    `drop`: documents in which `checker` finds an evaluation problem are left out and counted.
+    """
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class DocumentPool:
         prompt_suffix: str,
         *,
         checker: ContaminationChecker | None = None,
+        drop: bool = False,
         reservoir: Reservoir | None = None,
         executor: Executor | None = None,
         spool_folder: Path | None = None,
@@ -69,6 +74,7 @@ class DocumentPool:
         self.source, self.encode_batch, self.prompt_suffix = source, encode_batch, prompt_suffix
         self.checker, self.reservoir = checker or ContaminationChecker({}), reservoir
         self.exhausted = False
+        self.drop, self.dropped = drop, 0
         self.lengths, self.prompt_lengths = array("I"), array("I")
         self._documents = (
             _drawn_ahead(source, executor)
@@ -98,7 +104,9 @@ class DocumentPool:
     def _grow(self, documents: int) -> None:
         found = list(islice(self._documents, documents))
         self.exhausted = len(found) < documents
-        self.checker.add_all(found)
+        clean = self.checker.clean(found)
+        if self.drop:
+            self.dropped, found = self.dropped + len(found) - len(clean), clean
         if self.reservoir is not None:
             for document in found:
                 self.reservoir.add(document)
@@ -126,6 +134,12 @@ class DocumentPool:
     def cumulative(self) -> np.ndarray:
         """Tokens in the first 0, 1, 2 ... documents, with their ends."""
         return np.concatenate([[0], np.cumsum(np.frombuffer(self.lengths, dtype=np.uint32), dtype=np.int64)])
+
+    @property
+    def note(self) -> str:
+        """What was left out, for the plan."""
+        dropped = f"{self.dropped} {DROPPED}" if self.dropped else ""
+        return ", ".join(part for part in (self.source.note, dropped) if part)
 
     def fingerprint(self, documents: int) -> str:
         """Hash of the first documents' token ids and bounds."""

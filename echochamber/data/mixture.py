@@ -73,8 +73,9 @@ def plan_mixture(
     - share: that part of the budget, or of what the copies come to, capped by `max_passes`.
 
     `against` holds the evaluation sets; a source that overlaps one by more than the mixture's
-    `max_contamination` is refused. `executor` draws generated documents in its workers; the result
-    is the same without one. `spool_folder` is where token ids wait on disk (default: the system's).
+    `max_contamination` is refused, or its overlapping documents are left out (`on_contamination`).
+    `executor` draws generated documents in its workers; the result is the same without one.
+    `spool_folder` is where token ids wait on disk (default: the system's).
     `hub`: where sets of the hub lie.
     """
     names, configs = list(mixture.sources), list(mixture.sources.values())
@@ -84,6 +85,7 @@ def plan_mixture(
             encode_batch,
             prompt_suffix,
             checker=ContaminationChecker(against or {}),
+            drop=mixture.drops,
             reservoir=Reservoir(seed=seed) if against else None,
             executor=executor,
             spool_folder=spool_folder,
@@ -100,7 +102,7 @@ def plan_mixture(
     for index, config in enumerate(configs):
         if config.share is not None:
             chosen[index], notes[index] = fill(config, pools[index], asked[index], seed, names[index])
-    for name, pool in zip(names, pools, strict=True):
+    for name, pool in zip(names, pools, strict=True) if not mixture.drops else ():
         refuse_contaminated(name, pool.checker.overlaps.values(), mixture.max_contamination)
     total = sum(sum_lengths(pool.lengths, picks) for pool, picks in zip(pools, chosen, strict=True))
     lines = [
@@ -143,8 +145,8 @@ def _line(
         passes=len(picks) / size if size else 0.0,
         share_of_tokens=tokens / total if total else 0.0,
         fingerprint=pool.fingerprint(size),
-        note=", ".join(part for part in (note, pool.source.note) if part),
-        contamination=[overlap.to_json() for overlap in pool.checker.overlaps.values()],
+        note=", ".join(part for part in (note, pool.note) if part),
+        contamination=[overlap.to_json(pool.drop) for overlap in pool.checker.overlaps.values()],
     )
 
 

@@ -17,11 +17,12 @@ import numpy as np
 
 from ..core.checksums import hash_file
 from ..core.random import generator
-from .contamination import ContaminationChecker, Overlap, refuse_contaminated
+from .contamination import ContaminationChecker, refuse_contaminated
 from .document_pool import EncodeBatch
 from .local_sources import RowSource
+from .part_overlaps import part_overlap
 from .sources import Document
-from .token_parts import KeptQuestion, PartOverlap, TokenPart, part_paths, write_mark
+from .token_parts import KeptQuestion, TokenPart, part_paths, write_mark
 
 _BATCH_CHARACTERS = 1 << 20
 """Text that is encoded at a time."""
@@ -46,6 +47,8 @@ class PartJob:
     """Questions of the file that are kept."""
     threshold: float
     """Share of a problem set above which the source is refused."""
+    drop: bool = False
+    """Leave out documents that hold an evaluation problem, instead of refusing the source."""
 
 
 def write_part(
@@ -59,11 +62,17 @@ def write_part(
     """Encode a file and write its part and mark; memory holds a batch and 8 bytes a document."""
     lengths, prompts = array("I"), array("I")
     kept: list[KeptQuestion] = []
+    dropped = 0
     draw = generator("questions", job.name)
     with tempfile.TemporaryFile(dir=folder) as spool:
-        for batch in _batches(rows.documents_of(file)):
-            checker.add_all(batch)
-            refuse_contaminated(job.source, checker.overlaps.values(), job.threshold)
+        for batch in batches(rows.documents_of(file)):
+            clean = checker.clean(batch)
+            if job.drop:
+                dropped, batch = dropped + len(batch) - len(clean), clean
+                if not batch:
+                    continue
+            else:
+                refuse_contaminated(job.source, checker.overlaps.values(), job.threshold, whole=False)
             _keep_questions(kept, batch, draw.random(len(batch)), job.questions)
             _spool(spool, batch, job, encode, lengths, prompts)
         spool.flush()
@@ -77,25 +86,14 @@ def write_part(
         filtered=rows.filtered,
         skipped=rows.bad.skipped,
         files={path.name: (path.stat().st_size, hash_file(path)) for path in part_paths(folder, job.number)},
-        overlaps=[_found(overlap, job.name) for overlap in checker.overlaps.values()],
+        overlaps=[part_overlap(overlap, job.name) for overlap in checker.overlaps.values()],
         questions=kept,
+        dropped=dropped,
     )
     write_mark(folder, job.number, part)
 
 
-def _found(overlap: Overlap, name: str) -> PartOverlap:
-    examples = [f"{name}, {example}" for example in overlap.examples]
-    return PartOverlap(
-        overlap.problem_set,
-        overlap.problems,
-        overlap.too_short,
-        overlap.documents,
-        sorted(overlap.hit),
-        examples,
-    )
-
-
-def _batches(documents: Iterator[Document]) -> Iterator[list[Document]]:
+def batches(documents: Iterator[Document]) -> Iterator[list[Document]]:
     """Documents in lists of about a million letters."""
     batch: list[Document] = []
     size = 0

@@ -121,7 +121,8 @@ def contamination_lines(plan: Mapping[str, Any]) -> list[str]:
     lines += [
         f"  {name} holds {overlap['problems_found']:,} of {overlap['problem_set']} "
         f"({overlap['share_found']:.2%}), in "
-        f"{overlap['documents']:,} documents; first: {overlap['examples'][0]}"
+        f"{overlap['documents']:,} documents{', left out' if overlap.get('dropped') else ''}; "
+        f"first: {overlap['examples'][0]}"
         for name, overlap in found
     ]
     return lines if found else [*lines, "  nothing found"]

@@ -1,7 +1,7 @@
 """Settings of mixtures and their sources, as recipes write them."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -102,10 +102,14 @@ class SourceConfig(Config):
 class MixtureConfig(Config):
     """Sources and the tokens that they fill; or one of the paper's names (`named: tg_4xomi1`)."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"on_contamination"})
+
     budget_tokens: Annotated[Count, Field(ge=1000)] | None = None
     sources: dict[str, SourceConfig] = Field(min_length=1)
     max_contamination: Share = 0.01
     """A source that overlaps a larger share of an evaluation set is refused; 1 allows all."""
+    on_contamination: Literal["error", "drop"] = "error"
+    """`drop`: documents that hold an evaluation problem are left out; no source is refused."""
 
     @model_validator(mode="before")
     @classmethod
@@ -125,6 +129,11 @@ class MixtureConfig(Config):
             raise ValueError(f"real is {data['real']!r}; allowed are true and false")
         rest = {key: value for key, value in data.items() if key not in ("named", "real")}
         return rest | {"sources": merged}
+
+    @property
+    def drops(self) -> bool:
+        """Whether documents with evaluation problems are left out."""
+        return self.on_contamination == "drop"
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> "MixtureConfig":

@@ -7,15 +7,10 @@ parts/            one part for each input file (see `token_parts`)
 A part that is finished stays when the run is killed. The bytes do not depend on how many workers there are.
 """
 
-import multiprocessing
-import os
 import shutil
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +19,12 @@ from ..core.errors import UserError
 from ..core.files import make_folder, read_json, write_json
 from ..core.progress import progress_bar, say
 from ..core.types import Problem
-from .contamination import ContaminationChecker, Overlap, refuse_contaminated
-from .document_pool import EncodeBatch
+from .contamination import ContaminationChecker, refuse_contaminated
+from .document_pool import DROPPED, EncodeBatch
+from .file_workers import written
 from .hub import THE_HUB, HubConfig
 from .local_sources import RowSource
+from .part_overlaps import merged_overlaps
 from .part_writer import PartJob, write_part
 from .source_config import SourceConfig
 from .source_files import SourceFile, at_hand, source_files
@@ -37,9 +34,6 @@ from .token_stream import map_file
 from .training_questions import TRAIN_QUESTIONS
 
 INDEX, QUESTIONS, PARTS, DOWNLOADS = "index.json", "questions.json", "parts", "downloads"
-_TRIES = 3
-"""How often a pool of workers is started again after one was killed, for want of memory say."""
-_EXAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -55,6 +49,8 @@ class TokenSource:
     threshold: float = 1.0
     """Share of a problem set above which reading ends with an error; no part of the bytes."""
     hub: HubConfig = THE_HUB
+    drop: bool = False
+    """Leave out documents that hold a problem of a set, instead of ending with an error."""
 
     @property
     def dtype(self) -> str:
@@ -86,6 +82,7 @@ class _Worker:
             source.dtype,
             questions,
             source.threshold,
+            source.drop,
         )
         place = None
         if file.path is None:
@@ -119,22 +116,19 @@ def tokenize_source(
     if done:
         say(f"{source.name}: {len(done)} of {len(files)} files were tokenized before")
     todo = sorted(set(range(len(files))) - set(done), key=lambda number: -files[number].size)
-    setup = (source, start, dict(against), folder, len(files))
+    worker = partial(_make_worker, source, start, dict(against), folder, len(files))
     total, before = sum(file.size for file in files), sum(files[number].size for number in done)
     with progress_bar(f"tokenize {source.name}", total, before, "bytes") as bar:
-        for number in _written(setup, files, todo, min(workers, len(todo))):
+        for number in written(source.name, worker, files, todo, workers):
             part = read_part(folder / PARTS, number, files[number].name)
             assert part is not None, "a part that was just written"
             done[number] = part
-            refuse_contaminated(source.name, merged_overlaps(done.values()), source.threshold)
+            if not source.drop:
+                overlaps = merged_overlaps(part.overlaps for part in done.values())
+                refuse_contaminated(source.name, overlaps, source.threshold, whole=len(done) == len(files))
             bar.advance(files[number].size)
     _write_index(source, [done[number] for number in range(len(files))], folder)
     shutil.rmtree(folder / DOWNLOADS, ignore_errors=True)
-
-
-_Setup = tuple[TokenSource, Callable[[], EncodeBatch], dict[str, Sequence[Problem]], Path, int]
-_here: _Worker | None = None
-"""In a worker process: its state."""
 
 
 def _make_worker(
@@ -147,82 +141,13 @@ def _make_worker(
     return _Worker(source, start(), ContaminationChecker(against), folder, parts)
 
 
-def _written(setup: _Setup, files: list[SourceFile], todo: list[int], workers: int) -> Iterator[int]:
-    """Write the parts; yields each one's number when it is there."""
-    if workers <= 1:
-        worker = _make_worker(*setup) if todo else None
-        for number in todo:
-            assert worker is not None
-            worker.write(number, files[number])
-            yield number
-        return
-    left = set(todo)
-    for _ in range(_TRIES):
-        try:
-            for number in _by_pool(setup, files, [number for number in todo if number in left], workers):
-                left.discard(number)
-                yield number
-            return
-        except BrokenProcessPool:
-            say(f"{setup[0].name}: a worker process was killed; going on with {len(left)} files")
-    raise UserError(
-        f"source {setup[0].name!r}: worker processes were killed {_TRIES} times; is memory short? "
-        "runtime.threads is their number"
-    )
-
-
-def _by_pool(setup: _Setup, files: list[SourceFile], todo: list[int], workers: int) -> Iterator[int]:
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_start_worker, initargs=(os.getpid(), setup)
-    ) as pool:
-        futures = {pool.submit(_write_here, number, files[number]): number for number in todo}
-        try:
-            for future in as_completed(futures):
-                future.result()
-                yield futures[future]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _start_worker(parent: int, setup: _Setup) -> None:
-    """In a new process: one thread for the tokenizer, and an end with the process that started it."""
-    global _here
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-    _here = _make_worker(*setup)
-
-
-def _write_here(number: int, file: SourceFile) -> None:
-    assert _here is not None, "the pool's initializer ran"
-    _here.write(number, file)
-
-
-def merged_overlaps(parts: Iterable[TokenPart]) -> list[Overlap]:
-    """What all files of a source together have in common with each problem set."""
-    found: dict[str, Overlap] = {}
-    for part in parts:
-        for row in part.overlaps:
-            overlap = found.setdefault(row.problem_set, Overlap(row.problem_set, row.problems, row.too_short))
-            overlap.hit |= set(row.hit)
-            overlap.documents += row.documents
-            overlap.examples = (overlap.examples + row.examples)[:_EXAMPLES]
-    return list(found.values())
-
-
 def _write_index(source: TokenSource, parts: list[TokenPart], folder: Path) -> None:
     kept = sorted(question for part in parts for question in part.questions)[:TRAIN_QUESTIONS]
     write_json(folder / QUESTIONS, {"questions": [[item.question, item.solution] for item in kept]})
     left_out = {
         "rows filtered": sum(part.filtered for part in parts),
         "bad rows skipped": sum(part.skipped for part in parts),
+        DROPPED: sum(part.dropped for part in parts),
     }
     index = {
         "dtype": source.dtype,
@@ -230,7 +155,9 @@ def _write_index(source: TokenSource, parts: list[TokenPart], folder: Path) -> N
         "vocab_size": source.vocab_size,
         "parts": [[part.documents, part.tokens, part.prompt_tokens] for part in parts],
         "note": ", ".join(f"{count} {what}" for what, count in left_out.items() if count),
-        "contamination": [overlap.to_json() for overlap in merged_overlaps(parts)],
+        "contamination": [
+            overlap.to_json(source.drop) for overlap in merged_overlaps(part.overlaps for part in parts)
+        ],
     }
     write_json(folder / INDEX, index)
 

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 from ..core.checksums import Recorded, hash_file, parse_record
 from ..core.errors import UserError
 from ..core.files import read_json, write_json
+from .part_overlaps import PartOverlap, parse_overlap
 
 T = TypeVar("T")
 KINDS = ("tokens", "starts", "prompts")
@@ -25,18 +26,6 @@ class KeptQuestion(NamedTuple):
     priority: float
     question: str
     solution: str
-
-
-class PartOverlap(NamedTuple):
-    """What a file has in common with one problem set."""
-
-    problem_set: str
-    problems: int
-    too_short: int
-    documents: int
-    hit: list[str]
-    """Ids of the problems that were found."""
-    examples: list[str]
 
 
 @dataclass(frozen=True)
@@ -55,6 +44,8 @@ class TokenPart:
     files: Recorded
     overlaps: list[PartOverlap]
     questions: list[KeptQuestion]
+    dropped: int = 0
+    """Documents left out because they hold an evaluation problem."""
 
 
 def part_paths(folder: Path, number: int) -> list[Path]:
@@ -64,7 +55,9 @@ def part_paths(folder: Path, number: int) -> list[Path]:
 
 def write_mark(folder: Path, number: int, part: TokenPart) -> None:
     """Say that a part is whole; its files lie there already."""
-    write_json(folder / f"{number:05d}.json", vars(part))
+    dropped = {"dropped": part.dropped} if part.dropped else {}
+    data = {name: value for name, value in vars(part).items() if name != "dropped"}
+    write_json(folder / f"{number:05d}.json", data | dropped)
 
 
 def read_part(folder: Path, number: int, name: str, content: bool = False) -> TokenPart | None:
@@ -89,15 +82,16 @@ def read_part(folder: Path, number: int, name: str, content: bool = False) -> To
 
 def _parse(data: dict[str, object]) -> TokenPart | None:
     """A mark's content; None where it has another form."""
-    counts = [data.get(key) for key in ("documents", "tokens", "prompt_tokens", "filtered", "skipped")]
+    keys = ("documents", "tokens", "prompt_tokens", "filtered", "skipped")
+    counts = [*(data.get(key) for key in keys), data.get("dropped", 0)]
     numbers = [count for count in counts if type(count) is int and count >= 0]
     files, name = parse_record(data.get("files")), data.get("name")
-    overlaps, questions = _rows(data.get("overlaps"), _overlap), _rows(data.get("questions"), _question)
+    overlaps, questions = _rows(data.get("overlaps"), parse_overlap), _rows(data.get("questions"), _question)
     if len(numbers) < len(counts) or files is None or overlaps is None or questions is None:
         return None
-    documents, tokens, prompt_tokens, filtered, skipped = numbers
+    documents, tokens, prompt_tokens, filtered, skipped, dropped = numbers
     return TokenPart(
-        str(name), documents, tokens, prompt_tokens, filtered, skipped, files, overlaps, questions
+        str(name), documents, tokens, prompt_tokens, filtered, skipped, files, overlaps, questions, dropped
     )
 
 
@@ -105,15 +99,6 @@ def _rows(rows: object, parse: Callable[[object], T | None]) -> list[T] | None:
     """Every row parsed; None where one has another form."""
     found = [parse(row) for row in rows] if isinstance(rows, list) else [None]
     return None if None in found else [row for row in found if row is not None]
-
-
-def _overlap(row: object) -> PartOverlap | None:
-    match row:
-        case [str(name), int(problems), int(short), int(documents), [*hit], [*examples]]:
-            ids, texts = ([text for text in part if isinstance(text, str)] for part in (hit, examples))
-            if len(ids) == len(hit) and len(texts) == len(examples):
-                return PartOverlap(name, problems, short, documents, ids, texts)
-    return None
 
 
 def _question(row: object) -> KeptQuestion | None:

@@ -26,6 +26,8 @@ INDEX_VERSION = 1
 """Of mixtures of real sources alone, which are an index over token ids."""
 CHECKED_VERSION = 1
 """Of what is written only where sources are compared with problem sets."""
+OVERLAPS_VERSION = 1
+CONTAMINATION_VERSION = 1
 PRETRAIN_VERSION = 2
 EVALUATE_VERSION = 3
 PROBE_VERSION = 2

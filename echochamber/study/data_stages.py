@@ -36,7 +36,7 @@ def add_tokenizer(graph: StageGraph) -> str:
         settings |= {"suffix": recipe.suffix_of_documents} | {
             f"source/{name}": source.identity() for name, source in sources.items()
         }
-        inputs = _source_inputs(graph, sources)
+        inputs = source_inputs(graph, sources)
     elif config.corpus != "reference":
         inputs = {"corpus": hash_file(existing_file(f"{existing(config.corpus)}/tokenizer.json"))}
     spec = Spec("tokenizer", settings, TOKENIZER_VERSION, inputs=inputs)
@@ -60,12 +60,25 @@ def add_problems(graph: StageGraph, name: str, split: str, count: int) -> str:
     return graph.add(StageNode(source.id, source.spec, (), lambda folder, _: source.prepare(folder)))
 
 
+def comes_from_outside(config: MixtureConfig) -> bool:
+    """Whether a mixture has real rows or a user's own documents.
+
+    The world's splits part by structure; only documents from outside can contain a test problem by accident.
+    """
+    return any(source.path or source.hub for source in config.sources.values()) or _uses_module(
+        config.sources
+    )
+
+
 def add_shards(graph: StageGraph, mixture: str, tokenizer: str, tests: dict[str, str]) -> str:
-    """Token shards of a mixture; `tests`: problem sets that no document of outside may contain."""
+    """Token shards of a mixture; `tests`: problem sets that no document of outside may contain.
+
+    Where such documents are dropped, `tests` must hold the sets of all evaluations.
+    """
     recipe, config = graph.recipe, graph.recipe.mixtures[mixture]
     if all(source.path or source.hub for source in config.sources.values()):
         return _add_index(graph, mixture, tokenizer, tests)
-    checked = tests if _from_outside(config) else {}
+    checked = tests if comes_from_outside(config) else {}
     settings = {
         "mixture": config.identity(),
         "prompt_suffix": recipe.suffix_of_documents,
@@ -77,7 +90,7 @@ def add_shards(graph: StageGraph, mixture: str, tokenizer: str, tests: dict[str,
         settings,
         SHARDS_VERSION,
         graph.fingerprints(tokenizer=tokenizer, **checked),
-        _source_inputs(graph, config.sources),
+        source_inputs(graph, config.sources),
     )
 
     def run(folder: Path, _: "Runtime") -> None:
@@ -104,7 +117,8 @@ def _add_index(graph: StageGraph, mixture: str, tokenizer: str, tests: dict[str,
     """A mixture of real sources alone: an index over the token ids of each, which all mixtures share."""
     recipe, config = graph.recipe, graph.recipe.mixtures[mixture]
     sources = {
-        name: _add_tokens(graph, name, source, tokenizer, tests) for name, source in config.sources.items()
+        name: _add_tokens(graph, name, source, tokenizer, tests, config.drops)
+        for name, source in config.sources.items()
     }
     settings = {
         "mixture": config.identity(),
@@ -127,44 +141,40 @@ def _add_index(graph: StageGraph, mixture: str, tokenizer: str, tests: dict[str,
 
 
 def _add_tokens(
-    graph: StageGraph, name: str, source: SourceConfig, tokenizer: str, tests: dict[str, str]
+    graph: StageGraph, name: str, source: SourceConfig, tokenizer: str, tests: dict[str, str], drop: bool
 ) -> str:
-    """The token ids of a source, by content, tokenizer, suffix and the sets that it is searched for."""
+    """The token ids of a source, by content, tokenizer, suffix and the sets that it is searched for.
+
+    `drop`: documents with a problem of a set are left out.
+    """
     recipe = graph.recipe
     settings: dict[str, object] = {
         "suffix": recipe.suffix_of_documents,
         "columns": source.columns,
         "on_bad_row": source.on_bad_row,
     }
+    settings |= {"on_contamination": "drop"} if drop else {}
     parents = graph.fingerprints(tokenizer=tokenizer, **tests)
-    spec = Spec("tokens", settings, TOKENS_VERSION, parents, _source_inputs(graph, {"rows": source}))
+    spec = Spec("tokens", settings, TOKENS_VERSION, parents, source_inputs(graph, {"rows": source}))
     id = f"tokens/{name}"
     if id in graph.nodes and graph.nodes[id].spec.fingerprint != spec.fingerprint:
         id = f"tokens/{name}/{spec.fingerprint[:6]}"
     # Reading ends early only where every mixture would refuse the source.
     threshold = max(
-        mixture.max_contamination for mixture in recipe.mixtures.values() if name in mixture.sources
+        1.0 if mixture.drops else mixture.max_contamination
+        for mixture in recipe.mixtures.values()
+        if name in mixture.sources
     )
 
     def run(folder: Path, runtime: "Runtime") -> None:
         from ..data.source_tokens import TokenSource
         from ..stages import prepare
 
-        asked = TokenSource(name, source, recipe.suffix_of_documents, 0, 0, threshold, recipe.hub)
+        asked = TokenSource(name, source, recipe.suffix_of_documents, 0, 0, threshold, recipe.hub, drop)
         against = {label: prepare.read_problems(graph.folder(node)) for label, node in tests.items()}
         prepare.prepare_source(asked, graph.folder(tokenizer), folder, against, runtime.threads)
 
     return graph.add(StageNode(id, spec, (tokenizer, *tests.values()), run))
-
-
-def _from_outside(config: MixtureConfig) -> bool:
-    """Whether a mixture has real rows or a user's own documents.
-
-    The world's splits part by structure; only documents from outside can contain a test problem by accident.
-    """
-    return any(source.path or source.hub for source in config.sources.values()) or _uses_module(
-        config.sources
-    )
 
 
 def _uses_module(sources: Mapping[str, SourceConfig]) -> bool:
@@ -179,7 +189,7 @@ def _all_sources(mixtures: Mapping[str, MixtureConfig]) -> dict[str, SourceConfi
     return found
 
 
-def _source_inputs(graph: StageGraph, sources: Mapping[str, SourceConfig]) -> dict[str, str]:
+def source_inputs(graph: StageGraph, sources: Mapping[str, SourceConfig]) -> dict[str, str]:
     """Input name -> content hash (or hub commit) of everything from outside that sources read."""
     hashes, hub = HashCache(graph.store.root), graph.recipe.hub
     found = {}

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ..core.artifacts import Store
+from .contamination_stages import add_contamination, searched_sets
 from .data_stages import add_problem_sets, add_shards, add_tokenizer
 from .forecast_stage import add_forecast
 from .given_base import add_base, recipe_on_base
@@ -25,10 +26,13 @@ def build_graph(recipe: Recipe, store: Store) -> StageGraph:
         points = [GridPoint(mixture, size, seed) for size in recipe.sizes for seed in recipe.seeds]
         wanted = [p for p in points if not recipe.grid.skips(mixture=mixture, size=p.size, seed=p.seed)]
         used = {views[point.seed].data_label: views[point.seed] for point in wanted}
-        shards = {label: add_shards(view, mixture, tokenizer, tests[label]) for label, view in used.items()}
+        shards, searched = {}, {}
+        for label, view in used.items():
+            shards[label] = add_shards(view, mixture, tokenizer, searched_sets(view, mixture, tests[label]))
+            searched[label] = add_contamination(view, mixture, shards[label], tests[label])
         for point in wanted:
             view = views[point.seed]
-            base = add_pretrain(view, point, shards[view.data_label], tokenizer)
+            base = add_pretrain(view, point, shards[view.data_label], tokenizer, searched[view.data_label])
             _add_arms(view, point, base, tests[view.data_label])
     return graph
 

@@ -31,6 +31,7 @@ TOKENS_PER_PROMPT = 10.0
 FORWARD = 1 / 3
 """Work of a forward pass, as a share of forward and backward."""
 FIXED_SECONDS = {"tokenizer": 3.0, "problems": 2.0, "tokens": 3.0, "shards": 3.0, "base": 2.0,
+                 "overlaps": 3.0, "contamination": 1.0,
                  "pretrain": 5.0, "rl": 2.0, "evaluate": 2.0, "forecast": 1.0, "probe": 2.0}  # fmt: skip
 
 

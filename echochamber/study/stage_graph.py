@@ -37,7 +37,7 @@ class StageNode:
 
     @property
     def kind(self) -> str:
-        """The stage: tokenizer, problems, shards, base, pretrain, forecast, rl, evaluate or probe."""
+        """The stage: tokenizer, problems, tokens, shards, overlaps, contamination, base, pretrain, ..."""
         return self.spec.kind
 
 

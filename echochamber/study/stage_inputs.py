@@ -48,7 +48,7 @@ def problem_source(recipe: Recipe, name: str, split: str, count: int, data_label
         return source._replace(id=source.id + data_label)
     if name.startswith(hub.PREFIX):
         return _hub_problems(recipe, name, "train" if split == "train" else "test", count)
-    if any(mark in name for mark in "./"):
+    if not is_world_set(name):
         if split == "train":
             refuse_test_split(Path(name))
         return _problem_file(recipe, existing_file(name), count)
@@ -62,6 +62,11 @@ def problem_source(recipe: Recipe, name: str, split: str, count: int, data_label
         prepare_problems(config, world, folder)
 
     return ProblemSource(f"problems/{split}/{name}/{count}{data_label}", spec, prepare)
+
+
+def is_world_set(name: str) -> bool:
+    """Whether a problem set is the world's own: no environment, no set of the hub, no file."""
+    return not is_environment(name) and not name.startswith(hub.PREFIX) and not any(c in name for c in "./")
 
 
 def _problem_file(recipe: Recipe, path: Path, count: int) -> ProblemSource:

@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from ..model.runtime import Runtime
 
 
-def add_pretrain(graph: StageGraph, point: GridPoint, shards: str, tokenizer: str) -> str:
-    """A base of one mixture, size and seed; returns the stage's id."""
+def add_pretrain(
+    graph: StageGraph, point: GridPoint, shards: str, tokenizer: str, searched: str | None = None
+) -> str:
+    """A base of one mixture, size and seed; returns the stage's id.
+
+    `searched`: a stage that it waits for and does not read, the search for evaluation problems.
+    """
     recipe = graph.recipe
     config = PretrainConfig(**dict(recipe.pretrain), size=point.size)
     settings = {"pretrain": config.identity(), "seed": point.seed, "runtime": recipe.runtime.identity()}
@@ -33,7 +38,7 @@ def add_pretrain(graph: StageGraph, point: GridPoint, shards: str, tokenizer: st
         StageNode(
             f"pretrain/{point.mixture}/{point.size}/seed{point.seed}",
             Spec("pretrain", settings, PRETRAIN_VERSION, parents),
-            (shards, tokenizer, *tokens),
+            (shards, tokenizer, *tokens, *([searched] if searched else [])),
             run,
             point.mixture,
             point.size,

@@ -170,7 +170,9 @@ def test_a_contaminated_source_is_refused_before_all_of_it_is_read(tmp_path: Pat
     (path / "b.jsonl").write_text("no row\n")
     against = {"set": [Problem("p", LONG, "7"), Problem("q", LONG[::-1], "8")]}
     (tmp_path / "out").mkdir()
-    with pytest.raises(UserError, match=r"'own' holds 1 of the 2 problems of 'set'.*first: document 3000"):
+    with pytest.raises(
+        UserError, match=r"'own' holds at least 1 of the 2 problems of 'set'.*first: document 3000"
+    ):
         tokenize_source(
             source(path, 0.1, on_bad_row="skip"),
             start,  # type: ignore[arg-type]
@@ -188,7 +190,7 @@ def test_files_that_are_clean_alone_are_refused_together(tmp_path: Path) -> None
             stream.write(json.dumps({"question": " ".join(words[:13]), "answer": "7"}) + "\n")
     problems = [Problem(f"p{i}", " ".join(q.split()[:13]), "7") for i, q in enumerate(questions)]
     (tmp_path / "out").mkdir()
-    with pytest.raises(UserError, match=r"holds 2 of the 3 problems.*first: 0\.jsonl, document 9"):
+    with pytest.raises(UserError, match=r"holds at least 2 of the 3 problems.*first: 0\.jsonl, document 9"):
         tokenize_source(source(path, 0.5), start, {"set": problems}, tmp_path / "out")  # type: ignore[arg-type]
     # What was read is kept, and a higher limit goes on from there.
     kept = {path.name for path in (tmp_path / "out/parts").glob("*.json")}

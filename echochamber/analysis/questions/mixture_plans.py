@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..number_text import count
 from ..stage_files import read_stored
 from ..stored_files import PlanFile, StoredSourcePlan
-from ..study_folder import StoredStudy
+from ..study_folder import StoredStage, StoredStudy
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class ContaminatedSource:
     problem_set: str
     cells: list[str]
     """Problems, found, in how many documents, too short to check."""
+    dropped: bool
+    """Whether these documents were left out of training."""
     example: str
 
 
@@ -54,8 +56,16 @@ def mixture_plans(study: StoredStudy) -> list[MixtureRows]:
                 _source_row(source, source.tokens_obtained / total if total else None)
                 for source in stored.sources
             ]
-            plans.append(MixtureRows(node.mixture or node.id, rows, total, _contamination(stored.sources)))
+            compared = [*stored.sources, *_searched_apart(study, node)]
+            plans.append(MixtureRows(node.mixture or node.id, rows, total, _contamination(compared)))
     return plans
+
+
+def _searched_apart(study: StoredStudy, shards: StoredStage) -> list[StoredSourcePlan]:
+    """The mixture's sources against the sets that only further evaluations have."""
+    node = study.node(shards.id.replace("shards/", "contamination/", 1))
+    stored = read_stored(study, node, "contamination.json", PlanFile) if node else None
+    return stored.sources if stored else []
 
 
 def _source_row(source: StoredSourcePlan, share: float | None) -> SourceRow:
@@ -81,6 +91,7 @@ def _contamination(sources: Sequence[StoredSourcePlan]) -> list[ContaminatedSour
                 count(number)
                 for number in (row.problems, row.problems_found, row.documents, row.too_short_to_check)
             ],
+            row.dropped,
             row.examples[0] if row.examples else "",
         )
         for source in sources
