@@ -216,6 +216,11 @@ def forecast(
     on_bad_row: OnBadRow = "error",
     columns: Mapping[str, str] | None = None,
     seed: int = 0,
+    prompt_suffix: str | None = None,
+    template: str | None = None,
+    system: str | None = None,
+    few_shot: int | None = None,
+    examples: str | None = None,
     engine: str = "auto",
     trust_remote_code: bool = False,
     modules: Sequence[str] = (),
@@ -246,6 +251,8 @@ def forecast(
         problem_columns(columns),
         RuntimeConfig(engine=engine, trust_remote_code=trust_remote_code),
         modules,
+        prompt_suffix,
+        prompt_settings(template, system, few_shot, examples),
     )
     write_forecast(found)
     return found

@@ -7,6 +7,7 @@ from statistics import mean
 
 from .averages import average_rows, top_format
 from .format_display import format_displays
+from .number_text import set_text
 from .runs import Run, complete_runs, ends, find_runs, problem_sets
 from .study_folder import JsonObject, load_study
 
@@ -38,6 +39,11 @@ class ArmScores:
         """`grpo on mix, nano-0.8m`."""
         where = f"{self.mixture}, {self.size}"
         return f"{self.arm} on {where}" if self.arm else f"base of {where}"
+
+    @property
+    def problems(self) -> str:
+        """`easy, test split`; empty: scored on none."""
+        return set_text(self.problem_set, self.split)
 
     @property
     def winner(self) -> str | None:

@@ -29,7 +29,7 @@ def _row(arm: ArmScores) -> dict[str, str]:
         "mixture": arm.mixture,
         "size": arm.size,
         "seeds": ", ".join(map(str, arm.seeds)),
-        "problems": f"{arm.problem_set}, {arm.split}" if arm.problem_set else "-",
+        "problems": arm.problems or "-",
         "base": accuracy_text(arm.base),
         "final": accuracy_text(arm.final),
         "base_pass": last_pass_text(arm.base),

@@ -1,6 +1,15 @@
-"""How numbers are written for people: percentages, intervals, counts."""
+"""How numbers and problem sets are written for people."""
 
 from collections.abc import Sequence
+
+
+def set_text(problem_set: str, split: str) -> str:
+    """A problem set with its split; a file has none.
+
+    >>> set_text("easy", "test"), set_text("test.jsonl", "")
+    ('easy, test split', 'test.jsonl')
+    """
+    return f"{problem_set}, {split} split" if split else problem_set
 
 
 def count(number: object) -> str:

@@ -19,7 +19,7 @@ from .averages import at, top_format
 from .completions import carried_runs
 from .findings import findings
 from .headline import Changes
-from .number_text import bounds, count, percent
+from .number_text import bounds, count, percent, set_text
 from .page_data import null_ends, page_data, script_safe, study_formats
 from .page_ledger import LedgerOf
 from .page_words import first_screen
@@ -147,6 +147,7 @@ def _template() -> jinja2.Template:
         "duration": duration,
         "count": count,
         "code": code,
+        "set_text": set_text,
     }
     return environment.from_string((PAGE / "report.html.j2").read_text(encoding="utf-8"))
 

@@ -36,11 +36,11 @@ def compare(
 
     arms = _apart({folder: arm_scores(folder) for folder in folders})
     print("\n".join(arm_table(arms, with_study=True)))
-    sets = {(arm.problem_set, arm.split) for arm in arms if arm.problem_set}
+    sets = {arm.problems for arm in arms if arm.problems}
     if len(sets) > 1:
-        named = "; ".join(sorted(f"{name}, {split}" for name, split in sets))
         print(
-            f"The studies are scored on different problems ({named}): do not compare accuracies across them."
+            f"The studies are scored on different problems ({'; '.join(sorted(sets))}): do not compare "
+            "accuracies across them."
         )
     if page is not None:
         from ..analysis.compare_page import save_compare_page

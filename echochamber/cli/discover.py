@@ -4,18 +4,16 @@ from typing import Annotated
 
 import typer
 
+from .option_groups import CompletionOptions, EngineOptions, SamplingOptions, with_groups
 from .options import (
-    EngineOption,
-    MaxNewTokensOption,
+    ColumnsOption,
     ModuleOption,
-    PromptSuffixOption,
+    OnBadRowOption,
     SeedOption,
-    StopOption,
-    TopKOption,
-    TopPOption,
-    TrustOption,
+    WorldOption,
+    bad_row_policy,
+    column_names,
     load_modules,
-    stop_strings,
 )
 
 EXAMPLE_LINES = 6
@@ -26,7 +24,7 @@ def register(app: typer.Typer) -> None:
     app.command(
         "discover",
         epilog="Example: echochamber discover runs/quickstart --problems all --limit 64 --samples 16",
-    )(discover)
+    )(with_groups(discover))
 
 
 def discover(
@@ -44,35 +42,37 @@ def discover(
             "--problems", metavar="SET", help="Problems to answer, as in evaluate. Not with a file."
         ),
     ] = None,
+    *,
     limit: Annotated[int, typer.Option(min=1, help="Number of problems.")] = 64,
     samples: Annotated[int, typer.Option(min=1, help="Completions per problem.")] = 8,
     temperature: Annotated[float | None, typer.Option(min=0.01, help="Default: the study's, else 1.")] = None,
-    top_p: TopPOption = None,
-    top_k: TopKOption = None,
-    stop: StopOption = None,
-    max_new_tokens: MaxNewTokensOption = None,
-    prompt_suffix: PromptSuffixOption = None,
+    sampling: SamplingOptions,
+    prompting: CompletionOptions,
+    world: WorldOption = None,
+    on_bad_row: OnBadRowOption = "error",
+    columns: ColumnsOption = None,
     module: ModuleOption = None,
     seed: SeedOption = 0,
-    engine: EngineOption = "auto",
-    trust_remote_code: TrustOption = False,
+    engine: EngineOptions,
 ) -> None:
     """Find the kinds of a model's completions; prints a `behaviours:` block (extra [discover])."""
     load_modules(module)
-    from ..model.runtime import RuntimeConfig
+    from ..data.columns import problem_columns
     from ..study.discover_checkpoint import discover_checkpoint
 
-    settings = {
-        "temperature": temperature,
-        "top_p": top_p,
-        "top_k": top_k,
-        "stop": stop_strings(stop),
-        "max_new_tokens": max_new_tokens,
-        "prompt_suffix": prompt_suffix,
-        "prompt": None,
-    }
-    runtime = RuntimeConfig(engine=engine, trust_remote_code=trust_remote_code)
-    found = discover_checkpoint(model, problems, settings, limit, samples, seed, runtime)
+    settings = {"temperature": temperature} | sampling.settings() | prompting.settings()
+    found = discover_checkpoint(
+        model,
+        problems,
+        settings,
+        limit,
+        samples,
+        seed,
+        engine.runtime(),
+        bad_row_policy(on_bad_row),
+        world,
+        problem_columns(column_names(columns)),
+    )
     print(f"{found.completions} completions of {found.problems} problems")
     if not found.kinds:
         print("no stable kinds: the completions have one structure, or none that resamples find again")

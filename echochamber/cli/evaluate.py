@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .option_groups import EngineOptions, ProblemOptions, PromptOptions, SamplingOptions, with_groups
+from .option_groups import CompletionOptions, EngineOptions, ProblemOptions, SamplingOptions, with_groups
 from .options import (
     CheckpointOption,
     JsonOption,
@@ -52,7 +52,7 @@ def evaluate(
         ),
     ] = False,
     sampling: SamplingOptions,
-    prompting: PromptOptions,
+    prompting: CompletionOptions,
     chosen: ProblemOptions,
     engine: EngineOptions,
     module: ModuleOption = None,

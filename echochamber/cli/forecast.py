@@ -5,20 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .option_groups import EngineOptions, ProblemOptions, PromptOptions, with_groups
 from .options import (
     PLACES,
-    ColumnsOption,
-    EngineOption,
     JsonOption,
-    LimitOption,
     ModuleOption,
-    OnBadRowOption,
     ProblemsOption,
     QuietOption,
     SeedOption,
-    TrustOption,
-    WorldOption,
-    bad_row_policy,
     column_names,
     load_modules,
     print_json,
@@ -33,7 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command(
         "forecast",
         epilog="Example: echochamber forecast runs/quickstart --problems all --algorithm grpo steps=100",
-    )(forecast)
+    )(with_groups(forecast))
 
 
 def forecast(
@@ -45,6 +39,7 @@ def forecast(
         list[str] | None,
         typer.Argument(metavar="[KEY=VALUE]...", help="Settings of the arm, such as steps=100 kl.coef=0.01."),
     ] = None,
+    *,
     algorithm: Annotated[
         str, typer.Option("--algorithm", metavar="NAME", help="An algorithm or a preset of RL arms.")
     ] = "grpo",
@@ -56,14 +51,11 @@ def forecast(
         Path | None,
         typer.Option("--out", metavar="DIR", help="Output folder. Default: runs/forecast-PROBLEMS."),
     ] = None,
-    world: WorldOption = None,
+    prompting: PromptOptions,
+    chosen: ProblemOptions,
+    engine: EngineOptions,
     module: ModuleOption = None,
-    limit: LimitOption = None,
-    on_bad_row: OnBadRowOption = "error",
-    columns: ColumnsOption = None,
     seed: SeedOption = 0,
-    engine: EngineOption = "auto",
-    trust_remote_code: TrustOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -81,13 +73,18 @@ def forecast(
         runs=runs,
         further_runs=further_runs,
         workers=workers,
-        world=world,
-        limit=limit,
-        on_bad_row=bad_row_policy(on_bad_row),
-        columns=column_names(columns),
+        world=chosen.world,
+        limit=chosen.limit,
+        on_bad_row=chosen.policy,
+        columns=column_names(chosen.columns),
         seed=seed,
-        engine=engine,
-        trust_remote_code=trust_remote_code,
+        prompt_suffix=prompting.prompt_suffix,
+        template=prompting.template,
+        system=prompting.system,
+        few_shot=prompting.few_shot,
+        examples=prompting.examples,
+        engine=engine.engine,
+        trust_remote_code=engine.trust_remote_code,
         modules=[str(path) for path in module or ()],
     )
     if as_json:

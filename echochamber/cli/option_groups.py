@@ -48,9 +48,8 @@ class SamplingOptions:
 
 @dataclass(frozen=True)
 class PromptOptions:
-    """What stands around a question, and how long a completion may be."""
+    """What stands around a question."""
 
-    max_new_tokens: MaxNewTokensOption = None
     prompt_suffix: PromptSuffixOption = None
     template: TemplateOption = None
     system: SystemOption = None
@@ -62,11 +61,18 @@ class PromptOptions:
         from ..model.prompt import prompt_settings
 
         prompt = prompt_settings(self.template, self.system, self.few_shot, self.examples)
-        return {
-            "max_new_tokens": self.max_new_tokens,
-            "prompt_suffix": self.prompt_suffix,
-            "prompt": prompt,
-        }
+        return {"prompt_suffix": self.prompt_suffix, "prompt": prompt}
+
+
+@dataclass(frozen=True)
+class CompletionOptions(PromptOptions):
+    """What stands around a question, and how long a completion may be."""
+
+    max_new_tokens: MaxNewTokensOption = None
+
+    def settings(self) -> dict[str, object]:
+        """Keys of a stage's settings; None: as the checkpoint's study has it."""
+        return {**PromptOptions.settings(self), "max_new_tokens": self.max_new_tokens}
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def _first_arm(arm: "ArmScores") -> list[str]:
     base, final = arm.base or {}, arm.final or {}
     seeds = f"seed {arm.seeds[0]}" if len(arm.seeds) == 1 else f"{len(arm.seeds)} seeds"
     lines = [
-        f"  arm           {arm.label}; {seeds}, {arm.split} problems of {arm.problem_set}",
+        f"  arm           {arm.label}; {seeds}, problems of {arm.problems}",
         f"  accuracy      base {_percent(base.get('accuracy'))}   after RL "
         f"{_percent(final.get('accuracy'))}   (greedy: {_percent(base.get('greedy_accuracy'))} -> "
         f"{_percent(final.get('greedy_accuracy'))})",

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .option_groups import EngineOptions, ProblemOptions, PromptOptions, with_groups
+from .option_groups import CompletionOptions, EngineOptions, ProblemOptions, with_groups
 from .options import (
     CheckpointOption,
     JsonOption,
@@ -81,7 +81,7 @@ def probe(
         typer.Option("--out", metavar="DIR", help="Output folder. Default: runs/probe-PROBLEMS."),
     ] = None,
     measured: ProbeOptions,
-    prompting: PromptOptions,
+    prompting: CompletionOptions,
     chosen: ProblemOptions,
     engine: EngineOptions,
     module: ModuleOption = None,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from .option_groups import EngineOptions, PromptOptions, SamplingOptions, with_groups
+from .option_groups import CompletionOptions, EngineOptions, SamplingOptions, with_groups
 from .options import ModuleOption, QuietOption, SeedOption, load_modules
 
 
@@ -41,7 +41,7 @@ def sample(
         float | None, typer.Option(min=0, help="0: greedy. Default: the study's, else 1.")
     ] = None,
     sampling: SamplingOptions,
-    prompting: PromptOptions,
+    prompting: CompletionOptions,
     engine: EngineOptions,
     module: ModuleOption = None,
     seed: SeedOption = 0,

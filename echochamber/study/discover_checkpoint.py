@@ -7,6 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.errors import UserError
+from ..core.types import Problem
+from ..data.columns import ProblemColumns
+from ..data.rows import OnBadRow
 from ..model.load_model import load_model, take_engine
 from ..model.prompt import PromptConfig
 from ..model.runtime import RuntimeConfig, start_runtime
@@ -57,10 +60,14 @@ def discover_checkpoint(
     samples: int,
     seed: int,
     runtime: RuntimeConfig | None = None,
+    on_bad_row: OnBadRow = "error",
+    world: str | None = None,
+    columns: ProblemColumns | None = None,
 ) -> Discovery:
     """Sample a model on problems, or read a file of completions, and find its kinds.
 
-    Settings that are None have the value of the checkpoint's study. `UserError` where there are too few.
+    Settings that are None have the value of the checkpoint's study; so has the world. `columns`: of a file
+    of problems. `UserError` where there are too few completions.
     """
     if Path(place).suffix in FILES:
         texts, ids = read_completions(Path(place))
@@ -74,7 +81,10 @@ def discover_checkpoint(
             f"at least {FEWEST_COMPLETIONS} are needed"
         )
     else:
-        texts, ids = _sampled(place, problems, settings, limit, samples, seed, runtime)
+        folder = find_checkpoint(place)
+        context = checkpoint_context(folder, world)
+        chosen = named_problems(problems, limit, on_bad_row, context, columns)
+        texts, ids = _sampled(folder, chosen, context.complete(settings), samples, seed, runtime)
     return discover_in(texts, ids, seed)
 
 
@@ -100,25 +110,21 @@ def discover_in(texts: list[str], problems: list[str], seed: int = 0) -> Discove
 
 
 def _sampled(
-    place: str,
-    problems: str,
-    settings: Mapping[str, object],
-    limit: int,
+    folder: Path,
+    problems: list[Problem],
+    given: dict[str, object],
     samples: int,
     seed: int,
     runtime: RuntimeConfig | None,
 ) -> tuple[list[str], list[str]]:
-    folder = find_checkpoint(place)
-    context = checkpoint_context(folder)
-    given = context.complete(settings)
+    """Completions of the problems that fit, and each one's problem; `given` are complete settings."""
     suffix, prompt = (
         str(given.pop("prompt_suffix")),
         PromptConfig.parse(dict(_block(given.pop("prompt"))), "prompt"),
     )
     sampling = SamplingConfig.parse(given, "discover")
-    chosen = named_problems(problems, limit, context=context)
     taken = take_engine(runtime or RuntimeConfig(), folder)
-    kept = that_fit(folder, chosen, suffix, prompt, sampling.max_new_tokens, taken)
+    kept = that_fit(folder, problems, suffix, prompt, sampling.max_new_tokens, taken)
     started = start_runtime(taken)
     model, tokenizer = load_model(folder, started)
     engine = start_engine(model, tokenizer.prompting(prompt), sampling, started, suffix)

@@ -25,6 +25,7 @@ from ..forecasting.outcome import Outcome
 from ..forecasting.run_scenarios import run_scenarios
 from ..forecasting.scenarios import scenarios
 from ..model.load_model import load_model_on
+from ..model.prompt import PromptConfig
 from ..model.runtime import RuntimeConfig
 from ..rl.algorithms import registered_algorithms
 from ..rl.config import RLConfig
@@ -34,6 +35,7 @@ from .checkpoint_context import checkpoint_context
 from .checkpoints import find_base
 from .evaluate_checkpoint import evaluate_checkpoint
 from .named_problems import short_name
+from .recipe import DEFAULT_SUFFIX
 from .user_modules import load_user_modules
 
 
@@ -73,11 +75,14 @@ def forecast_checkpoint(
     columns: ProblemColumns | None = None,
     runtime: RuntimeConfig | None = None,
     modules: Sequence[str] = (),
+    prompt_suffix: str | None = None,
+    prompt: Mapping[str, object] | None = None,
 ) -> CheckpointForecast:
     """Sample `model` on `problems` at the arm's temperature and simulate RL on what it does.
 
     `overrides`: settings of the arm, such as "steps=100". `runs`: simulations of the arm; `further_runs`:
-    of each changed one. `UserError` where the table does not allow a forecast: fewer than two behaviours
+    of each changed one. `prompt_suffix` and `prompt`: what stands around a question; None: as in the
+    checkpoint's study. `UserError` where the table does not allow a forecast: fewer than two behaviours
     with enough completions, or no right answer among them.
     """
     folder = find_base(model)
@@ -92,8 +97,8 @@ def forecast_checkpoint(
         "top_k": 0,
         "stop": list(arm.stop) or None,
         "max_new_tokens": arm.max_new_tokens,
-        "prompt_suffix": None,
-        "prompt": None,
+        "prompt_suffix": prompt_suffix,
+        "prompt": prompt,
     }
     scored = evaluate_checkpoint(
         folder, problems, target, settings, limit, seed, on_bad_row, world, runtime, columns
@@ -142,7 +147,13 @@ def arm_settings(algorithm: str, overrides: Sequence[str]) -> RLConfig:
             f"--algorithm {algorithm!r} is not known{did_you_mean(algorithm, [*names, *RL_PRESETS])}; "
             f"there are {', '.join(names)}, and the presets {', '.join(RL_PRESETS)}"
         )
-    return RLConfig.parse(apply_overrides(settings, list(overrides)), "arm")
+    arm = RLConfig.parse(apply_overrides(settings, list(overrides)), "arm")
+    if (arm.prompt, arm.prompt_suffix) != (PromptConfig(), DEFAULT_SUFFIX):
+        raise UserError(
+            "prompt and prompt_suffix are no settings of a forecast's arm; "
+            "give --template, --system, --few-shot with --examples, or --prompt-suffix"
+        )
+    return arm
 
 
 def num_parameters(folder: Path, runtime: RuntimeConfig | None) -> int:

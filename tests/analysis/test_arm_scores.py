@@ -1,13 +1,18 @@
 """Arms side by side: scores over seeds, formats over steps, in a terminal and on a page."""
 
+import json
+import re
 from dataclasses import replace
 
+import polars as pl
 import pytest
 
 from echochamber.analysis.arm_scores import accuracy_text, arm_scores
 from echochamber.analysis.compare_page import save_compare_page
+from echochamber.analysis.report import build_report
 from echochamber.analysis.summary import study_summary
 from echochamber.cli.arm_table import BARS, arm_table, bars, share_plot
+from echochamber.cli.outcome import _first_arm
 
 
 def test_an_arm_has_the_scores_of_the_summary(study):
@@ -59,3 +64,25 @@ def test_the_page_has_every_arm_and_no_markup_of_a_study(grid, tmp_path):
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert "default-src 'none'" in page
+
+
+def test_problems_of_a_file_have_a_name_and_no_split(copied, tmp_path):
+    """Page, comparison and terminal name a file of problems without an empty split."""
+    for place in copied.glob("artifacts/evaluate-*"):
+        rows = json.loads((place / "summary.json").read_text())
+        named = [row | {"problem_set": "test.jsonl", "split": ""} for row in rows]
+        (place / "summary.json").write_text(json.dumps(named))
+        for name in ("records", "problems"):
+            table = pl.read_parquet(place / f"{name}.parquet")
+            own = {"problem_set": pl.lit("test.jsonl"), "split": pl.lit("")}
+            kept = {column: value for column, value in own.items() if column in table.columns}
+            table.with_columns(**kept).write_parquet(place / f"{name}.parquet")
+    page = build_report(copied, tmp_path / "report.html").read_text()
+    assert "of the problem set test.jsonl, before and after RL" in page
+    (arm,) = arm_scores(copied)
+    assert (arm.problems, arm.split) == ("test.jsonl", "")
+    save_compare_page([arm], tmp_path / "both.html")
+    for text in (page, (tmp_path / "both.html").read_text(), "\n".join(_first_arm(arm))):
+        assert "test.jsonl" in text
+        assert not re.search(r"test\.jsonl(</code>)?,\s+split", text)
+    assert f"problems of {arm.problems}" in _first_arm(arm)[0]

@@ -91,3 +91,22 @@ def test_what_cannot_be_forecast_is_one_line(run, base, extra, message):
     assert status == 2
     assert message in said.splitlines()[-1]
     assert not (out / "forecast.json").exists()
+
+
+def test_the_prompt_is_that_of_the_options(run, base):
+    """A forecast of a few-shot prompt rests on an evaluation with that prompt."""
+    shots = base.parent / "shots.jsonl"
+    shots.write_text('{"question": "1?", "completion": "one"}\n')
+    prompt = ["--few-shot", "1", "--examples", shots, "--prompt-suffix", " A:"]
+    status, _, _, out = _forecast(run, base, "reward=format:long", *prompt)
+    assert status == 0
+    (manifest,) = (json.loads(path.read_text()) for path in out.rglob("manifest.json"))
+    used = manifest["config"]["evaluate"]
+    assert (used["prompt"]["few_shot"], used["prompt_suffix"]) == (1, " A:")
+    assert used["prompt"]["examples"] == [{"question": "1?", "completion": "one"}]
+    status, _, said, _ = _forecast(run, base, "reward=format:long", "--few-shot", "1")
+    assert status == 2
+    assert "1 examples are asked for" in said
+    status, _, said, _ = _forecast(run, base, "prompt.template=chat")
+    assert status == 2
+    assert "prompt_suffix are no settings of a forecast's arm; give --template" in said.splitlines()[-1]

@@ -97,7 +97,7 @@ class Page {
     const held = host.contains(document.activeElement) ? document.activeElement.textContent : null;
     const parts = [];
     if (this.groups.length > 1) parts.push(node("label", {}, "Arm", node("select", { onchange: (e) => this.selectGroup(e.target.value) }, this.groups.map((g) => node("option", { value: g, selected: g === this.state.group }, g)))));
-    if (this.data.sets.length > 1) parts.push(node("label", {}, "Problems", node("select", { onchange: (e) => this.selectSet(Number(e.target.value)) }, this.data.sets.map(([name, split], i) => node("option", { value: i, selected: i === this.state.set }, `${name} (${split})`)))));
+    if (this.data.sets.length > 1) parts.push(node("label", {}, "Problems", node("select", { onchange: (e) => this.selectSet(Number(e.target.value)) }, this.data.sets.map(([name, split], i) => node("option", { value: i, selected: i === this.state.set }, split ? `${name} (${split})` : name)))));
     const seeds = this.groupRuns().map((run) => run.seed);
     if (seeds.length > 1) {
       parts.push(node("div", { class: "chips", role: "group", "aria-label": "Seeds" }, node("span", {}, "Seeds"),
