@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,21 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data not found at {folder}; set ECHOCHAMBER_DATA to the folder that holds it")
     return folder
+
+
+@pytest.fixture
+def forgotten(monkeypatch):
+    """What the test registers or switches in this process is as before once it has ended.
+
+    Formats and rewards of users' modules, the modules themselves, and `--quiet`.
+    """
+    from echochamber.core import formats
+    from echochamber.core.progress import console
+    from echochamber.rollout import rewards
+
+    monkeypatch.setattr(formats, "_REGISTRY", dict(formats._REGISTRY))
+    monkeypatch.setattr(rewards, "_REGISTRY", dict(rewards._REGISTRY))
+    monkeypatch.setattr(console(), "quiet", console().quiet)
+    yield
+    for name in [name for name in sys.modules if name.startswith("echochamber_user_")]:
+        del sys.modules[name]

@@ -141,6 +141,7 @@ def test_python_of_a_page_is_run_or_says_why_not(page):
         assert page.name in (ROOT / RUN_ELSEWHERE[page.name]).read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("forgotten")
 @pytest.mark.parametrize(("page", "line"), LINES, ids=name_of)
 def test_a_command_line_parses(page, line, monkeypatch):
     """Options and arguments are known; the recipe and its overrides are read where it is shipped."""
@@ -178,6 +179,7 @@ def test_what_other_commands_name_exists(page, words):
         assert all(re.search(rf"^{extra} = \[", known, re.MULTILINE) for extra in extras)
 
 
+@pytest.mark.usefixtures("forgotten")
 @pytest.mark.parametrize(("page", "block"), SETTINGS, ids=name_of)
 def test_yaml_of_a_page_is_a_part_of_a_recipe(page, block, tmp_path, monkeypatch):
     """`smoke` with these keys is a recipe. Keys of a mixture alone stand in a mixture of its own."""
