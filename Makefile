@@ -10,13 +10,16 @@ OUT  ?= runs/quickstart$(if $(filter-out 0,$(SEED)),-seed$(SEED),)
 BIN   = $(VENV)/bin
 PIP   = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all lint docs chaos bench clean
+.PHONY: demo test test-medium test-all lint docs chaos bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/echochamber study quickstart seeds=[$(SEED)] --out $(OUT)
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
+
+test-medium: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m "medium and not slow and not gpu and not browser"
 
 test-all: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m "not gpu"

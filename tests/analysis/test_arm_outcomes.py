@@ -139,6 +139,7 @@ def test_the_first_screen_has_the_null_models_number_beside_the_winners(study: P
     assert null_sentence(Tile("share", 0.1, 0.9, None, None, 8, winners=("a",))) == ""
 
 
+@pytest.mark.medium
 def test_the_first_screen_of_several_arms_is_of_all(grid: Path, tmp_path: Path) -> None:
     page = build_report(grid, tmp_path / "r.html").read_text()
     first = page[page.index('id="finding"') : page.index('id="dynamics"')]
@@ -165,6 +166,7 @@ def data_of(page: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.medium
 def test_a_page_of_very_many_arms_analyses_some_and_compares_all(
     arms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

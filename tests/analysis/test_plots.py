@@ -11,6 +11,8 @@ from echochamber.analysis.plots.look import SERIES_STYLES
 from echochamber.analysis.runs import ends, find_runs, problem_sets
 from echochamber.analysis.study_folder import load_study
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.fixture(scope="module")
 def saved(grid: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -1,15 +1,12 @@
 """Each folder of examples/ runs: its recipe as it is written, on as little as there can be."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from echochamber.core import formats
 from echochamber.core.metrics import read_metrics
 from echochamber.model.checkpoint import save_checkpoint
-from echochamber.rollout import rewards
 from echochamber.study.recipe import load_recipe
 from echochamber.study.run import run_recipe
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
@@ -36,14 +33,9 @@ ARM = {
 
 
 @pytest.fixture(autouse=True)
-def forgotten(monkeypatch):
-    """The modules of the examples name paths from the repository's root; what they register is forgotten."""
+def at_the_root(monkeypatch, forgotten):
+    """The modules of the examples name paths from the repository's root."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(formats, "_REGISTRY", dict(formats._REGISTRY))
-    monkeypatch.setattr(rewards, "_REGISTRY", dict(rewards._REGISTRY))
-    yield
-    for name in [name for name in sys.modules if name.startswith("echochamber_user_")]:
-        del sys.modules[name]
 
 
 def _run(example, tmp_path, *arms):
@@ -59,6 +51,7 @@ def _metrics(study, folder, arm):
     return list(read_metrics(folder / node["folder"] / "metrics.jsonl"))
 
 
+@pytest.mark.medium
 def test_own_reward(tmp_path):
     study, page = _run("own-reward", tmp_path, "grounded", "watched")
     first = _metrics(study, tmp_path, "grounded")[0]
@@ -73,6 +66,7 @@ def test_own_reward(tmp_path):
     assert "Mean of the reward\u2019s part uses_numbers, before its weight" in page
 
 
+@pytest.mark.medium
 def test_own_format(tmp_path):
     study, page = _run("own-format", tmp_path, "grpo")
     own = {row["name"]: row["title"] for row in study["own_formats"]}
@@ -85,6 +79,7 @@ def test_own_format(tmp_path):
     assert {"format/printed/share", "format/prose_so/share"} <= _metrics(study, tmp_path, "grpo")[0].keys()
 
 
+@pytest.mark.medium
 def test_own_model(tmp_path, tokenizer):  # noqa: F811
     base = tmp_path / "mine"
     save_checkpoint(base, tiny_model("llama"), tokenizer)

@@ -27,12 +27,14 @@ def _run(chosen):
 
 
 @pytest.mark.parametrize("name", [name for name, _ in correctness_checks(CPU, TINY)])
+@pytest.mark.medium
 def test_every_comparison_is_made_and_holds_on_a_cpu(name):
     found = _run(name)
     assert found
     assert {one.state for one in found} == {"ok"}, found
 
 
+@pytest.mark.medium
 def test_a_device_that_computes_something_else_fails(monkeypatch):
     """The second model, the device's, has a weight that is 1% off."""
     ordinary, made = device_check.random_model, []
@@ -51,6 +53,7 @@ def test_a_device_that_computes_something_else_fails(monkeypatch):
     assert states["gradients, float32"] == "FAILED"
 
 
+@pytest.mark.medium
 def test_a_sampler_that_is_not_the_trainer_fails(monkeypatch):
     ordinary = device_check._sampled
 

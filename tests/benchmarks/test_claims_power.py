@@ -21,6 +21,7 @@ def test_the_smallest_rate_is_that_of_the_exact_interval():
     assert smallest_rate(3, 0.05, 0.5) is None
 
 
+@pytest.mark.medium
 def test_a_distance_has_the_power_it_is_named_for():
     criterion = Criterion("a", "b", "above", 0.02, "c")
     distance = smallest_distance(criterion, 0.05, 8, 0.05)
@@ -34,6 +35,7 @@ def test_a_distance_has_the_power_it_is_named_for():
     )
 
 
+@pytest.mark.medium
 def test_an_equivalence_that_the_spread_rules_out_has_no_distance():
     criterion = Criterion("a", "b", "within", 0.02, "c", "equivalence")
     assert smallest_distance(criterion, 0.2, 8, 0.05) is None

@@ -1,6 +1,7 @@
 """The fleet's design: valid recipes, halves of equal size, and frequency that does not follow the format."""
 
 import numpy as np
+import pytest
 import yaml
 
 from benchmarks.fleet_recipe import ARMS, NOISE, NUM_BASES, PROGRAMS, STYLES, TWINS, fleet, is_sealed
@@ -18,6 +19,7 @@ def _graphs(tmp_path, **how):
     return graphs
 
 
+@pytest.mark.medium
 def test_every_base_has_three_arms_and_a_seed_of_its_own(tmp_path):
     nodes = [node for graph in _graphs(tmp_path) for node in graph.nodes.values()]
     bases = [node for node in nodes if node.kind == "pretrain"]
@@ -29,6 +31,7 @@ def test_every_base_has_three_arms_and_a_seed_of_its_own(tmp_path):
     assert sizes.count("nano-0.8m") == 12
 
 
+@pytest.mark.medium
 def test_sealed_bases_have_no_rl_until_their_forecasts_are_sealed(tmp_path):
     nodes = [node for graph in _graphs(tmp_path, sealed_arms=False) for node in graph.nodes.values()]
     trained = {node.mixture for node in nodes if node.kind == "rl"}

@@ -521,6 +521,7 @@ def shaken(number):
 
 
 @pytest.mark.parametrize("number", range(8))
+@pytest.mark.medium
 def test_estimates_and_verdicts_of_a_second_calculation(number):
     found = shaken(number)
     rows, seen = Rows(found), []

@@ -130,6 +130,7 @@ def test_an_unfinished_run_enters_no_verdict(judged, tmp_path):
     assert judge(CLAIMS[3], tables).verdict == "inconclusive"
 
 
+@pytest.mark.medium
 def test_the_page_shows_the_claims_that_the_recipe_names(judged):
     page = build_report(judged, ledger=page_ledger).read_text()
     assert "Claims and their verdicts" in page

@@ -9,6 +9,8 @@ from echochamber.papers.echo_chamber_2.claim_set import ECHO_CHAMBER_2
 
 from .paperlike_2 import SEEDS, SIZES, effects, shares, tables
 
+pytestmark = pytest.mark.medium
+
 CLAIMS = ECHO_CHAMBER_2.by_number
 SMALL = SIZES[0]
 BASE = {"tinygsm": 0.22, "omi1": 0.22, "omi2": 0.56}

@@ -24,6 +24,8 @@ from echochamber.stats.intervals import share_interval, t_interval, t_quantile
 
 from .paperlike import SMALL, effects, tables
 
+pytestmark = pytest.mark.medium
+
 MIXED = f"tg_omi1_omi2/ppo/{SMALL}:maj@64"
 
 

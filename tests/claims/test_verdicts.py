@@ -84,6 +84,7 @@ def test_supported_where_the_effect_is_there(holding, number):
 
 
 @pytest.mark.parametrize("number", CLAIMS)
+@pytest.mark.medium
 def test_contradicted_where_it_is_the_other_way(number):
     found = effects()
     for place, changed in CONTRADICTING[number].items():
@@ -111,6 +112,7 @@ def test_inconclusive_where_seeds_disagree_and_says_what_would_settle_it(number)
 
 
 @pytest.mark.parametrize("number", CLAIMS)
+@pytest.mark.medium
 def test_not_testable_without_its_arms(number):
     found = effects()
     gone = {"13": "ppo_matched"}.get(str(number), CLAIMS[number].arms[0].split("/")[1])
@@ -285,6 +287,7 @@ def test_a_reward_that_never_moves_a_twin_that_reaches_one_and_chance_beyond_are
     assert (row.condition, row.kind, row.seeds) == ("tg", "null", {0: 0.0, 1: 0.0})
 
 
+@pytest.mark.medium
 def test_a_total_variation_has_the_same_last_digit_in_every_process():
     shares = {f"word{n}": 1 / (n + 3) for n in range(40)}
     program = f"from echochamber.claims.select import variation; print(repr(variation({shares!r}, {{}})))"

@@ -58,6 +58,7 @@ def test_what_show_prints_is_a_recipe(run, tmp_path):
     assert again == out
 
 
+@pytest.mark.medium
 def test_dry_run_names_every_stage_and_writes_nothing(run, tmp_path):
     status, out, _ = run("study", "quickstart", "--dry-run", "--out", tmp_path / "q")
     assert status == 0
@@ -236,6 +237,7 @@ def test_one_problem_has_numbers_and_no_intervals(run, tmp_path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.medium
 def test_a_bad_row_of_a_source_stops_its_stages_with_status_two(run, tmp_path, workers):
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"question": "1 + 1?", "code": "return 2"}\n{"question": 3}\n')

@@ -9,6 +9,8 @@ from echochamber.core import formats
 from echochamber.model.checkpoint import save_checkpoint
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
 
+pytestmark = pytest.mark.medium
+
 MODULE = """
 from echochamber import Format, register_format
 register_format(Format("short", lambda text: len(text) < 11, "function", title="<b>short</b> text"))

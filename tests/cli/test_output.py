@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from echochamber.cli.option_groups import with_groups
 from echochamber.core import progress
 from echochamber.core.errors import UserError
@@ -25,6 +27,7 @@ def test_grade_prints_counts_as_json(run, tmp_path):
     assert "line 2" in err
 
 
+@pytest.mark.medium
 def test_ledger_prints_sentences_and_as_json_all_of_each_claim(run):
     status, out, _ = run("ledger", RESULTS, "--json")
     data = json.loads(out)
@@ -122,6 +125,7 @@ def test_quiet_leaves_progress_and_notes_out(run, monkeypatch, tmp_path):
     assert "1 bad lines skipped" in out
 
 
+@pytest.mark.medium
 def test_a_failed_study_says_what_failed_and_how_to_go_on(run, tmp_path):
     given = ["smoke", *OVERRIDES, "pretrain.batch_tokens=1M", "pretrain.sequence_length=32"]
     status, out, _ = run("study", *given, "--out", tmp_path / "s")

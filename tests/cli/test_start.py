@@ -56,6 +56,7 @@ def modules_of(*arguments):
         (["study", "smoke", "seeds=[0,0]"], 2),
     ],
 )
+@pytest.mark.medium
 def test_recipes_are_read_and_refused_without_torch_and_tables(arguments, status):
     ended, loaded = start(*arguments)
     assert ended == status
@@ -103,6 +104,7 @@ def test_the_list_of_commands_says_what_each_command_says_of_itself():
         assert " ".join(command.help.split("\n\n")[0].split()) == lazy.help
 
 
+@pytest.mark.medium
 def test_a_study_folder_is_reported_and_judged_without_torch(tmp_path):
     open_study(load_recipe("smoke"), tmp_path)[1].write()
     for arguments in (["report", tmp_path], ["ledger", tmp_path], ["clean", tmp_path]):
@@ -111,6 +113,7 @@ def test_a_study_folder_is_reported_and_judged_without_torch(tmp_path):
         assert not loaded & (TORCH | {"matplotlib"}), arguments
 
 
+@pytest.mark.medium
 def test_claims_are_judged_from_tables_without_torch():
     status, loaded = start("ledger", RESULTS)
     assert status == 0

@@ -34,6 +34,7 @@ def registered_after(*modules: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("first", MODULES)
+@pytest.mark.medium
 def test_the_registry_is_the_same_whoever_imports_first(first: str) -> None:
     rest = [name for name in MODULES if name != first]
     expected = [[row.name, row.title] for row in SHIPPED_FORMATS]

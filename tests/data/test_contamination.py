@@ -149,6 +149,7 @@ def plan(path: Path, against: dict[str, list[Problem]], **keys: Any) -> Any:
     return plan_mixture(mixture, WorldConfig(), 0, encode_bytes, against=against)
 
 
+@pytest.mark.medium
 def test_a_plan_reports_and_refuses(shared_data: Path) -> None:
     train = shared_data / "gsm8k" / "train.jsonl.gz"
     made = plan(train, {"gsm8k test": load_problems(str(shared_data / "gsm8k" / "test.jsonl"))})

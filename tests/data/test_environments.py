@@ -53,6 +53,7 @@ def test_what_is_refused(name, said):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.medium
 def test_problems_are_seeded_and_splits_share_none():
     sets = {split: environment_problems(SUM, split, 60, 0) for split in ("train", "dev", "test")}
     questions = [problem.question for problems in sets.values() for problem in problems]
@@ -77,6 +78,7 @@ def test_the_fingerprint_has_the_version():
     assert one.fingerprint != two.fingerprint
 
 
+@pytest.mark.medium
 def test_scores_are_those_of_the_library():
     problem = environment_problems(SUM, "test", 1, 0)[0]
     right, wrong = problem.reference, str(int(problem.reference) + 1)
@@ -106,6 +108,7 @@ def test_scores_are_those_of_the_library():
 
 
 @pytest.mark.parametrize("name", ["countdown"])
+@pytest.mark.medium
 def test_an_answer_that_is_code_harms_nothing(name, tmp_path):
     """These scores evaluate the answer as Python or sympy text."""
     problem = environment_problems(f"gym:{name}", "test", 1, 0)[0]

@@ -83,6 +83,7 @@ def ask(tmp_path: Path, commit: str = COMMIT, failures: int = 0) -> tuple[str, l
     return done.stdout, asked
 
 
+@pytest.mark.medium
 def test_the_files_of_the_split_are_fetched_and_not_kept(tmp_path: Path) -> None:
     told, asked = ask(tmp_path)
     assert told.splitlines()[-2:] == [
@@ -93,6 +94,7 @@ def test_the_files_of_the_split_are_fetched_and_not_kept(tmp_path: Path) -> None
     assert json.loads((tmp_path / "out/index.json").read_text())["note"] == ""
 
 
+@pytest.mark.medium
 def test_errors_that_pass_are_met_by_further_tries(tmp_path: Path) -> None:
     assert "P2" in ask(tmp_path, failures=2)[0]
 

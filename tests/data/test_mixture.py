@@ -62,6 +62,7 @@ def test_a_source_with_a_size_of_its_own_keeps_it_under_a_budget() -> None:
     assert 98_500 < made.num_tokens <= 100_000
 
 
+@pytest.mark.medium
 def test_shares_of_tokens_and_of_documents() -> None:
     tokens = plan({"tinygsm": {"share": 0.7}, "omi2": {"share": 0.3}}, budget_tokens=300_000)
     assert abs(tokens.sources[0].share_of_tokens - 0.7) < 0.003

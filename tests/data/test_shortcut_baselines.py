@@ -1,5 +1,7 @@
 """Shortcut baselines: what can be solved without reading the story; seeded, with intervals."""
 
+import pytest
+
 from echochamber.core.types import Problem
 from echochamber.data.shortcut_baselines import (
     best_fixed_expression,
@@ -46,6 +48,7 @@ def test_the_nearest_question_is_the_one_with_the_same_words() -> None:
     assert nearest_question_score(train, asked) == 0.5
 
 
+@pytest.mark.medium
 def test_the_world_cannot_be_solved_by_shortcuts() -> None:
     config = WorldConfig()
     train = [draw_problem(config, 0, "train", index) for index in range(1500)]

@@ -52,6 +52,7 @@ def _drawn(stream, count, sharpen):
     return found
 
 
+@pytest.mark.medium
 def test_a_calibrated_forecaster_lies_in_the_band_and_an_overconfident_one_does_not():
     stream = np.random.default_rng(0)
     inside = 0

@@ -21,11 +21,13 @@ def _final(table, config, runs=8):
 
 
 @pytest.mark.parametrize("algorithm", ["grpo", "rloo", "ppo", "expert_iteration"])
+@pytest.mark.medium
 def test_the_more_accurate_of_two_equals_wins(algorithm):
     final = _final(table_of([0.5, 0.5], [0.2, 0.8]), arm(algorithm=algorithm), runs=4)
     assert (final[:, 1] > 0.6).all()
 
 
+@pytest.mark.medium
 def test_a_coin_prefers_neither_of_two_equals():
     final = _final(table_of([0.5, 0.5], [0.2, 0.8]), arm(algorithm="rloo", reward="random"), runs=16)
     deviation = final[:, 0].std(ddof=1) / 4
@@ -41,6 +43,7 @@ def test_skill_grows_and_a_coin_teaches_nothing():
     assert abs(coin[-1] - coin[0]).mean() < (learned[-1] - learned[0]).mean()
 
 
+@pytest.mark.medium
 def test_a_run_is_a_function_of_its_arguments_and_workers_change_nothing():
     table, config = table_of([0.6, 0.4], [0.3, 0.6]), arm(steps=3)
     chosen = scenarios(table, config)[:2]
@@ -53,6 +56,7 @@ def _nothing() -> None:
     """Processes need no preparation here."""
 
 
+@pytest.mark.medium
 def test_the_kl_penalty_keeps_the_base():
     table = table_of([0.5, 0.5], [0.2, 0.8])
     free = _final(table, arm(steps=20), runs=3)[:, 1].mean()

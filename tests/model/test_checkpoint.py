@@ -164,6 +164,7 @@ def test_a_setting_we_do_not_compute_is_refused(tmp_path, tokenizer):
 
 
 @pytest.mark.parametrize("in_file", [True, False])
+@pytest.mark.medium
 def test_settings_of_a_users_tokenizer_survive_training(tmp_path, tokenizer, in_file):
     template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
     save_checkpoint(tmp_path / "base", tiny_model("llama"), tokenizer)

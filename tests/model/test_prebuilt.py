@@ -15,6 +15,7 @@ from .test_native import BF16, PROMPTS, _keys, _logprobs_and_gradients, _model, 
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [
+    pytest.mark.medium,
     pytest.mark.skipif(
         library.why_not() is not None, reason=f"the engine in C does not run: {library.why_not()}"
     ),

@@ -13,6 +13,7 @@ def test_the_estimate_at_150m_is_an_upper_bound_and_a_near_one():
     assert 1.0 <= training_estimate(config, shape) / training_peak(config, shape) <= 1.3
 
 
+@pytest.mark.medium
 def test_chunks_save_most_of_the_head():
     """A small model whose vocabulary is most of its memory."""
     config = preset("nano-0.2m", 32_000, 256)
@@ -23,6 +24,7 @@ def test_chunks_save_most_of_the_head():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.medium
 def test_a_tiny_model_is_counted_in_full(dtype):
     """Weights, gradients and two moments are alive at the second step, whatever else is."""
     config, shape = preset("nano-0.2m", 300, 64), TrainingShape(2, 32, dtype)

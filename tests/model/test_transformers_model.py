@@ -183,6 +183,7 @@ def _fewer_weights(folder):
         (_outside_index, ["no weights in *.safetensors"]),
     ],
 )
+@pytest.mark.medium
 def test_what_cannot_be_loaded_is_one_line(change, words, tmp_path, tokenizer, capsys):
     folder = foreign_folder("gpt2", tokenizer, tmp_path / "model")
     change(folder)

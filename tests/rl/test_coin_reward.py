@@ -22,6 +22,7 @@ def _case(label: str) -> Case:
 
 
 @pytest.mark.parametrize("name", TABLES)
+@pytest.mark.medium
 def test_the_page_has_the_table_that_the_enumeration_gives(name):
     found = block(name).search(PAGE)
     assert found

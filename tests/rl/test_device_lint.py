@@ -74,12 +74,14 @@ def _train(algorithm, settings, low_memory):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("low_memory", [False, True])
+@pytest.mark.medium
 def test_an_update_stays_on_its_device(algorithm, low_memory):
     assert _train(algorithm, {}, low_memory) > 100
 
 
 @pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS)
 @pytest.mark.parametrize("algorithm", ["ppo", "grpo"])
+@pytest.mark.medium
 def test_so_do_penalties_and_recomputed_logprobs(algorithm, settings):
     assert _train(algorithm, settings, low_memory=False) > 100
 

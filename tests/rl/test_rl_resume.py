@@ -61,12 +61,14 @@ def _run(base, folder, seed=0, config=CONFIG):
     return {name: (folder / name).read_bytes() for name in names}
 
 
+@pytest.mark.medium
 def test_same_seed_same_bytes_other_seed_other_bytes(base, tmp_path):
     first = _run(base, tmp_path / "a")
     assert _run(base, tmp_path / "b") == first
     assert _run(base, tmp_path / "c", seed=1)["metrics.jsonl"] != first["metrics.jsonl"]
 
 
+@pytest.mark.medium
 def test_another_stream_draws_anew_from_the_same_base_and_the_first_keeps_its_identity(base, tmp_path):
     other = CONFIG.model_copy(update={"stream": 1})
     first, second = _run(base, tmp_path / "a"), _run(base, tmp_path / "b", config=other)
@@ -79,6 +81,7 @@ def test_another_stream_draws_anew_from_the_same_base_and_the_first_keeps_its_id
 
 
 @pytest.mark.parametrize("cut_at", [1, 2, 4])
+@pytest.mark.medium
 def test_cut_and_continued_ends_in_the_same_bytes(base, tmp_path, monkeypatch, cut_at):
     whole = _run(base, tmp_path / "whole")
     with monkeypatch.context() as patch:
@@ -115,6 +118,7 @@ ARMS = {
 
 
 @pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.medium
 def test_every_kind_of_arm_continues_to_the_same_bytes(base, tmp_path, monkeypatch, arm):
     """Critic, its optimizer, the adapted coefficient, several passes and fresh starts survive Ctrl-C."""
     config = RLConfig.model_validate(CONFIG.model_dump() | {"algorithm": arm, "kl": {}} | ARMS[arm])
@@ -149,6 +153,7 @@ def test_frozen_policy_stays_what_it_was(base, tmp_path):
     assert all(torch.equal(first[name], last[name]) for name in first)
 
 
+@pytest.mark.medium
 def test_fine_tuning_on_given_completions_makes_them_likely(base, tmp_path):
     rows = [
         {"question": p.question, "completion": "def simple_math_problem() -> int:\n    return 3"}

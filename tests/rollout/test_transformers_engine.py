@@ -56,6 +56,7 @@ def _equal_its_own_logprobs(folder, rollouts, prompts):
 
 
 @pytest.mark.parametrize("kind", families(FAMILIES, quick=("gpt2",)))
+@pytest.mark.medium
 def test_sft_then_evaluation_then_grpo(kind, tokenizer, tmp_path):  # noqa: F811
     base, runtime = foreign_folder(kind, tokenizer, tmp_path / "base"), _runtime()
     demonstrations = tmp_path / "demonstrations.jsonl"

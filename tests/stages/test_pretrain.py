@@ -80,6 +80,7 @@ def test_further_steps_are_kept_where_they_are_reached(data, tmp_path):
     ]
 
 
+@pytest.mark.medium
 def test_same_seed_same_bytes(data, tmp_path):
     first = _run(data, tmp_path / "a")
     assert _run(data, tmp_path / "b") == first
@@ -87,6 +88,7 @@ def test_same_seed_same_bytes(data, tmp_path):
 
 
 @pytest.mark.parametrize("cut_at", [1, 7, 11])
+@pytest.mark.medium
 def test_cut_and_continued_ends_in_the_same_bytes(data, tmp_path, monkeypatch, cut_at):
     whole = _run(data, tmp_path / "whole")
     schedule = stage.warmup_cosine
@@ -145,6 +147,7 @@ def test_sizes_that_do_not_fit_are_named(data, tmp_path, changes, words):
 
 
 @pytest.mark.skipif(why_not() is not None, reason="the engine in C does not run here")
+@pytest.mark.medium
 def test_losses_are_those_of_plain_pytorch(data, tmp_path):
     """In the engine's precision on this CPU, step by step, on masked documents and in microbatches."""
     config = CONFIG.model_copy(update={"mask_documents": True, "microbatch_tokens": 256, "checkpoints": 1})

@@ -19,6 +19,8 @@ from echochamber.stages.probe import Checkpoint, ProbeConfig, probe
 from echochamber.stages.probe_summary import forced_rows, likelihood_rows, sweep_rows
 from tests.model.conftest import CORPUS, tiny_model, tokenizer  # noqa: F401
 
+pytestmark = pytest.mark.medium
+
 PROBLEMS = [
     Problem(f"p{i}", f"Mia has {i} boxes of 3 pens. How many pens?", str(3 * i), "all", "test")
     for i in range(5)

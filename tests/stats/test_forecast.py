@@ -70,6 +70,7 @@ def test_bandit_collapses_onto_the_most_accurate_and_drifts_between_equals() -> 
     assert np.mean(ends) == pytest.approx(0.5, abs=0.25)
 
 
+@pytest.mark.medium
 def test_many_bandits_at_once_are_independent_runs_of_one() -> None:
     many = bandits(np.tile(A, (200, 1)), np.tile(P, (200, 1)), 40, 8, 8, 1.0, seed=0)[-1]
     each = np.array([bandit(A, P, 40, 8, 8, 1.0, seed)[-1] for seed in range(200)])

@@ -19,6 +19,8 @@ from echochamber.study.checkpoints import find_checkpoint
 from echochamber.study.named_problems import named_problems
 from echochamber.study.recipe import load_recipe
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.fixture
 def study(smoke, tmp_path) -> Path:

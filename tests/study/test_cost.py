@@ -71,7 +71,9 @@ def test_a_machine_half_as_fast_is_priced_within_a_quarter(tmp_path):
 
 
 def test_an_empty_folder_is_priced_by_a_timed_step(tmp_path, monkeypatch):
-    recipe = load_recipe("quickstart", ["forecast.runs=0"])  # a simulation takes as long with any model
+    recipe = load_recipe(
+        "quickstart", ["forecast.runs=0", "sizes=[nano-0.8m]"]
+    )  # a simulation takes as long with any model
 
     def minutes(speed):
         monkeypatch.setattr("echochamber.rollout.speed.measure_speed", lambda *_: speed)
@@ -93,6 +95,7 @@ def test_an_empty_folder_is_priced_by_a_timed_step(tmp_path, monkeypatch):
     assert minutes(Speed(train / 2, sample / 2)) == pytest.approx(2 * plain - fixed, abs=0.21)
 
 
+@pytest.mark.medium
 def test_training_is_timed_for_small_models_only():
     runtime = load_recipe("smoke", []).runtime
     found = measure_speed("nano-0.2m", 320, runtime)

@@ -20,6 +20,8 @@ from echochamber.study.results import write_report
 
 from .tiny import payload, run_tiny
 
+pytestmark = pytest.mark.medium
+
 KINDS = ("tokenizer", "problems", "shards", "pretrain", "rl", "evaluate", "probe")
 
 

@@ -1,5 +1,7 @@
 """Recipe `echo-chamber`: it has every run that a claim of version 2 reads, on the planned seeds."""
 
+import pytest
+
 from echochamber.core.artifacts import Store
 from echochamber.papers.echo_chamber_2 import places as p
 from echochamber.papers.echo_chamber_2.claim_set import ECHO_CHAMBER_2
@@ -41,6 +43,7 @@ def test_the_core_scope_has_the_runs_of_its_claims():
             assert runs.get(place), place
 
 
+@pytest.mark.medium
 def test_seeds_are_new_and_draw_their_own_problems():
     recipe, runs = _runs()
     assert recipe.data_seed == "seed"

@@ -168,6 +168,7 @@ def _work_off(graph, folder, *names):
     return ended
 
 
+@pytest.mark.medium
 def test_a_killed_process_starts_its_stages_anew_and_an_error_is_one_stage_s(tmp_path, monkeypatch):
     graph, _ = open_study(load_recipe("smoke", []), tmp_path)
     monkeypatch.setattr("echochamber.study.executors.run_named", _pretend)
@@ -180,6 +181,7 @@ def test_a_killed_process_starts_its_stages_anew_and_an_error_is_one_stage_s(tmp
     assert "ZeroDivisionError" in ended["bug"].error
 
 
+@pytest.mark.medium
 def test_every_process_of_a_pool_has_the_threads_of_the_recipe(tmp_path, monkeypatch):
     for name in THREAD_SETTINGS:
         monkeypatch.delenv(name, raising=False)

@@ -268,6 +268,7 @@ needs_hub = pytest.mark.skipif(
 
 @needs_hub
 @pytest.mark.parametrize(("kind", "public"), [("dataset", False), ("model", True)])
+@pytest.mark.medium
 def test_a_hub_receives_the_folder_and_the_token_is_in_no_file_or_line(
     smoke, checkpoint, tmp_path, kind, public
 ):
@@ -286,6 +287,7 @@ def test_a_hub_receives_the_folder_and_the_token_is_in_no_file_or_line(
 
 
 @needs_hub
+@pytest.mark.medium
 def test_a_refused_push_is_one_line_without_the_token(checkpoint, tmp_path):
     with receive(refuse=True) as got:
         ran = push(checkpoint, tmp_path / "out", got.endpoint, tmp_path / "hf")

@@ -190,6 +190,7 @@ def test_scopes_share_the_artifacts_of_core():
     assert {node.spec.name for node in core.nodes.values()} <= names
 
 
+@pytest.mark.medium
 def test_behaviours_of_equal_length_are_equally_many_tokens():
     """What the triple quotes of `twins` are not: a longer twin is no neutral one."""
     recipe = load_recipe("paper-nano", [])

@@ -322,6 +322,7 @@ def test_mixtures_share_the_token_ids_of_their_real_sources(tmp_path):
 @pytest.mark.parametrize(
     ("written", "seconds"), [("15m", 900), ("90s", 90), (45, 45), ("1.5h", 5400), ("20", 20)]
 )
+@pytest.mark.medium
 def test_state_is_saved_as_often_as_the_recipe_says(tmp_path, monkeypatch, written, seconds):
     """And neither fingerprints nor results know of it."""
     given = []

@@ -81,6 +81,7 @@ def scored(folder: Path, sources: dict[str, Any], sets: list[str], **keys: Any) 
     return next(iter(found.values())), (folder / "study" / "report.html").read_text()
 
 
+@pytest.mark.medium
 def test_a_file_set_beside_a_mixture_of_the_world_alone(tmp_path: Path, untrained: None) -> None:
     mine = rows_file(tmp_path / "mine.jsonl")
     sources = {"tinygsm": {"documents": 60}, "prose": {"share": 0.2}}

@@ -154,6 +154,7 @@ def test_a_report_older_than_the_last_stage_is_built_anew(smoke, tmp_path):
     assert is_finished(folder)
 
 
+@pytest.mark.medium
 def test_a_checkpoint_is_scored_on_real_questions(smoke, shared_data, tmp_path):
     folder, rows, left_out, shortcuts, scores = evaluate_checkpoint(
         smoke,

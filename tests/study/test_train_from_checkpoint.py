@@ -25,6 +25,8 @@ from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
 from tests.model.foreign import foreign_folder
 from tests.rl.rank_runs import start_ranks
 
+pytestmark = pytest.mark.medium
+
 SMALL = [
     "rl.grpo.max_new_tokens=10",
     "rl.grpo.reward=random",

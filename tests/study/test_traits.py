@@ -16,6 +16,8 @@ from echochamber.study.recipe import load_recipe
 from echochamber.study.run import run_recipe
 from tests.api.test_examples import ARM, TINY
 
+pytestmark = pytest.mark.medium
+
 QUANTITIES = ("rate", "accuracy_with", "accuracy_without")
 SMALLER = [override for override in TINY[:-1] if "mixtures" not in override]
 SMALLER += ["mixtures.tg_omi2.budget_tokens=3K"]

@@ -37,6 +37,7 @@ def made(parts, problems=40, samples=6):
     return texts, ids, np.array(labels)
 
 
+@pytest.mark.medium
 def test_formats_and_twins_are_found_blind():
     for parts in (
         [("omi1", ONE, 0.5), ("metamath", ONE, 0.3), ("gsm8k", ONE, 0.2)],
@@ -78,6 +79,7 @@ def test_a_kind_of_prose_without_a_common_opening_has_a_rule_of_words_in_a_row()
     assert all(rule.text.strip() for rule in rules.values())
 
 
+@pytest.mark.medium
 def test_the_same_seed_gives_the_same_kinds():
     texts, ids, _ = made([("omi1", ONE, 0.5), ("gsm8k", ONE, 0.5)])
     assert discover_in(texts, ids, 3) == discover_in(texts, ids, 3)

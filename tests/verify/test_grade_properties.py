@@ -67,6 +67,7 @@ def test_any_text_gets_a_verdict_at_length(grader, text, reference):
 
 @FUZZ
 @given(body=st.lists(PIECES, max_size=30).map("".join))
+@pytest.mark.medium
 def test_any_program_gets_a_verdict(grader, body):
     for text in (
         f"def simple_math_problem():\n    {body}",
@@ -113,6 +114,7 @@ def tiers():
 @locked
 @settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(values=st.lists(EXPRESSIONS, min_size=3, max_size=3), result=EXPRESSIONS)
+@pytest.mark.medium
 def test_tier_1_computes_what_python_computes(tiers, values, result):
     """Straight-line programs: same value, or the same class of error."""
     lines = [
@@ -138,6 +140,7 @@ def grade_here(items):
         return grader.grade_batch(items)
 
 
+@pytest.mark.medium
 def test_threads_processes_and_main_thread_agree():
     with Grader(workers=2) as grader:
         main = grader.grade_batch(SAMPLE)
@@ -243,6 +246,7 @@ def test_long_repetitions_take_linear_time(place):
     assert perf_counter() - started < 4.0
 
 
+@pytest.mark.medium
 def test_threads_that_parse_do_not_disturb_each_other():
     """CPython's depth count of a syntax tree is shared between threads (python/cpython#106905)."""
     code, failed = "x = " + " + ".join(["(a * b)"] * 60) + "\n", []

@@ -59,6 +59,7 @@ SLOW_KINDS = ("loop", "c_loop", "memory", "structure")
 
 
 @pytest.mark.parametrize("kind", BODIES)
+@pytest.mark.medium
 def test_tier_1_withstands(kind, canary):
     withstand(BODIES[kind][:: 4 if kind in SLOW_KINDS else 1], canary)
 
@@ -82,6 +83,7 @@ def withstand(bodies, canary):
             assert grader.grade(PROBLEM, WRONG).outcome == "wrong", body
 
 
+@pytest.mark.medium
 def test_texts_that_are_no_programs(canary):
     withstand_texts(TEXTS, canary)
 

@@ -8,6 +8,8 @@ from echochamber.verify.grader_config import GraderConfig
 
 from .labelled_cases import labelled_cases
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.fixture(scope="module")
 def graded():

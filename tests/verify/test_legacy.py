@@ -88,6 +88,7 @@ def test_on_real_rollouts_our_rules_find_more_and_pay_for_less(shared_data, lega
     assert all(not verdict.correct for verdict in crashed)
 
 
+@pytest.mark.medium
 def test_doctor_rows_name_every_tier_and_layer():
     rows = sandbox_report()
     names = [name for name, _, _ in rows]

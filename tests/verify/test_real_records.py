@@ -17,6 +17,7 @@ def rows_of(path):
         return [json.loads(line) for line in stream]
 
 
+@pytest.mark.medium
 def test_the_960_rollouts(shared_data):
     """All 338 recorded as CORRECT are correct. Two more are: the recorder compared floats exactly.
 
@@ -44,6 +45,7 @@ def test_the_960_rollouts(shared_data):
             assert verdict.outcome == "no_answer"
 
 
+@pytest.mark.medium
 def test_the_400_programs(shared_data):
     """All 292 recorded numbers are reproduced. `Success` says nothing; lists are no number."""
     rows = rows_of(shared_data / "tinygsm_like" / "programs_400.jsonl")
@@ -62,6 +64,7 @@ def test_the_400_programs(shared_data):
 @pytest.mark.skipif(
     not all(available_layers()[n] for n in REQUIRED), reason="this machine cannot lock a process down"
 )
+@pytest.mark.medium
 def test_openmathinstruct_1_with_the_second_tier(shared_data):
     """94 of 100: in six rows the program's value is not the reference, only the box is."""
     rows = rows_of(shared_data / "samples" / "openmathinstruct1.jsonl")
