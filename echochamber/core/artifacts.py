@@ -25,7 +25,7 @@ from .errors import UserError
 from .files import canonical_json, make_folder, remove_temporary, write_json
 from .manifest import library_versions, manifest_digest, read_manifest, recorded_files
 from .progress import say
-from .resume_record import RESUME_DIR, resume_damage
+from .resume_record import RESUME_DIR, mend_resume
 from .storage import fsync_folder, storage_errno, storage_errors_named, storage_failure
 from .version import __version__
 
@@ -158,7 +158,7 @@ class Store:
     def _sound_partial(self, spec: Spec) -> Path:
         """The folder to build in; one whose resume state is damaged is set aside and begun anew."""
         partial = self.partial(spec)
-        self._set_aside(partial, resume_damage(partial, say))
+        self._set_aside(partial, mend_resume(partial, say))
         remove_temporary(make_folder(partial))
         return partial
 

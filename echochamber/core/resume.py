@@ -3,8 +3,10 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -16,17 +18,30 @@ EVERY_SECONDS = 20.0
 """Between two saves, unless a recipe says otherwise; small models are saved in no time."""
 
 
+@dataclass(frozen=True)
+class ResumeSettings:
+    """How a training stage keeps its state; no result depends on it."""
+
+    every_seconds: float = EVERY_SECONDS
+    """Between two saves."""
+    keep_last: int = 1
+    """States that are kept: an older one counts where the newest is damaged."""
+    asynchronous: bool = False
+    """Copy the state and write it while training goes on."""
+
+
 class ResumePoint:
     """The resume folder of a partial artifact and the clock that says when to use it.
 
     When state is saved depends on the machine's speed; what is computed never does.
     """
 
-    def __init__(self, artifact: Path, every_seconds: float = EVERY_SECONDS) -> None:
-        self.artifact = artifact
+    def __init__(self, artifact: Path, settings: ResumeSettings | None = None) -> None:
+        self.artifact, self.settings = artifact, settings or ResumeSettings()
         self.folder = make_folder(artifact / RESUME_DIR)
         self._record = ResumeRecord(artifact)
-        self.every_seconds = every_seconds
+        self._writer: ThreadPoolExecutor | None = None
+        self._pending: Future[None] | None = None
         self.saved_at = time.monotonic()
         self.interrupted = False
 
@@ -45,11 +60,36 @@ class ResumePoint:
 
     def due(self) -> bool:
         """True once `every_seconds` have passed since the last save, or someone asked to stop."""
-        return self.interrupted or time.monotonic() - self.saved_at >= self.every_seconds
+        return self.interrupted or time.monotonic() - self.saved_at >= self.settings.every_seconds
 
     def record(self, step: int, sharded: bool = False) -> None:
         """Make the state that was written after `step` the one to continue from; older ones are removed."""
-        self._record.write(step, sharded)
+        self._record.write(step, sharded, self.settings.keep_last)
+
+    def record_later(
+        self, step: int, write: Callable[[], object], *, sharded: bool = False, main: bool = True
+    ) -> None:
+        """The same in a thread, once `write` has written the state there; one save runs at a time.
+
+        Logs may grow meanwhile: their beginnings as they are now belong to the state. `main`: this rank keeps
+        the record.
+        """
+        self.settle()
+        sizes = self._record.sizes() if main else None
+
+        def finish() -> None:
+            write()
+            if sizes is not None:
+                self._record.write(step, sharded, self.settings.keep_last, sizes)
+
+        self._writer = self._writer or ThreadPoolExecutor(1, "resume state")
+        self._pending = self._writer.submit(finish)
+
+    def settle(self) -> None:
+        """Wait until a state that is being written is whole; raises what its writer raised."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
 
     def saved(self) -> None:
         """Start the clock again; leaves by KeyboardInterrupt where someone asked to stop."""
@@ -59,7 +99,21 @@ class ResumePoint:
 
     @contextmanager
     def finish_step_on_interrupt(self) -> Iterator[None]:
-        """The first Ctrl-C lets the step end and its state be saved; a second one stops at once."""
+        """The first Ctrl-C lets the step end and its state be saved; a second one stops at once.
+
+        A state that is being written then is whole when this ends.
+        """
+        try:
+            with self._asked_on_interrupt():
+                yield
+        except BaseException:
+            with suppress(Exception):  # what went wrong first is told
+                self.settle()
+            raise
+        self.settle()
+
+    @contextmanager
+    def _asked_on_interrupt(self) -> Iterator[None]:
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -2,12 +2,13 @@
 
 `resume/state.json` names the state and the size and SHA-256 of everything in the partial folder. The state is
 one file, or a folder to which every rank wrote its part. Logs only grow after that, so of each file the
-recorded beginning is compared.
+recorded beginning is compared. Records of older states that are kept are named `record-STEP.json`; they count
+where the newest state turns out to be damaged.
 """
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .checksums import UNCHECKED, Recorded, parse_record
@@ -42,7 +43,8 @@ def step_of(state: Path) -> int:
 
 def _recorded_files(partial: Path, state: Path) -> list[Path]:
     """Everything but other states, times and what writers left; hidden files only of a state in parts."""
-    skipped = UNCHECKED | _REWRITTEN | {STATE_RECORD, LEGACY_STATE, LEGACY_SHARDED}
+    older = {path.name for path in state.parent.glob("record-*.json")}
+    skipped = UNCHECKED | _REWRITTEN | {STATE_RECORD, LEGACY_STATE, LEGACY_SHARDED} | older
     others = [path for path in _states(state.parent) if path != state]
     found = (path for path in partial.rglob("*") if path.is_file() and path.name not in skipped)
     found = (path for path in found if not {path, path.parent} & set(others) and path.suffix != ".tmp")
@@ -60,27 +62,66 @@ class ResumeRecord:
         self.partial = partial
         self._known: dict[tuple[str, int, int], str] = {}
 
-    def write(self, step: int, sharded: bool = False) -> None:
-        """Record the folder as it is after `step`, then drop older states; `sharded`: of states in parts."""
+    def sizes(self) -> dict[Path, int]:
+        """Size of every file but states: so much of each belongs to a state that is taken now."""
+        nothing = self.partial / RESUME_DIR / STATE_RECORD
+        return {path: path.stat().st_size for path in _recorded_files(self.partial, nothing)}
+
+    def write(
+        self, step: int, sharded: bool = False, keep: int = 1, sizes: Mapping[Path, int] | None = None
+    ) -> None:
+        """Record the folder as it was after `step`; drop all but the `keep` newest states.
+
+        `sharded`: of states in parts. `sizes`: what `sizes()` gave when the state was taken; None: now.
+        """
         folder = self.partial / RESUME_DIR
         state = folder / (sharded_name(step) if sharded else state_name(step))
+        sizes = self.sizes() if sizes is None else sizes
+        own = {path: path.stat().st_size for path in _recorded_files(self.partial, state)}
+        own = {path: size for path, size in own.items() if state in (path, path.parent)}
         files = {
-            path.relative_to(self.partial).as_posix(): [path.stat().st_size, self._hash(path)]
-            for path in _recorded_files(self.partial, state)
+            path.relative_to(self.partial).as_posix(): [size, self._hash(path, size)]
+            for path, size in sorted((own | dict(sizes)).items())
         }
+        if keep > 1:
+            _keep_record(folder)
         write_json(folder / STATE_RECORD, {"step": step, "state": state.name, "files": files})
+        kept = {state, *_drop_records(folder, step, keep - 1)}
         for path in [*_states(folder), folder / LEGACY_STATE, folder / LEGACY_SHARDED]:
-            if path.is_dir() and path != state:
+            if path.is_dir() and path not in kept:
                 shutil.rmtree(path)
-            elif path != state:
+            elif path not in kept:
                 path.unlink(missing_ok=True)
 
-    def _hash(self, path: Path) -> str:
-        status = path.stat()
-        key = (str(path), status.st_size, status.st_mtime_ns)
+    def _hash(self, path: Path, size: int) -> str:
+        key = (str(path), size, path.stat().st_mtime_ns)
         if key not in self._known:
-            self._known[key] = hash_beginning(path, status.st_size)
+            self._known[key] = hash_beginning(path, size)
         return self._known[key]
+
+
+def _keep_record(folder: Path) -> None:
+    """Keep what the record says under the name of its step."""
+    if (folder / STATE_RECORD).is_file():
+        record = read_json(folder / STATE_RECORD)
+        if type(step := record.get("step")) is int:
+            write_json(folder / f"record-{step}.json", record)
+
+
+def _older_records(folder: Path) -> list[Path]:
+    """The newest first."""
+    numbered = {path: path.stem.rpartition("-")[2] for path in folder.glob("record-*.json")}
+    numbered = {path: number for path, number in numbered.items() if number.isdecimal()}
+    return sorted(numbered, key=lambda path: -int(numbered[path]))
+
+
+def _drop_records(folder: Path, step: int, keep: int) -> list[Path]:
+    """Remove all records but the newest ones before `step`; returns the states of these."""
+    found = _older_records(folder)
+    kept = [path for path in found if step_of(path) < step][: max(keep, 0)]
+    for path in set(found) - set(kept):
+        path.unlink()
+    return [folder / str(read_json(path).get("state")) for path in kept]
 
 
 def hash_beginning(path: Path, size: int) -> str:
@@ -112,6 +153,18 @@ def _legacy_state(folder: Path) -> Path | None:
     return folder / LEGACY_STATE if (folder / LEGACY_STATE).is_file() else None
 
 
+def mend_resume(partial: Path, say: Callable[[str], None]) -> str | None:
+    """`resume_damage`; but where an older state that was kept is sound, go back to it and return None."""
+    damage = resume_damage(partial, say)
+    for record in _older_records(partial / RESUME_DIR) if damage else ():
+        if _damage(partial, record) is None:
+            step = step_of(record)
+            say(f"damaged: {partial}: {damage}; going on from the older state after step {step}")
+            record.replace(partial / RESUME_DIR / STATE_RECORD)
+            return None
+    return damage
+
+
 def resume_damage(partial: Path, say: Callable[[str], None]) -> str | None:
     """The first file of a partial artifact that is not as it was when its state was saved, in words.
 
@@ -123,13 +176,18 @@ def resume_damage(partial: Path, say: Callable[[str], None]) -> str | None:
         if (legacy := _legacy_state(folder)) is not None:
             say(f"unverified: {legacy} was written before checksums")
         return None
+    return _damage(partial, record)
+
+
+def _damage(partial: Path, record: Path) -> str | None:
+    """The first file that is not as a record says."""
     try:
         data = read_json(record)
     except UserError:
-        return f"{RESUME_DIR}/{STATE_RECORD} is not JSON"
+        return f"{RESUME_DIR}/{record.name} is not JSON"
     files, step = parse_record(data.get("files")), data.get("step")
     if files is None or type(step) is not int or not _holds_state(files, step):
-        return f"{RESUME_DIR}/{STATE_RECORD} is not a record of saved state"
+        return f"{RESUME_DIR}/{record.name} is not a record of saved state"
     for name, (size, digest) in files.items():
         path = partial / name
         try:

@@ -18,15 +18,20 @@ TIED_NAME = "lm_head.weight"
 
 
 def save_checkpoint(
-    folder: Path, model: Transformer, tokenizer: Tokenizer, weights: dict[str, torch.Tensor] | None = None
+    folder: Path,
+    model: Transformer,
+    tokenizer: Tokenizer,
+    weights: dict[str, torch.Tensor] | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> None:
     """Write a folder that `AutoModelForCausalLM` and `AutoTokenizer` load with no code of ours.
 
-    `weights`: the model's, where it does not hold them whole itself.
+    `weights`: the model's, where it does not hold them whole itself. `dtype`: of the weights in the file.
     """
     make_folder(folder)
     state = {
-        name: value.detach().cpu().contiguous() for name, value in (weights or model.state_dict()).items()
+        name: value.detach().to("cpu", dtype).contiguous()
+        for name, value in (weights or model.state_dict()).items()
     }
     if model.config.tie_embeddings:
         state.pop(TIED_NAME, None)
@@ -35,7 +40,8 @@ def save_checkpoint(
     special: dict[str, object] = {"eos_token_id": ends, "pad_token_id": tokenizer.pad_id}
     if tokenizer.ends.strings:
         special["stop_strings"] = list(tokenizer.ends.strings)
-    write_json(folder / "config.json", to_hf(model.config, None, tokenizer.eos_id, tokenizer.pad_id))
+    config = to_hf(model.config, None, tokenizer.eos_id, tokenizer.pad_id)
+    write_json(folder / "config.json", config | {"dtype": str(dtype).removeprefix("torch.")})
     write_json(
         folder / "generation_config.json", special | {"do_sample": True, "temperature": 1.0, "top_k": 0}
     )

@@ -35,14 +35,21 @@ def load_model_on(
 
 
 def save_model(
-    folder: Path, model: Decoder, tokenizer: Tokenizer, weights: dict[str, torch.Tensor] | None = None
+    folder: Path,
+    model: Decoder,
+    tokenizer: Tokenizer,
+    weights: dict[str, torch.Tensor] | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> None:
-    """Write a folder in Hugging Face's layout; `weights`: the model's, where it does not hold them whole."""
+    """Write a folder in Hugging Face's layout; `weights`: the model's, where it does not hold them whole.
+
+    `dtype`: of the weights in the file; those of an engine of transformers stay as they are.
+    """
     if isinstance(model, TransformersModel):
         save_transformers(make_folder(folder), model, tokenizer)
     else:
         assert isinstance(model, Transformer), f"{type(model).__name__} has no folder"
-        save_checkpoint(folder, model, tokenizer, weights)
+        save_checkpoint(folder, model, tokenizer, weights, dtype)
 
 
 def why_not_native(folder: Path) -> str | None:

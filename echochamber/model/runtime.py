@@ -12,7 +12,7 @@ import torch
 
 from ..core.errors import UserError
 from ..core.progress import say
-from ..core.resume import EVERY_SECONDS
+from ..core.resume import ResumeSettings
 from .decoder import Decoder
 from .native.library import cell_dtype, why_not
 from .native.weights import why_unfit
@@ -39,8 +39,9 @@ class Runtime:
     block_attention: bool = False
     checkpoint_blocks: bool = False
     ranks: Ranks = field(default_factory=Ranks)
-    resume_every: float = EVERY_SECONDS
-    """Seconds between two saves of a training stage's state; no result depends on it."""
+    checkpoint_dtype: torch.dtype = torch.float32
+    """Of the weights in checkpoints."""
+    resume: ResumeSettings = field(default_factory=ResumeSettings)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Context in which matrix products run in `dtype`."""
@@ -49,7 +50,7 @@ class Runtime:
         return torch.autocast(self.device.type, dtype=self.dtype)
 
 
-def start_runtime(config: RuntimeConfig, resume_every: float = EVERY_SECONDS) -> Runtime:
+def start_runtime(config: RuntimeConfig, resume: ResumeSettings | None = None) -> Runtime:
     """Resolve `auto` settings, set the thread count, meet the other ranks where torchrun started some."""
     device = choose_device(config.device)
     ranks = join_ranks(device)
@@ -72,7 +73,8 @@ def start_runtime(config: RuntimeConfig, resume_every: float = EVERY_SECONDS) ->
         or (config.attention == "auto" and device.type == "cuda"),
         checkpoint_blocks=config.checkpoint_blocks,
         ranks=ranks,
-        resume_every=resume_every,
+        checkpoint_dtype=torch.bfloat16 if config.checkpoint_dtype == "bfloat16" else torch.float32,
+        resume=resume or ResumeSettings(),
     )
 
 

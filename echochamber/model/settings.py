@@ -17,7 +17,7 @@ class RuntimeConfig(Config):
     """Settings that can change the last bits of a result; they are part of every fingerprint."""
 
     added: ClassVar[frozenset[str]] = frozenset(
-        {"engine", "trust_remote_code", "low_memory", "attention", "checkpoint_blocks"}
+        {"engine", "trust_remote_code", "low_memory", "attention", "checkpoint_blocks", "checkpoint_dtype"}
     )
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -59,6 +59,12 @@ class RuntimeConfig(Config):
     """Keep the input of each block alone and compute the rest again for the gradient, where PyTorch trains.
 
     A third more time for a fraction of the memory (Chen et al. 2016). Results agree up to rounding.
+    """
+    checkpoint_dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of the weights in checkpoints; training goes on in float32, and its resume state keeps that.
+
+    `bfloat16` halves them and rounds to 8 bits, so RL starts from the rounded base, and changes below a
+    256th of a weight may be lost in what is evaluated.
     """
 
 

@@ -6,11 +6,14 @@ number of ranks reads it, one without a process group too. Checkpoints stay Hugg
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import (
@@ -31,7 +34,7 @@ from torch.distributed.tensor import DTensor
 from ..core.errors import UserError
 from .critic import Critic
 from .optimizer import Optimizer
-from .ranks import Ranks
+from .ranks import PATIENCE, Ranks
 from .transformer import Transformer
 
 
@@ -116,6 +119,33 @@ def save_sharded(
     """Write resume state into a folder, every rank its part; whole once this returns on rank 0."""
     with _alone_is_fine():
         dcp.save(_parts(trained, numbers or {}), checkpoint_id=target, no_dist=ranks.world_size == 1)
+
+
+def save_sharded_later(
+    target: Path, trained: Trained, ranks: Ranks, numbers: dict[str, float]
+) -> "Future[object]":
+    """The same while training goes on: the state is copied now, and whole once the future's result is there.
+
+    Every rank must ask for a save at the same step, and for no second one before the first is whole.
+    """
+    alone = ranks.world_size == 1
+    with _alone_is_fine():
+        saving = dcp.async_save(
+            _parts(trained, numbers),
+            checkpoint_id=target,
+            process_group=None if alone else _writers(),
+            no_dist=alone,
+        )
+    assert isinstance(saving, Future), "copies are made before it returns"
+    return saving
+
+
+@cache
+def _writers() -> dist.ProcessGroup:
+    """All ranks in a group of their own: messages of threads must not meet those of training."""
+    group = dist.new_group(backend="gloo", timeout=PATIENCE)
+    assert group is not None
+    return group
 
 
 def load_sharded(

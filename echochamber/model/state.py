@@ -1,10 +1,13 @@
 """Resume state of a training stage: one file, replaced whole, read without pickle's code execution."""
 
 import os
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from ..core.errors import UserError
 from ..core.storage import fsync_folder
@@ -25,8 +28,33 @@ def save_state(
     path: Path, step: int, parts: dict[str, Stateful], extra: dict[str, float] | None = None
 ) -> None:
     """The state of every part, and the last finished step; on disk when this returns."""
+    _write(path, _gathered(step, parts, extra or {}))
+
+
+def copied_state(
+    path: Path, step: int, parts: dict[str, Stateful], extra: dict[str, float]
+) -> Callable[[], None]:
+    """Copy the state as it is now to the CPU; the function that is returned writes it."""
+    return partial(_write, path, _copied(_gathered(step, parts, extra)))
+
+
+def _gathered(step: int, parts: dict[str, Stateful], extra: dict[str, float]) -> dict[str, object]:
+    return {"step": step} | {name: part.state_dict() for name, part in parts.items()} | extra
+
+
+def _copied(value: object) -> object:
+    """Tensors copied to the CPU, in whatever mappings and lists they lie."""
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, Mapping):
+        return {key: _copied(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([_copied(inner) for inner in value])
+    return value
+
+
+def _write(path: Path, state: object) -> None:
     temporary = path.with_suffix(".tmp")
-    state = {"step": step} | {name: part.state_dict() for name, part in parts.items()} | (extra or {})
     with temporary.open("wb") as stream:  # a stream of ours: its errors name their cause, torch's do not
         torch.save(state, stream)
         stream.flush()

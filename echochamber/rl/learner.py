@@ -15,9 +15,10 @@ from ..model.decoder import Decoder
 from ..model.load_model import load_model
 from ..model.optimizer import Optimizer
 from ..model.ranks import Ranks
+from ..model.resume_state import TrainingState
 from ..model.runtime import Runtime, prepare
 from ..model.settings import NATIVE_ENGINE, TRANSFORMERS_ENGINE
-from ..model.state import Stateful, load_state, save_state
+from ..model.state import Stateful, load_state
 from ..model.tokenizer import Tokenizer
 from ..model.transformer import Transformer
 from ..model.transformers_model import TransformersModel
@@ -86,15 +87,9 @@ class Learner:
             self.critic_optimizer.step(factor)
         return self.optimizer.step(factor)
 
-    def save(self, path: Path, step: int) -> None:
-        """Resume state after `step`."""
-        save_state(path, step, self._parts(), {"kl_coef": self.kl_coef})
-
-    def save_in_parts(self, path: Path, ranks: Ranks) -> None:
-        """The same into a folder, to which every rank writes its part."""
-        from ..model.shard import save_sharded
-
-        save_sharded(path, self._trained(), ranks, {"kl_coef": self.kl_coef})
+    def state(self) -> TrainingState:
+        """What a run continues from."""
+        return TrainingState(self._trained(), self._parts(), {"kl_coef": self.kl_coef}, self.in_parts)
 
     def load(self, path: Path | None, ranks: Ranks) -> int:
         """Load a saved state; returns the last finished step, 0 where nothing was saved."""

@@ -48,14 +48,14 @@ def rl(
         learner.sampler or learner.policy, tokenizer, config.sampling, runtime, config.prompt_suffix
     )
     config = _fit_to_memory(config, engine, learner.policy, problems, folder, runtime)
-    resume = ResumePoint(folder, runtime.resume_every)
+    resume = ResumePoint(folder, runtime.resume)
     done = learner.load(resume.state, runtime.ranks)
     demonstrations = read_demonstrations(Path(config.completions)) if config.completions else []
     count = len(demonstrations or problems)
     total, keep = num_steps(config, count), checkpoint_steps(config, count)
     output = RunOutput(config, seed, folder, resume, runtime.ranks, done, total)
     if not done:
-        output.save_checkpoint(0, learner, tokenizer)
+        output.save_checkpoint(0, learner, tokenizer, runtime.checkpoint_dtype)
 
     with Grader(config.grader) as grader, output:
         sample_step = step_sampler(config, drawn, problems, demonstrations, engine, grader, runtime.ranks)
@@ -82,7 +82,7 @@ def rl(
             metrics = rollout_metrics(collection, targets) | compared | fitted
             output.log(step, collection, metrics)
             if step in keep:
-                output.save_checkpoint(step, learner, tokenizer)
+                output.save_checkpoint(step, learner, tokenizer, runtime.checkpoint_dtype)
             output.save_if_due(step, learner)
             ended = time.perf_counter()
             timing = {

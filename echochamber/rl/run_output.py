@@ -4,12 +4,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
+import torch
+
 from ..core.files import make_folder
 from ..core.metrics import MetricsLog, StepLog
 from ..core.progress import progress_bar, say
 from ..core.resume import ResumePoint
 from ..model.load_model import save_model
 from ..model.ranks import Ranks
+from ..model.resume_state import save_resume
 from ..model.tokenizer import Tokenizer
 from ..rollout.collect import Collection
 from ..rollout.rewards import reward_title
@@ -60,11 +63,11 @@ class RunOutput:
         for warning in self.monitor.warnings(step, metrics):
             say(warning)
 
-    def save_checkpoint(self, step: int, learner: Learner, tokenizer: Tokenizer) -> None:
-        """Keep the policy as it is after `step`."""
+    def save_checkpoint(self, step: int, learner: Learner, tokenizer: Tokenizer, dtype: torch.dtype) -> None:
+        """Keep the policy as it is after `step`, its weights in `dtype`."""
         weights = learner.whole_policy()
         if self.ranks.is_main:
-            save_model(self.checkpoints / f"step_{step}", learner.policy, tokenizer, weights)
+            save_model(self.checkpoints / f"step_{step}", learner.policy, tokenizer, weights, dtype)
 
     def save_if_due(self, step: int, learner: Learner) -> None:
         """Write the resume state where it is time, on all ranks together."""
@@ -73,12 +76,7 @@ class RunOutput:
         if self.ranks.is_main:
             self.metrics.sync()
             self.rollouts.sync()
-        if learner.in_parts:
-            learner.save_in_parts(self.resume.sharded_after(step), self.ranks)
-        elif self.ranks.is_main:
-            learner.save(self.resume.state_after(step), step)
-        if self.ranks.is_main:
-            self.resume.record(step, sharded=learner.in_parts)
+        save_resume(self.resume, step, learner.state(), self.ranks)
         self.resume.saved()
 
     def end_step(self, step: int, timing: dict[str, float], metrics: Metrics) -> None:

@@ -27,8 +27,9 @@ from ..model.optimizer import Optimizer
 from ..model.peak import matrix_peak, stated_peak
 from ..model.presets import flops_per_token, num_parameters, preset
 from ..model.ranks import Ranks
+from ..model.resume_state import TrainingState, save_resume
 from ..model.runtime import Runtime, prepare
-from ..model.state import load_state, save_state
+from ..model.state import load_state
 from ..model.tokenizer import load_tokenizer
 from ..model.transformer import Transformer
 from .settings import PretrainConfig
@@ -63,7 +64,10 @@ def pretrain(
     # Split weights receive the mean over ranks of what each computed for its own part, others the sum.
     parts = ranks.world_size if config.shard else 1
     optimizer = Optimizer(model, config.optimizer)
-    resume = ResumePoint(folder, runtime.resume_every)
+    resume = ResumePoint(folder, runtime.resume)
+    state = TrainingState(
+        [(model, optimizer)], {"model": model, "optimizer": optimizer}, in_parts=config.shard
+    )
     done = _load(config, resume, model, optimizer, ranks)
     first = 0 if done is None else done + 1
     loss_of = loss_function(model, runtime)
@@ -101,12 +105,11 @@ def pretrain(
             if step + 1 in keep:
                 weights = whole_state(model) if config.shard else None
                 if ranks.is_main:
-                    save_checkpoint(
-                        make_folder(folder / "checkpoints") / f"step_{step + 1}", model, tokenizer, weights
-                    )
+                    target = make_folder(folder / "checkpoints") / f"step_{step + 1}"
+                    save_checkpoint(target, model, tokenizer, weights, runtime.checkpoint_dtype)
             if ranks.any(resume.due()):
                 log.sync()
-                _save(config, resume, step, model, optimizer, ranks)
+                save_resume(resume, step, state, ranks)
                 resume.saved()
 
 
@@ -146,25 +149,6 @@ def _load(
         return int(source.name.rpartition("-")[2])
     state = load_state(resume.state, {"model": model, "optimizer": optimizer})
     return None if state is None else int(state["step"])
-
-
-def _save(
-    config: PretrainConfig,
-    resume: ResumePoint,
-    step: int,
-    model: Transformer,
-    optimizer: Optimizer,
-    ranks: Ranks,
-) -> None:
-    if config.shard:
-        from ..model.shard import save_sharded
-
-        save_sharded(resume.sharded_after(step), [(model, optimizer)], ranks)
-        if ranks.is_main:
-            resume.record(step, sharded=True)
-    elif ranks.is_main:
-        save_state(resume.state_after(step), step, {"model": model, "optimizer": optimizer})
-        resume.record(step)
 
 
 def new_model(config: PretrainConfig, vocab_size: int, seed: int) -> Transformer:

@@ -173,7 +173,7 @@ def _follow(graph: StageGraph, ranks: Ranks) -> None:
         node_id, folder = stage
         node = graph.nodes[node_id]
         with extra_behaviours(graph.recipe.behaviours_of(node.mixture)):
-            node.run(Path(folder), start_runtime(graph.recipe.runtime, graph.recipe.resume.every))
+            node.run(Path(folder), start_runtime(graph.recipe.runtime, graph.recipe.resume.settings))
 
 
 def _run_in_executor(

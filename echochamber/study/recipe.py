@@ -11,7 +11,7 @@ from ..core.config import Config, Count, Duration, apply_overrides
 from ..core.errors import UserError
 from ..core.formats import FORMAT_NAMES
 from ..core.progress import say
-from ..core.resume import EVERY_SECONDS
+from ..core.resume import EVERY_SECONDS, ResumeSettings
 from ..core.trackers.interface import TrackerName, check_installed
 from ..data.columns import ProblemColumns
 from ..data.hub import HubConfig
@@ -92,6 +92,15 @@ class ResumeConfig(Config):
 
     every: Duration = Field(default=EVERY_SECONDS, gt=0)
     """Time between two saves, in seconds or as `15m`: a kill loses at most what was trained since."""
+    keep_last: int = Field(default=1, ge=1)
+    """States that are kept; where the newest is damaged, a stage goes on from an older one."""
+    asynchronous: bool = False
+    """Write the state while training goes on, from a copy in memory."""
+
+    @property
+    def settings(self) -> ResumeSettings:
+        """As a stage takes them."""
+        return ResumeSettings(self.every, self.keep_last, self.asynchronous)
 
 
 class ClaimNames(Config):

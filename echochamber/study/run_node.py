@@ -25,7 +25,7 @@ def run_node(node: StageNode, graph: StageGraph, patience: float = 0.0) -> float
 
 
 def _run(node: StageNode, graph: StageGraph, patience: float) -> float | None:
-    runtime = start_runtime(graph.recipe.runtime, graph.recipe.resume.every)
+    runtime = start_runtime(graph.recipe.runtime, graph.recipe.resume.settings)
     seeds = {"seed": node.seed} if node.seed is not None else {}
 
     def write(folder: Path) -> None:

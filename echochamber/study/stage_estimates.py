@@ -165,6 +165,8 @@ def _probe(node: StageNode, recipe: Recipe) -> Cost:
 
 STATE_COPIES = 4
 """Sizes of a model that resume state takes at most: weights, two moments, and the older state beside it."""
+STATE_SIZES = 3
+"""Of one more state that is kept."""
 BYTES_PER_TOKEN = 6
 """Of shards: ids in the shard and in the spool that they are packed from."""
 
@@ -184,11 +186,13 @@ def stage_bytes(node: StageNode, recipe: Recipe) -> int:
         checkpoint = 4 * num_parameters(preset(node.size, recipe.tokenizer.vocab_size))
     if node.kind == "base":
         return checkpoint
+    copies = STATE_COPIES + STATE_SIZES * (recipe.resume.keep_last - 1)
     if node.kind == "pretrain":
-        kept, copies = recipe.pretrain.checkpoints + len(recipe.pretrain.keep_steps), STATE_COPIES
+        kept = recipe.pretrain.checkpoints + len(recipe.pretrain.keep_steps)
     else:
         config = recipe.rl[node.arm or ""]
         critic = algorithm_row(config.algorithm).critic
         kept = len(checkpoint_steps(config, config.problems.count))
-        copies = STATE_COPIES * (2 if critic else 1)
-    return checkpoint * (kept + copies)
+        copies *= 2 if critic else 1
+    half = recipe.runtime.checkpoint_dtype == "bfloat16"
+    return round(checkpoint * (kept * (0.5 if half else 1.0) + copies))

@@ -189,3 +189,18 @@ def test_a_tokenizer_of_our_own_has_the_settings_that_it_had(tmp_path, tokenizer
     load_tokenizer(tmp_path / "first").save(tmp_path / "again", 128)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+def test_weights_in_bfloat16_are_rounded_and_load_in_both_libraries(tmp_path, tokenizer):
+    model = tiny_model("llama")
+    save_checkpoint(tmp_path / "whole", model, tokenizer)
+    save_checkpoint(tmp_path / "half", model, tokenizer, dtype=torch.bfloat16)
+    sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("whole", "half")]
+    assert sizes[1] < 0.55 * sizes[0]
+    again, _ = load_checkpoint(tmp_path / "half")
+    for name, value in again.state_dict().items():
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value, model.state_dict()[name].bfloat16().float(), atol=0, rtol=0)
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "half")
+    assert theirs.dtype == torch.bfloat16
+    assert json.loads((tmp_path / "whole" / "config.json").read_text())["dtype"] == "float32"
