@@ -87,6 +87,10 @@ static void gemm(long M, long N, long steps, const word *A, long am, long ak, co
 #else
 enum { DEPTH = 256, GROUP = 2 }; /* steps, and blocks of 16 columns, that rows of A meet while they are in the first cache */
 
+/* Rows of A that lie badly are copied, COPIED at once, where COPY_FROM columns or more pay for it. They lie badly if they are a
+ * transposed matrix, another page at every step, or a multiple of 4 KiB apart, in one set of the first cache. */
+enum { COPIED = 96, COPY_FROM = 128 };
+
 #define TILE(mr, nr) tile(mr, nr, steps, A + i * am, am, ak, B + n * ldb, 16, ldb, C + i * ldc + 16 * n, ldc, add, AHEAD)
 
 /* One to three rows: two or four blocks of columns at once, so that eight sums or more run side by side. */
@@ -108,29 +112,74 @@ static void few_rows(long M, long blocks, long steps, const word *A, long am, lo
 #undef AHEAD
 }
 
-/* More rows: six at a time, the rest by fours and fives. Together the tiles of a block fetch the block that comes in its place. */
-static void many_rows(long M, long blocks, long steps, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add, const word *next) {
-    long sixes = M % 6 == 1 || M % 6 == 2 ? (M - 6) / 6 * 6 : M / 6 * 6, by = 6 * 64 / M;
+#undef TILE
+
+/* Of M > 3 rows, those that go in sixes. The rest go by fours and fives. */
+INLINE long in_sixes(long M) { return M % 6 == 1 || M % 6 == 2 ? (M - 6) / 6 * 6 : M / 6 * 6; }
+
+/* Rows of the tile that begins at row i of M. */
+INLINE long tile_rows(long M, long i) { return i < in_sixes(M) ? 6 : M - i > 5 ? 4 : M - i; }
+
+/* More rows. Together the tiles of a block fetch the block that comes in its place. A copy holds a tile's rows side by side, step by step. */
+INLINE void many_rows(const int copied, long M, long blocks, long steps, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add, const word *next) {
     long i = 0, n = 0;
-#define AHEAD ((Ahead){(const char *)(next + n * ldb) + i * steps * 64 / M, by})
-    for (; i < sixes; i += 6)
-        for (n = 0; n < blocks; n++) TILE(6, 1);
-    for (; i < M;) {
-        long rows = M - i > 5 ? 4 : M - i;
+#define TILE(mr)                                                                                                                                  \
+    tile(mr, 1, steps, copied ? A + i * steps : A + i * am, copied ? 1 : am, copied ? mr : ak, B + n * ldb, 16, ldb, C + i * ldc + 16 * n, ldc, add, \
+         (Ahead){(const char *)(next + n * ldb) + i * steps * 64 / M, 6 * 64 / M})
+    for (; i < in_sixes(M); i += 6)
+        for (n = 0; n < blocks; n++) TILE(6);
+    for (long rows; i < M; i += rows) {
+        rows = tile_rows(M, i);
         for (n = 0; n < blocks; n++) switch (rows) {
-            case 5: TILE(5, 1); break;
-            case 4: TILE(4, 1); break;
-            case 3: TILE(3, 1); break;
-            case 2: TILE(2, 1); break;
-            default: TILE(1, 1); break;
+            case 5: TILE(5); break;
+            case 4: TILE(4); break;
+            case 3: TILE(3); break;
+            case 2: TILE(2); break;
+            default: TILE(1); break;
             }
-        i += rows;
     }
-#undef AHEAD
+#undef TILE
+}
+
+static void rows_in_place(long M, long blocks, long steps, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add, const word *next) {
+    many_rows(0, M, blocks, steps, A, am, ak, B, ldb, C, ldc, add, next);
+}
+
+static void copied_rows(long M, long blocks, long steps, const word *A, const word *B, long ldb, float *C, long ldc, int add, const word *next) {
+    many_rows(1, M, blocks, steps, A, 0, 0, B, ldb, C, ldc, add, next);
+}
+
+static void copy_rows(long M, long steps, const word *A, long am, long ak, word *to) {
+    for (long i = 0, rows; i < M; i += rows) {
+        rows = tile_rows(M, i);
+        for (long k = 0; k < steps; k++)
+            for (long r = 0; r < rows; r++) *to++ = A[(i + r) * am + k * ak];
+    }
+}
+
+/* gemm through copies of A; every element is the same sum. */
+static void gemm_of_copies(long M, long N, long steps, long depth, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add) {
+    word room[(COPIED + 6) * DEPTH];
+    for (long i = 0, rows; i < M; i += rows) {
+        rows = M - i < COPIED + 6 ? M - i : COPIED; /* no last block of three rows or fewer */
+        for (long k = 0; k < steps; k += depth) {
+            long count = steps - k < depth ? steps - k : depth;
+            copy_rows(rows, count, A + i * am + k * ak, am, ak, room);
+            for (long n = 0; n < N / 16; n += GROUP) {
+                long blocks = N / 16 - n < GROUP ? N / 16 - n : GROUP;
+                const word *here = B + n * ldb + k * 16;
+                copied_rows(rows, blocks, count, room, here, ldb, C + i * ldc + 16 * n, ldc, add || k > 0, n + GROUP < N / 16 ? here + GROUP * ldb : here);
+            }
+        }
+    }
 }
 
 static void gemm(long M, long N, long steps, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add) {
     long parts = steps > DEPTH ? (steps + DEPTH - 1) / DEPTH : 1, depth = steps > 0 ? (steps + parts - 1) / parts : 1, group = M <= 3 ? N / 16 : GROUP;
+    if (M > 3 && N >= COPY_FROM && steps > 0 && (ak != 1 || am % 1024 == 0)) {
+        gemm_of_copies(M, N, steps, depth, A, am, ak, B, ldb, C, ldc, add);
+        return;
+    }
     for (long n = 0; n < N / 16; n += group) {
         long blocks = N / 16 - n < group ? N / 16 - n : group;
         for (long k = 0; k == 0 || k < steps; k += depth) {
@@ -140,7 +189,7 @@ static void gemm(long M, long N, long steps, const word *A, long am, long ak, co
                 few_rows(M, blocks, count, A + k * ak, am, ak, here, ldb, C + 16 * n, ldc, add || k > 0, here);
             } else {
                 const word *next = k + depth < steps ? here + depth * 16 : n + group < N / 16 ? B + (n + group) * ldb : here;
-                many_rows(M, blocks, count, A + k * ak, am, ak, here, ldb, C + 16 * n, ldc, add || k > 0, next);
+                rows_in_place(M, blocks, count, A + k * ak, am, ak, here, ldb, C + 16 * n, ldc, add || k > 0, next);
             }
         }
     }
