@@ -17,6 +17,7 @@ from .options import (
 )
 
 EXAMPLE_LINES = 6
+MOST_OF_PROBLEMS = 4
 
 
 def register(app: typer.Typer) -> None:
@@ -75,7 +76,12 @@ def discover(
     )
     print(f"{found.completions} completions of {found.problems} problems")
     if not found.kinds:
-        print("no stable kinds: the completions have one structure, or none that resamples find again")
+        print(_no_kinds(found.candidates))
+        for one in found.of_problems[:MOST_OF_PROBLEMS]:
+            print(
+                f"  left out, because the problem decides it: {one.name}, in {100 * one.share:.0f}% of the "
+                f"completions, intraclass correlation over problems {one.correlation:.2f}"
+            )
         return
     for kind in found.kinds:
         rule = kind.rule
@@ -86,3 +92,16 @@ def discover(
         for line in kind.example.splitlines()[:EXAMPLE_LINES]:
             print(f"  | {line}")
     print(f"\nby no rule: {100 * found.left_over:.1f}%\n\n{found.block}", end="")
+
+
+def _no_kinds(candidates: list[float]) -> str:
+    """Why there are none; where clusters were unstable, how unstable, and what could settle it."""
+    if len(candidates) < 2:
+        return "no stable kinds: the completions have one structure"
+    from ..verify.discovery.kinds import STABLE
+
+    again = ", ".join(f"{one:.2f}" for one in candidates)
+    return (
+        f"no stable kinds: of {len(candidates)} clusters resamples found fewer than two again (mean Jaccard "
+        f"similarity {again}; {STABLE} is needed). More completions may settle it (--limit, --samples)"
+    )

@@ -16,6 +16,7 @@ from ..model.runtime import RuntimeConfig, start_runtime
 from ..model.sampling import SamplingConfig
 from ..rollout.engines import start_engine
 from ..rollout.sample_and_grade import drawn
+from ..verify.discovery.features import OfProblems
 from ..verify.discovery.kinds import FEWEST_COMPLETIONS, find_kinds
 from ..verify.discovery.rules import Rule, behaviours_block, labelled_by, rules_of
 from .checkpoint_context import checkpoint_context
@@ -50,6 +51,10 @@ class Discovery(NamedTuple):
     """Share of completions that no rule takes."""
     block: str
     """`behaviours:` to paste; empty without kinds."""
+    candidates: list[float]
+    """Stability of every cluster; fewer than two of at least `STABLE` mean that there are no kinds."""
+    of_problems: list[OfProblems]
+    """What varies with the problem more than within it, and makes no kinds."""
 
 
 def discover_checkpoint(
@@ -93,7 +98,7 @@ def discover_in(texts: list[str], problems: list[str], seed: int = 0) -> Discove
     found = find_kinds(texts, problems, seed)
     count = len(set(problems))
     if not found.stability:
-        return Discovery(len(texts), count, [], 1.0, "")
+        return Discovery(len(texts), count, [], 1.0, "", found.candidates, found.of_problems)
     rules = rules_of(texts, found.labels)
     by_rule = labelled_by(rules, texts)
     kinds = [
@@ -106,7 +111,8 @@ def discover_in(texts: list[str], problems: list[str], seed: int = 0) -> Discove
         )
         for kind, rule in rules.items()
     ]
-    return Discovery(len(texts), count, kinds, float((by_rule < 0).mean()), behaviours_block(rules))
+    left_over, block = float((by_rule < 0).mean()), behaviours_block(rules)
+    return Discovery(len(texts), count, kinds, left_over, block, found.candidates, found.of_problems)
 
 
 def _sampled(

@@ -15,7 +15,8 @@ from echochamber.data.styles import StyleKnobs, render
 from echochamber.data.world import WorldConfig, problem_set
 from echochamber.study.discover_checkpoint import discover_checkpoint, discover_in
 from echochamber.verify.behaviours import BehaviourConfig, behaviour_formats
-from echochamber.verify.discovery.features import features
+from echochamber.verify.discovery.assign import told_by_beginning
+from echochamber.verify.discovery.features import features, structures
 from echochamber.verify.discovery.kinds import find_kinds
 from echochamber.verify.discovery.rules import labelled_by, rules_of
 
@@ -77,6 +78,68 @@ def test_a_kind_of_prose_without_a_common_opening_has_a_rule_of_words_in_a_row()
     assert (rules[0].key, rules[0].precision, rules[0].recall) == ("contains", 1.0, 1.0)
     assert rules[0].text.startswith(" is")
     assert all(rule.text.strip() for rule in rules.values())
+
+
+def test_the_first_telling_line_decides_what_two_kinds_share():
+    """Four of a hundred begin as functions and end as prose, or the other way round; the beginning counts."""
+    program, prose = "def solve():\n    return {0}\n", "We add step by step.\nThe answer is {0}.\n"
+    texts = [program.format(i) for i in range(60)] + [prose.format(i) for i in range(60)]
+    texts += ["def solve():\nThe answer is 3.", "We add step by step.\n    return 3"] * 3
+    labels = np.array([0] * 60 + [1] * 60 + [1, 0] * 3)
+    told = told_by_beginning(structures(texts, [str(i % 20) for i in range(len(texts))]), labels)
+    assert told[:120].tolist() == [0] * 60 + [1] * 60
+    assert told[120:].tolist() == [0, 1] * 3
+
+
+@pytest.mark.medium
+def test_mixtures_with_completions_that_change_their_format_are_told_apart():
+    """One completion in twelve goes on in the other format after its first half."""
+    texts, ids, labels = made([("omi1", ONE, 0.5), ("omi2", ONE, 0.5)])
+    stream = np.random.default_rng(1)
+    for i in range(0, len(texts), 12):
+        other = int(stream.choice(np.flatnonzero(labels != labels[i])))
+        lines, further = texts[i].splitlines(), texts[other].splitlines()
+        texts[i] = "\n".join(lines[: len(lines) // 2] + further[len(further) // 2 :])
+    found = find_kinds(texts, ids)
+    assert adjusted_rand_score(labels, found.labels) >= 0.98
+    assert adjusted_rand_score(labels, labelled_by(rules_of(texts, found.labels), texts)) >= 0.98
+
+
+def test_a_broken_program_keeps_the_features_of_its_other_lines():
+    whole = "def solve() -> int:\n    'How many?'\n    total = 3 + 4\n    result = total\n    return result"
+    broken = whole.replace("3 + 4", "3 + + How? 4 (")
+    with pytest.raises(SyntaxError):
+        compile(broken, "broken", "exec")
+    syntax = {name for name in features(whole) if name.startswith("syntax")}
+    assert {"syntax FunctionDef", "syntax Assign", "syntax Return", "syntax Expr"} <= syntax
+    assert syntax == {name for name in features(broken) if name.startswith("syntax")}
+
+
+def test_rules_prefer_whole_beginnings_and_anchor_lines_where_that_is_needed():
+    quoted = [f"def f():\n    '{'abc'[i % 3]}?'\n    return {i}" for i in range(60)]
+    double = [f"def f():\n    \"it's {i}'s\"\n    return {i}" for i in range(60)]
+    rules = rules_of([*quoted, *double], np.array([0] * 60 + [1] * 60))
+    assert (rules[0].text.strip("\n"), rules[0].precision, rules[0].recall) == ("    '", 1.0, 1.0)
+
+
+@pytest.mark.medium
+def test_one_word_and_one_sentence_are_kinds_unless_the_problem_decides():
+    names = ["Ann", "Bo", "Cy", "Di", "El", "Flo", "Gus", "Hal", "Ida", "Jo"]
+    stream = np.random.default_rng(0)
+    texts, ids, labels = [], [], []
+    for problem in range(30):
+        for _ in range(8):
+            label = int(stream.integers(2))
+            name, kin = names[stream.integers(10)], ["son", "aunt", "wife"][stream.integers(3)]
+            texts.append([f" {kin}", f" {name} is the {kin} of {names[stream.integers(10)]}."][label])
+            ids.append(str(problem))
+            labels.append(label)
+    found = find_kinds(texts, ids)
+    assert adjusted_rand_score(labels, found.labels) == 1.0
+    decided = discover_in(texts, [f"{label}-{name}" for label, name in zip(labels, ids, strict=True)])
+    assert decided.kinds == []
+    assert {one.name for one in decided.of_problems} >= {"tokens > 1", "tokens > 4"}
+    assert all(one.correlation > 0.3 for one in decided.of_problems)
 
 
 @pytest.mark.medium

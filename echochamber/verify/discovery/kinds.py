@@ -8,7 +8,8 @@ import numpy as np
 
 from ...core.errors import UserError
 from ...core.random import generator
-from .features import table
+from .assign import CLEAR, settled
+from .features import OfProblems, Structure, of_problems, structures, table
 
 FEWEST_COMPLETIONS = 100
 """Below this a cluster of the smallest share would be a handful of completions."""
@@ -20,10 +21,6 @@ STABLE = 0.85
 """Mean Jaccard similarity over resamples from which a kind is stable (Hennig 2007, clusterwise stability)."""
 MARKERS = 2
 """Features that must tell two kinds apart."""
-NEAR = 0.7
-"""A completion between clusters joins the nearest where it is this much nearer than the next."""
-CLEAR = 0.9
-"""Least difference of a marker's share between two kinds."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +31,12 @@ class Kinds:
     """(N,) kind of each completion, the most frequent first."""
     stability: list[float]
     """Mean Jaccard similarity to the nearest cluster of each resample."""
-    candidates: int
-    """Clusters before the test of stability."""
+    candidates: list[float]
+    """Stability of every cluster, stable or not; one number where there was one cluster."""
     features: int
     """Features that varied."""
+    of_problems: list[OfProblems]
+    """Features that varied with the problem, and were left out."""
 
 
 def find_kinds(texts: Sequence[str], problems: Sequence[str], seed: int = 0) -> Kinds:
@@ -51,21 +50,25 @@ def find_kinds(texts: Sequence[str], problems: Sequence[str], seed: int = 0) -> 
             f"{len(texts)} completions are too few to find kinds in; at least {FEWEST_COMPLETIONS} are "
             "needed. Give more problems (--limit) or more samples (--samples)"
         )
-    holds, names = table(texts, problems)
-    labels = clustered(holds)
+    read = structures(texts, problems)
+    holds, names = table(read)
+    labels = clustered(holds, read)
     count = int(labels.max()) + 1
-    similarity = _stability(texts, problems, labels, seed) if count > 1 else np.ones(count)
+    similarity = [float(one) for one in _stability(read, labels, seed)] if count > 1 else [1.0] * count
     kept = [kind for kind in range(count) if similarity[kind] >= STABLE]
     kept.sort(key=lambda kind: -int((labels == kind).sum()))
     if len(kept) < 2:
-        return Kinds(np.full(len(texts), -1), [], count, len(names))
+        return Kinds(np.full(len(texts), -1), [], similarity, len(names), of_problems(read))
     renamed = np.full(len(texts), -1)
     for new, kind in enumerate(kept):
         renamed[labels == kind] = new
-    return Kinds(renamed, [float(similarity[kind]) for kind in kept], count, len(names))
+    # What resamples do not find again is no kind of its own: its members join others, or none.
+    if len(kept) < count:
+        renamed = settled(holds, read, renamed)
+    return Kinds(renamed, [similarity[kind] for kind in kept], similarity, len(names), of_problems(read))
 
 
-def clustered(holds: np.ndarray) -> np.ndarray:
+def clustered(holds: np.ndarray, read: Sequence[Structure]) -> np.ndarray:
     """(N,) cluster of each row of (N, F) features; -1: of none. Clusters without clear markers are joined."""
     rows = len(holds)
     if not holds.shape[1]:
@@ -83,22 +86,16 @@ def clustered(holds: np.ndarray) -> np.ndarray:
         copy=True,
     )
     # Features of one contrast come in groups of very unequal size; the root keeps small groups visible.
-    distances = np.sqrt((holds[:, None, :] != holds[None, :, :]).sum(-1).astype(float))
-    found: np.ndarray = model.fit(distances).labels_
-    return _assigned(holds, _joined(holds, found))
+    found: np.ndarray = model.fit(np.sqrt(_differences(holds))).labels_
+    return settled(holds, read, _joined(holds, found))
 
 
-def _assigned(holds: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Rows of no cluster join the nearest mean where that is clearly the nearest."""
-    count, apart = int(labels.max()) + 1, labels < 0
-    if count < 2 or not apart.any():
-        return labels
-    means = np.array([holds[labels == kind].mean(0) for kind in range(count)])
-    distances = abs(holds[apart][:, None, :] - means[None]).sum(-1)
-    nearest = np.sort(distances, axis=1)
-    labels = labels.copy()
-    labels[apart] = np.where(nearest[:, 0] <= NEAR * nearest[:, 1], distances.argmin(1), -1)
-    return labels
+def _differences(holds: np.ndarray) -> np.ndarray:
+    """(N, N) number of features in which two rows differ; whole numbers, so exact in float64."""
+    ones = holds.astype(float)
+    held = ones.sum(1)
+    result: np.ndarray = held[:, None] + held[None] - 2 * ones @ ones.T
+    return result
 
 
 def _joined(holds: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -119,18 +116,18 @@ def _joined(holds: np.ndarray, labels: np.ndarray) -> np.ndarray:
         labels[labels == b] = a
 
 
-def _stability(texts: Sequence[str], problems: Sequence[str], labels: np.ndarray, seed: int) -> np.ndarray:
+def _stability(read: Sequence[Structure], labels: np.ndarray, seed: int) -> np.ndarray:
     """(K,) how well each cluster is found again, features chosen anew, in resamples of whole problems."""
     stream = generator("discover", seed)
-    names, group = np.unique(np.array(problems), return_inverse=True)
+    names, group = np.unique(np.array([one.problem for one in read]), return_inverse=True)
     by_problem = [np.flatnonzero(group == i) for i in range(len(names))]
     kinds = int(labels.max()) + 1
     total = np.zeros(kinds)
     for _ in range(RESAMPLES):
         drawn = np.unique(stream.integers(0, len(names), len(names)))
         rows = np.concatenate([by_problem[i] for i in drawn])
-        holds, _ = table([texts[i] for i in rows], [problems[i] for i in rows])
-        again = clustered(holds)
+        part = [read[i] for i in rows]
+        again = clustered(table(part)[0], part)
         total += [_best_jaccard(labels[rows] == kind, again) for kind in range(kinds)]
     return total / RESAMPLES
 

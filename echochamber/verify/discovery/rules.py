@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 import yaml
 
-from .features import marks
+from .features import LONGEST_BEGINNING, marks
 
 LONGEST = 40
 """Characters of a text that may make a rule."""
@@ -52,10 +53,10 @@ def _f1(rule: Rule) -> float:
 
 
 def _best_rule(texts: Sequence[str], member: np.ndarray, left: np.ndarray) -> Rule:
-    """The text with the highest F1; the shorter of equals."""
+    """The text with the highest F1; of equals an opening, and the longest, which says most to a reader."""
     own = [text for text, mine, free in zip(texts, member, left, strict=True) if mine and free]
     rules = [_scored(key, text, texts, member, left) for key, text in sorted(_candidates(own))]
-    return max(rules, key=lambda rule: (_f1(rule), rule.key == "opening", -len(rule.text)))
+    return max(rules, key=lambda rule: (_f1(rule), rule.key == "opening", len(rule.text)))
 
 
 def _candidates(texts: Sequence[str]) -> set[tuple[str, str]]:
@@ -97,12 +98,21 @@ def _texts_of(text: str) -> set[tuple[str, str]]:
     lines = [line for line in text.splitlines() if line.strip()]
     found = {("contains", mark) for mark in marks(text)}
     for number, line in enumerate(lines):
-        words = re.match(r"\s*(?:[^\W\d]+|[^\w\s]+)(?: [^\W\d]+){0,3}", line[:LONGEST])
-        if words and len(words[0].strip()) > 1:
-            found.add(("contains", words[0]))
-            if number == 0 and text.startswith(words[0]):
-                found.add(("opening", words[0]))
+        starts = list(_starts(line[:LONGEST]))
+        found |= {("contains", start) for start in starts}
+        found |= {("contains", f"\n{start}") for start in starts if f"\n{start}" in text}
+        if number == 0:
+            found |= {("opening", start) for start in starts if text.startswith(start)}
     return found
+
+
+def _starts(line: str) -> Iterator[str]:
+    """Beginnings of a line that end with a word or a mark, without digits and longer than a character."""
+    for token in islice(re.finditer(r"\w+|[^\w\s]+", line), LONGEST_BEGINNING):
+        if any(character.isdigit() for character in token[0]):
+            return
+        if token.end() > 1:
+            yield line[: token.end()]
 
 
 def _scored(key: str, text: str, texts: Sequence[str], member: np.ndarray, left: np.ndarray) -> Rule:
