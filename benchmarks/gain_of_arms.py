@@ -23,11 +23,14 @@ def records(study: Path) -> pl.DataFrame:
 
 
 def pairs(rows: pl.DataFrame) -> pl.DataFrame:
-    """Accuracy per arm, seed and problem `before` and `after`; the base is that of the same seed."""
+    """Accuracy per arm, seed and problem `before` and `after`; the base is that of the seed, or of all."""
     scored = rows.group_by("arm", "seed", "problem_id", "reference").agg(pl.col("correct").mean())
     before = scored.filter(pl.col("arm") == "base").drop("arm").rename({"correct": "before"})
     after = scored.filter(pl.col("arm") != "base").rename({"correct": "after"})
-    return after.join(before, on=["seed", "problem_id", "reference"]).sort("arm", "seed", "problem_id")
+    of_all = before["seed"].n_unique() == 1
+    keys = ["problem_id", "reference"] if of_all else ["seed", "problem_id", "reference"]
+    before = before.drop("seed") if of_all else before
+    return after.join(before, on=keys).sort("arm", "seed", "problem_id")
 
 
 def interval(differences: pl.DataFrame) -> tuple[float, float]:

@@ -146,7 +146,8 @@ def _of_checkpoints(
     if node is None:
         return
     for candidate in study.children(node.id):
-        if candidate.kind != kind or candidate.from_step != from_step or candidate.seed != seed:
+        # No seed: one score for all seeds, of a base that was given.
+        if candidate.kind != kind or candidate.from_step != from_step or candidate.seed not in (None, seed):
             continue
         through_rl = _parent(study, candidate, "rl")
         if (node.kind == "rl" and through_rl is node) or (

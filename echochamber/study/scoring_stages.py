@@ -1,6 +1,7 @@
 """Stages that score checkpoints: evaluations and probes."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,16 @@ def add_rl_evaluation(
     _add_evaluation(graph, point, trained, settings, tests, targets, samples.identity())
 
 
+def scored_once(graph: StageGraph, point: GridPoint) -> GridPoint:
+    """The point of a score; seeds of a study on a given base are those of RL, so that base has one for all.
+
+    With `data_seed: seed` every seed has its own problems, and its own score.
+    """
+    if graph.recipe.base is None or point.arm is not None or graph.data_label:
+        return point
+    return replace(point, seed=graph.recipe.fixed_data_seed, of_all_seeds=True)
+
+
 def _add_evaluation(
     graph: StageGraph,
     point: GridPoint,
@@ -59,7 +70,7 @@ def _add_evaluation(
     targets: FindTargets,
     samples: Mapping[str, object],
 ) -> str:
-    recipe = graph.recipe
+    recipe, point = graph.recipe, scored_once(graph, point)
     sampling = {name: getattr(how, name) for name in SAMPLING_KEYS}
     config = EvaluateConfig(**sampling, prompt_suffix=recipe.prompt_suffix, prompt=recipe.prompt)
     settings: dict[str, object] = {
@@ -93,7 +104,7 @@ def add_probe(
     graph: StageGraph, point: GridPoint, checkpoint: str, reference: str | None, tests: dict[str, str]
 ) -> None:
     """Probe a last checkpoint, compared with the base it came from (`reference`)."""
-    recipe = graph.recipe
+    recipe, point = graph.recipe, scored_once(graph, point)
     assert recipe.probe is not None
     outer = {
         "max_new_tokens": recipe.evaluate.max_new_tokens,

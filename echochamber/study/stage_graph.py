@@ -51,20 +51,23 @@ class GridPoint:
     arm: str | None = None
     from_step: int | None = None
     evaluation: str | None = None
+    of_all_seeds: bool = False
+    """One stage for all seeds of the study; `seed` is what it draws with."""
 
     def node(self, kind: str, spec: Spec, parents: tuple[str, ...], run: WritePayload) -> StageNode:
         """A stage named after this point: `evaluate@cold/tg/nano-0.8m/base@400/seed0`."""
         label = self.arm or ("base" if self.from_step is None else f"base@{self.from_step}")
         name = kind + (f"@{self.evaluation}" if self.evaluation else "")
+        end = "" if self.of_all_seeds else f"/seed{self.seed}"
         return StageNode(
-            f"{name}/{self.mixture}/{self.size}/{label}/seed{self.seed}",
+            f"{name}/{self.mixture}/{self.size}/{label}{end}",
             spec,
             parents,
             run,
             self.mixture,
             self.size,
             self.arm,
-            self.seed,
+            None if self.of_all_seeds else self.seed,
             self.evaluation,
             self.from_step,
         )

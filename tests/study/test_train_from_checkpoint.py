@@ -190,14 +190,16 @@ def test_it_is_a_study_with_page_summary_and_both_ends_of_each_seed(
     assert [(arm["arm"], arm["seed"]) for arm in summary["arms"]] == [("grpo", 0), ("grpo", 1)]
     assert summary["missing"] == []
     ends = [[row["step"] for row in run.rows] for run in find_runs(load_study(tmp_path / "out"))]
-    assert ends == [[0, 3], [0, 3]], "each seed has its own evaluation of the base and of its last checkpoint"
+    assert ends == [[0, 3], [0, 3]], "each seed has the base's evaluation and that of its last checkpoint"
     assert summary["base"]["seeds_found"] == 2
     page = (tmp_path / "out" / "report.html").read_text()
     assert "All runs start from one given checkpoint." in page
     study = json.loads((tmp_path / "out" / "study.json").read_text())
     assert sorted(node["kind"] for node in study["nodes"]) == sorted(
-        ["base", "problems", "problems", *["rl", "evaluate", "evaluate"] * 2]
-    )
+        ["base", "problems", "problems", "evaluate", *["rl", "evaluate"] * 2]
+    ), "the base is the same for both seeds and is scored once"
+    (scored,) = (node for node in study["nodes"] if node["kind"] == "evaluate" and node["arm"] is None)
+    assert (scored["id"], scored["seed"]) == ("evaluate/base/given/base", None)
     assert study["recipe"]["claims"] == [], "the paper's claims are about its mixtures"
     (kept,) = (tmp_path / "out" / "artifacts").glob("base-*")
     assert (kept / "checkpoints" / "step_0" / "model.safetensors").read_bytes() == (

@@ -122,6 +122,13 @@ def test_rules_prefer_whole_beginnings_and_anchor_lines_where_that_is_needed():
     assert (rules[0].text.strip("\n"), rules[0].precision, rules[0].recall) == ("    '", 1.0, 1.0)
 
 
+def test_a_kind_that_an_earlier_rule_takes_whole_has_a_rule_that_finds_nothing():
+    texts = [f"def f():\n    return {i % 7}" for i in range(60)]
+    rules = rules_of(texts, np.repeat([0, 1], 30))
+    assert [rules[kind].recall for kind in sorted(rules)] == [1.0, 0.0]
+    assert rules[0].precision == 0.5
+
+
 @pytest.mark.medium
 def test_one_word_and_one_sentence_are_kinds_unless_the_problem_decides():
     names = ["Ann", "Bo", "Cy", "Di", "El", "Flo", "Gus", "Hal", "Ida", "Jo"]

@@ -54,7 +54,9 @@ def _f1(rule: Rule) -> float:
 
 def _best_rule(texts: Sequence[str], member: np.ndarray, left: np.ndarray) -> Rule:
     """The text with the highest F1; of equals an opening, and the longest, which says most to a reader."""
-    own = [text for text, mine, free in zip(texts, member, left, strict=True) if mine and free]
+    mine = [text for text, inside in zip(texts, member, strict=True) if inside]
+    free = [text for text, inside in zip(texts, member & left, strict=True) if inside]
+    own = free or mine  # earlier rules may have taken a kind whole
     rules = [_scored(key, text, texts, member, left) for key, text in sorted(_candidates(own))]
     return max(rules, key=lambda rule: (_f1(rule), rule.key == "opening", len(rule.text)))
 
