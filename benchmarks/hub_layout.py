@@ -1,6 +1,6 @@
 """Real sets at hand, laid out as the hub has them: what `hub.folder` of a recipe takes.
 
-    python benchmarks/hub_layout.py ../shared/data /tmp/hub
+    python benchmarks/hub_layout.py SETS /tmp/hub   # SETS: a folder with the files of ROWS
     echochamber study paper-10m hub.folder=/tmp/hub
 
 The training sets of GSM8K and MATH are whole. Of OpenMathInstruct-1 and -2, MetaMathQA and TinyGSM there are

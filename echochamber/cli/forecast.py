@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "forecast",
-        epilog="Example: echochamber forecast runs/quickstart --problems all --algorithm grpo steps=100",
+        epilog="Example: echochamber forecast runs/quickstart --problems all --algorithm grpo steps=48",
     )(with_groups(forecast))
 
 

@@ -4,9 +4,11 @@ This is the only RL loop. An algorithm is a row in `algorithms.py`; `sampling.py
 rollouts of a step, `targets.py` estimates their advantages, `update.py` fits the policy. For every row:
 
 1. The reference policy is the base and is never renewed.
-2. The ratio's denominator is the sampler's own log-probability of each token.
+2. The ratio's denominator is the sampler's own log-probability of each token, or with
+   `loss.old_logprobs: recomputed` the policy's before the step.
 3. Completions that the grader could not decide are in no sum, no denominator and no group.
-4. Groups of equal rewards have zero advantage. The fit skips them where nothing else gives a gradient.
+4. Where rewards are centred by group, groups of equal rewards have zero advantage. The fit skips them where
+   nothing else gives a gradient.
 """
 
 import time

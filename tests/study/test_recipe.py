@@ -328,9 +328,9 @@ def test_state_is_saved_as_often_as_the_recipe_says(tmp_path, monkeypatch, writt
     given = []
 
     class Noted(ResumePoint):
-        def __init__(self, artifact, every_seconds):
-            super().__init__(artifact, every_seconds)
-            given.append(every_seconds)
+        def __init__(self, artifact, settings):
+            super().__init__(artifact, settings)
+            given.append(settings.every_seconds)
 
     recipe = load_recipe("smoke", [*OVERRIDES, f"resume.every={written}"])
     graph, plain = (
