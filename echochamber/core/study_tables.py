@@ -245,9 +245,10 @@ def _aliased(frame: pl.DataFrame, column: str, names: Mapping[str, str]) -> pl.D
 
 def _nested(frame: pl.DataFrame, keys: tuple[str, ...]) -> dict[Key, Curves]:
     found: dict[Key, Curves] = {}
-    for *parts, seed, step, value in frame.select(*keys, "seed", "step", "value").iter_rows():
-        key: Any = tuple(parts)  # its types are those of the columns, which `load_tables` has checked
-        found.setdefault(key, {}).setdefault(seed, {})[step] = value
+    parts = frame.group_by(*keys, "seed", maintain_order=True).agg("step", "value")
+    for *of, seed, steps, values in parts.iter_rows():
+        key: Any = tuple(of)  # its types are those of the columns, which `load_tables` has checked
+        found.setdefault(key, {})[seed] = dict(zip(steps, values, strict=True))
     return found
 
 
