@@ -5,6 +5,7 @@ they call too large is made smaller instead of ending the process half-way.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,6 +19,8 @@ from .presets import num_parameters
 from .ranks import Ranks
 from .runtime import Runtime
 from .settings import SamplingConfig
+from .training_memory import TrainingShape, rl_training_estimate, training_estimate
+from .transformer import Transformer
 
 SHARE = 0.8
 """Of the memory that is free; the rest is for what nobody counted."""
@@ -46,17 +49,23 @@ def sampling_that_fits(
     return sampling.model_copy(update={"max_rows": rows})
 
 
-def tokens_that_fit(asked: int, width: int, decoder: Decoder, folder: Path, runtime: Runtime) -> int:
-    """Tokens of one forward and backward pass, in rows of `width`: what was asked, or what fits."""
+def tokens_that_fit(
+    asked: int, width: int, decoder: Decoder, folder: Path, runtime: Runtime, critic: bool = False
+) -> int:
+    """Tokens of one forward and backward pass, in rows of `width`: what was asked, or what fits.
+
+    `critic`: beside the policy a base and a critic with a trunk of its own take part.
+    """
     model, threads = decoder.config, runtime.threads if decoder.native else 0
-    return settle(
-        folder,
-        "microbatch_tokens",
-        asked,
-        width,
-        lambda: fitting_tokens(model, free_bytes(runtime.device), threads),
-        runtime.ranks,
-    )
+
+    def fits() -> float:
+        free = free_bytes(runtime.device)
+        if threads or not isinstance(decoder, Transformer):
+            return fitting_tokens(model, free, threads)
+        shape = TrainingShape(1, width, runtime.dtype, decoder.low_memory, decoder.checkpoint_blocks)
+        return fitting_in_torch(model, free, shape, critic)
+
+    return settle(folder, "microbatch_tokens", asked, width, fits, runtime.ranks)
 
 
 def free_bytes(device: torch.device) -> float:
@@ -129,6 +138,22 @@ def fitting_tokens(config: ModelConfig, free: float, native_threads: int = 0) ->
     return max(0.0, free * SHARE - copies * _FLOAT * num_parameters(config)) / token_bytes(
         config, native_threads > 0
     )
+
+
+def fitting_in_torch(config: ModelConfig, free: float, shape: TrainingShape, critic: bool = False) -> float:
+    """The same where PyTorch trains our decoder: as many tokens as the estimate of the peak leaves room for.
+
+    `shape`: how it trains; infinity where all of `free` is.
+    """
+    if free == float("inf"):
+        return free
+    estimate = rl_training_estimate if critic else training_estimate
+    least, most = 0, 1 << 40
+    while most - least > 1:
+        tokens = (least + most) // 2
+        fitting = estimate(config, replace(shape, rows=1, width=tokens)) <= free * SHARE
+        least, most = (tokens, most) if fitting else (least, tokens)
+    return float(least)
 
 
 def settle(folder: Path, setting: str, asked: int, step: int, fits: Callable[[], float], ranks: Ranks) -> int:

@@ -106,10 +106,10 @@ def keep_freed_memory() -> None:
             mallopt(option, value)
 
 
-def speed_up(model: Decoder, runtime: Runtime, compiled: bool = True) -> None:
+def speed_up(model: Decoder, runtime: Runtime, compiled: bool = True, many_widths: bool = False) -> None:
     """Have a model run in C where the runtime allows it, else compiled (unless said not to), else plain.
 
-    A model of transformers stays as it is.
+    `many_widths`: rows of packed rollouts are to be expected. A model of transformers stays as it is.
     """
     if not isinstance(model, Transformer):
         return
@@ -118,19 +118,29 @@ def speed_up(model: Decoder, runtime: Runtime, compiled: bool = True) -> None:
     if runtime.native and reason is None:
         model.use_native(runtime.threads)
     elif runtime.compile and compiled:
-        model.compile_blocks()
+        _compile(model, runtime, many_widths)
     if reason is not None:
         _say_plain(reason)
 
 
-def prepare(model: Decoder, runtime: Runtime, split: bool, compiled: bool = True) -> None:
+def prepare(
+    model: Decoder, runtime: Runtime, split: bool, compiled: bool = True, many_widths: bool = False
+) -> None:
     """`speed_up`; a model that will be split runs in PyTorch, compiled on CUDA alone."""
     if not split:
-        speed_up(model, runtime, compiled)
+        speed_up(model, runtime, compiled, many_widths)
     elif isinstance(model, Transformer):
         _choose_ways(model, runtime)
         if runtime.compile and compiled and runtime.device.type == "cuda":
-            model.compile_blocks()
+            _compile(model, runtime, many_widths)
+
+
+def _compile(model: Transformer, runtime: Runtime, many_widths: bool) -> None:
+    """On CUDA, where rows attend in two ways, eight graphs are too few for varying shapes (`compile_blocks`).
+
+    On a CPU they suffice, and its kernels stay those by which earlier results were made.
+    """
+    model.compile_blocks(dynamic=True if many_widths and runtime.device.type == "cuda" else None)
 
 
 def _choose_ways(model: Transformer, runtime: Runtime) -> None:

@@ -184,10 +184,15 @@ class Transformer(Decoder):
         """The layers in order."""
         return cast(list[Block], list(self.model.layers))
 
-    def compile_blocks(self) -> None:
-        """Compile the block once for all layers: a fraction of the time of compiling the whole model."""
+    def compile_blocks(self, dynamic: bool | None = None, backend: str = "inductor") -> None:
+        """Compile the block once for all layers: a fraction of the time of compiling the whole model.
+
+        torch keeps at most eight graphs and runs what comes after them uncompiled. Varying shapes take up to
+        four for each kind of pass (with and without gradient, causal and packed). With `dynamic` they take
+        one, and one for a single row. None: fixed shapes first, which one width is fastest with.
+        """
         for block in self.blocks:
-            block.compile()
+            block.compile(dynamic=dynamic, backend=backend)
 
     def init_weights(self, generator: torch.Generator, scaled: bool = True) -> None:
         """Normal(0, init_std) cut off at three deviations; residual outputs scaled by 1/sqrt(2·L).

@@ -136,7 +136,7 @@ def start_learner(config: RLConfig, base: Path, runtime: Runtime, seed: int = 0)
     split = config.shard and runtime.ranks.world_size > 1
     for model in (policy, reference, critic.trunk if critic else None):
         if model is not None:
-            prepare(model, runtime, split, compiled=model is not reference)
+            prepare(model, runtime, split, compiled=model is not reference, many_widths=True)
     if split:
         _split(policy, reference, critic, runtime)
     if critic and critic.trunk:

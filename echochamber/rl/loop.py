@@ -17,7 +17,6 @@ from pathlib import Path
 from ..core.errors import UserError
 from ..core.resume import ResumePoint
 from ..core.types import Problem
-from ..model.decoder import Decoder
 from ..model.fit_memory import sampling_that_fits, tokens_that_fit
 from ..model.runtime import Runtime
 from ..model.sampling import check_lengths
@@ -26,7 +25,7 @@ from ..rollout.demonstrations import read_demonstrations
 from ..rollout.engines import Engine, start_engine
 from ..verify.grade import Grader
 from .config import RLConfig, adapt_kl, checkpoint_steps, lr_schedule, num_steps
-from .learner import start_learner
+from .learner import Learner, start_learner
 from .log import compare, rollout_metrics
 from .run_output import RunOutput
 from .sampling import step_sampler
@@ -49,7 +48,7 @@ def rl(
     engine = start_engine(
         learner.sampler or learner.policy, tokenizer, config.sampling, runtime, config.prompt_suffix
     )
-    config = _fit_to_memory(config, engine, learner.policy, problems, folder, runtime)
+    config = _fit_to_memory(config, engine, learner, problems, folder, runtime)
     resume = ResumePoint(folder, runtime.resume)
     done = learner.load(resume.state, runtime.ranks)
     demonstrations = read_demonstrations(Path(config.completions)) if config.completions else []
@@ -103,16 +102,18 @@ def rl(
 def _fit_to_memory(
     config: RLConfig,
     engine: Engine,
-    policy: Decoder,
+    learner: Learner,
     problems: list[Problem],
     folder: Path,
     runtime: Runtime,
 ) -> RLConfig:
     """The arm with sizes that fit into memory; they do not change what is computed."""
+    policy = learner.policy
     model, prompts = policy.config, engine.encode([problem.question for problem in problems])
     if not config.completions:
         # Now, not when a late step samples the longest.
         check_lengths(prompts, engine.sampling, model.max_positions)
     engine.sampling = sampling_that_fits(engine.sampling, model, prompts, folder, runtime)
-    tokens = tokens_that_fit(config.microbatch_tokens, LEAST_WIDTH, policy, folder, runtime)
+    asked, critic = config.microbatch_tokens, learner.critic_optimizer is not None
+    tokens = tokens_that_fit(asked, LEAST_WIDTH, policy, folder, runtime, critic)
     return config.model_copy(update={"microbatch_tokens": tokens})

@@ -1,6 +1,7 @@
 """Not enough memory for the asked batch: the smaller one that fits is used, said and kept on resume."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ from echochamber.model import fit_memory
 from echochamber.model.presets import preset
 from echochamber.model.ranks import Ranks
 from echochamber.model.runtime import RuntimeConfig, start_runtime
+from echochamber.model.training_memory import TrainingShape, training_estimate
 from echochamber.rl.loop import rl
 from echochamber.stages.pretrain import pretrain
 from tests.rl.rank_runs import PRETRAIN, PROBLEMS, RL, prepare
@@ -45,18 +47,25 @@ def _pretrain(data, folder):
     return [row["loss"] for row in read_metrics(folder / "metrics.jsonl")]
 
 
-def _free_for(tokens):
+def _free_for(tokens, native=False):
+    """Memory in which so many tokens fit, by the estimate of the engine that trains."""
     config = preset("nano-0.2m", 300, 128)
-    return (
-        tokens * fit_memory.token_bytes(config) + 16 * fit_memory.num_parameters(config)
-    ) / fit_memory.SHARE
+    if native:
+        cost = tokens * fit_memory.token_bytes(config, True) + 32 * fit_memory.num_parameters(config)
+    else:
+        cost = training_estimate(config, TrainingShape(1, tokens, torch.float32))
+    return cost / fit_memory.SHARE
+
+
+def _native():
+    return _runtime().native
 
 
 def test_pretraining_takes_smaller_microbatches_and_the_same_gradient(data, tmp_path, monkeypatch, said):
     whole = _pretrain(data, tmp_path / "whole")
     assert said == []
     assert not (tmp_path / "whole" / fit_memory.RECORD).exists()
-    monkeypatch.setattr(fit_memory, "free_bytes", lambda device: _free_for(130))
+    monkeypatch.setattr(fit_memory, "free_bytes", lambda device: _free_for(130, _native()))
     np.testing.assert_allclose(_pretrain(data, tmp_path / "small"), whole, atol=1e-4, rtol=0)
     assert json.loads((tmp_path / "small" / fit_memory.RECORD).read_text()) == {"microbatch_tokens": 128}
     (line,) = said
@@ -65,7 +74,7 @@ def test_pretraining_takes_smaller_microbatches_and_the_same_gradient(data, tmp_
 
 
 def test_a_recorded_size_is_kept_when_memory_is_back(data, tmp_path, monkeypatch, said):
-    monkeypatch.setattr(fit_memory, "free_bytes", lambda device: _free_for(130))
+    monkeypatch.setattr(fit_memory, "free_bytes", lambda device: _free_for(130, _native()))
     _pretrain(data, tmp_path / "small")
     (tmp_path / "again").mkdir()
     (tmp_path / "again" / fit_memory.RECORD).write_text('{"microbatch_tokens": 128}')
@@ -115,3 +124,16 @@ def test_free_memory_is_the_least_of_machine_and_container(tmp_path):
     (tmp_path / "memory.max").write_text("10\n")
     assert fit_memory._cgroup_left(tmp_path) == 3
     assert fit_memory.free_bytes(torch.device("cpu")) > 0
+
+
+def test_what_fits_in_torch_is_what_the_estimate_says():
+    """To the token; a critic beside the policy leaves room for fewer, less memory for more."""
+    config = preset("paper-150m", 32_000, 2048)
+    shape, free = TrainingShape(1, 256, torch.bfloat16), 40e9
+    tokens = fit_memory.fitting_in_torch(config, free, shape)
+    costs = [training_estimate(config, replace(shape, width=int(tokens) + more)) for more in (0, 1)]
+    assert costs[0] <= free * fit_memory.SHARE < costs[1]
+    assert fit_memory.fitting_in_torch(config, free, shape, critic=True) < 0.8 * tokens
+    assert fit_memory.fitting_in_torch(config, free, replace(shape, low_memory=True)) > 1.5 * tokens
+    assert fit_memory.fitting_in_torch(config, 1e9, shape) == 0
+    assert fit_memory.fitting_in_torch(config, float("inf"), shape) == float("inf")
