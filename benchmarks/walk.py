@@ -59,7 +59,8 @@ import shutil
 from pathlib import Path
 from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 (tokenizer,) = Path("runs/demo/artifacts").glob("tokenizer-*")
-config = Qwen2Config(vocab_size=320, hidden_size=64, intermediate_size=128, num_hidden_layers=2,
+vocab_size = len(AutoTokenizer.from_pretrained(tokenizer))
+config = Qwen2Config(vocab_size=vocab_size, hidden_size=64, intermediate_size=128, num_hidden_layers=2,
                      num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512)
 Qwen2ForCausalLM(config).save_pretrained("qwen-like")
 for file in tokenizer.glob("tokenizer*.json"):
