@@ -111,6 +111,8 @@ def whole_state(model: nn.Module) -> dict[str, Tensor]:
 
 Trained = Sequence[tuple[nn.Module, Optimizer]]
 """Models with the optimizers that train them."""
+_ALONE = "torch.distributed is disabled, unavailable or uninitialized"
+"""How the library's warning begins where a process has no others."""
 
 
 def save_sharded(
@@ -129,13 +131,14 @@ def save_sharded_later(
     Every rank must ask for a save at the same step, and for no second one before the first is whole.
     """
     alone = ranks.world_size == 1
-    with _alone_is_fine():
-        saving = dcp.async_save(
-            _parts(trained, numbers),
-            checkpoint_id=target,
-            process_group=None if alone else _writers(),
-            no_dist=alone,
-        )
+    # For good, not in a context: the library warns from its thread, when this function may have ended.
+    warnings.filterwarnings("ignore", message=_ALONE)
+    saving = dcp.async_save(
+        _parts(trained, numbers),
+        checkpoint_id=target,
+        process_group=None if alone else _writers(),
+        no_dist=alone,
+    )
     assert isinstance(saving, Future), "copies are made before it returns"
     return saving
 
@@ -175,9 +178,7 @@ def load_sharded(
 def _alone_is_fine() -> Iterator[None]:
     """One process without a process group is what was asked for; the library warns of it nevertheless."""
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message="torch.distributed is disabled, unavailable or uninitialized"
-        )
+        warnings.filterwarnings("ignore", message=_ALONE)
         yield
 
 
