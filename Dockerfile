@@ -1,5 +1,5 @@
 # docker build -t echochamber .
-# docker run --rm -v "$PWD/runs:/work/runs" echochamber study quickstart
+# docker run --rm -v "$PWD/runs:/study/runs" echochamber study quickstart
 FROM python:3.12-slim
 # The engine in C is built once per machine, so the compiler stays in the image.
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev libgomp1 \
@@ -11,8 +11,8 @@ ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN pip install --no-cache-dir -c constraints.txt --index-url "$TORCH_INDEX" torch
 COPY . .
 RUN pip install --no-cache-dir -c constraints.txt . && rm -rf /src/*
-RUN useradd --create-home user && mkdir /work && chown user /work
+RUN useradd --create-home user && mkdir /study && chown user /study
 USER user
-WORKDIR /work
+WORKDIR /study
 ENTRYPOINT ["echochamber"]
 CMD ["--help"]

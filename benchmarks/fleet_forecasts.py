@@ -186,6 +186,15 @@ def seal(studies: Sequence[Path], out: Path, simulations: int, workers: int) -> 
     print(f"SHA-256 {hashlib.sha256(out.read_bytes()).hexdigest()}")
 
 
+def _means(scored: Sequence[Scored]) -> dict[str, float]:
+    """Mean scores of forecasts of a winner."""
+    return {
+        "brier": float(np.mean([one.brier for one in scored])),
+        "log_score": float(np.mean([one.log_score for one in scored])),
+        "hit_rate": float(np.mean([one.hit for one in scored])),
+    }
+
+
 def score(studies: Sequence[Path], sealed: Path) -> dict[str, object]:
     """Scores of the sealed forecasts and of the naive rules on the same runs."""
     bases = {base.name: base for base in fleet_bases(studies)}
@@ -223,18 +232,8 @@ def score(studies: Sequence[Path], sealed: Path) -> dict[str, object]:
     return {
         "runs": len(ours),
         "bases": len(set(names)),
-        "brier": float(np.mean([one.brier for one in ours])),
-        "log_score": float(np.mean([one.log_score for one in ours])),
-        "hit_rate": float(np.mean([one.hit for one in ours])),
-        "rules": {
-            rule.name: {
-                "steepness": rule.steepness,
-                "brier": float(np.mean([one.brier for one in others[rule.name]])),
-                "log_score": float(np.mean([one.log_score for one in others[rule.name]])),
-                "hit_rate": float(np.mean([one.hit for one in others[rule.name]])),
-            }
-            for rule in rules
-        },
+        **_means(ours),
+        "rules": {rule.name: {"steepness": rule.steepness, **_means(others[rule.name])} for rule in rules},
         "best_rule": best,
         "brier_over_best_rule": asdict(brier_ratio(ours, others[best])),
         "reliability": reliability(ours),

@@ -30,7 +30,7 @@ from ..model.ranks import Ranks
 from ..model.resume_state import TrainingState, save_resume
 from ..model.runtime import Runtime, prepare
 from ..model.state import load_state
-from ..model.tokenizer import load_tokenizer
+from ..model.tokenizer import Tokenizer, load_tokenizer
 from ..model.transformer import Transformer
 from .settings import PretrainConfig
 
@@ -56,11 +56,7 @@ def pretrain(
     model = new_model(config, tokenizer.vocab_size, seed).to(runtime.device)
     prepare(model, runtime, split=config.shard)
     if config.shard:
-        from ..model.shard import shard, whole_state  # its imports take most of a second
-
-        # On CPUs weights are gathered in float32, as they were before there was a choice.
-        on_cuda = runtime.device.type == "cuda"
-        shard(model, ranks, runtime.device.type, runtime.dtype if on_cuda else torch.float32)
+        _split(model, runtime)
     # Split weights receive the mean over ranks of what each computed for its own part, others the sum.
     parts = ranks.world_size if config.shard else 1
     optimizer = Optimizer(model, config.optimizer)
@@ -103,14 +99,32 @@ def pretrain(
             )
             bar.advance(note=f"loss {value:.3f}  {rate:,.0f} tokens/s")
             if step + 1 in keep:
-                weights = whole_state(model) if config.shard else None
-                if ranks.is_main:
-                    target = make_folder(folder / "checkpoints") / f"step_{step + 1}"
-                    save_checkpoint(target, model, tokenizer, weights, runtime.checkpoint_dtype)
+                _keep(folder / "checkpoints" / f"step_{step + 1}", model, tokenizer, config.shard, runtime)
             if ranks.any(resume.due()):
                 log.sync()
                 save_resume(resume, step, state, ranks)
                 resume.saved()
+
+
+def _split(model: Transformer, runtime: Runtime) -> None:
+    """Leave each rank a part of every weight."""
+    from ..model.shard import shard  # its imports take most of a second
+
+    # On CPUs weights are gathered in float32, as they were before there was a choice.
+    on_cuda = runtime.device.type == "cuda"
+    shard(model, runtime.ranks, runtime.device.type, runtime.dtype if on_cuda else torch.float32)
+
+
+def _keep(target: Path, model: Transformer, tokenizer: Tokenizer, split: bool, runtime: Runtime) -> None:
+    """Save a checkpoint; every rank calls it, and the first one writes."""
+    weights = None
+    if split:
+        from ..model.shard import whole_state
+
+        weights = whole_state(model)
+    if runtime.ranks.is_main:
+        make_folder(target.parent)
+        save_checkpoint(target, model, tokenizer, weights, runtime.checkpoint_dtype)
 
 
 def _sequences_at_once(config: PretrainConfig, model: Transformer, folder: Path, runtime: Runtime) -> int:

@@ -18,7 +18,7 @@ from ..stages.settings import (
     TOKENIZER_VERSION,
     TOKENS_VERSION,
 )
-from .recipe import EvaluateRecipe
+from .recipe_sections import EvaluateRecipe
 from .stage_graph import StageGraph, StageNode
 from .stage_inputs import existing, existing_file, problem_source, world_settings
 

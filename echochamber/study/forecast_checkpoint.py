@@ -90,16 +90,7 @@ def forecast_checkpoint(
     name = short_name(problems)
     target = make_folder(out or Path("runs") / f"forecast-{name}")
     context = checkpoint_context(folder, world)
-    settings = {
-        "samples": samples,
-        "temperature": arm.temperature,
-        "top_p": 1.0,
-        "top_k": 0,
-        "stop": list(arm.stop) or None,
-        "max_new_tokens": arm.max_new_tokens,
-        "prompt_suffix": prompt_suffix,
-        "prompt": prompt,
-    }
+    settings = _sampled_as(arm) | {"samples": samples, "prompt_suffix": prompt_suffix, "prompt": prompt}
     scored = evaluate_checkpoint(
         folder, problems, target, settings, limit, seed, on_bad_row, world, runtime, columns
     )
@@ -129,6 +120,17 @@ def forecast_checkpoint(
         baselines(table, arm),
         found.warnings(num_parameters(folder, runtime), arm.algorithm, arm.optimizer.name),
     )
+
+
+def _sampled_as(arm: RLConfig) -> dict[str, object]:
+    """Settings of an evaluation that samples as the arm does."""
+    return {
+        "temperature": arm.temperature,
+        "top_p": 1.0,
+        "top_k": 0,
+        "stop": list(arm.stop) or None,
+        "max_new_tokens": arm.max_new_tokens,
+    }
 
 
 def arm_settings(algorithm: str, overrides: Sequence[str]) -> RLConfig:

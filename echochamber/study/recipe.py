@@ -7,11 +7,10 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from ..core.config import Config, Count, Duration, apply_overrides
+from ..core.config import Config, apply_overrides
 from ..core.errors import UserError
 from ..core.formats import FORMAT_NAMES
 from ..core.progress import say
-from ..core.resume import EVERY_SECONDS, ResumeSettings
 from ..core.trackers.interface import TrackerName, check_installed
 from ..data.columns import ProblemColumns
 from ..data.hub import HubConfig
@@ -19,97 +18,21 @@ from ..data.source_config import MixtureConfig
 from ..data.world import WorldConfig
 from ..model.presets import SIZES
 from ..model.prompt import PromptConfig
-from ..model.settings import PastPositions, RuntimeConfig
+from ..model.settings import RuntimeConfig
 from ..papers.claim_names import check_claims
 from ..rl.config import RLConfig
 from ..rl.presets import rl_preset
 from ..rollout.engine_names import check_engine_name
-from ..stages.settings import PretrainRecipe, ProbeRecipe, TokenizerConfig
+from ..stages.settings import PretrainRecipe, TokenizerConfig
 from ..verify.behaviours import BehaviourConfig, behaviour_formats, behaviour_traits
-from .grid import GridConfig, PointRule, named
+from .grid import GridConfig, named
 from .module_trial import try_out
 from .recipe_files import find_recipe, read_recipe, refuse_mistyped_names, shipped_folder
+from .recipe_sections import AlsoEvaluate, ClaimNames, EvaluateRecipe, ForecastRecipe, ProbeArms, ResumeConfig
 from .scopes import lay_scope, merge, take_scope
 from .user_modules import load_user_modules
 
 DEFAULT_SUFFIX = "\n\n"
-
-
-class SampleCounts(Config):
-    """Completions per problem at the base and the last checkpoint, and at those between."""
-
-    ends: int = Field(default=16, gt=0)
-    between: int = Field(default=8, ge=0)
-    """0: only the ends are scored."""
-
-
-class EvaluateRecipe(Config):
-    """What every checkpoint is scored on."""
-
-    sets: tuple[str, ...] = ("all",)
-    """World sets (all, easy, medium, hard, ...), paths of files of problems, or `hub:NAME[@COMMIT]`."""
-    split: Literal["dev", "test"] = "test"
-    count: Count = Field(default=256, gt=0)
-    """Problems per set."""
-    samples: SampleCounts = SampleCounts()
-    temperature: float = Field(default=1.0, gt=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    top_k: int = Field(default=0, ge=0)
-    stop: tuple[str, ...] = ()
-    """Strings before which a completion's text ends."""
-    max_new_tokens: int = Field(default=160, gt=0)
-    past_positions: PastPositions = "error"
-    """What becomes of prompts that leave no room for `max_new_tokens`: an error, or shorter completions."""
-
-
-class AlsoEvaluate(EvaluateRecipe):
-    """A further evaluation of some arms and their bases, with other sets, split, temperature or samples."""
-
-    where: PointRule = {}
-    """Which arms; empty: all."""
-
-
-class ForecastRecipe(Config):
-    """What a simulation from the base alone says of every arm, shown beside its outcome."""
-
-    runs: int = Field(default=8, ge=0)
-    """Simulated runs of an arm; 0: no forecast."""
-
-
-class ProbeArms(ProbeRecipe):
-    """What is probed, and at the end of which arms; the bases that those start from are probed as well."""
-
-    where: PointRule = {}
-    """Which arms; empty: all, and every base."""
-
-    def settings(self) -> dict[str, object]:
-        """The keys of the stage, which do not say where it stands."""
-        return {name: value for name, value in dict(self).items() if name != "where"}
-
-
-class ResumeConfig(Config):
-    """When a training stage saves its state; no part of any fingerprint."""
-
-    every: Duration = Field(default=EVERY_SECONDS, gt=0)
-    """Time between two saves, in seconds or as `15m`: a kill loses at most what was trained since."""
-    keep_last: int = Field(default=1, ge=1)
-    """States that are kept; where the newest is damaged, a stage goes on from an older one."""
-    asynchronous: bool = False
-    """Write the state while training goes on, from a copy in memory."""
-
-    @property
-    def settings(self) -> ResumeSettings:
-        """As a stage takes them."""
-        return ResumeSettings(self.every, self.keep_last, self.asynchronous)
-
-
-class ClaimNames(Config):
-    """What claims read here by names of their own, where the recipe calls it otherwise."""
-
-    mixtures: dict[str, str] = {}
-    """Name in the claims -> mixture of this recipe."""
-    sets: dict[str, str] = {}
-    """Name in the claims -> problem set of this recipe."""
 
 
 class Recipe(Config):

@@ -9,7 +9,7 @@ from ..core.artifacts import Spec
 from ..stages.settings import EVALUATE_VERSION, PROBE_VERSION, EvaluateConfig, ProbeConfig, Target
 from .checkpoints import checkpoint_at, checkpoints_of
 from .data_stages import outside_sets
-from .recipe import EvaluateRecipe
+from .recipe_sections import EvaluateRecipe
 from .stage_graph import GridPoint, StageGraph
 from .stage_inputs import tracked
 
