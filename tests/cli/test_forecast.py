@@ -58,6 +58,15 @@ def test_a_forecast_is_printed_and_written(run, base):
     assert end == pytest.approx(outcome["final_shares"]["long"]["value"])
 
 
+def test_the_model_is_sampled_as_the_arm_samples(run, base):
+    *_, out = _forecast(run, base, "reward=format:long", "temperature=0.7")
+    (manifest,) = [
+        json.loads(path.read_text()) for path in out.rglob("manifest.json") if "evaluate" in str(path.parent)
+    ]
+    settings = manifest["config"]["evaluate"]
+    assert (settings["temperature"], settings["max_new_tokens"]) == (0.7, 8)
+
+
 def test_the_page_says_what_the_terminal_says_and_runs_nothing(run, base):
     _, printed, _, out = _forecast(run, base, "reward=format:long")
     page = (out / "forecast.html").read_text()

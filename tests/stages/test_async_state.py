@@ -17,6 +17,7 @@ from echochamber.core.resume import ResumePoint, ResumeSettings
 from echochamber.core.resume_record import mend_resume
 from echochamber.model.runtime import start_runtime
 from echochamber.model.settings import RuntimeConfig
+from echochamber.model.state import copied_state, load_state
 from echochamber.stages.pretrain import pretrain
 from tests.rl.rank_runs import PRETRAIN, SHARDED, _folder, prepare, start_ranks
 
@@ -59,6 +60,29 @@ def test_one_process_continues_to_the_same_bytes(tmp_path, shard):
     assert payload(tmp_path / "cut") == payload(tmp_path / "whole")
 
 
+def test_a_copied_state_is_that_of_its_moment(tmp_path):
+    """Weights and the optimizer's moments that training changes in place before the copy is written."""
+    layer = torch.nn.Linear(3, 2)
+    adam = torch.optim.AdamW(layer.parameters(), lr=0.1)
+
+    def step():
+        layer(torch.ones(1, 3)).sum().backward()
+        adam.step()
+
+    step()
+    before = [layer.weight.detach().clone(), adam.state[layer.weight]["exp_avg_sq"].clone()]
+    write = copied_state(tmp_path / "state.pt", 7, {"model": layer, "optimizer": adam}, {"kl_coef": 0.5})
+    step()
+    assert not torch.equal(layer.weight, before[0])
+    write()
+    assert load_state(tmp_path / "state.pt", {"model": layer, "optimizer": adam}) == {
+        "step": 7,
+        "kl_coef": 0.5,
+    }
+    assert torch.equal(layer.weight, before[0])
+    assert torch.equal(adam.state[layer.weight]["exp_avg_sq"], before[1])
+
+
 def test_checkpoints_in_bfloat16_are_the_rounded_ones(tmp_path):
     prepare(tmp_path / "data")
     for name in ("float32", "bfloat16"):
@@ -99,7 +123,10 @@ def test_training_goes_on_while_state_is_written(tmp_path, monkeypatch):
     assert after >= before + 3 or after == 12 > before
     monkeypatch.undo()
     train(tmp_path / "data", tmp_path / "whole", config, ResumeSettings(1e9))
-    assert json.loads((tmp_path / "slow/resume/state.json").read_text())["step"] == 0
+    record = json.loads((tmp_path / "slow/resume/state.json").read_text())
+    assert record["step"] == 0
+    log = (tmp_path / "slow/metrics.jsonl").read_bytes()
+    assert record["files"]["metrics.jsonl"][0] == len(log.splitlines(keepends=True)[0])
     (tmp_path / "slow/checkpoints/step_12/model.safetensors").unlink()
     assert mend_resume(tmp_path / "slow", pytest.fail) is None
     train(tmp_path / "data", tmp_path / "slow", config, ResumeSettings(1e9))
