@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from echochamber.analysis.study_tables.collect import open_tables
+from echochamber.analysis.study_tables.open import open_tables
 from echochamber.claims.crossfit import drop_from_maximum
 from echochamber.claims.declare import Claim, Criterion, Seeds
 from echochamber.claims.estimate import ALPHA, interval_of

@@ -1,9 +1,12 @@
 """What an arm optimises, from what its study says of the algorithm: the weight on KL, and its advantages."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..stats.forecast import Advantage, Objective, effective_kl_weight
-from .study_folder import JsonObject
+
+if TYPE_CHECKING:
+    from .study_folder import JsonObject
 
 _OLDER_STUDIES = (
     dict.fromkeys(("grpo", "dapo", "gspo"), Objective(divides_by="std"))
@@ -15,7 +18,7 @@ _OLDER_STUDIES = (
 """The shipped algorithms, for studies whose `study.json` does not describe its algorithms."""
 
 
-def kl_weight(config: JsonObject) -> tuple[float | None, str]:
+def kl_weight(config: "JsonObject") -> tuple[float | None, str]:
     """The weight that the arm really optimises; None where the recipe does not say enough."""
     kl = config.get("kl")
     if not isinstance(kl, dict) or not isinstance(kl.get("coef"), int | float):
@@ -30,13 +33,13 @@ def kl_weight(config: JsonObject) -> tuple[float | None, str]:
     )
 
 
-def bandit_advantage(config: JsonObject) -> Advantage:
+def bandit_advantage(config: "JsonObject") -> Advantage:
     """How the arm compares rewards; the group's standard deviation where the study does not say."""
     objective = _objective(config)
     return "group_std" if objective is None else objective.advantage
 
 
-def _objective(config: JsonObject) -> Objective | None:
+def _objective(config: "JsonObject") -> Objective | None:
     """How the arm's algorithm weighs rewards; None where neither the study nor its name says so."""
     described = config.get("objective")
     if not isinstance(described, dict):

@@ -215,9 +215,10 @@ def stop_strings(given: list[str] | None) -> list[str] | None:
 
 def load_modules(paths: list[Path] | None) -> None:
     """Import the files of `--module`."""
-    from ..study.user_modules import load_user_modules
+    if paths:
+        from ..study.user_modules import load_user_modules
 
-    load_user_modules([str(path) for path in paths or ()])
+        load_user_modules([str(path) for path in paths])
 
 
 def format_title(name: str) -> str:

@@ -29,6 +29,8 @@ FORECASTS = (OBSERVED, KL_OPTIMUM, REPLICATOR, BANDIT, MOST_ACCURATE, MOST_FREQU
 """Values of `forecast` in the table of forecasts; `observed` is what really happened."""
 AFTER_RL = "after_rl"
 """The other end than `BASE` in the items of `findings`."""
+BEYOND = "beyond"
+"""Problems with more operations than any of pretraining (claim 18), whose pass@k needs the floors as well."""
 
 
 def floor_item(end: str, kind: str, k: int | str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from echochamber.analysis.study_tables.collect import open_tables
+from echochamber.analysis.study_tables.open import open_tables
 from echochamber.claims.select import Arm
 from echochamber.core.study_tables import Tables
 from echochamber.papers.echo_chamber.claim_set import CLAIMS

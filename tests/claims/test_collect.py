@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 
 from echochamber.analysis.report import build_report
-from echochamber.analysis.study_tables.collect import collect, open_tables
+from echochamber.analysis.study_tables.collect import collect
 from echochamber.analysis.study_tables.half_floors import chance_pass
+from echochamber.analysis.study_tables.open import open_tables
 from echochamber.claims.judge import judge
 from echochamber.claims.ledger import make_ledger, save_ledger
 from echochamber.papers.echo_chamber.claim_set import CLAIMS, ECHO_CHAMBER

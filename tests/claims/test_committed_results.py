@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from echochamber.analysis.study_tables.collect import open_tables
+from echochamber.analysis.study_tables.open import open_tables
 from echochamber.claims.ledger import make_ledger, save_ledger
 from echochamber.papers.echo_chamber.claim_set import ECHO_CHAMBER
 

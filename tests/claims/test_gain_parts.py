@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from echochamber.analysis.study_tables.collect import open_tables
+from echochamber.analysis.study_tables.open import open_tables
 from echochamber.claims.select import Arm, gain
 from echochamber.papers.echo_chamber.gain_parts import NAMES, gain_parts
 from echochamber.stats.intervals import t_interval

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from echochamber.analysis.study_tables.collect import open_tables
+from echochamber.analysis.study_tables.open import open_tables
 from echochamber.claims.estimate import estimate
 from echochamber.claims.judge import judge
 from echochamber.claims.ledger import make_ledger as judge_set

@@ -114,10 +114,11 @@ def test_a_study_folder_is_reported_and_judged_without_torch(tmp_path):
 
 
 @pytest.mark.medium
-def test_claims_are_judged_from_tables_without_torch():
-    status, loaded = start("ledger", RESULTS)
+def test_claims_are_judged_from_tables_without_torch_and_the_reading_of_studies():
+    status, loaded = modules_of("ledger", RESULTS)
     assert status == 0
-    assert not loaded & (TORCH | {"matplotlib", "jinja2"})
+    assert not {name.partition(".")[0] for name in loaded} & (TORCH | {"matplotlib", "jinja2", "yaml"})
+    assert not {"echochamber.analysis.study_folder", "echochamber.study.user_modules"} & set(loaded)
 
 
 def test_completions_are_graded_without_torch(tmp_path):

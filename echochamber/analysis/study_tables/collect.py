@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ...core.study_tables import BASE, SCHEMAS, Tables, frame_of, load_tables
+from ...core.study_tables import BASE, SCHEMAS, Tables, frame_of
 from ...stats.pass_at_k import pass_at_k
 from ..completion_counts import counts
 from ..kl_weight import bandit_advantage, kl_weight
@@ -25,11 +25,6 @@ KS = ("1", "8", "64")
 """The k of pass@k and maj@k that are kept."""
 HALF_KS = (1, 64)
 BANDIT_SEEDS = 5
-
-
-def open_tables(folder: Path) -> Tables:
-    """The tables of a study's folder, or those of a folder that `save_tables` wrote."""
-    return load_tables(folder) if (folder / "about.json").is_file() else collect(folder)
 
 
 def collect(folder: Path, findings: bool = True) -> Tables:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from ...core.study_tables import AFTER_RL, BASE, floor_item
+from ...core.study_tables import AFTER_RL, BASE, BEYOND, floor_item
 from ..questions.chance_floor import pass_variants
 from ..questions.coverage import coverage_precision
 from ..questions.first_errors import flip_errors
@@ -25,8 +25,6 @@ from ..stage_files import read_json, scan_table
 from ..study_folder import JsonObject, StoredStudy
 from .half_floors import half_floors
 
-BEYOND = "beyond"
-"""Problems with more operations than any of pretraining (claim 18), whose pass@k needs the floors as well."""
 TEST, HALF_K = "test", 64
 """The split of every finding, and the k of the floors of halves."""
 UNCHECKED = "not checked"

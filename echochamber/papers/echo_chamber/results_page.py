@@ -6,11 +6,10 @@ The sentences are in `results.md.j2`; this file and the other `results_*` files 
 from collections.abc import Mapping
 
 from ...analysis.questions.selection_or_skill import INTERACTION
-from ...analysis.study_tables.findings import BEYOND
 from ...claims.declare import Context
 from ...claims.judge import ClaimResult, CriterionResult
 from ...claims.ledger import Ledger, criterion_text, estimate_text, result_text
-from ...core.study_tables import Tables
+from ...core.study_tables import BEYOND, Tables
 from .gain_parts import gain_table
 from .markdown import mean_text, render, seeds_text
 from .phase import phase

@@ -2,10 +2,9 @@
 
 from statistics import mean
 
-from ...analysis.study_tables.findings import BEYOND
 from ...claims.declare import Claim, Context, Criterion, Evidence, Measurement
 from ...claims.select import arm, base, gain, mean_over, minus
-from ...core.study_tables import AFTER_RL, BASE, Tables, floor_item
+from ...core.study_tables import AFTER_RL, BASE, BEYOND, Tables, floor_item
 
 FIVE = ("tg", "tg_4xomi1", "tg_omi2", "omi2_mmqa", "tg_omi1_omi2")
 WITH_OMI2 = ("tg_omi2", "omi2_mmqa", "tg_omi1_omi2")
