@@ -1,10 +1,12 @@
 """`echochamber discover`: the ways in which a model answers, as behaviours to track."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .option_groups import CompletionOptions, EngineOptions, SamplingOptions, with_groups
+from ..core.errors import UserError
+from .option_groups import CompletionOptions, EngineOptions, GivenOptions, SamplingOptions, with_groups
 from .options import (
     ColumnsOption,
     ModuleOption,
@@ -18,6 +20,8 @@ from .options import (
 
 EXAMPLE_LINES = 6
 MOST_OF_PROBLEMS = 4
+OF_FILES = ("model", "seed")
+"""Arguments that matter for a file of completions too."""
 
 
 def register(app: typer.Typer) -> None:
@@ -39,9 +43,7 @@ def discover(
     ],
     problems: Annotated[
         str | None,
-        typer.Option(
-            "--problems", metavar="SET", help="Problems to answer, as in evaluate. Not with a file."
-        ),
+        typer.Option("--problems", metavar="SET", help="Problems to answer, as in evaluate."),
     ] = None,
     *,
     limit: Annotated[int, typer.Option(min=1, help="Number of problems.")] = 64,
@@ -55,8 +57,13 @@ def discover(
     module: ModuleOption = None,
     seed: SeedOption = 0,
     engine: EngineOptions,
+    given: GivenOptions,
 ) -> None:
-    """Find the kinds of a model's completions; prints a `behaviours:` block (extra [discover])."""
+    """Find the kinds of a model's completions; prints a `behaviours:` block (extra [discover]).
+
+    A file of completions takes no option but --seed.
+    """
+    _refuse_options_of_sampling(given, model)
     load_modules(module)
     from ..data.columns import problem_columns
     from ..study.discover_checkpoint import discover_checkpoint
@@ -92,6 +99,15 @@ def discover(
         for line in kind.example.splitlines()[:EXAMPLE_LINES]:
             print(f"  | {line}")
     print(f"\nby no rule: {100 * found.left_over:.1f}%\n\n{found.block}", end="")
+
+
+def _refuse_options_of_sampling(given: GivenOptions, model: str) -> None:
+    """`UserError` where a file of completions was given options that only matter where a model is sampled."""
+    from ..study.discover_checkpoint import FILES
+
+    unused = [option for name, option in given.options.items() if name not in OF_FILES]
+    if Path(model).suffix in FILES and unused:
+        raise UserError(f"{model}: a file of completions is not sampled; leave out {', '.join(unused)}")
 
 
 def _no_kinds(candidates: list[float]) -> str:

@@ -123,9 +123,8 @@ def _print_row(row: dict[str, Any]) -> None:
         f"{_percent(row['greedy_accuracy'], around['greedy_accuracy'])}"
     )
     for curve in ("pass@k", "maj@k"):
-        print(
-            f"  {curve:8} {', '.join(f'@{k} {_percent(v, around[curve][k])}' for k, v in row[curve].items())}"
-        )
+        values = sorted(row[curve].items(), key=lambda pair: int(pair[0]))
+        print(f"  {curve:8} {', '.join(f'@{k} {_percent(v, around[curve][k])}' for k, v in values)}")
     print(f"  formats  {', '.join(shares)}")
     for name, scores in row.get("traits", {}).items():
         rate, with_it, without = (

@@ -1,10 +1,12 @@
 """Options that several commands share, in groups: a command takes a group as one parameter."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, get_type_hints
+from typing import TYPE_CHECKING, cast, get_type_hints
+
+import typer
 
 from .options import (
     ColumnsOption,
@@ -111,12 +113,44 @@ class EngineOptions:
         return RuntimeConfig(engine=self.engine, trust_remote_code=self.trust_remote_code)
 
 
+@dataclass(frozen=True)
+class GivenOptions:
+    """What stood on the command line, for a command that must tell a given option from its default."""
+
+    options: Mapping[str, str]
+    """Name of the parameter -> the option as it is written."""
+
+    @classmethod
+    def of(cls, context: object) -> "GivenOptions":
+        """What typer has read; its context is of a class that typer keeps to itself."""
+        known = cast("typer.Context", context)
+        sources = {one: known.get_parameter_source(one.name or "") for one in known.command.params}
+        return cls(
+            {
+                one.name or "": max(one.opts, key=len)
+                for one, source in sources.items()
+                if source is not None and source.name == "COMMANDLINE"
+            }
+        )
+
+
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """The command as typer reads it: each parameter that is a group is replaced by the group's options."""
+    """The command as typer reads it: each parameter that is a group is replaced by the group's options.
+
+    A parameter of type `GivenOptions` is filled from typer's context.
+    """
     hints = get_type_hints(command, include_extras=True)
-    groups = {name: hint for name, hint in hints.items() if is_dataclass(hint) and isinstance(hint, type)}
+    given_options = [name for name, hint in hints.items() if hint is GivenOptions]
+    groups = {
+        name: hint
+        for name, hint in hints.items()
+        if is_dataclass(hint) and isinstance(hint, type) and name not in given_options
+    }
     parameters: list[inspect.Parameter] = []
     for name, parameter in inspect.signature(command).parameters.items():
+        if name in given_options:
+            parameters.append(_keyword(name, typer.Context, inspect.Parameter.empty))
+            continue
         if name not in groups:
             parameters.append(_keyword(name, hints[name], parameter.default))
             continue
@@ -129,6 +163,8 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
             name: group(**{one.name: given.pop(one.name) for one in fields(group)})
             for name, group in groups.items()
         }
+        for name in given_options:
+            given[name] = GivenOptions.of(given[name])
         command(**given, **made)
 
     flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

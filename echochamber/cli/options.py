@@ -105,7 +105,12 @@ SystemOption = Annotated[
 ]
 FewShotOption = Annotated[
     int | None,
-    typer.Option("--few-shot", min=0, metavar="N", help="Show N of --examples before the question."),
+    typer.Option(
+        "--few-shot",
+        min=0,
+        metavar="N",
+        help="Show N examples before the question: of --examples, else of the checkpoint's study.",
+    ),
 ]
 ExamplesOption = Annotated[
     str | None,

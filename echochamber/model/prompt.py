@@ -1,11 +1,13 @@
 """How a question becomes a prompt, as settings: plain text with a suffix, or a chat template."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from ..core.config import Config
+from ..core.errors import UserError
 from ..core.jsonl import read_jsonl
 
 
@@ -44,9 +46,24 @@ class PromptConfig(Config):
         if self.few_shot > len(self.examples):
             raise ValueError(
                 f"few_shot: {self.few_shot} examples are asked for, examples holds {len(self.examples)}; "
-                "give them as a list of question and completion, or as the path of such a file"
+                "give them as a list of question and completion, or as the path of such a file (--examples)"
             )
         return self
+
+    def changed(self, given: Mapping[str, object]) -> Self:
+        """With some keys of another value, as a command's options give them; the rest stays.
+
+        `UserError` where examples are given that nothing shows, and where the whole cannot be.
+        """
+        kept = self.resolved()
+        if given.get("template") == "plain" and "system" not in given:
+            kept["system"] = None  # a plain prompt has no place for it
+        asked = self.parse({**kept, **given}, "prompt")
+        if "examples" in given and not asked.few_shot:
+            raise UserError(
+                "prompt: examples are given, but few_shot is 0; say how many to show (--few-shot N)"
+            )
+        return asked
 
     @property
     def shots(self) -> tuple[Example, ...]:

@@ -40,6 +40,8 @@ class CheckpointContext:
     """Whose world it is, in words."""
     prompt_suffix: str = DEFAULT_SUFFIX
     prompt: PromptConfig = field(default_factory=PromptConfig)
+    examples_of: str = "the study's"
+    """Whose examples a prompt shows, in words."""
     evaluate: EvaluateRecipe = field(default_factory=EvaluateRecipe)
     """The study's settings of an evaluation."""
     data_seed: int = 0
@@ -60,27 +62,38 @@ class CheckpointContext:
         return {"behaviours": own} if own else {}
 
     def complete(self, settings: Mapping[str, object]) -> dict[str, object]:
-        """The settings with the study's own value for each that is None."""
-        own = dict(self.evaluate) | {"stop": list(self.evaluate.stop), "prompt_suffix": self.prompt_suffix}
-        own["prompt"] = self.prompt.resolved()
-        return {name: own.get(name) if value is None else value for name, value in settings.items()}
+        """The settings with the study's own value for each that is None, and this prompt."""
+        own = dict(self.evaluate) | {"stop": list(self.evaluate.stop)}
+        whole = {name: own.get(name) if value is None else value for name, value in settings.items()}
+        prompt = {"prompt_suffix": self.prompt_suffix, "prompt": self.prompt.resolved()}
+        return whole | {name: value for name, value in prompt.items() if name in settings}
 
     def line(self) -> str:
         """What is used, for the terminal."""
         with self.formats():
             formats, traits = ", ".join(registered_formats()), ", ".join(registered_traits())
-        chat = "chat template, " if self.prompt.template == "chat" else ""
         return (
             f"checkpoint {self.origin}; world: {self.world_of}, split {self.evaluate.split}; "
-            f"{chat}prompt suffix {self.prompt_suffix!r}; formats: {formats}"
+            f"{self._prompt_words()}; formats: {formats}"
             f"{'; traits: ' if traits else ''}{traits}"
         )
 
+    def _prompt_words(self) -> str:
+        prompt = self.prompt
+        parts = ["chat template"] if prompt.template == "chat" else []
+        parts += [f"system message {prompt.system!r:.60}"] if prompt.system is not None else []
+        if prompt.few_shot:
+            parts.append(f"{prompt.few_shot} of {self.examples_of} {len(prompt.examples)} examples")
+        return ", ".join([*parts, f"prompt suffix {self.prompt_suffix!r}"])
 
-def checkpoint_context(checkpoint: Path, world: str | None = None) -> CheckpointContext:
+
+def checkpoint_context(
+    checkpoint: Path, world: str | None = None, settings: Mapping[str, object] | None = None
+) -> CheckpointContext:
     """The context of a checkpoint folder; its study's modules are imported, and what is used is said.
 
-    `world`: `default`, or a recipe whose world is used instead of the checkpoint's own. `UserError` where
+    `world`: `default`, or a recipe whose world is used instead of the checkpoint's own. `settings`: of a
+    command; what they say of `prompt` and `prompt_suffix` takes the place of the study's. `UserError` where
     a module is missing or was changed since training: formats and rewards of another content would give
     other numbers under the same names.
     """
@@ -89,9 +102,21 @@ def checkpoint_context(checkpoint: Path, world: str | None = None) -> Checkpoint
         found = replace(found, world=WorldConfig(), world_of="default")
     elif world is not None:
         found = replace(found, world=load_recipe(world).world, world_of=f"recipe {world}")
+    found = _prompted(found, settings or {})
     _load(found.modules)
     say(found.line())
     return found
+
+
+def _prompted(context: CheckpointContext, settings: Mapping[str, object]) -> CheckpointContext:
+    """With the prompt that a command asks for; keys that it leaves out stay the study's."""
+    suffix, given = settings.get("prompt_suffix"), settings.get("prompt")
+    if suffix is not None:
+        context = replace(context, prompt_suffix=str(suffix))
+    if not isinstance(given, Mapping):
+        return context
+    source = "the given" if "examples" in given else context.examples_of
+    return replace(context, prompt=context.prompt.changed(given), examples_of=source)
 
 
 def _found(checkpoint: Path) -> CheckpointContext:

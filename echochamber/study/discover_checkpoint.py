@@ -87,7 +87,7 @@ def discover_checkpoint(
         )
     else:
         folder = find_checkpoint(place)
-        context = checkpoint_context(folder, world)
+        context = checkpoint_context(folder, world, settings)
         chosen = named_problems(problems, limit, on_bad_row, context, columns)
         texts, ids = _sampled(folder, chosen, context.complete(settings), samples, seed, runtime)
     return discover_in(texts, ids, seed)

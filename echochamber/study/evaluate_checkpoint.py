@@ -22,7 +22,7 @@ from ..rollout.sample_and_grade import Labels
 from ..stages import evaluate as evaluating
 from ..stages.settings import EVALUATE_VERSION, EvaluateConfig, Target
 from ..stages.shortcut_baselines import training_questions
-from .checkpoint_context import checkpoint_context
+from .checkpoint_context import CheckpointContext, checkpoint_context
 from .checkpoints import find_checkpoint, hash_checkpoint, step_of
 from .named_problems import named_problems, short_name, that_fit
 from .sittings import sitting
@@ -41,6 +41,8 @@ class CheckpointEvaluation(NamedTuple):
     """How many problems of the set the shortcut baselines solve, as a line."""
     shortcut_scores: dict[str, object]
     """The same by baseline; {} where they are not estimable."""
+    context: CheckpointContext
+    """What of the checkpoint's study was used."""
 
 
 def evaluate_checkpoint(
@@ -61,7 +63,7 @@ def evaluate_checkpoint(
     for another one), the formats and the user's modules.
     """
     folder = find_checkpoint(checkpoint)
-    context = checkpoint_context(folder, world)
+    context = checkpoint_context(folder, world, settings)
     runtime = take_engine(runtime or RuntimeConfig(), folder)
     config = EvaluateConfig.parse(context.complete(settings), "evaluate")
     name = short_name(problems)
@@ -99,7 +101,7 @@ def evaluate_checkpoint(
 
     artifact = store.build(spec, write, {"seed": seed})
     rows = json.loads((artifact / "summary.json").read_text(encoding="utf-8"))
-    return CheckpointEvaluation(artifact, rows, len(chosen) - len(kept), line, shortcuts)
+    return CheckpointEvaluation(artifact, rows, len(chosen) - len(kept), line, shortcuts, context)
 
 
 def shortcuts_of(

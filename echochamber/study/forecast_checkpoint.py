@@ -31,7 +31,6 @@ from ..rl.algorithms import registered_algorithms
 from ..rl.config import RLConfig
 from ..rl.presets import RL_PRESETS
 from ..verify.behaviours import BehaviourConfig, behaviour_formats
-from .checkpoint_context import checkpoint_context
 from .checkpoints import find_base
 from .evaluate_checkpoint import evaluate_checkpoint
 from .named_problems import short_name
@@ -89,7 +88,6 @@ def forecast_checkpoint(
     arm = arm_settings(algorithm, overrides)
     name = short_name(problems)
     target = make_folder(out or Path("runs") / f"forecast-{name}")
-    context = checkpoint_context(folder, world)
     settings = _sampled_as(arm) | {"samples": samples, "prompt_suffix": prompt_suffix, "prompt": prompt}
     scored = evaluate_checkpoint(
         folder, problems, target, settings, limit, seed, on_bad_row, world, runtime, columns
@@ -100,7 +98,8 @@ def forecast_checkpoint(
     chosen = scenarios(table, arm)
     found = calibration()
     total = runs + further_runs * (len(chosen) - 1)
-    prepare = partial(_prepare, (*context.modules, *modules), dict(context.behaviours))
+    used = scored.context
+    prepare = partial(_prepare, (*used.modules, *modules), dict(used.behaviours))
     with progress_bar("simulate RL", total, unit="runs") as bar:
         outcomes = run_scenarios(
             chosen, found.gains, runs, further_runs, samples, workers, prepare, bar.advance

@@ -43,7 +43,7 @@ def probe_checkpoint(
     Settings that are None, the world, the formats and the modules are those of the checkpoint's study.
     """
     places = [find_checkpoint(place) for place in (checkpoint, reference) if place is not None]
-    context = checkpoint_context(places[0], world)
+    context = checkpoint_context(places[0], world, settings)
     runtime = take_engine(runtime or RuntimeConfig(), places[0])
     with context.formats():
         config = ProbeConfig.parse(context.complete(settings), "probe")

@@ -49,7 +49,7 @@ def sample_checkpoint(
                 f"{name} {text!r:.60} holds a byte that is not UTF-8, or half of a surrogate pair"
             )
     folder = find_checkpoint(checkpoint)
-    context = checkpoint_context(folder)
+    context = checkpoint_context(folder, settings=settings)
     given = context.complete(settings)
     suffix, asked = str(given.pop("prompt_suffix")), given.pop("prompt")
     assert isinstance(asked, Mapping), "the context completes it"

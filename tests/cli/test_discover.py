@@ -43,6 +43,36 @@ def test_prompt_columns_and_length_are_those_of_the_options(run, base, prompts, 
     assert prompts == ["6?\n\n", "1? A:one\n\n6? A:"]
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--few-shot", "1"], "--few-shot"),
+        (["--template", "chat", "--system", "Be short."], "--template, --system"),
+        (["--problems", "easy", "--samples", "8", "--limit", "64"], "--problems, --limit, --samples"),
+        (["--temperature", "1", "--top-p", "1", "--top-k", "0", "--stop", "x"], "--stop"),
+        (["--trust-remote-code", "--engine", "auto", "--module", "absent.py"], "--module, --engine, --trust"),
+        (["--columns", "question=q", "--world", "default", "--on-bad-row", "error"], "--world, --on-bad-row"),
+        (["--examples", "f.jsonl", "--prompt-suffix", "", "--max-new-tokens", "9"], "--max-new-tokens"),
+    ],
+)
+def test_a_file_of_completions_takes_no_option_of_sampling(run, tmp_path, options, named):
+    """Also where the option has the value of its default."""
+    write_jsonl(tmp_path / "texts.jsonl", [{"text": "one"}])
+    status, printed, said = run("discover", tmp_path / "texts.jsonl", *options)
+    assert (status, printed) == (2, "")
+    (line,) = said.splitlines()
+    assert "texts.jsonl: a file of completions is not sampled; leave out" in line
+    assert named in line
+
+
+def test_a_file_of_completions_takes_a_seed(run, tmp_path):
+    texts = [{"text": f"The answer is {i}.", "problem_id": f"p{i // 4}"} for i in range(120)]
+    write_jsonl(tmp_path / "texts.jsonl", texts)
+    status, printed, said = run("discover", tmp_path / "texts.jsonl", "--seed", "3")
+    assert status == 0, said
+    assert "no stable kinds" in printed
+
+
 def test_a_prompt_that_cannot_be_made_is_one_line(run, base, tmp_path):
     asked = ["discover", base, "--problems", "easy"]
     status, _, said = run(*asked, "--few-shot", "2")

@@ -36,8 +36,9 @@ def _forecast(run, base, *extra):
 
 
 def test_a_forecast_is_printed_and_written(run, base):
-    status, printed, _, out = _forecast(run, base, "reward=format:long")
+    status, printed, said, out = _forecast(run, base, "reward=format:long")
     assert status == 0
+    assert said.count("checkpoint outside a study") == 1, "what is used is said once"
     for title in ("What the model does before RL", "What RL will do", "Why", "What would change it"):
         assert title in printed
     data = json.loads((out / "forecast.json").read_text())

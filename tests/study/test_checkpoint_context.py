@@ -109,6 +109,67 @@ def test_settings_that_are_none_are_the_studys(study):
     assert context.complete({"max_new_tokens": 7, "formats": None}) == {"max_new_tokens": 7, "formats": None}
 
 
+PROMPT = {
+    "few_shot": 0,
+    "examples": [{"question": "1?", "completion": "one"}, {"question": "2?", "completion": "two"}],
+}
+
+
+def _prompted(study: Path, **given: object) -> CheckpointContext:
+    """The context under options of a command; None: not given."""
+    return checkpoint_context(
+        find_checkpoint(study), settings={"prompt_suffix": None, "prompt": None} | given
+    )
+
+
+@pytest.mark.parametrize("with_study_json", [True, False])
+def test_few_shot_alone_shows_examples_of_the_study(study, said, with_study_json):
+    _edit(study, prompt=PROMPT)
+    if not with_study_json:
+        (study / "study.json").unlink()
+        (manifest,) = (study / "artifacts").glob("rl-*/manifest.json")
+        stored = json.loads(manifest.read_text())
+        stored["config"]["rl"] |= {"prompt": PROMPT}
+        stored["digest"] = manifest_digest(stored)
+        manifest.write_text(json.dumps(stored))
+    context = _prompted(study, prompt={"few_shot": 1})
+    assert context.prompt.plain("6?", " A:") == "1? A:one\n\n6? A:"
+    assert context.complete({"prompt": {"few_shot": 1}})["prompt"] == PROMPT | {
+        "few_shot": 1,
+        "template": "plain",
+        "system": None,
+    }
+    assert "1 of the study's 2 examples, prompt suffix" in said[-1]
+    with pytest.raises(UserError, match=r"3 examples are asked for, examples holds 2.*--examples"):
+        _prompted(study, prompt={"few_shot": 3})
+
+
+def test_given_examples_and_suffix_take_the_place_of_the_studys(study, said):
+    _edit(study, prompt=PROMPT | {"few_shot": 2})
+    given = [{"question": "7?", "completion": "seven"}] * 3
+    context = _prompted(study, prompt={"examples": given}, prompt_suffix=" A:")
+    assert context.prompt.plain("6?", context.prompt_suffix) == "7? A:seven\n\n" * 2 + "6? A:"
+    assert "2 of the given 3 examples, prompt suffix ' A:'" in said[-1]
+    assert context.complete({"prompt_suffix": None, "top_k": None}) == {"prompt_suffix": " A:", "top_k": 0}
+
+
+def test_a_chat_template_keeps_the_studys_examples_and_plain_drops_its_system_message(study, said):
+    _edit(study, prompt=PROMPT | {"template": "chat", "system": "Be short."})
+    assert (
+        "chat template, system message 'Be short.', prompt suffix"
+        in checkpoint_context(find_checkpoint(study)).line()
+    )
+    plain = _prompted(study, prompt={"template": "plain", "few_shot": 1}).prompt
+    assert (plain.template, plain.system, len(plain.shots)) == ("plain", None, 1)
+    kept = _prompted(study, prompt={"few_shot": 2}).prompt
+    assert (kept.template, kept.system, len(kept.shots)) == ("chat", "Be short.", 2)
+
+
+def test_examples_that_nothing_shows_are_refused(study):
+    with pytest.raises(UserError, match="examples are given, but few_shot is 0.*--few-shot"):
+        _prompted(study, prompt={"examples": PROMPT["examples"]})
+
+
 def test_tracked_behaviours_of_the_mixture_are_formats(study, said):
     twin = {"of": "tinygsm", "contains": "# mark"}
     _edit(study, behaviours={"marked": twin, "elsewhere": twin | {"only": ["another_*"]}})
