@@ -72,6 +72,9 @@ class Config(BaseModel):
     added: ClassVar[frozenset[str]] = frozenset()
     """Keys that came after artifacts had been made: at their default they are no part of an identity."""
 
+    told_alone: ClassVar[frozenset[str]] = frozenset()
+    """Keys whose mistake is told without the others, which may follow from it."""
+
     @model_validator(mode="before")
     @classmethod
     def _as_meant(cls, data: object) -> object:
@@ -147,12 +150,15 @@ def _no_text(data: object) -> str | None:
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
-    """All problems of a validation error on one line."""
-    return "; ".join(_describe_one(item, model) for item in error.errors())
+    """All problems of a validation error on one line; where one may be the cause of others, that one."""
+    causes = model.told_alone if issubclass(model, Config) else frozenset()
+    found = error.errors()
+    first = [item for item in found if item["loc"] and item["loc"][0] in causes]
+    return "; ".join(_describe_one(item, model) for item in first or found)
 
 
 def _describe_one(item: ErrorDetails, model: type[BaseModel]) -> str:
-    key = ".".join(str(part) for part in item["loc"]) or "(the whole)"
+    key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         allowed = ", ".join(sorted(_known_keys(model, item["loc"][:-1])))
         found = f"unknown key {key!r} (value {_short(item['input'])}){_meant_key(model, item['loc'])}"
@@ -160,7 +166,10 @@ def _describe_one(item: ErrorDetails, model: type[BaseModel]) -> str:
     if item["type"] == "missing":
         return f"key {key!r} is missing and has no default"
     message = item["msg"].removeprefix("Value error, ")
-    return f"key {key!r} has value {_short(item['input'])}: {message[:1].lower() + message[1:]}"
+    message = message[:1].lower() + message[1:]
+    if item["type"] == "value_error" and isinstance(item["input"], Mapping):
+        return f"key {key!r}: {message}" if key else message  # it says itself what of the block is wrong
+    return f"key {key!r} has value {_short(item['input'])}: {message}"
 
 
 def _meant_key(model: object, path: tuple[int | str, ...]) -> str:

@@ -3,7 +3,7 @@
 import fnmatch
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -37,6 +37,8 @@ DEFAULT_SUFFIX = "\n\n"
 
 class Recipe(Config):
     """A whole study. Defaults fill what a file leaves out; `echochamber show` prints them all."""
+
+    told_alone: ClassVar[frozenset[str]] = frozenset({"modules"})
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     question: str = ""

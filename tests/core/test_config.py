@@ -1,9 +1,9 @@
 """Strict config: unknown keys and bad values are named with what is allowed."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import pytest
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from echochamber.core.config import Config, Count, apply_overrides, read_yaml
 from echochamber.core.errors import UserError
@@ -46,6 +46,44 @@ def test_errors_name_key_value_and_what_is_allowed(data, words):
     message = str(caught.value)
     assert "\n" not in message
     assert all(word in message for word in ["study.yaml", *words]), message
+
+
+class Ordered(Config):
+    """A block whose first mistake may cause the others, and whose parts must fit each other."""
+
+    told_alone: ClassVar[frozenset[str]] = frozenset({"low"})
+    low: int = 0
+    high: int = 9
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"low {self.low} is above high {self.high}")
+        return self
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"low": 3, "high": 2}, "study.yaml: low 3 is above high 2"),
+        ({"low": "a", "high": "b"}, "study.yaml: key 'low' has value 'a': input should be a valid integer"),
+    ],
+)
+def test_a_mistake_is_told_without_the_whole_block_and_without_what_follows(data, said):
+    with pytest.raises(UserError) as caught:
+        Ordered.parse(data, "study.yaml")
+    assert str(caught.value).startswith(said)
+    assert "high" not in str(caught.value).removeprefix(said)
+
+
+def test_a_block_that_does_not_fit_is_named_by_its_key():
+    class Around(Config):
+        """Holds one."""
+
+        range: Ordered = Ordered()
+
+    with pytest.raises(UserError, match=r"^x: key 'range': low 3 is above high 2$"):
+        Around.parse({"range": {"low": 3, "high": 2}}, "x")
 
 
 def test_overrides_are_yaml_and_later_ones_win():
