@@ -53,7 +53,9 @@ class Bar:
         if not console().is_terminal and self.done * 10 // max(self.total, 1) > self.plain_at:
             self.plain_at = self.done * 10 // max(self.total, 1)
             console().print(
-                f"  {self.label}: {self.done}/{self.total}, {self._time_left()} left  {note}", markup=False
+                f"  {self.label}: {self.done}/{self.total}, {self._time_left()} left  {note}",
+                markup=False,
+                soft_wrap=True,
             )
 
     def _report(self, path: Path, note: str) -> None:
