@@ -161,7 +161,7 @@ def _describe_one(item: ErrorDetails, model: type[BaseModel]) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         allowed = ", ".join(sorted(_known_keys(model, item["loc"][:-1])))
-        found = f"unknown key {key!r} (value {_short(item['input'])}){_meant_key(model, item['loc'])}"
+        found = f"unknown key {key!r}, value {_short(item['input'])}{_meant_key(model, item['loc'])}"
         return f"{found}; known keys here: {allowed or 'none'}"
     if item["type"] == "missing":
         return f"key {key!r} is missing and has no default"
@@ -173,15 +173,15 @@ def _describe_one(item: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def _meant_key(model: object, path: tuple[int | str, ...]) -> str:
-    """`; did you mean 'rl.grpo.optimizer.lr'?`: that key further down, else one here that is spelt alike."""
+    """` (did you mean 'rl.grpo.optimizer.lr'?)`: that key further down, else one here that is spelt alike."""
     *above, key = map(str, path)
     for part in path[:-1]:
         model = _child(model, part)
     deeper = sorted((found for found in _paths_to(key, model) if len(found) > 1), key=len)
     if deeper and len(deeper[0]) < min(map(len, deeper[1:]), default=99):
-        return f"; did you mean {'.'.join([*above, *deeper[0]])!r}?"
+        return f" (did you mean {'.'.join([*above, *deeper[0]])!r}?)"
     here = get_close_matches(key, _known_keys(model, ()), n=1)
-    return f"; did you mean {'.'.join([*above, *here])!r}?" if here else ""
+    return f" (did you mean {'.'.join([*above, *here])!r}?)" if here else ""
 
 
 def _paths_to(key: str, model: object) -> list[list[str]]:

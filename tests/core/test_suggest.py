@@ -8,7 +8,7 @@ from echochamber.study.recipe import load_recipe
 
 
 def test_a_near_name_is_named_and_a_far_one_is_not():
-    assert did_you_mean("grop", ["grpo", "ppo"]) == "; did you mean 'grpo'?"
+    assert did_you_mean("grop", ["grpo", "ppo"]) == " (did you mean 'grpo'?)"
     assert did_you_mean("zebra", ["grpo", "ppo"]) == ""
 
 
@@ -22,19 +22,19 @@ def test_a_near_name_is_named_and_a_far_one_is_not():
     ],
 )
 def test_an_unknown_key_says_which_is_meant(override, meant):
-    with pytest.raises(UserError, match=f"unknown key .* did you mean '{meant}'\\?; known keys here"):
+    with pytest.raises(UserError, match=rf"unknown key .* \(did you mean '{meant}'\?\); known keys here"):
         load_recipe("smoke", [override])
 
 
 def test_a_recipe_of_a_near_name_is_named():
-    with pytest.raises(UserError, match="'quickstrat' is not known; did you mean 'quickstart'"):
+    with pytest.raises(UserError, match="'quickstrat' is not known .did you mean 'quickstart'"):
         load_recipe("quickstrat")
 
 
 def test_an_override_never_makes_an_arm_of_defaults_beside_the_one_that_is_meant():
-    with pytest.raises(UserError, match=r"rl has no 'grop'; did you mean 'grpo'\?; there are grpo"):
+    with pytest.raises(UserError, match=r"rl has no 'grop' \(did you mean 'grpo'\?\); there are grpo"):
         load_recipe("smoke", ["rl.grop.steps=3"])
-    with pytest.raises(UserError, match="mixtures has no 'tg_omi'; did you mean 'tg_omi2'"):
+    with pytest.raises(UserError, match="mixtures has no 'tg_omi' .did you mean 'tg_omi2'"):
         load_recipe("smoke", ["mixtures.tg_omi.budget_tokens=3K"])
     overrides = ["rl.second.inherits=grpo", "rl.second.steps=2", "rl.third={steps: 1}", "rl.third.passes=2"]
     made = load_recipe("smoke", overrides)

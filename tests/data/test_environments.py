@@ -36,10 +36,10 @@ def test_names_and_options():
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("gym:chain_sums", r"no set 'chain_sums'; did you mean 'chain_sum'\?; there are .*chain_sum"),
+        ("gym:chain_sums", r"no set 'chain_sums' \(did you mean 'chain_sum'\?\); there are .*chain_sum"),
         (
             "gym:chain_sum?max_term=3",
-            r"no option 'max_term'; did you mean 'max_terms'\?; there are .*max_digits",
+            r"no option 'max_term' \(did you mean 'max_terms'\?\); there are .*max_digits",
         ),
         ("gym:chain_sum?min_terms=9&max_terms=3", "refuses these options: .*there are"),
         ("gym:chain_sum?seed=3", "'seed' is no option; the study's 'data_seed'"),

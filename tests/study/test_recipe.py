@@ -213,7 +213,7 @@ def test_a_recipe_extends_another_key_by_key(tmp_path):
     ("text", "said"),
     [
         ("extends: smoke\n", "needs a name of its own"),
-        ("extends: smok\nname: x\n", "'smok' is not known; did you mean 'smoke'.*there are .*smoke"),
+        ("extends: smok\nname: x\n", "'smok' is not known .did you mean 'smoke'.*there are .*smoke"),
         ("extends: none.yaml\nname: x\n", "none.yaml: no such recipe file"),
         ("extends: [smoke]\nname: x\n", r"extends is \['smoke'\]"),
         ("extends: x.yaml\nname: x\n", "extends this recipe"),
