@@ -60,7 +60,10 @@ def bench(
         ),
     ] = False,
 ) -> None:
-    """Compare the speed of sampling, training and GRPO steps with installed peers, and how cost grows."""
+    """Compare the speed of sampling and training with other libraries.
+
+    These are the peers that are installed. GRPO steps are timed too, and how cost grows.
+    """
     from ..bench.run import RESULTS, run_bench
     from ..bench.tables import fill_page, markdown
 

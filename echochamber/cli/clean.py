@@ -17,9 +17,11 @@ def clean(
     ],
     remove: Annotated[bool, typer.Option("--remove", help="Remove what is listed.")] = False,
 ) -> None:
-    """List what a study's folder holds and its study.json does not name: damaged, old and cut artifacts.
+    """List files that a study no longer needs.
 
-    Stages of earlier settings of the recipe are among them. What a running study is building is left out.
+
+    These are damaged and cut artifacts, and those that its study.json does not name, such as stages of
+    earlier settings. What a running study is building is left out.
     """
     from ..core.storage import size_text
     from ..study.clean import remove_unreferenced, unreferenced

@@ -27,16 +27,13 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         ),
         "status": Entry(
             "status",
-            "Say what of a study is done, what runs, what failed, and about how long the rest takes.",
+            "Say how far a study is: what is done, what runs, what failed.",
         ),
         "clean": Entry(
             "clean",
-            "List what a study's folder holds and its study.json does not name: "
-            "damaged, old and cut artifacts.",
+            "List files that a study no longer needs.",
         ),
-        "prepare": Entry(
-            "stages", "Prepare a recipe's data: problems, tokenizer, mixture plan and token shards."
-        ),
+        "prepare": Entry("stages", "Prepare a recipe's data: problems, tokenizer and token shards."),
         "pretrain": Entry(
             "stages", "Pretrain a recipe's models from scratch. Missing data is prepared first."
         ),
@@ -50,11 +47,11 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         ),
         "probe": Entry(
             "probe",
-            "Measure accuracy per forced format and temperature, and likelihoods under checkpoints.",
+            "Measure accuracy per forced format and per temperature.",
         ),
         "discover": Entry(
             "discover",
-            "Find the kinds of a model's completions; prints a `behaviours:` block (extra [discover]).",
+            "Find the kinds of a model's completions (extra [discover]).",
         ),
         "forecast": Entry(
             "forecast",
@@ -63,8 +60,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "report": Entry("report", "Write the report page of a study, finished or not."),
         "compare": Entry(
             "compare",
-            "Print the arms of studies side by side: accuracy and pass@k before and after, "
-            "most frequent format.",
+            "Print the arms of several studies side by side.",
         ),
         "track": Entry(
             "track",
@@ -73,30 +69,30 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         ),
         "export": Entry(
             "export",
-            "Write completions and problems as a Hugging Face data set, or a checkpoint with a model card.",
+            "Write a study or a checkpoint for the Hugging Face hub.",
         ),
         "ledger": Entry(
             "ledger",
-            "Judge every claim of a set by its criterion, from a study or from its small tables alone.",
+            "Judge claims by criteria that were fixed in advance.",
         ),
         "recipes": Entry("recipes", "List the shipped recipes with their question, contents and cost."),
         "show": Entry("recipes", "Print a recipe as YAML with every key, defaults included."),
         "init": Entry(
-            "init", "Write NAME.yaml, a small recipe with comments: two formats, GRPO and a null model."
+            "init",
+            "Write NAME.yaml, a small recipe with comments to start from.",
         ),
         "grade": Entry("grade", "Grade completions: format, answer and outcome. Programs run in a sandbox."),
         "sample": Entry(
             "sample",
-            "Print completions of one question with format and answer; a reference adds the outcome.",
+            "Print completions of one question with format and answer.",
         ),
         "bench": Entry(
             "bench",
-            "Compare the speed of sampling, training and GRPO steps with installed peers, "
-            "and how cost grows.",
+            "Compare the speed of sampling and training with other libraries.",
         ),
         "doctor": Entry(
             "doctor",
-            "Report this machine's cores, precision, compiler, sandbox tiers and optional engines.",
+            "Report what this machine offers and what will be slow.",
         ),
     }
 )

@@ -22,15 +22,17 @@ def register(app: typer.Typer) -> None:
 
 def compare(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="STUDY...", help="Folders of studies, finished or not.")
+        list[Path], typer.Argument(metavar="STUDY", help="Folders of studies, finished or not.")
     ],
     page: Annotated[
         Path | None, typer.Option("--page", metavar="FILE", help="Also write the table as a page.")
     ] = None,
 ) -> None:
-    """Print the arms of studies side by side: accuracy and pass@k before and after, most frequent format.
+    """Print the arms of several studies side by side.
 
-    Each study is scored on its own first problem set. 95% intervals are in brackets.
+
+    A row has accuracy and pass@k before and after RL, and the most frequent format. Each study is scored on
+    its own first problem set. 95% intervals are in brackets.
     """
     from ..analysis.arm_scores import arm_scores
 

@@ -59,9 +59,9 @@ def discover(
     engine: EngineOptions,
     given: GivenOptions,
 ) -> None:
-    """Find the kinds of a model's completions; prints a `behaviours:` block (extra [discover]).
+    """Find the kinds of a model's completions (extra [discover]).
 
-    A file of completions takes no option but --seed.
+    It prints a `behaviours:` block. A file of completions takes no option but --seed.
     """
     _refuse_options_of_sampling(given, model)
     load_modules(module)

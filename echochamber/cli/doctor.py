@@ -24,7 +24,10 @@ DeviceOption = Annotated[
 
 
 def doctor(gpu: GpuOption = False, device: DeviceOption = "cuda", as_json: JsonOption = False) -> None:
-    """Report this machine's cores, precision, compiler, sandbox tiers and optional engines."""
+    """Report what this machine offers and what will be slow.
+
+    It lists cores, precision, compiler, sandbox tiers and optional engines.
+    """
     if gpu:
         _check_device(device, as_json)
         return

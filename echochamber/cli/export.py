@@ -36,7 +36,10 @@ def export(
     ] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write completions and problems as a Hugging Face data set, or a checkpoint with a model card."""
+    """Write a study or a checkpoint for the Hugging Face hub.
+
+    Completions and problems become a data set with its card; a checkpoint gets a model card.
+    """
     from ..study.export import export as write
 
     done = write(place, to, push, public)

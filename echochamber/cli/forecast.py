@@ -37,7 +37,7 @@ def forecast(
     problems: ProblemsOption,
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Settings of the arm, such as steps=100 kl.coef=0.01."),
+        typer.Argument(metavar="KEY=VALUE", help="Settings of the arm, such as steps=100 kl.coef=0.01."),
     ] = None,
     *,
     algorithm: Annotated[

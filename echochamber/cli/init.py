@@ -18,9 +18,10 @@ def register(app: typer.Typer) -> None:
 def init(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the study; NAME.yaml is written.")],
 ) -> None:
-    """Write NAME.yaml, a small recipe with comments: two formats, GRPO and a null model.
+    """Write NAME.yaml, a small recipe with comments to start from.
 
-    An existing file is left as it is.
+
+    It has two formats, GRPO and a null model. An existing file is left as it is.
     """
     import re
     from importlib import resources

@@ -57,7 +57,10 @@ def ledger(
     module: ModuleOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge every claim of a set by its criterion, from a study or from its small tables alone."""
+    """Judge claims by criteria that were fixed in advance.
+
+    The numbers come from a study, or from its small tables alone.
+    """
     from ..analysis.study_tables.open import open_tables
     from ..claims.ledger import ledger_data, make_ledger, save_ledger
     from ..papers.catalogue import find_claim_set

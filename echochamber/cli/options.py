@@ -10,17 +10,25 @@ import typer
 
 from ..core.errors import UserError
 
+
+def _recipes_beginning(typed: str) -> list[str]:
+    """Shipped recipes that a shell offers; where there is none it offers files."""
+    from ..study.recipe_files import shipped_recipes
+
+    return [name for name in shipped_recipes() if name.startswith(typed)]
+
+
 RecipeArgument = Annotated[
     str,
     typer.Argument(
-        metavar="RECIPE", help="A shipped recipe (see `echochamber recipes`) or a path ending in .yaml."
+        metavar="RECIPE",
+        help="A shipped recipe (see `echochamber recipes`) or a path ending in .yaml.",
+        autocompletion=_recipes_beginning,
     ),
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[KEY=VALUE]...", help="Dotted overrides, for example seeds=[0,1,2] rl.grpo.steps=20."
-    ),
+    typer.Argument(metavar="KEY=VALUE", help="Dotted overrides, for example seeds=[0,1,2] rl.grpo.steps=20."),
 ]
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Output folder. Default: runs/RECIPE.")

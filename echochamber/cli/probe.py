@@ -89,7 +89,10 @@ def probe(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Measure accuracy per forced format and temperature, and likelihoods under checkpoints."""
+    """Measure accuracy per forced format and per temperature.
+
+    It also compares likelihoods under checkpoints.
+    """
     load_modules(module)
     from ..study.probe_checkpoint import probe_checkpoint
 

@@ -47,7 +47,10 @@ def sample(
     seed: SeedOption = 0,
     quiet: QuietOption = False,
 ) -> None:
-    """Print completions of one question with format and answer; a reference adds the outcome."""
+    """Print completions of one question with format and answer.
+
+    A reference adds the outcome.
+    """
     load_modules(module)
     from ..study.sample_checkpoint import sample_checkpoint
 

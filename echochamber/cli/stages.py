@@ -44,7 +44,7 @@ def prepare(
     workers: WorkersOption = 1,
     quiet: QuietOption = False,
 ) -> None:
-    """Prepare a recipe's data: problems, tokenizer, mixture plan and token shards."""
+    """Prepare a recipe's data: problems, tokenizer and token shards."""
     _run({"problems", "tokenizer", "tokens", "shards", "contamination"}, recipe, overrides, out, workers)
 
 

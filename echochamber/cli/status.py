@@ -22,9 +22,11 @@ def status(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Say what of a study is done, what runs, what failed, and about how long the rest takes.
+    """Say how far a study is: what is done, what runs, what failed.
 
-    It only reads, so any terminal can ask while the study runs, on read-only and damaged folders too.
+
+    It also estimates the time left. It only reads, so any terminal can ask while the study runs, on read-only
+    and damaged folders too.
     """
     from ..study.study_state import study_state
 

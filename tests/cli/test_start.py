@@ -1,6 +1,7 @@
 """What a command loads: torch only where it computes with torch, tables only where it reads tables."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -146,3 +147,33 @@ def test_the_package_is_imported_without_anything():
     code = "import sys, echochamber; print(sorted({name.partition('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not any(f"'{name}'" in loaded for name in (*TORCH, *TABLES, "pydantic", "yaml"))
+
+
+def test_the_list_of_commands_cuts_no_sentence_and_names_each_argument_once(run):
+    lines = run("--help")[1].splitlines()
+    assert not [line for line in lines if line.endswith("...")][1:]  # the first is the usage line
+    usage = run("study", "--help")[1].splitlines()[0]
+    assert usage.count("KEY=VALUE") == 1
+    assert "]...]" not in usage
+    assert "......" not in run("compare", "--help")[1] + usage
+
+
+def complete(*words):
+    """What a shell is offered for the last word."""
+    environment = os.environ | {
+        "_ECHOCHAMBER_COMPLETE": "complete_bash",
+        "COMP_WORDS": " ".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    code = "import sys; sys.argv[0] = 'echochamber'; from echochamber.cli.app import main; main()"
+    made = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    return made.stdout.split()
+
+
+@pytest.mark.medium
+def test_a_shell_completes_commands_options_and_recipes():
+    assert complete("echochamber", "stat") == ["status"]
+    assert complete("echochamber", "ledger", "--ta") == ["--tables"]
+    assert complete("echochamber", "study", "quick") == ["quickstart"]
+    assert complete("echochamber", "show", "paper-1") == ["paper-10m", "paper-150m", "paper-1b"]
+    assert complete("echochamber", "show", "./mine") == []  # the shell then offers files
