@@ -1,8 +1,13 @@
 """Titles and colours of formats on every surface."""
 
 import json
+import re
+from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
+from echochamber import analysis
 from echochamber.analysis.format_display import format_displays
 from echochamber.analysis.page_data import page_data, study_formats
 from echochamber.analysis.plots.look import series_style
@@ -17,6 +22,31 @@ def test_displays_have_one_colour_each_in_order_of_registration() -> None:
     assert [row.color for row in found.values()] == list(range(len(found)))
     assert found["tinygsm"].label == "Python function (tinygsm)"
     assert (found["a"].label, found["b"].label) == ("first (a)", "b")
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance of `#rrggbb` (WCAG 2.2)."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def _contrast(one: str, other: str) -> float:
+    high, low = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize(("theme", "card"), [(0, "#ffffff"), (1, "#201f1e"), (2, "#201f1e")])
+def test_own_formats_differ_from_their_neighbours_in_grey_too(theme: int, card: str) -> None:
+    """Lightness (CIE L*) of neighbours; text and lines keep their contrast (WCAG 2.2, 1.4.3 and 1.4.11)."""
+    css = (Path(analysis.__file__).parent / "page" / "report.css").read_text()
+    line = [row for row in css.splitlines() if "--format-0:" in row][theme]
+    colours = re.findall(r"--format-\d+: (#[0-9a-f]{6})", line)
+    assert len(set(colours)) == 12
+    lightness = [116 * _luminance(colour) ** (1 / 3) - 16 for colour in colours[len(FORMAT_NAMES) :]]
+    assert min(abs(a - b) for a, b in pairwise(lightness)) > 8
+    assert min(_contrast(colour, "#111111") for colour in colours) >= 4.5, "a name on an area"
+    assert min(_contrast(colour, card) for colour in colours) >= 3, "a line"
 
 
 def renamed(study: Path, names: dict[str, str]) -> None:

@@ -208,7 +208,7 @@ class Central {
         svg.append(node("path", { class: this.checkpointSteps().length ? "line faint" : "line thin", d: linePath(points), style: `stroke:${colour}` }));
       }
       const read = (row) => ((row.formats[name] || {}).share >= RARE ? [row.formats[name].accuracy, (row.intervals.formats[name] || {}).accuracy] : [null, null]);
-      this.checkpointLine(svg, y, read, colour, "", name, labels, { format: name });
+      this.checkpointLine(svg, y, read, colour, this.page.dash(name), name, labels, { format: name });
     }
     this.endLabels(svg, labels, panel);
   }

@@ -2,7 +2,9 @@
 // The state of the page: selection, theme, legend, and clicks that lead to completions.
 
 // The shipped formats have the first colours of report.css; own formats share the rest in order of registration.
+// Of these every second one is lighter, and their lines have dashes, so that grey prints tell neighbours apart.
 const OTHER = 5, SHIPPED = 6, COLOURS = 12;
+const OWN_DASHES = ["7 2 2 2", "2 2", "", "7 3"];
 
 class Tip {
   constructor(element) {
@@ -42,6 +44,11 @@ class Page {
   colour(name) {
     const index = this.data.colors[name] ?? OTHER;
     return `var(--format-${index < COLOURS ? index : SHIPPED + ((index - SHIPPED) % (COLOURS - SHIPPED))})`;
+  }
+
+  dash(name) {
+    const own = (this.data.colors[name] ?? OTHER) - SHIPPED;
+    return own < 0 ? "" : OWN_DASHES[own % OWN_DASHES.length];
   }
 
   set() {
