@@ -38,6 +38,6 @@ def mapping_to_paste(row: Mapping[str, object]) -> str:
         return "question and answer need a column each"
     return (
         "name them in the recipe, as in columns: "
-        f"{{question: {texts[-1][1]!r}, answer: {texts[0][1]!r}}} (evaluate and probe: "
+        f"{{question: {texts[-1][1]!r}, answer: {texts[0][1]!r}}} (as an option: "
         f"--columns {f'question={texts[-1][1]},answer={texts[0][1]}'!r})"
     )

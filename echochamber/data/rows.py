@@ -40,8 +40,7 @@ class BadRows:
         """Raise, or count the row as skipped."""
         if self.policy == "error":
             raise UserError(
-                f"{reason}; set on_bad_row: skip (evaluate and probe: --on-bad-row skip) "
-                "to leave such rows out"
+                f"{reason}; set on_bad_row: skip (as an option: --on-bad-row skip) to leave such rows out"
             )
         self.skipped += 1
         if len(self.reasons) < 5:

@@ -133,8 +133,10 @@ def _read_tensors(folder: Path, expected: dict[str, tuple[int, ...]]) -> dict[st
     files, unexpected = weight_files(folder), set[str]()
     for path in files:
         if not path.is_file():
-            found = ", ".join(sorted(other.name for other in folder.iterdir())[:8])
-            raise UserError(f"{path}: weight file is missing; the folder has {found}")
+            names = sorted(other.name for other in folder.iterdir())
+            pickled = any(name.endswith((".bin", ".pt", ".pth")) for name in names)
+            why = "; pickled weights are not read, since loading them runs code" if pickled else ""
+            raise UserError(f"{path}: weight file is missing; the folder has {', '.join(names[:8])}{why}")
         try:
             with safe_open(path, framework="pt") as stored:
                 unexpected |= set(stored.keys()) - set(expected)

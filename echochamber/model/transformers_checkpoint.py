@@ -100,7 +100,7 @@ def _reason(error: Exception, data: dict[str, object], trust_remote_code: bool) 
     if "auto_map" in data and not trust_remote_code:
         return (
             f"{kind} needs Python code from this folder; read that code, and set "
-            "runtime.trust_remote_code: true if it may run"
+            "runtime.trust_remote_code: true (--trust-remote-code) if it may run"
         )
     reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     return f"{kind} runs neither natively nor in transformers ({reason})"

@@ -150,6 +150,13 @@ def test_a_broken_folder_is_named(tmp_path, tokenizer, name, change, words):
     assert str(tmp_path) in message
 
 
+def test_pickled_weights_are_not_read(tmp_path, tokenizer):
+    save_checkpoint(tmp_path, tiny_model("llama"), tokenizer)
+    (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
+    with pytest.raises(UserError, match=r"weight file is missing.*pickled weights are not read.*runs code"):
+        load_checkpoint(tmp_path)
+
+
 def test_an_empty_folder_is_no_checkpoint(tmp_path):
     with pytest.raises(UserError, match=r"no config\.json"):
         load_checkpoint(tmp_path)

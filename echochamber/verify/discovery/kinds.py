@@ -48,7 +48,7 @@ def find_kinds(texts: Sequence[str], problems: Sequence[str], seed: int = 0) -> 
     if len(texts) < FEWEST_COMPLETIONS:
         raise UserError(
             f"{len(texts)} completions are too few to find kinds in; at least {FEWEST_COMPLETIONS} are "
-            "needed. Give more problems (--limit) or more samples (--samples)"
+            "needed. Give more problems, or more samples of each"
         )
     read = structures(texts, problems)
     holds, names = table(read)
