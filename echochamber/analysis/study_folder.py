@@ -5,6 +5,7 @@ folder without a readable `study.json` is an error.
 """
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -190,14 +191,26 @@ def _manifest(path: Path) -> ManifestFile:
         return ManifestFile()
 
 
+MOST_PENDING = 3
+"""Stages that are not begun and are named one by one; more are counted by kind."""
+
+
 def _note_unfinished(study: StoredStudy) -> None:
+    pending = [node for node in study.nodes if node.status == "pending" and node.folder is None]
+    counted = {node.id for node in pending} if len(pending) > MOST_PENDING else set()
     for node in study.nodes:
+        if node.id in counted:
+            continue
         if node.status == "failed":
             study.warn(f"{node.id} failed: {node.error or 'no reason recorded'}")
         elif node.folder is None:
             study.warn(f"{node.id} is {node.status}: nothing to show yet")
         elif node.partial:
             study.warn(f"{node.id} is {node.status}: shown as far as it has come")
+    if counted:
+        kinds = Counter(node.kind for node in pending)
+        by_kind = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+        study.warn(f"{len(pending)} stages are pending, with nothing to show yet: {by_kind}")
     versions = sorted({node.code_version for node in study.nodes if node.code_version})
     if len(versions) > 1:
         study.warn(f"stages were made by different code versions: {', '.join(versions)}")

@@ -183,18 +183,30 @@ def test_theme_button_cycles(page: Chromium) -> None:
     assert page.text("#theme") == "Theme: auto"
 
 
+def with_format_named(page: Path, name: str) -> Path:
+    """The page with `omi1` under another name in its data."""
+    before, mark, rest = page.read_text(encoding="utf-8").partition('id="data"')
+    data, end, after = rest.partition("</script>")
+    assert '"omi1"' in data
+    renamed = re.sub(r"(?<!\w)omi1(?!\w)", name, data)
+    page.write_text(before + mark + renamed + end + after, encoding="utf-8")
+    return page
+
+
 @pytest.mark.parametrize("width", [390, 1280])
-def test_labels_stay_inside_the_figure_and_apart(grid: Path, tmp_path: Path, width: int) -> None:
-    """At the width of a phone and of a desk.
+@pytest.mark.parametrize("name", ["omi1", "omi1_of_code", "omi1_with_a_name_that_no_figure_has_room_for"])
+def test_labels_stay_inside_the_figure_and_apart(grid: Path, tmp_path: Path, width: int, name: str) -> None:
+    """At the width of a phone and of a desk, with names of formats of all lengths.
 
     Nothing scrolls sideways, no label is cut, none hides another.
     """
     with Chromium() as browser:
         browser.show_as(width, 900)
-        browser.open(build_report(grid, tmp_path / "report.html"))
+        browser.open(with_format_named(build_report(grid, tmp_path / "report.html"), name))
         assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
         box = browser.run(
-            "const r = document.querySelector('#central').getBoundingClientRect(); return [r.left, r.right]"
+            "const r = document.querySelector('#central svg').getBoundingClientRect(); "
+            "return [r.left, r.right]"
         )
         labels = browser.run(
             "return [...document.querySelectorAll('#central .series-label, #central .tick')]"
@@ -202,6 +214,7 @@ def test_labels_stay_inside_the_figure_and_apart(grid: Path, tmp_path: Path, wid
             "return [e.textContent, r.left, r.right, r.top, r.bottom]; })"
         )
         assert len(labels) > 8
+        assert [text for text, *_ in labels if text.startswith(name[:20])]
         assert [text for text, left, right, *_ in labels if left < box[0] or right > box[1]] == []
         hidden = [
             (one[0], other[0])

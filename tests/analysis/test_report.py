@@ -232,6 +232,56 @@ def test_damage_is_named_and_never_a_traceback(
     assert said in read(copied, tmp_path / "r.html").text
 
 
+def with_pending(folder: Path, number: int) -> None:
+    """Add stages that are not begun, two kinds in turn."""
+    path = folder / "study.json"
+    stored = json.loads(path.read_text())
+    for one in range(number):
+        kind = ("pretrain", "evaluate")[one % 2]
+        stored["nodes"].append(
+            {
+                "id": f"{kind}/later{one}",
+                "kind": kind,
+                "fingerprint": f"{one:016x}",
+                "status": "pending",
+                "parents": [],
+            }
+        )
+    path.write_text(json.dumps(stored))
+
+
+@pytest.mark.parametrize("number", [3, 65])
+def test_stages_that_are_not_begun_are_named_or_counted(copied: Path, tmp_path: Path, number: int) -> None:
+    before = read(copied, tmp_path / "before.html").text
+    with_pending(copied, number)
+    text = read(copied, tmp_path / "r.html").text
+    said = text[text.index("Missing or incomplete") :].partition("What happened, step by step")[0]
+    assert "pending" not in before
+    if number == 3:
+        assert said.count("is pending: nothing to show yet") == 3
+    else:
+        assert "65 stages are pending, with nothing to show yet: 33 pretrain, 32 evaluate" in said
+        assert "later" not in said
+
+
+def test_of_many_notes_the_first_are_shown_and_the_others_folded(copied: Path, tmp_path: Path) -> None:
+    path = copied / "study.json"
+    stored = json.loads(path.read_text())
+    for one in range(20):
+        stored["nodes"].append(
+            {
+                "id": f"pretrain/lost{one}",
+                "kind": "pretrain",
+                "fingerprint": f"{one:016x}",
+                "status": "failed",
+            }
+        )
+    path.write_text(json.dumps(stored))
+    text = read(copied, tmp_path / "r.html").text
+    assert text.count("failed: no reason recorded") == 20
+    assert text.index("pretrain/lost11 failed") < text.index("8 more") < text.index("pretrain/lost12 failed")
+
+
 def test_a_running_stage_is_shown_and_said_to_be_partial(copied: Path, tmp_path: Path) -> None:
     finished = find(copied, "rl-*")
     (copied / "artifacts" / ".partial").mkdir()

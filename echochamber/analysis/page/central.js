@@ -10,6 +10,11 @@ const PASS_LINES = [
 // Below this share a format has too few completions for its accuracy to be drawn.
 const RARE = 0.02;
 
+// Width of a letter of a label, and the most letters of a format's name: labels stay inside the figure.
+const LETTER = 7.6;
+const MOST_LETTERS = 24;
+const fitted = (name) => (name.length > MOST_LETTERS ? `${name.slice(0, MOST_LETTERS - 1)}…` : name);
+
 class Central {
   constructor(host, page) {
     this.host = host;
@@ -91,7 +96,9 @@ class Central {
       return;
     }
     const narrow = width < 560;
-    this.box = { width, left: 40, right: width - (narrow ? 8 : 144), narrow };
+    const longest = Math.max(...this.page.formats.map(({ name }) => fitted(name).length));
+    const gutter = narrow ? 8 : Math.max(144, 28 + LETTER * (longest + " 99.9%".length));
+    this.box = { width, left: 40, right: width - gutter, narrow };
     this.x = scaleX(Math.max(...steps), this.box.left, this.box.right, this.page.state.log);
     const heights = this.page.printing ? PAPER.panels : narrow ? [210, 160, 160] : [250, 190, 190];
     const gap = narrow ? 56 : 34;
@@ -186,14 +193,15 @@ class Central {
       const middle = y((above[last] + below[last]) / 2);
       // The evaluated share where the last step has one: the number of the tiles and tables.
       const evaluated = this.checkpointAt(columns[last], (row) => [(row.formats[name] || {}).share, null])[0];
-      svg.append(node("text", { class: "series-label", x: right + 8, y: middle + 4 }, `${name} ${percent(known(evaluated) ? evaluated : end)}`));
+      svg.append(node("text", { class: "series-label", x: right + 8, y: middle + 4 }, `${fitted(name)} ${percent(known(evaluated) ? evaluated : end)}`));
     }
+    const half = Math.max(40, (LETTER * fitted(name).length) / 2);
     let best = -1, thickest = 0;
     columns.forEach((_, i) => {
       const thick = above[i] - below[i];
-      if (thick > thickest && xs[i] > xs[0] + 34 && xs[i] < right - 40) [best, thickest] = [i, thick];
+      if (thick > thickest && xs[i] > xs[0] + half && xs[i] < right - half) [best, thickest] = [i, thick];
     });
-    if (best >= 0 && thickest > 0.13) svg.append(node("text", { class: "on-area", x: xs[best], y: y((above[best] + below[best]) / 2) + 4, "text-anchor": "middle" }, name));
+    if (best >= 0 && thickest > 0.13) svg.append(node("text", { class: "on-area", x: xs[best], y: y((above[best] + below[best]) / 2) + 4, "text-anchor": "middle" }, fitted(name)));
   }
 
   drawAccuracy(svg, panel) {
@@ -208,7 +216,7 @@ class Central {
         svg.append(node("path", { class: this.checkpointSteps().length ? "line faint" : "line thin", d: linePath(points), style: `stroke:${colour}` }));
       }
       const read = (row) => ((row.formats[name] || {}).share >= RARE ? [row.formats[name].accuracy, (row.intervals.formats[name] || {}).accuracy] : [null, null]);
-      this.checkpointLine(svg, y, read, colour, this.page.dash(name), name, labels, { format: name });
+      this.checkpointLine(svg, y, read, colour, this.page.dash(name), fitted(name), labels, { format: name });
     }
     this.endLabels(svg, labels, panel);
   }
