@@ -1,5 +1,6 @@
 """The page of `compare --page` in a real browser: both themes, a phone, no scripts, no network."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,13 @@ def test_every_arm_of_every_study_has_a_row_with_its_path(page: Chromium, study:
     assert page.run("return document.querySelectorAll('tbody svg polyline').length") == len(
         [arm for arm in arms if arm.shares.get(arm.winner or "")]
     )
+
+
+def test_at_a_desk_every_column_is_on_the_screen(page: Chromium) -> None:
+    page.show_as(1280, 1000)
+    assert page.run("const e = document.querySelector('.wide'); return e.scrollWidth <= e.clientWidth + 1")
+    path = page.text("tbody td:last-child small")
+    assert re.fullmatch(r"from \d+% to \d+% in \d+ steps", path), path
 
 
 def test_it_has_no_scripts_and_loads_nothing(page: Chromium) -> None:
