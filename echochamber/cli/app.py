@@ -2,7 +2,6 @@
 
 import io
 import os
-import resource
 import shlex
 import sys
 from collections.abc import Sequence
@@ -62,7 +61,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files may hold any byte
-    if (files := resource.getrlimit(resource.RLIMIT_NOFILE)[0]) in range(LEAST_FILES):
+    if (files := _most_open_files()) is not None and files in range(LEAST_FILES):
         _stop(f"{files} files may be open at once, at least {LEAST_FILES} are needed; raise ulimit -n", 2)
     try:
         with panics_as_errors():
@@ -84,6 +83,15 @@ def main() -> None:
         from ..core.bug_report import EXIT_BUG, report_bug  # with the versions of all libraries
 
         _stop(report_bug(error), EXIT_BUG)
+
+
+def _most_open_files() -> int | None:
+    """How many files this process may open at once; None where the system has no such limit (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 RESUMED = ("study", "prepare", "pretrain", "rl", "evaluate", "probe", "forecast")

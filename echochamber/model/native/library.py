@@ -110,6 +110,10 @@ def load() -> ctypes.CDLL:
     """
     if cell_dtype() is None:
         raise Unavailable("this CPU has neither AVX-512-BF16 units nor AVX2")
+    if not hasattr(os, "geteuid"):
+        raise Unavailable(
+            "it needs Linux or macOS"
+        )  # whose users own files, so that none loads another's code
     library = _load_prebuilt() or _load_built()
     _declare(library)
     return library

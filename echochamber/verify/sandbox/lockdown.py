@@ -15,12 +15,15 @@ whoever needs it fails closed.
 import ctypes
 import os
 import platform
-import resource
 import struct
 import sys
 import sysconfig
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+
+with suppress(ImportError):  # Windows has none, and `supported` says no there
+    import resource
 
 REQUIRED = ("limits", "no_new_privs", "landlock", "seccomp")
 """Layers without which untrusted Python is not run."""
@@ -46,7 +49,8 @@ _FATAL = (
 )  # fmt: skip
 """Sockets, clone, fork, vfork, execve, kill, ptrace, personality, mount, keyctl, unshare, setns,
 process_vm_*, bpf, execveat, io_uring, clone3: the process ends at once."""
-_OPENAT, _OPEN_FOR_WRITING = 257, os.O_ACCMODE | os.O_CREAT | os.O_TRUNC
+_OPENAT, _OPEN_FOR_WRITING = 257, 0o3 | 0o100 | 0o1000
+"""The second: O_ACCMODE, O_CREAT and O_TRUNC of Linux on x86-64."""
 
 
 def supported() -> bool:

@@ -92,6 +92,8 @@ class WorkerProcess:
         if self.process is not None and self.process.poll() is None:
             return self.process
         self._kill()
+        if not hasattr(select, "poll"):
+            raise OSError("worker processes need Linux or macOS")
         self.process = subprocess.Popen(
             self.command,
             stdin=subprocess.PIPE,
