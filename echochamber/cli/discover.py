@@ -28,7 +28,8 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "discover",
-        epilog="Example: echochamber discover runs/quickstart --problems all --limit 64 --samples 16",
+        epilog="Example: echochamber discover runs/quickstart/artifacts/pretrain-* --problems all --limit 64 "
+        "--samples 16",
     )(with_groups(discover))
 
 

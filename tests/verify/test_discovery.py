@@ -17,7 +17,7 @@ from echochamber.study.discover_checkpoint import discover_checkpoint, discover_
 from echochamber.verify.behaviours import BehaviourConfig, behaviour_formats
 from echochamber.verify.discovery.assign import told_by_beginning
 from echochamber.verify.discovery.features import features, structures
-from echochamber.verify.discovery.kinds import find_kinds
+from echochamber.verify.discovery.kinds import STABLE, find_kinds, similarities, splits_undone
 from echochamber.verify.discovery.rules import labelled_by, rules_of
 
 ONE = {"phrasings": 1}
@@ -147,6 +147,34 @@ def test_one_word_and_one_sentence_are_kinds_unless_the_problem_decides():
     assert decided.kinds == []
     assert {one.name for one in decided.of_problems} >= {"tokens > 1", "tokens > 4"}
     assert all(one.correlation > 0.3 for one in decided.of_problems)
+
+
+HOLDS = np.repeat(np.array([[1, 0, 0, 0], [0, 1, 1, 1], [0, 1, 1, 0], [0, 1, 0, 1]]), 10, axis=0)
+"""Ten rows each of four clusters: the first is far from the others."""
+FOUR = np.repeat(np.arange(4), 10)
+ALL = np.arange(40)
+
+
+def test_parts_of_a_kind_that_resamples_find_whole_are_one():
+    whole = np.where(FOUR == 0, 0, 1)
+    assert similarities(FOUR, [(ALL, whole)] * 3) == pytest.approx([1, 1 / 3, 1 / 3, 1 / 3])
+    joined = splits_undone(HOLDS, FOUR, [(ALL, whole)] * 3)
+    assert joined.tolist() == whole.tolist()
+    assert similarities(joined, [(ALL, whole)] * 3) == [1.0, 1.0]
+
+
+def test_only_the_nearest_are_joined_and_only_until_they_are_found():
+    """Clusters 1 and 2 differ in one feature, 2 and 3 in two; resamples find 1 with 2, and 3 alone."""
+    pair = np.where(FOUR == 2, 1, FOUR)
+    assert splits_undone(HOLDS, FOUR, [(ALL, pair)]).tolist() == np.array([0, 1, 1, 2])[FOUR].tolist()
+    assert splits_undone(HOLDS, FOUR, [(ALL, FOUR)]) is FOUR, "what is found again stays"
+
+
+def test_what_resamples_never_find_ends_as_one_unstable_cluster():
+    halves = np.where(ALL % 2, 1, 0)
+    joined = splits_undone(HOLDS, FOUR, [(ALL, halves)] * 2)
+    assert joined.tolist() == [0] * 40
+    assert max(similarities(joined, [(ALL, halves)] * 2)) < STABLE
 
 
 @pytest.mark.medium

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.trait_rules import read_labelled, score
+from benchmarks.trait_rules import read_labelled, read_later, score
 from echochamber.core.errors import UserError
 from echochamber.verify.behaviours import BehaviourConfig, behaviour_traits
 from echochamber.verify.reasoning_traits import SHIPPED_TRAITS, shipped_trait
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 CASES = {
     "verification": (
         ["So x = 4. Let's check: 2 * 4 = 8.", "We verify that 3 + 4 = 7.", "x = 2\nassert x == 2"],
@@ -115,12 +116,27 @@ def test_what_is_refused(settings, said):
         shipped_trait("nothing")
 
 
+def test_figures_of_the_real_model_are_those_of_the_page():
+    rows, page = read_later(), (DOCS / "traits.md").read_text(encoding="utf-8")
+    assert len({row.text for row in rows}) == 60
+    table = page.split("the rules do worse:")[1].split("The other four")[0]
+    for name in SHIPPED_TRAITS:
+        one = score(rows, name)
+        if not (one.found or one.labelled):
+            assert f"`{name}`" not in table
+            continue
+        line = next(line for line in table.splitlines() if line.startswith(f"| `{name}` | "))
+        counts = [f"({one.both} of {total})" for total in (one.found, one.labelled) if total]
+        assert all(count in line for count in counts)
+        assert line.count("not estimable") == [one.found, one.labelled].count(0)
+
+
 @pytest.mark.skipif(not DATA.is_dir(), reason="the labelled texts are not in this repository")
 def test_figures_of_the_held_out_half_are_those_of_the_page():
     rows = read_labelled(DATA)
     held_out = [row for row in rows if row.held_out]
     assert (len(rows), len(held_out)) == (300, 150)
-    page = (Path(__file__).resolve().parents[2] / "docs" / "traits.md").read_text(encoding="utf-8")
+    page = (DOCS / "traits.md").read_text(encoding="utf-8")
     for name in SHIPPED_TRAITS:
         one = score(held_out, name)
         line = next(line for line in page.splitlines() if line.startswith(f"| `{name}` | "))

@@ -32,7 +32,7 @@ class Kinds:
     stability: list[float]
     """Mean Jaccard similarity to the nearest cluster of each resample."""
     candidates: list[float]
-    """Stability of every cluster, stable or not; one number where there was one cluster."""
+    """Stability of every cluster of HDBSCAN, stable or not; one number where there was one cluster."""
     features: int
     """Features that varied."""
     of_problems: list[OfProblems]
@@ -54,18 +54,30 @@ def find_kinds(texts: Sequence[str], problems: Sequence[str], seed: int = 0) -> 
     holds, names = table(read)
     labels = clustered(holds, read)
     count = int(labels.max()) + 1
-    similarity = [float(one) for one in _stability(read, labels, seed)] if count > 1 else [1.0] * count
-    kept = [kind for kind in range(count) if similarity[kind] >= STABLE]
+    resamples = _resampled(read, seed) if count > 1 else []
+    candidates = similarities(labels, resamples) if count > 1 else [1.0] * count
+    labels, stability = _found_again(holds, read, labels, resamples)
+    return Kinds(labels, stability, candidates, len(names), of_problems(read))
+
+
+def _found_again(
+    holds: np.ndarray, read: Sequence[Structure], labels: np.ndarray, resamples: Sequence["Resample"]
+) -> tuple[np.ndarray, list[float]]:
+    """(labels, stability) of the stable kinds; with fewer than two, -1 everywhere and none."""
+    joined = splits_undone(holds, labels, resamples)
+    labels = labels if joined is labels else settled(holds, read, joined)
+    similarity = similarities(labels, resamples)
+    kept = [kind for kind, one in enumerate(similarity) if one >= STABLE]
     kept.sort(key=lambda kind: -int((labels == kind).sum()))
+    renamed = np.full(len(labels), -1)
     if len(kept) < 2:
-        return Kinds(np.full(len(texts), -1), [], similarity, len(names), of_problems(read))
-    renamed = np.full(len(texts), -1)
+        return renamed, []
     for new, kind in enumerate(kept):
         renamed[labels == kind] = new
     # What resamples do not find again is no kind of its own: its members join others, or none.
-    if len(kept) < count:
+    if len(kept) < len(similarity):
         renamed = settled(holds, read, renamed)
-    return Kinds(renamed, [similarity[kind] for kind in kept], similarity, len(names), of_problems(read))
+    return renamed, [similarity[kind] for kind in kept]
 
 
 def clustered(holds: np.ndarray, read: Sequence[Structure]) -> np.ndarray:
@@ -102,34 +114,64 @@ def _joined(holds: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Join the two nearest clusters until each pair is told apart by `MARKERS` features."""
     labels = labels.copy()
     while True:
-        kinds = [kind for kind in np.unique(labels) if kind >= 0]
-        means = {kind: holds[labels == kind].mean(0) for kind in kinds}
-        pairs = [
-            (int((abs(means[a] - means[b]) >= CLEAR).sum()), a, b)
-            for i, a in enumerate(kinds)
-            for b in kinds[i + 1 :]
-        ]
-        close = [pair for pair in pairs if pair[0] < MARKERS]
-        if not close:
+        kinds = [int(kind) for kind in np.unique(labels) if kind >= 0]
+        markers, a, b = _nearest(holds, labels, kinds)
+        if markers >= MARKERS:
             return np.array([kinds.index(label) if label >= 0 else -1 for label in labels])
-        _, a, b = min(close)
         labels[labels == b] = a
 
 
-def _stability(read: Sequence[Structure], labels: np.ndarray, seed: int) -> np.ndarray:
-    """(K,) how well each cluster is found again, features chosen anew, in resamples of whole problems."""
+def _nearest(holds: np.ndarray, labels: np.ndarray, kinds: Sequence[int]) -> tuple[int, int, int]:
+    """(features that tell them apart, first, second) of the nearest two; `MARKERS` where there is one."""
+    means = {kind: holds[labels == kind].mean(0) for kind in kinds}
+    pairs = [
+        (int((abs(means[a] - means[b]) >= CLEAR).sum()), a, b)
+        for i, a in enumerate(kinds)
+        for b in kinds[i + 1 :]
+    ]
+    return min(pairs, default=(MARKERS, -1, -1))
+
+
+Resample = tuple[np.ndarray, np.ndarray]
+"""(rows of a resample, their clusters in it)."""
+
+
+def splits_undone(holds: np.ndarray, labels: np.ndarray, resamples: Sequence[Resample]) -> np.ndarray:
+    """(N,) clusters, where the two nearest of those that resamples do not find again are joined, one by one.
+
+    So parts of a kind that HDBSCAN splits in one sample and not in the next are one again, and a kind where
+    resamples find their union.
+    """
+    while True:
+        unstable = [kind for kind, one in enumerate(similarities(labels, resamples)) if one < STABLE]
+        if len(unstable) < 2:
+            return labels
+        _, a, b = _nearest(holds, labels, unstable)
+        labels = np.where(labels == b, a, np.where(labels > b, labels - 1, labels))
+
+
+def similarities(labels: np.ndarray, resamples: Sequence[Resample]) -> list[float]:
+    """Mean Jaccard similarity of each cluster to the cluster most like it in each resample; none without."""
+    if not resamples:
+        return []
+    return [
+        float(np.mean([_best_jaccard(labels[rows] == kind, again) for rows, again in resamples]))
+        for kind in range(int(labels.max()) + 1)
+    ]
+
+
+def _resampled(read: Sequence[Structure], seed: int) -> list[Resample]:
+    """Clusters of resamples of whole problems, features chosen anew."""
     stream = generator("discover", seed)
     names, group = np.unique(np.array([one.problem for one in read]), return_inverse=True)
     by_problem = [np.flatnonzero(group == i) for i in range(len(names))]
-    kinds = int(labels.max()) + 1
-    total = np.zeros(kinds)
+    result = []
     for _ in range(RESAMPLES):
         drawn = np.unique(stream.integers(0, len(names), len(names)))
         rows = np.concatenate([by_problem[i] for i in drawn])
         part = [read[i] for i in rows]
-        again = clustered(table(part)[0], part)
-        total += [_best_jaccard(labels[rows] == kind, again) for kind in range(kinds)]
-    return total / RESAMPLES
+        result.append((rows, clustered(table(part)[0], part)))
+    return result
 
 
 def _best_jaccard(members: np.ndarray, labels: np.ndarray) -> float:
