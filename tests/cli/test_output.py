@@ -9,6 +9,7 @@ from echochamber.cli.option_groups import with_groups
 from echochamber.core import progress
 from echochamber.core.errors import UserError
 from echochamber.study import evaluate_checkpoint, probe_checkpoint
+from echochamber.study.checkpoint_context import CheckpointContext
 from echochamber.study.execute import open_study
 from echochamber.study.recipe import load_recipe
 
@@ -63,7 +64,8 @@ def test_evaluate_hands_its_groups_over_and_prints_json(run, monkeypatch, tmp_pa
     def fake(checkpoint, problems, out, settings, limit, seed, policy, world, runtime, columns):
         seen.update(settings, limit=limit, policy=policy, engine=runtime.engine, columns=columns)
         rows = [{"problem_set": "easy", "accuracy": float("nan")}]
-        return evaluate_checkpoint.CheckpointEvaluation(tmp_path, rows, 2, "a line", {"guess": 0.1})
+        used = CheckpointContext()
+        return evaluate_checkpoint.CheckpointEvaluation(tmp_path, rows, 2, "a line", {"guess": 0.1}, used)
 
     monkeypatch.setattr(evaluate_checkpoint, "evaluate_checkpoint", fake)
     options = [
