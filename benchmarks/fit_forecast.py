@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from echochamber.core.metrics import read_metrics
+from echochamber.core.random import generator
 from echochamber.forecasting.behaviour_table import BehaviourTable
 from echochamber.forecasting.calibration import Calibration, as_json
 from echochamber.forecasting.simulate import simulate_once
@@ -29,9 +30,9 @@ from echochamber.model.presets import num_parameters
 from echochamber.rl.config import RLConfig
 from echochamber.study.checkpoints import last_checkpoint
 
-START = Gains(choice=550.0, choice_by_problem=16.0, skill=40.0, skill_by_problem=1.2, value=40.0)
+START = Gains(choice=200.0, choice_by_problem=20.0, skill=6.0, skill_by_problem=0.6, value=40.0)
 RATIOS = (0.63, 0.8, 1.0, 1.25, 1.6)
-SIMULATIONS = 2
+ORDER = ("choice", "skill", "value", "choice_by_problem", "skill_by_problem")
 WINDOW = 5
 """Steps over which a run's noisy shares are averaged."""
 
@@ -94,12 +95,12 @@ def _seen(rows: list[dict[str, float | None]], behaviours: Sequence[str]) -> np.
     return smooth
 
 
-def distance(job: tuple[RealRun, Gains]) -> float:
+def distance(job: tuple[RealRun, Gains, int]) -> float:
     """Mean squared distance of shares and accuracies between a run and its simulations."""
-    run, gains = job
+    run, gains, simulations = job
     paths = [
         simulate_once(run.table, run.config, gains, simulation_seed("fit", number))
-        for number in range(SIMULATIONS)
+        for number in range(simulations)
     ]
     # Rollouts of step s come from the policy after s - 1 updates.
     steps = run.seen.shape[1]
@@ -111,14 +112,16 @@ def distance(job: tuple[RealRun, Gains]) -> float:
     return float(wrong_share + wrong_skill)
 
 
-def fit(runs: list[RealRun], workers: int, rounds: int) -> tuple[Gains, float]:
+def fit(
+    runs: list[RealRun], workers: int, rounds: int, simulations: int, names: Sequence[str]
+) -> tuple[Gains, float]:
     """Gains of least mean distance; one number after the other, `rounds` times."""
     best, score = START, np.inf
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         for _ in range(rounds):
-            for name in ("choice", "skill", "value", "choice_by_problem", "skill_by_problem"):
+            for name in names:
                 tried = [replace(best, **{name: getattr(best, name) * ratio}) for ratio in RATIOS]
-                jobs = [(run, gains) for gains in tried for run in runs]
+                jobs = [(run, gains, simulations) for gains in tried for run in runs]
                 scores = np.array(list(pool.map(distance, jobs))).reshape(len(tried), len(runs)).mean(1)
                 best, score = tried[int(scores.argmin())], float(scores.min())
                 print(f"{name}: {getattr(best, name):.4g}, distance {score:.4f}", flush=True)
@@ -131,11 +134,16 @@ def main() -> None:
     parser.add_argument("studies", type=Path, nargs="+")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--most", type=int, help="fit on that many of the runs, drawn with a fixed seed")
+    parser.add_argument("--simulations", type=int, default=2, help="of each run")
+    parser.add_argument("--fit", nargs="+", choices=ORDER, default=ORDER, help="gains to fit, in this order")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    runs = [run for study in args.studies for run in real_runs(study)]
+    runs = sorted((run for study in args.studies for run in real_runs(study)), key=lambda run: run.name)
+    if args.most:
+        runs = [runs[i] for i in generator("fit").permutation(len(runs))[: args.most]]
     print(f"{len(runs)} runs: {', '.join(run.name for run in runs)}")
-    gains, score = fit(runs, args.workers, args.rounds)
+    gains, score = fit(runs, args.workers, args.rounds, args.simulations, args.fit)
     found = Calibration(
         gains,
         len(runs),

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from ..core.errors import UserError
 from ..core.formats import OTHER
+from .sharpening import sharpening
 from .votes import WrongAnswers
 
 FEWEST_SAMPLES = 30
@@ -34,6 +35,8 @@ class BehaviourTable:
     """Mean length of wrong and of right completions, in tokens."""
     variants: Int[np.ndarray, " F"]
     """How many equally likely texts would repeat as often as a problem's right completions do."""
+    sharpening: Float[np.ndarray, " F"]
+    """How fast the log-odds of a right answer rise as answers become more certain; see `sharpening`."""
     wrong_answers: WrongAnswers | None = None
     """Of all behaviours together; None where completions have no answers to vote with."""
 
@@ -67,6 +70,7 @@ class BehaviourTable:
             right,
             np.array([_lengths(part) for part in parts]),
             np.array([_variants(part) for part in parts]),
+            np.array([sharpening(part) for part in parts]),
             WrongAnswers.from_records(rows, problems),
         )
 
@@ -92,6 +96,7 @@ class BehaviourTable:
             right=self.right[np.ix_(rows, kept)],
             tokens=self.tokens[kept],
             variants=self.variants[kept],
+            sharpening=self.sharpening[kept],
             wrong_answers=None if self.wrong_answers is None else self.wrong_answers.rows(rows),
         )
 

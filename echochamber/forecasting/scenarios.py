@@ -47,14 +47,16 @@ def scenarios(table: BehaviourTable, config: RLConfig) -> list[Scenario]:
 def without(table: BehaviourTable, config: RLConfig, reason: Reason) -> tuple[BehaviourTable, RLConfig]:
     """Table and arm without one difference between behaviours, or with a coin as reward.
 
-    `accuracy`: every behaviour has the problem's mean accuracy. `frequency`: all have equal shares.
-    `length`: all have the mean length. `reward`: a coin that knows nothing of the completion.
+    `accuracy`: every behaviour has the problem's mean accuracy, and improves as fast as the others.
+    `frequency`: all have equal shares. `length`: all have the mean length. `reward`: a coin that knows
+    nothing of the completion.
     """
     num, right = table.num, table.right
     totals = np.maximum(num.sum(1, keepdims=True), 1)
     if reason == "accuracy":
         mean = right.sum(1, keepdims=True) / totals
-        return replace(table, right=mean * num), config
+        alike = np.full_like(table.sharpening, (table.sharpening * table.shares).sum())
+        return replace(table, right=mean * num, sharpening=alike), config
     if reason == "frequency":
         counts = np.broadcast_to(totals / num.shape[1], num.shape)
         accuracy = np.where(num > 0, right / np.maximum(num, 1), table.accuracies)

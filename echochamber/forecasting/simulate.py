@@ -22,6 +22,7 @@ from ..rl.log import compare
 from ..rl.targets import estimate
 from ..rl.update import fit
 from .behaviour_table import BehaviourTable
+from .table_optimizer import TableOptimizer
 from .table_policy import Gains, Shape, TableCritic, TablePolicy
 from .table_rollouts import TableSampler, table_problems
 
@@ -106,9 +107,9 @@ def shape_of(table: BehaviourTable, stride: float, distinct: bool) -> Shape:
 
     `distinct`: whether the algorithm asks if two completions are equal; only then do their texts matter.
     """
-    lengths = np.maximum(3, np.rint(table.tokens / stride)).astype(np.int64)
-    variants = table.variants if distinct else np.ones_like(table.variants)
-    return Shape(lengths, np.maximum(1, lengths.min(1) // 2), variants.astype(np.int64))
+    lengths = np.maximum(4, np.rint(table.tokens / stride)).astype(np.int64)
+    variants = (table.variants if distinct else np.ones_like(table.variants)).astype(np.int64)
+    return Shape(lengths, np.maximum(1, lengths.min(1) // 2), variants, table.sharpening, distinct)
 
 
 def start_table_learner(
@@ -122,15 +123,16 @@ def start_table_learner(
     own = critic is not None and config.critic.trunk == "own"
     trained = torch.nn.ModuleList([policy, critic]) if critic is not None and not own else policy
     critic_optimizer = Optimizer(critic, config.critic.optimizer) if critic is not None and own else None
-    optimizer = Optimizer(trained, config.optimizer)
+    optimizer = TableOptimizer(trained, config.optimizer)
     return Learner(row, policy, reference, critic, optimizer, critic_optimizer, config.kl.coef)
 
 
 @torch.no_grad()
 def _unseen(policy: TablePolicy, shares: np.ndarray, accuracies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Shares and accuracies (P, F) on problems like the measured ones that RL has not trained on."""
-    gains, heat = policy.gains, policy.temperature
-    choice = np.log(shares) + gains.choice * policy.choice.numpy() / heat
+    heat = policy.temperature
+    choice = np.log(shares) + policy.choice.numpy() / heat
     weight = np.exp(choice - choice.max(1, keepdims=True))
-    skill = np.log(accuracies) - np.log1p(-accuracies) + gains.skill * policy.skill.numpy() / heat
+    moved = (policy.slope * policy.skill).numpy() / heat
+    skill = np.log(accuracies) - np.log1p(-accuracies) + moved
     return weight / weight.sum(1, keepdims=True), 1 / (1 + np.exp(-skill))

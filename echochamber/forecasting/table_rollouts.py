@@ -14,7 +14,7 @@ from ..rl.targets import earned_rewards, has_signal
 from ..rollout.collect import Collection, Rollout
 from ..rollout.reward_value import Reward, WeightedReward
 from ..rollout.rewards import reward_of
-from .table_policy import TablePolicy
+from .table_policy import WORDS, TablePolicy
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,9 @@ class TableSampler:
         right = uniform[:, 1] < torch.sigmoid(skill).numpy()
         outcome_logprob = torch.nn.functional.logsigmoid(torch.where(torch.from_numpy(right), skill, -skill))
         variant = (uniform[:, 2] * self.policy.shape.variants[behaviour]).astype(int)
+        longest = int(self.policy.shape.lengths.max())
+        chosen_words = self._words(variant, stream.random((len(rows), longest)))
+        word_logprobs = torch.log_softmax(self.policy.word_logits(), dim=0).numpy()[chosen_words]
         chances = choices[np.arange(len(rows)), behaviour]
         rollouts = []
         for index, row in enumerate(rows.tolist()):
@@ -63,8 +66,8 @@ class TableSampler:
                 int(behaviour[index]),
                 int(right[index]),
                 int(variant[index]),
-                float(chances[index]),
-                float(outcome_logprob[index]),
+                (chosen_words[index], word_logprobs[index]),
+                (float(chances[index]), float(outcome_logprob[index])),
             )
             outcome: Outcome = "correct" if right[index] else "wrong"
             verdict = Verdict(self.behaviours[int(behaviour[index])], None, outcome)
@@ -76,14 +79,31 @@ class TableSampler:
             )
         return Collection(rollouts, group)
 
+    def _words(self, variant: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+        """Words for every position of every completion, as numbers under `WORDS`."""
+        if self.policy.shape.words_of_variant:
+            return np.asarray((variant[:, None] + np.arange(uniform.shape[1])) % WORDS)
+        edges = torch.softmax(self.policy.word_logits(), dim=0).numpy().cumsum()[:-1]
+        return np.asarray((uniform[..., None] >= edges).sum(-1))
+
     def _completion(
-        self, behaviour: int, right: int, variant: int, choice_logprob: float, outcome_logprob: float
+        self,
+        behaviour: int,
+        right: int,
+        variant: int,
+        chosen_words: tuple[np.ndarray, np.ndarray],
+        decided: tuple[float, float],
     ) -> Completion:
+        """`chosen_words`: words and their log-probabilities, at least as many as the completion has.
+
+        `decided`: log-probabilities of the choice and of the outcome.
+        """
         words, shape = self.policy.words, self.policy.shape
         length, at = int(shape.lengths[behaviour, right]), int(shape.outcome_at[behaviour])
-        ids = [behaviour, *[words.filler] * (length - 2), words.first_variant + variant]
-        logprobs = [choice_logprob, *[0.0] * (length - 2), -float(np.log(shape.variants[behaviour]))]
-        ids[at], logprobs[at] = words.wrong + right, outcome_logprob
+        texts, chances = (part[: length - 2].tolist() for part in chosen_words)
+        ids = [behaviour, *(words.first_word + word for word in texts), words.first_variant + variant]
+        logprobs = [decided[0], *chances, -float(np.log(shape.variants[behaviour]))]
+        ids[at], logprobs[at] = words.wrong + right, decided[1]
         return Completion("", tuple(ids), tuple(logprobs), truncated=False)
 
 

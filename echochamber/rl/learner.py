@@ -74,7 +74,7 @@ class Learner:
     def restart(self, config: RLConfig) -> None:
         """Back to the base's weights with a fresh optimizer."""
         self.policy.load_state_dict(self.reference.state_dict())
-        self.optimizer = Optimizer(self.policy, config.optimizer)
+        self.optimizer = type(self.optimizer)(self.policy, config.optimizer)
 
     def parameters(self) -> list[torch.nn.Parameter]:
         """All that an update may change, each once."""

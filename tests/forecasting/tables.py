@@ -6,7 +6,7 @@ from echochamber.forecasting.behaviour_table import BehaviourTable
 from echochamber.forecasting.table_policy import Gains
 from echochamber.rl.config import RLConfig
 
-GAINS = Gains(choice=200.0, choice_by_problem=10.0, skill=30.0, skill_by_problem=3.0, value=100.0)
+GAINS = Gains(choice=120.0, choice_by_problem=10.0, skill=30.0, skill_by_problem=3.0, value=100.0)
 
 
 def table_of(shares, accuracies, tokens=None, problems=40, samples=20) -> BehaviourTable:
@@ -16,7 +16,7 @@ def table_of(shares, accuracies, tokens=None, problems=40, samples=20) -> Behavi
     lengths = np.array(tokens or [(30.0, 30.0)] * len(shares), dtype=float)
     names = tuple(f"b{i}" for i in range(len(shares)))
     ids = tuple(f"p{i}" for i in range(problems))
-    return BehaviourTable(ids, names, num, right, lengths, np.full(len(shares), 4))
+    return BehaviourTable(ids, names, num, right, lengths, np.full(len(shares), 4), np.ones(len(shares)))
 
 
 def arm(**settings) -> RLConfig:

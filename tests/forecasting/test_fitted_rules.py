@@ -24,6 +24,7 @@ def _run(num, right, winner, tokens=(20.0, 30.0, 40.0)):
         np.array([right], dtype=float),
         np.array([[t, t] for t in tokens[: len(num)]]),
         np.ones(len(num), dtype=int),
+        np.ones(len(num)),
     )
     return SeenRun(table, names, winner)
 

@@ -1,5 +1,7 @@
 """Simulated runs: what pays wins, a coin prefers nobody, draws of a table are as wide as its counts say."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -68,9 +70,7 @@ def test_one_sample_per_problem_is_no_knowledge_of_problems():
     one = table_of([1.0, 0.0], [0.5, 0.0], problems=400, samples=1)
     stream = np.random.default_rng(0)
     right = (stream.random(400) < 0.5).astype(float)
-    one = BehaviourTable(
-        one.problems, one.behaviours, one.num, np.stack([right, 0 * right], 1), one.tokens, one.variants
-    )
+    one = replace(one, right=np.stack([right, 0 * right], 1))
     _, accuracies = one.draw(stream)
     assert accuracies[:, 0].mean() == pytest.approx(0.5, abs=0.08)
     assert accuracies[:, 0].std() < 0.35, "a Bernoulli draw per problem would have 0.5"
@@ -80,7 +80,7 @@ def test_problems_that_differ_stay_different():
     table = table_of([0.5, 0.5], [0.5, 0.5], problems=60, samples=40)
     right = table.num.copy()
     right[::2] = 0
-    table = BehaviourTable(table.problems, table.behaviours, table.num, right, table.tokens, table.variants)
+    table = replace(table, right=right)
     _, accuracies = table.draw(np.random.default_rng(0))
     assert accuracies[::2].mean() < 0.1
     assert accuracies[1::2].mean() > 0.9
@@ -122,7 +122,9 @@ def test_the_outcome_adds_up():
 @pytest.mark.parametrize("reason", REASONS)
 def test_without_a_difference_the_others_stay(reason):
     table, config = table_of([0.6, 0.4], [0.25, 0.75], [(20, 10), (40, 30)]), arm()
+    table = replace(table, sharpening=np.array([2.0, 1.0]))
     changed, as_config = without(table, config, reason)
+    assert (np.ptp(changed.sharpening) == 0) == (reason == "accuracy")
     equal = {
         "accuracy": np.ptp(changed.accuracies) < 0.02,
         "frequency": np.ptp(changed.shares) < 0.02,

@@ -8,7 +8,7 @@ import torch
 
 from echochamber.core.types import Completion, Problem, Verdict
 from echochamber.forecasting.simulate import in_simulated_tokens, shape_of, start_table_learner
-from echochamber.forecasting.table_policy import Shape, TablePolicy
+from echochamber.forecasting.table_policy import WORDS, Shape, TablePolicy
 from echochamber.forecasting.table_rollouts import TableSampler, table_problems
 from echochamber.rl.algorithms import registered_algorithms
 from echochamber.rl.targets import estimate
@@ -73,7 +73,26 @@ def test_gradients_reach_the_tables_of_choice_and_skill():
         assert float(parameter.grad.abs().sum()) > 0, name
 
 
-SHAPE = Shape(np.array([[4, 5], [6, 6]]), np.array([2, 3]), np.array([1, 1]))
+SHAPE = Shape(np.array([[4, 5], [6, 6]]), np.array([2, 3]), np.array([1, 1]), np.ones(2))
+
+
+@pytest.mark.parametrize("distinct", [True, False])
+def test_equal_variants_are_equal_completions_where_an_algorithm_asks_for_it(distinct):
+    _, sampler = _sampler(arm(prompts_per_step=64), distinct=distinct)
+    texts = {}
+    for rollout in sampler.step(1).rollouts:
+        tokens = rollout.completion.token_ids
+        texts.setdefault((rollout.verdict.format, rollout.verdict.outcome, tokens[-1]), set()).add(tokens)
+    assert (max(map(len, texts.values())) == 1) == distinct
+
+
+def test_skill_moves_all_behaviours_by_the_root_of_their_sharpening():
+    shape = replace(SHAPE, sharpening=np.array([4.0, 1.0]))
+    flat = np.full((3, 2), 0.5)
+    policy = TablePolicy(flat, flat, shape, GAINS, 1.0)
+    with torch.no_grad():
+        policy.skill += 0.3
+    np.testing.assert_allclose(policy.skill_logits().detach().numpy(), [[0.6, 0.3]] * 3, atol=1e-6)
 
 
 def _batch(config):
@@ -89,7 +108,8 @@ def _batch(config):
     for problem in range(8):
         for sample in range(config.samples_per_prompt):
             behaviour, right = (int(stream.integers(2)) for _ in range(2))
-            completion = sampler._completion(behaviour, right, 0, np.log(0.5), np.log(0.5))
+            words = np.zeros(6, dtype=int), np.full(6, -np.log(WORDS))
+            completion = sampler._completion(behaviour, right, 0, words, (np.log(0.5), np.log(0.5)))
             length = len(completion.token_ids)
             ids = (*stream.integers(1, 3, size=length - 1).tolist(), 0)
             verdict = Verdict(f"b{behaviour}", None, "correct" if right else "wrong")
