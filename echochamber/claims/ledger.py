@@ -7,8 +7,9 @@ from pathlib import Path
 import polars as pl
 
 from ..core.files import write_text
-from ..core.study_tables import Tables, save_tables
+from ..core.study_tables import Tables
 from ..core.study_tables import __doc__ as tables_doc
+from ..core.table_files import save_tables
 from .claim_set import ClaimSet
 from .declare import Criterion
 from .judge import ClaimResult, CriterionResult, judge_all

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from ...core.study_tables import Tables, load_tables
+from ...core.study_tables import Tables
+from ...core.table_files import load_tables
 
 
 def open_tables(folder: Path) -> Tables:
