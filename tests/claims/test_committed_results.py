@@ -18,7 +18,7 @@ LINKED = re.compile(rf"\[({INTERVAL.pattern})\]\(docs/RESULTS\.md#([\w-]+)\)")
 VERDICTS = {
     "supported": "supported",
     "contradicted": "contradicted",
-    "inconclusive": "undecided",
+    "inconclusive": "inconclusive",
     "not testable here": "not run",
 }
 """A verdict, and the README's word for it."""
