@@ -45,6 +45,13 @@ def test_skill_grows_and_a_coin_teaches_nothing():
     assert abs(coin[-1] - coin[0]).mean() < (learned[-1] - learned[0]).mean()
 
 
+def test_a_behaviour_whose_answers_cannot_sharpen_learns_nothing():
+    table = replace(table_of([0.5, 0.5], [0.5, 0.5]), sharpening=np.array([4.0, 0.0]))
+    learned = simulate_once(table, arm(steps=8), GAINS, 0).accuracies
+    assert learned[-1][0] > learned[0][0] + 0.02
+    assert learned[-1][1] == pytest.approx(learned[0][1], abs=0.005)
+
+
 @pytest.mark.medium
 def test_a_run_is_a_function_of_its_arguments_and_workers_change_nothing():
     table, config = table_of([0.6, 0.4], [0.3, 0.6]), arm(steps=3)

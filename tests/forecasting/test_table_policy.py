@@ -84,6 +84,9 @@ def test_equal_variants_are_equal_completions_where_an_algorithm_asks_for_it(dis
         tokens = rollout.completion.token_ids
         texts.setdefault((rollout.verdict.format, rollout.verdict.outcome, tokens[-1]), set()).add(tokens)
     assert (max(map(len, texts.values())) == 1) == distinct
+    words = {tokens[1:2] + tokens[-1:] for of in texts.values() for tokens in of}
+    if distinct:
+        assert len({word for word, _ in words}) == len({last for _, last in words}) > 1
 
 
 def test_skill_moves_all_behaviours_by_the_root_of_their_sharpening():
