@@ -156,7 +156,7 @@ def test_a_report_older_than_the_last_stage_is_built_anew(smoke, tmp_path):
 
 @pytest.mark.medium
 def test_a_checkpoint_is_scored_on_real_questions(smoke, shared_data, tmp_path):
-    folder, rows, left_out, shortcuts, scores = evaluate_checkpoint(
+    folder, rows, left_out, shortcuts, scores, context = evaluate_checkpoint(
         smoke,
         str(shared_data / "gsm8k" / "test.jsonl"),
         tmp_path,
@@ -180,7 +180,7 @@ def test_a_checkpoint_is_scored_on_real_questions(smoke, shared_data, tmp_path):
         seed=0,
     )
     assert scores, "the study's world has training questions"
-    assert again == (folder, rows, left_out, shortcuts, scores)  # done already: read, not built
+    assert again == (folder, rows, left_out, shortcuts, scores, context)  # done already: read, not built
 
 
 def test_the_report_has_the_figures_inside(smoke):
