@@ -24,6 +24,7 @@ import torch
 from echochamber.core.random import key
 from echochamber.model.config import ModelConfig
 from echochamber.model.native import library
+from echochamber.model.native.built import flags_of
 from echochamber.model.native.decode import NativeDecoder
 from echochamber.model.presets import num_parameters, preset
 from echochamber.model.runtime import RuntimeConfig, start_runtime
@@ -60,7 +61,8 @@ def built(sources: Path) -> ctypes.CDLL:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "kernels.so"
         subprocess.run(
-            ["cc", *library._flags(), "-o", str(target), str(sources / "kernels.c"), "-lm"], check=True
+            ["cc", *flags_of(library.cell_dtype()), "-o", str(target), str(sources / "kernels.c"), "-lm"],
+            check=True,
         )
         loaded = ctypes.CDLL(str(target))
     library._declare(loaded)

@@ -187,10 +187,12 @@ def choose_device(name: str) -> torch.device:
 def _dtype(config: RuntimeConfig, device: torch.device) -> torch.dtype:
     if config.dtype != "auto":
         return getattr(torch, config.dtype)
+    if device.type != "cpu":
+        return torch.bfloat16 if has_bf16(device) else torch.float32
     # Plain PyTorch converts every operand and result under autocast. On a CPU that costs more than bf16
     # units save at these sizes, so without the engine float32 is faster. `off` keeps the engine's precision.
-    wanted = has_bf16(device) and (device.type != "cpu" or config.native == "off" or why_not() is None)
-    return torch.bfloat16 if wanted else torch.float32
+    wanted = config.native == "off" or why_not() is None
+    return (cell_dtype() if wanted else None) or torch.float32
 
 
 def has_bf16(device: torch.device) -> bool:

@@ -31,8 +31,9 @@ class RuntimeConfig(Config):
     native: Literal["auto", "on", "off"] = "auto"
     """The engine in C (`model.native`); PyTorch agrees up to rounding.
 
-    `auto`: wherever it runs, in bf16 on CPUs that have units for it, in float32 on other x86 CPUs with
-    AVX2. `on`: the same, and an error where it does not run.
+    `auto`: wherever it runs, in bf16 on CPUs whose units for it are faster than those for float32, as
+    measured once on each machine, in float32 on other x86 CPUs with AVX2. `on`: the same, and an error where
+    it does not run.
     """
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile; with `auto` only where the engine in C does not run."""

@@ -50,7 +50,9 @@ def _gpu() -> tuple[str, str, str]:
 
 def _bf16(cpu: torch.device) -> tuple[str, str, str]:
     if has_bf16(cpu):
-        return ("bf16 on CPU", "ok", "AVX-512-BF16 or AMX units found")
+        slower = why_not() is None and cell_dtype() == torch.float32
+        note = "; the engine in C uses float32, which is faster here" if slower else ""
+        return ("bf16 on CPU", "ok", f"AVX-512-BF16 or AMX units found{note}")
     return (
         "bf16 on CPU",
         "slow",

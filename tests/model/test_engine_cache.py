@@ -5,7 +5,7 @@ import os
 import pytest
 
 from echochamber.core.checksums import hash_file
-from echochamber.model.native.library import is_trusted, private_folder
+from echochamber.model.native.built import is_trusted, private_folder
 
 
 @pytest.fixture

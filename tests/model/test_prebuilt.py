@@ -27,7 +27,7 @@ pytestmark = [
 def shipped(tmp_path, monkeypatch):
     """This CPU's library in the folder of a wheel; loaded by nobody yet."""
     monkeypatch.setattr(prebuilt, "FOLDER", tmp_path)
-    yield prebuilt.build(library.cpu_kind(), tmp_path)
+    yield prebuilt.build(library.cpu_kind(library.cell_dtype()), tmp_path)
     library.load.cache_clear()
 
 
@@ -48,12 +48,12 @@ def _outputs(tokenizer):
 
 def test_the_shipped_library_gives_the_bits_of_one_built_here(shipped, tokenizer, monkeypatch):
     library.load.cache_clear()
-    monkeypatch.setattr(library, "_load_prebuilt", lambda: None)
+    monkeypatch.setattr(library, "load_prebuilt", lambda cells: None)
     built = library.load()._name
     expected, texts = _outputs(tokenizer)
     monkeypatch.undo()
     monkeypatch.setattr(prebuilt, "FOLDER", shipped.parent)
-    monkeypatch.setattr(library, "_load_built", lambda: pytest.fail("a library was built"))
+    monkeypatch.setattr(library, "load_built", lambda cells: pytest.fail("a library was built"))
     library.load.cache_clear()
     assert library.load()._name == str(shipped) != built
     found, texts_again = _outputs(tokenizer)
@@ -65,14 +65,14 @@ def test_the_shipped_library_gives_the_bits_of_one_built_here(shipped, tokenizer
 @pytest.mark.parametrize("content", [b"", b"no library"])
 def test_one_that_the_system_cannot_load_is_left_for_one_built_here(shipped, content):
     shipped.write_bytes(content)
-    assert library._load_prebuilt() is None
+    assert library.load_prebuilt(library.cell_dtype()) is None
     library.load.cache_clear()
     assert library.load()._name != str(shipped)
 
 
 def test_another_version_s_library_is_not_taken(shipped):
-    shipped.rename(shipped.with_name(f"kernels-{library.cpu_kind()}-0123456789abcdef.so"))
-    assert library._load_prebuilt() is None
+    shipped.rename(shipped.with_name(f"kernels-{library.cpu_kind(library.cell_dtype())}-0123456789abcdef.so"))
+    assert library.load_prebuilt(library.cell_dtype()) is None
 
 
 @pytest.mark.parametrize("target", prebuilt.TARGETS)

@@ -20,7 +20,6 @@ def cpu(monkeypatch):
     """A CPU as asked for: (bf16 units, why the engine in C does not run)."""
 
     def be(bf16, reason):
-        monkeypatch.setattr(runtime, "has_bf16", lambda device: bf16)
         monkeypatch.setattr(runtime, "cell_dtype", lambda: torch.bfloat16 if bf16 else torch.float32)
         monkeypatch.setattr(runtime, "why_not", lambda: reason)
 

@@ -8,18 +8,11 @@
 #define ECHO_GEMM_H
 #include "vector.h"
 
-#if WIDE_PANELS
-/* B in rows: `ld` words from one step to the next. */
-INLINE long b_ld(long steps, long columns) { (void)steps; return columns; }
-INLINE long b_at(long k, long n, long ld) { return k * ld + n; }
-INLINE long b_step(long ld) { return ld; }
-#else
 /* B in blocks of 16 columns: a block's steps lie one after another, `ld` words from one block to the next.
  * In rows, a column of vectors would have one cache line per row, and a stride that may map all to few sets. */
 INLINE long b_ld(long steps, long columns) { (void)columns; return 16 * steps; }
 INLINE long b_at(long k, long n, long ld) { return n / 16 * ld + k * 16 + n % 16; }
 INLINE long b_step(long ld) { (void)ld; return 16; }
-#endif
 
 /* What a tile fetches while it computes: `by` bytes further at every step. A weight that lies in memory is then there when its turn comes. */
 typedef struct {
@@ -57,7 +50,10 @@ INLINE void tile(const int mr, const int nr, long steps, const word *A, long am,
 }
 
 #if WIDE_PANELS
-#define TILE(mr, nr) tile(mr, nr, steps, A + i * am, am, ak, B, ldb, 16, C + i * ldc, ldc, add, (Ahead){NULL, 0})
+enum { DEPTH = 128, GROUP = 4 }; /* steps, and blocks of 16 columns, of a part of B that stays in the first cache */
+enum { COPIED = 96, COPY_FROM = 128 };
+
+#define TILE(mr, nr) tile(mr, nr, steps, A + i * am, am, ak, B, 16, ldb, C + i * ldc, ldc, add, (Ahead){NULL, 0})
 #define PANEL(nr, mr)                                                                                                                     \
     static void panel_##nr(long M, long steps, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add) {   \
         long i = 0;                                                                                                                       \
@@ -76,13 +72,20 @@ PANEL(4, 6)
 PANEL(3, 8)
 PANEL(2, 12)
 PANEL(1, 12)
+#undef TILE
+
+/* All columns, for steps that are few enough. */
+static void columns_in_panels(long M, long N, long steps, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add) {
+    long n = 0;
+    for (; n + 64 <= N; n += 64) panel_4(M, steps, A, am, ak, B + n / 16 * ldb, ldb, C + n, ldc, add);
+    if (N - n == 48) panel_3(M, steps, A, am, ak, B + n / 16 * ldb, ldb, C + n, ldc, add);
+    if (N - n == 32) panel_2(M, steps, A, am, ak, B + n / 16 * ldb, ldb, C + n, ldc, add);
+    if (N - n == 16) panel_1(M, steps, A, am, ak, B + n / 16 * ldb, ldb, C + n, ldc, add);
+}
 
 static void gemm(long M, long N, long steps, const word *A, long am, long ak, const word *B, long ldb, float *C, long ldc, int add) {
-    long n = 0;
-    for (; n + 64 <= N; n += 64) panel_4(M, steps, A, am, ak, B + n, ldb, C + n, ldc, add);
-    if (N - n == 48) panel_3(M, steps, A, am, ak, B + n, ldb, C + n, ldc, add);
-    if (N - n == 32) panel_2(M, steps, A, am, ak, B + n, ldb, C + n, ldc, add);
-    if (N - n == 16) panel_1(M, steps, A, am, ak, B + n, ldb, C + n, ldc, add);
+    for (long k = 0; k == 0 || k < steps; k += DEPTH)
+        columns_in_panels(M, N, steps - k < DEPTH ? steps - k : DEPTH, A + k * ak, am, ak, B + k * 16, ldb, C, ldc, add || k > 0);
 }
 #else
 enum { DEPTH = 256, GROUP = 2 }; /* steps, and blocks of 16 columns, that rows of A meet while they are in the first cache */
@@ -240,6 +243,12 @@ static void words_of_columns(const cell *from, long stride, long rows, long widt
 static void clear_steps(word *B, long ld, long from, long to, long columns) {
     for (long k = from; k < to; k++)
         for (long n = 0; n < columns; n += 16) memset(B + b_at(k, n, ld), 0, 64);
+}
+
+/* out (rows, columns) = a·b of `contraction` cells, an even number, a in rows and b as the engine packs it: to be timed. */
+void echo_multiply(long rows, long columns, long contraction, const word *a, const word *b, float *out) {
+    long steps = contraction / PER;
+    gemm(rows, columns, steps, a, steps, 1, b, b_ld(steps, columns), out, columns, 0);
 }
 
 /* A float32 weight (n_out, n_in) for x·Wᵀ: in words along n_in, from column `at` of a matrix with `columns` columns. */
