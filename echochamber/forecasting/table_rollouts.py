@@ -9,7 +9,7 @@ from ..core.keys import key
 from ..core.random import generator
 from ..core.types import Completion, Outcome, Problem, Verdict
 from ..rl.config import RLConfig
-from ..rl.sampling import problems_of_step
+from ..rl.problem_order import problems_of_step
 from ..rl.targets import earned_rewards, has_signal
 from ..rollout.collect import Collection, Rollout
 from ..rollout.reward_value import Reward, WeightedReward

@@ -20,7 +20,7 @@ from ..stats.bootstrap import problem_weights
 from ..stats.traits import count_traits, trait_scores
 from .config import RLConfig
 from .learner import Learner
-from .targets import Targets, earned_rewards, has_signal
+from .targets import Targets, earned_rewards, has_signal, token_counts
 
 Metrics = dict[str, float | None]
 """Name -> value of one step; None: not estimable."""
@@ -32,20 +32,23 @@ def rollout_metrics(collection: Collection, targets: Targets) -> Metrics:
     """Reward, lengths, outcomes, formats (share, accuracy), traits and parts of the reward."""
     rollouts = collection.rollouts
     rewards = earned_rewards(rollouts)
-    lengths = np.array([len(r.completion.token_ids) for r in rollouts])
+    lengths = token_counts(rollouts)
+    graded = [
+        (r.verdict.format, r.verdict.correct, r.verdict.outcome, r.completion.truncated) for r in rollouts
+    ]
     metrics: Metrics = {
         "reward/mean": float(np.nanmean(rewards)) if not np.isnan(rewards).all() else None,
         "reward/frac_zero_std": float((~has_signal(rewards, collection.samples_per_prompt)).mean()),
-        "accuracy": float(np.mean([r.verdict.correct for r in rollouts])),
+        "accuracy": float(np.mean([correct for _, correct, _, _ in graded])),
         "completion/length_mean": float(lengths.mean()),
-        "completion/truncated": float(np.mean([r.completion.truncated for r in rollouts])),
-        "grader/infrastructure": sum(r.verdict.outcome == "infrastructure" for r in rollouts),
+        "completion/truncated": float(np.mean([truncated for *_, truncated in graded])),
+        "grader/infrastructure": sum(outcome == "infrastructure" for _, _, outcome, _ in graded),
         "num_completions": len(rollouts),
         "num_counted": int(targets.counted.sum()),
         "num_tokens": int(lengths.sum()),
     }
     for name in registered_formats():
-        written = [r.verdict.correct for r in rollouts if r.verdict.format == name]
+        written = [correct for found, correct, _, _ in graded if found == name]
         metrics[f"format/{name}/share"] = len(written) / len(rollouts)
         metrics[f"format/{name}/accuracy"] = float(np.mean(written)) if written else None
     return metrics | trait_metrics(rollouts) | part_metrics(rollouts)
@@ -59,8 +62,13 @@ def trait_metrics(rollouts: Sequence[Rollout]) -> Metrics:
     traits = registered_traits()
     if not traits:
         return {}
-    holds = {name: [row.holds(r.completion.text) for r in rollouts] for name, row in traits.items()}
-    counts = count_traits([r.problem.id for r in rollouts], [r.verdict.correct for r in rollouts], holds)
+    # Once through the rollouts, which may lie in files.
+    seen = [
+        (r.problem.id, r.verdict.correct, [row.holds(r.completion.text) for row in traits.values()])
+        for r in rollouts
+    ]
+    holds = {name: [held[place] for _, _, held in seen] for place, name in enumerate(traits)}
+    counts = count_traits([found for found, _, _ in seen], [correct for _, correct, _ in seen], holds)
     values, bounds = trait_scores(counts, list(traits), problem_weights(len(counts.samples), 0))
     metrics: Metrics = {}
     for name in traits:
@@ -73,16 +81,16 @@ def trait_metrics(rollouts: Sequence[Rollout]) -> Metrics:
 
 def part_metrics(rollouts: Sequence[Rollout]) -> Metrics:
     """`reward/part/NAME`: mean of each part of a composed reward before its weight, where it is known."""
-    names = sorted({name for rollout in rollouts for name in rollout.parts})
-    return {
-        f"reward/part/{name}": float(np.mean([r.parts[name] for r in rollouts if name in r.parts]))
-        for name in names
-    }
+    found: dict[str, list[float]] = {}
+    for rollout in rollouts:
+        for name, value in rollout.parts.items():
+            found.setdefault(name, []).append(value)
+    return {f"reward/part/{name}": float(np.mean(found[name])) for name in sorted(found)}
 
 
 @torch.no_grad()
 def compare(
-    learner: Learner, rollouts: list[Rollout], config: RLConfig, runtime: Runtime
+    learner: Learner, rollouts: Sequence[Rollout], config: RLConfig, runtime: Runtime
 ) -> dict[str, float]:
     """Means per completion token, before the update, over the first `MONITORED` rollouts.
 

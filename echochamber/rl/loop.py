@@ -29,6 +29,7 @@ from .learner import Learner, start_learner
 from .log import compare, rollout_metrics
 from .run_output import RunOutput
 from .sampling import step_sampler
+from .stored_steps import RoundStore
 from .targets import estimate
 from .training_monitor import divergence_message
 from .update import fit
@@ -59,7 +60,10 @@ def rl(
         output.save_checkpoint(0, learner, tokenizer, runtime.checkpoint_dtype)
 
     with Grader(config.grader) as grader, output:
-        sample_step = step_sampler(config, drawn, problems, demonstrations, engine, grader, runtime.ranks)
+        store = RoundStore(resume.folder, learner.weights)
+        sample_step = step_sampler(
+            config, drawn, problems, demonstrations, engine, grader, runtime.ranks, store
+        )
         for step in range(done + 1, total + 1):
             started = time.perf_counter()
             engine.sync(learner.weights())

@@ -7,9 +7,6 @@ demonstrations from a file.
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
-
-from ..core.random import generator
 from ..core.types import Problem
 from ..model.ranks import Ranks
 from ..rollout.collect import Collection, collect, collect_over_ranks
@@ -18,6 +15,8 @@ from ..rollout.engines import Engine
 from ..rollout.rewards import reward_of
 from ..verify.grade import Grader
 from .config import RLConfig
+from .problem_order import problems_of_step
+from .stored_steps import RoundStore, is_stored, stored_step
 from .targets import earned_rewards, has_signal
 
 StepSampler = Callable[[int], Collection]
@@ -32,10 +31,16 @@ def step_sampler(
     engine: Engine,
     grader: Grader,
     ranks: Ranks,
+    store: RoundStore,
 ) -> StepSampler:
-    """The function that samples and grades a step. Each rank does its part; all get the whole."""
+    """The function that samples and grades a step. Each rank does its part; all get the whole.
+
+    `store`: where a step of many completions keeps them.
+    """
     if demonstrations:
         return partial(_from_demonstrations, config, seed, demonstrations, engine, grader, ranks)
+    if is_stored(config):
+        return partial(stored_step, config, seed, problems, engine, grader, ranks, store)
     return partial(_sampled, config, seed, problems, engine, grader, ranks)
 
 
@@ -94,16 +99,3 @@ def _from_demonstrations(
         [row.problem for row in rows],
         lambda mine, _: collect_demonstrations(mine, engine, grader, config.max_new_tokens),
     )
-
-
-def problems_of_step(problems: list[Problem], prompts_per_step: int, step: int, seed: int) -> list[Problem]:
-    """The problems of `step` (from 1): a fresh order each epoch, a function of (seed, step) alone."""
-    first, count = (step - 1) * prompts_per_step, len(problems)
-    chosen: list[Problem] = []
-    order: np.ndarray | None = None
-    for position in range(first, first + prompts_per_step):
-        epoch, index = divmod(position, count)
-        if order is None or index == 0:
-            order = generator("rl order", seed, epoch).permutation(count)
-        chosen.append(problems[int(order[index])])
-    return chosen

@@ -18,6 +18,7 @@ from ..model.runtime import Runtime
 from ..rollout.batch import Batch
 from ..rollout.collect import Collection, Rollout
 from ..rollout.score import all_logprobs, batch_logits, batch_states, batch_values, per_rollout
+from ..rollout.stored_rollouts import Column, StoredRollouts, problem_of, tokens_of
 from .algorithms import Algorithm
 from .config import RLConfig
 from .learner import Learner
@@ -32,7 +33,7 @@ class Targets:
 
     counted: np.ndarray
     """(B,) bool: which rollouts are fitted; the others are in no sum and no denominator."""
-    columns: dict[str, list[Tensor]]
+    columns: dict[str, Sequence[Tensor]]
     """Per token (T_i,): `advantages` and `old_logprobs`.
 
     `ref_logprobs` where there is a KL penalty; `returns` and `old_values` where there is a critic.
@@ -70,10 +71,7 @@ def estimate(learner: Learner, collection: Collection, config: RLConfig, runtime
         if row.keep_rewarded:
             rewarded = advantages > 0
             counted &= rewarded if config.keep_duplicates else first_of_equal(rollouts, rewarded)
-        columns["advantages"] = [
-            torch.full((len(r.completion.token_ids),), a)
-            for r, a in zip(rollouts, advantages.tolist(), strict=True)
-        ]
+        columns["advantages"] = _at_every_token(rollouts, advantages)
     if config.whitened:
         columns["advantages"] = _whitened(columns["advantages"], counted)
     return Targets(counted, columns)
@@ -81,13 +79,29 @@ def estimate(learner: Learner, collection: Collection, config: RLConfig, runtime
 
 def earned_rewards(rollouts: Sequence[Rollout]) -> np.ndarray:
     """Rewards (B,) without any penalty; NaN where the grader could not decide."""
+    if isinstance(rollouts, StoredRollouts):
+        return rollouts.rewards
     return np.array([np.nan if r.reward is None else r.reward for r in rollouts], dtype=np.float64)
+
+
+def token_counts(rollouts: Sequence[Rollout]) -> np.ndarray:
+    """Tokens (B,) of each completion."""
+    if isinstance(rollouts, StoredRollouts):
+        return rollouts.lengths
+    return np.array([len(r.token_ids) for r in rollouts], dtype=np.int64)
+
+
+def _at_every_token(rollouts: Sequence[Rollout], values: np.ndarray) -> Sequence[Tensor]:
+    """A number of each rollout (B,) at every one of its tokens."""
+    counts, numbers = token_counts(rollouts).tolist(), values.tolist()
+    column = Column(len(counts), lambda index: torch.full((counts[index],), numbers[index]))
+    return column if isinstance(rollouts, StoredRollouts) else list(column)
 
 
 def shaped_rewards(rollouts: Sequence[Rollout], config: RLConfig) -> np.ndarray:
     """Rewards (B,) less the overlong penalty; NaN where the grader could not decide."""
     rewards = earned_rewards(rollouts)
-    lengths = torch.tensor([len(r.completion.token_ids) for r in rollouts])
+    lengths = torch.from_numpy(token_counts(rollouts))
     penalties: np.ndarray = overlong_penalty(lengths, config.max_new_tokens, config.overlong_buffer).numpy()
     shaped: np.ndarray = rewards + penalties
     return shaped
@@ -143,7 +157,7 @@ def first_of_equal(rollouts: Sequence[Rollout], rewarded: np.ndarray) -> np.ndar
     seen: set[tuple[str, tuple[int, ...]]] = set()
     first = np.zeros(len(rollouts), dtype=bool)
     for index in np.flatnonzero(rewarded).tolist():
-        identity = (rollouts[index].problem.id, rollouts[index].completion.token_ids)
+        identity = (problem_of(rollouts, index).id, tokens_of(rollouts, index).token_ids)
         first[index] = identity not in seen
         seen.add(identity)
     return first
@@ -151,16 +165,18 @@ def first_of_equal(rollouts: Sequence[Rollout], rewarded: np.ndarray) -> np.ndar
 
 def _old_logprobs(
     learner: Learner, rollouts: Sequence[Rollout], config: RLConfig, runtime: Runtime
-) -> list[Tensor]:
+) -> Sequence[Tensor]:
     if config.loss.old_logprobs == "recomputed":
         return all_logprobs(learner.policy, rollouts, config.temperature, config.microbatch_tokens, runtime)
+    if isinstance(rollouts, StoredRollouts):
+        return Column(len(rollouts), rollouts.logprobs)
     return [torch.tensor(r.completion.logprobs) for r in rollouts]
 
 
 def _kl_in_reward(
     learner: Learner,
     rollouts: Sequence[Rollout],
-    columns: dict[str, list[Tensor]],
+    columns: dict[str, Sequence[Tensor]],
     config: RLConfig,
     runtime: Runtime,
 ) -> list[Tensor]:
@@ -215,9 +231,9 @@ def _critic_targets(
     return {"advantages": [a for a, _ in cut], "returns": [r for _, r in cut], "old_values": values}
 
 
-def _whitened(advantages: list[Tensor], counted: np.ndarray) -> list[Tensor]:
+def _whitened(advantages: Sequence[Tensor], counted: np.ndarray) -> list[Tensor]:
     lengths = [len(a) for a in advantages]
-    padded = pad_sequence(advantages, batch_first=True)
+    padded = pad_sequence(list(advantages), batch_first=True)
     mask = (torch.arange(padded.shape[1]) < torch.tensor(lengths)[:, None]) & torch.from_numpy(counted)[
         :, None
     ]

@@ -3,7 +3,7 @@
 Axes: B completions, T tokens, N all completion tokens of a batch, V vocabulary.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -13,9 +13,10 @@ from ..core.random import generator
 from ..formulas.logprobs import KL_ESTIMATORS, kl_exact, kl_k3
 from ..formulas.losses import value_loss
 from ..model.runtime import Runtime
-from ..rollout.batch import Batch, batches
-from ..rollout.collect import Collection, Rollout
+from ..rollout.batch import Batch, TokenSequence, batches
+from ..rollout.collect import Collection
 from ..rollout.score import batch_logits, batch_values, evenly, spread, states_and_logprobs
+from ..rollout.stored_rollouts import tokens_of
 from .averaging import averaging
 from .config import LRSchedule, RLConfig
 from .learner import Learner
@@ -77,18 +78,22 @@ def accumulate_gradient(
     `chosen`: indices of the minibatch's rollouts. The loss is divided by a count over the whole minibatch,
     so the split into ranks and microbatches changes nothing.
     """
-    rollouts = [collection.rollouts[i] for i in chosen]
-    num_tokens = sum(len(r.completion.token_ids) for r in rollouts)
+    indices: list[int] = chosen.tolist()
+    rollouts = [tokens_of(collection.rollouts, i) for i in indices]
+    num_tokens = sum(len(r.token_ids) for r in rollouts)
     average, denominator = averaging(
         config.loss.average or learner.algorithm.average, num_tokens, len(rollouts), config.max_new_tokens
     )
     # A rollout of zero advantage has a gradient only by a penalty, a further loss term or a critic.
     all_of_them = config.kl.in_loss or bool(learner.algorithm.loss_terms) or learner.critic is not None
-    active = [i for i in chosen if all_of_them or bool((targets.columns["advantages"][i] != 0).any())]
+    active = [i for i in indices if all_of_them or bool((targets.columns["advantages"][i] != 0).any())]
     mine = active[runtime.ranks.part(len(active))]
     columns = {name: [values[i] for i in mine] for name, values in targets.columns.items()}
     passes = batches(
-        [collection.rollouts[i] for i in mine], columns, config.microbatch_tokens, fixed_shape=runtime.compile
+        [tokens_of(collection.rollouts, i) for i in mine],
+        columns,
+        config.microbatch_tokens,
+        fixed_shape=runtime.compile,
     )
 
     def backward(batch: Batch, scale: float = 1.0) -> None:
@@ -115,7 +120,7 @@ def accumulate_gradient(
 def _backward_together(
     learner: Learner,
     passes: list[Batch],
-    rollouts: list[Rollout],
+    rollouts: Sequence[TokenSequence],
     config: RLConfig,
     runtime: Runtime,
     backward: Callable[[Batch, float], None],

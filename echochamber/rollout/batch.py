@@ -8,6 +8,7 @@ Axes: B completions, T tokens of a completion, N = all completion tokens, R rows
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -16,10 +17,30 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ..model.attention_ranges import AttentionRanges
-from .collect import Rollout
 
 LEAST_WIDTH = 256
 """Tokens of the narrowest row."""
+
+
+@runtime_checkable
+class TokenSequence(Protocol):
+    """A prompt and its completion, as tokens: what a forward pass needs of a rollout."""
+
+    @property
+    def prompt_ids(self) -> tuple[int, ...]:
+        """Tokens of the prompt."""
+
+    @property
+    def token_ids(self) -> tuple[int, ...]:
+        """Completion tokens up to and including EOS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of one rollout."""
+
+    prompt_ids: tuple[int, ...]
+    token_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -44,18 +65,18 @@ class PackedRows:
     """A completion's tokens share their prompt; padding is on the right."""
 
 
-def row_width(rollouts: Sequence[Rollout], multiple: int = 64, least: int = LEAST_WIDTH) -> int:
+def row_width(rollouts: Sequence[TokenSequence], multiple: int = 64, least: int = LEAST_WIDTH) -> int:
     """A width that holds the longest rollout, rounded so that shapes repeat from step to step."""
-    longest = max(len(r.prompt_ids) + len(r.completion.token_ids) - 1 for r in rollouts)
+    longest = max(len(r.prompt_ids) + len(r.token_ids) - 1 for r in rollouts)
     return max(least, -(-longest // multiple) * multiple)
 
 
-def plan_rows(rollouts: Sequence[Rollout], width: int) -> list[list[PackedRollout]]:
+def plan_rows(rollouts: Sequence[TokenSequence], width: int) -> list[list[PackedRollout]]:
     """Rows in order; rollouts of one problem should be neighbours, so that they share its prompt."""
     rows: list[list[PackedRollout]] = [[]]
     used, prompt_end, current = 0, 0, None
     for index, rollout in enumerate(rollouts):
-        prompt, tokens = len(rollout.prompt_ids), len(rollout.completion.token_ids) - 1
+        prompt, tokens = len(rollout.prompt_ids), len(rollout.token_ids) - 1
         new_prompt = rollout.prompt_ids != current
         if rows[-1] and used + tokens + (prompt if new_prompt else 0) > width:
             rows.append([])
@@ -75,7 +96,7 @@ def split_rows(rows: list[list[PackedRollout]], at_once: int) -> Iterator[list[l
 
 
 def fill_rows(
-    rollouts: Sequence[Rollout], rows: Sequence[Sequence[PackedRollout]], width: int, num_rows: int
+    rollouts: Sequence[TokenSequence], rows: Sequence[Sequence[PackedRollout]], width: int, num_rows: int
 ) -> PackedRows:
     """Tensors of these rows, padded with empty rows to `num_rows`, so that a compiled shape fits."""
     shape = (num_rows, width)
@@ -92,7 +113,7 @@ def fill_rows(
         seen_end = -1
         for placed in members:
             rollout = rollouts[placed.index]
-            length, ids = len(rollout.prompt_ids), rollout.completion.token_ids[:-1]
+            length, ids = len(rollout.prompt_ids), rollout.token_ids[:-1]
             if placed.prompt_end != seen_end:
                 seen_end = placed.prompt_end
                 put(row, seen_end - length, rollout.prompt_ids, 0)
@@ -131,7 +152,7 @@ class Batch:
 
 
 def batches(
-    rollouts: Sequence[Rollout],
+    rollouts: Sequence[TokenSequence],
     columns: Mapping[str, Sequence[Tensor]],
     tokens_at_once: int,
     fixed_shape: bool = False,
@@ -156,14 +177,14 @@ def batches(
 
 
 def _batch(
-    rollouts: Sequence[Rollout],
+    rollouts: Sequence[TokenSequence],
     columns: Mapping[str, Sequence[Tensor]],
     placed: list[tuple[PackedRollout, int]],
     rows: PackedRows,
 ) -> Batch:
     width = rows.token_ids.shape[1]
     members = [one.index for one, _ in placed]
-    lengths = [len(rollouts[index].completion.token_ids) for index in members]
+    lengths = [len(rollouts[index].token_ids) for index in members]
     mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
     padded = {
         name: pad_sequence([values[index] for index in members], batch_first=True)
@@ -174,5 +195,5 @@ def _batch(
     for (one, row), length in zip(placed, lengths, strict=True):
         first = row * width + one.start
         sources += [row * width + one.prompt_end - 1, *range(first, first + length - 1)]
-        targets += rollouts[one.index].completion.token_ids
+        targets += rollouts[one.index].token_ids
     return Batch(rows, members, torch.tensor(sources), torch.tensor(targets), mask, padded)

@@ -33,12 +33,17 @@ class Rollout:
     parts: dict[str, float] = field(default_factory=dict)
     """Name -> value before its weight, where the reward has more than one part."""
 
+    @property
+    def token_ids(self) -> tuple[int, ...]:
+        """Completion tokens up to and including EOS (T)."""
+        return self.completion.token_ids
+
 
 @dataclass(frozen=True)
 class Collection:
     """All rollouts of one step, grouped: rollouts[p·G + g] is sample g of problem p."""
 
-    rollouts: list[Rollout]
+    rollouts: Sequence[Rollout]
     samples_per_prompt: int
     sample_seconds: float = 0.0
     grade_seconds: float = 0.0
@@ -49,7 +54,7 @@ class Collection:
     def joined(self, other: "Collection") -> "Collection":
         """Both, one after the other."""
         return Collection(
-            self.rollouts + other.rollouts,
+            [*self.rollouts, *other.rollouts],
             self.samples_per_prompt,
             self.sample_seconds + other.sample_seconds,
             self.grade_seconds + other.grade_seconds,

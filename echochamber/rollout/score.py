@@ -12,7 +12,7 @@ from ..model.critic import Critic
 from ..model.decoder import Decoder
 from ..model.ranks import Ranks
 from ..model.runtime import Runtime
-from .batch import Batch, batches
+from .batch import Batch, TokenSequence, batches
 from .collect import Rollout
 
 
@@ -75,7 +75,10 @@ def spread(batch: Batch, values: Tensor) -> Tensor:
 
 
 def evenly(
-    passes: list[Batch], rollouts: Sequence[Rollout], columns: Mapping[str, Sequence[Tensor]], ranks: Ranks
+    passes: list[Batch],
+    rollouts: Sequence[TokenSequence],
+    columns: Mapping[str, Sequence[Tensor]],
+    ranks: Ranks,
 ) -> Iterator[tuple[Batch, bool]]:
     """This rank's forward passes, and as many that do not count (False) as it takes to keep up.
 

@@ -14,6 +14,7 @@ import polars as pl
 from ..core.errors import UserError
 from ..core.files import write_json
 from ..core.formats import registered_formats
+from ..core.parquet_chunks import ParquetChunks, join_chunks
 from ..core.progress import progress_bar, say
 from ..core.records import records_frame
 from ..core.resume import ResumePoint
@@ -30,7 +31,6 @@ from ..stats.summary import summarise_counts
 from ..stats.traits import TraitCounts, count_traits, join_trait_counts, trait_scores
 from ..verify.grade import Grader
 from ..verify.legacy import LegacyGrader
-from .parquet_chunks import ParquetChunks, join_chunks
 from .settings import EvaluateConfig, Target
 
 GREEDY = -1

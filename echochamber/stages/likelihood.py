@@ -120,7 +120,7 @@ class Scoring:
                     f"{rollout.problem.problem_set}, {rollout.problem.id}: {length} tokens, "
                     f"the model has {self.model.config.max_positions} positions"
                 )
-        return {GIVEN: rollouts}
+        return {GIVEN: list(rollouts)}
 
 
 def likelihood_frame(written: dict[str, list[Rollout]], scoring: Scoring) -> pl.DataFrame:

@@ -12,6 +12,7 @@ import polars as pl
 
 from ..core.errors import UserError
 from ..core.files import write_json
+from ..core.parquet_chunks import ParquetChunks, join_chunks
 from ..core.progress import Bar, progress_bar
 from ..core.records import records_frame
 from ..core.resume import ResumePoint
@@ -28,7 +29,6 @@ from ..verify.grade import Grader
 from ..verify.legacy import LegacyGrader
 from .evaluate import GREEDY, check_problems
 from .likelihood import Scoring, likelihood_frame
-from .parquet_chunks import ParquetChunks, join_chunks
 from .probe_summary import forced_rows, likelihood_rows, sweep_rows
 from .settings import ProbeConfig
 

@@ -21,6 +21,7 @@ from echochamber.model.tokenizer import train_tokenizer
 from echochamber.rl import loop as rl_loop
 from echochamber.rl.config import RLConfig
 from echochamber.rl.loop import rl
+from echochamber.rollout import collect_stored
 from echochamber.stages import pretrain as stage
 from echochamber.stages.prepare import TokenizerConfig, prepare_shards, prepare_tokenizer
 from echochamber.stages.pretrain import PretrainConfig, pretrain
@@ -74,7 +75,10 @@ RL = {
     "ppo": RLConfig(**_ARM, algorithm="ppo", kl={"coef": 0.01, "estimator": "k1", "place": "reward"}),
     "dapo": RLConfig(**_ARM, algorithm="dapo", sampling_rounds=2, loss={"old_logprobs": "recomputed"}),
     "expert_iteration": RLConfig(**_ARM | {"prompts_per_step": 1}, algorithm="expert_iteration"),
+    "expert_iteration_in_chunks": RLConfig(**_ARM, algorithm="expert_iteration"),
 }
+IN_CHUNKS = "expert_iteration_in_chunks"
+"""Its rounds have chunks of one problem, so two ranks have shares of one and two."""
 
 
 SPLIT_RL = {
@@ -108,7 +112,10 @@ def run_all(data: Path, out: Path) -> None:
     for name, config in PRETRAIN.items():
         pretrain(config, 0, data / "shards", data / "tokenizer", _folder(out / name, runtime), runtime)
     for name, config in RL.items():
-        rl(config, 0, data / "base", PROBLEMS, _folder(out / name, runtime), runtime)
+        with pytest.MonkeyPatch.context() as patch:
+            if name == IN_CHUNKS:
+                patch.setattr(collect_stored, "COMPLETIONS_AT_ONCE", config.samples_per_prompt)
+            rl(config, 0, data / "base", PROBLEMS, _folder(out / name, runtime), runtime)
 
 
 def run_sharded(data: Path, out: Path, config: PretrainConfig = SHARDED, cut_at: int | None = None) -> None:

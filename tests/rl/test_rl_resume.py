@@ -20,6 +20,7 @@ from echochamber.rl import sampling as gather
 from echochamber.rl.algorithms import algorithm_row
 from echochamber.rl.config import RLConfig, checkpoint_steps, num_steps
 from echochamber.rl.presets import RL_PRESETS, rl_preset
+from echochamber.rl.problem_order import problems_of_step
 from echochamber.rl.targets import group_advantages, has_signal
 from echochamber.rollout.demonstrations import read_demonstrations
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
@@ -241,7 +242,7 @@ def test_presets_of_the_paper_keep_the_suffix_of_this_projects_documents():
 
 
 def test_every_problem_comes_once_per_epoch_in_an_order_of_its_own():
-    steps = [gather.problems_of_step(PROBLEMS, 4, step, seed=0) for step in range(1, 4)]
+    steps = [problems_of_step(PROBLEMS, 4, step, seed=0) for step in range(1, 4)]
     seen = [p.id for chosen in steps for p in chosen]
     assert sorted(seen[:6]) == sorted(seen[6:12]) == [p.id for p in PROBLEMS]
     assert seen[:6] != seen[6:12]

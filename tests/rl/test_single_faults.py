@@ -16,6 +16,7 @@ from echochamber.rl import loop, sampling, update
 from echochamber.rl.config import RLConfig
 from echochamber.rl.log import compare
 from echochamber.rl.sampling import step_sampler
+from echochamber.rl.stored_steps import RoundStore
 from echochamber.rl.targets import estimate
 from echochamber.rl.update import accumulate_gradient, fit, token_losses
 from echochamber.rl.update_stats import UpdateStats
@@ -158,7 +159,7 @@ def test_a_restart_forgets_the_optimizer_too():
         torch.testing.assert_close(a, b, atol=0, rtol=0)
 
 
-def test_every_round_of_sampling_draws_other_problems(monkeypatch):
+def test_every_round_of_sampling_draws_other_problems(monkeypatch, tmp_path):
     config = _config("dapo", prompts_per_step=2, sampling_rounds=3)
     problems = [Problem(str(i), f"q{i}", "1") for i in range(12)]
     drawn: list[tuple[list[str], int]] = []
@@ -168,7 +169,9 @@ def test_every_round_of_sampling_draws_other_problems(monkeypatch):
         return collect(engine, grader, reward, chosen, group, seed, draw, described)
 
     monkeypatch.setattr(sampling, "collect", spied)
-    sample = step_sampler(config, 0, problems, [], _Engine(), _Grader(), runtime().ranks)
+    sample = step_sampler(
+        config, 0, problems, [], _Engine(), _Grader(), runtime().ranks, RoundStore(tmp_path, dict)
+    )
     sample(1)
     sample(2)
     assert len(drawn) == 6, "no group has signal, so every round is used"

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from echochamber.core.errors import UserError
+from echochamber.core.parquet_chunks import ParquetChunks, join_chunks
 from echochamber.core.types import Problem
 from echochamber.model.checkpoint import save_checkpoint
 from echochamber.model.runtime import RuntimeConfig, start_runtime
@@ -14,7 +15,6 @@ from echochamber.rollout import sample_and_grade as graded
 from echochamber.rollout.sample_and_grade import Labels
 from echochamber.stages import evaluate as evaluating
 from echochamber.stages.evaluate import EvaluateConfig, Target, evaluate
-from echochamber.stages.parquet_chunks import ParquetChunks, join_chunks
 from echochamber.verify.grade import Grader
 from tests.model.conftest import tiny_model, tokenizer  # noqa: F401
 

@@ -1,5 +1,7 @@
 """Two ranks train what one process trains."""
 
+import re
+
 import numpy as np
 import polars as pl
 import pytest
@@ -91,7 +93,12 @@ def test_rl_has_the_same_rewards_and_weights(runs, arm):
 def test_only_rank_zero_writes(runs):
     for name in (*PRETRAIN, *RL):
         files = [
-            sorted(str(p.relative_to(folder / name)) for p in (folder / name).rglob("*") if p.is_file())
+            # A chunk's name holds the digest of weights, whose last bits depend on the number of ranks.
+            sorted(
+                re.sub("_[0-9a-f]{16}_", "_", str(p.relative_to(folder / name)))
+                for p in (folder / name).rglob("*")
+                if p.is_file()
+            )
             for folder in runs
         ]
         assert files[0] == files[1]

@@ -12,8 +12,8 @@ from echochamber.analysis.study_tables.plan import machine_seconds
 from echochamber.core.checksums import payload_files
 from echochamber.core.errors import UserError
 from echochamber.core.manifest import check_artifact
+from echochamber.core.parquet_chunks import ParquetChunks
 from echochamber.core.resume import ResumePoint
-from echochamber.stages.parquet_chunks import ParquetChunks
 from echochamber.study.checkpoints import find_checkpoint
 from echochamber.study.clean import remove_unreferenced, unreferenced
 from echochamber.study.results import write_report

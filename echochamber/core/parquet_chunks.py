@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from ..core.checksums import hash_file
-from ..core.files import write_text
+from .checksums import hash_file
+from .files import write_text
 
 ROW_GROUP = 4096
 """Rows that a reader of a joined table must hold at once."""
