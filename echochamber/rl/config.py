@@ -24,6 +24,8 @@ RL_VERSION = 5
 class RLProblems(Config):
     """The fixed set of problems that RL trains on (train split)."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"max_overlap"})
+    _OWN: ClassVar[tuple[str, ...]] = ("set", "count", "max_overlap")
     # The schema for editors lets options of a `gym:` set pass; parsing moves them into the name first.
     model_config = ConfigDict(json_schema_extra={"additionalProperties": True})
 
@@ -33,6 +35,8 @@ class RLProblems(Config):
     Further keys beside a `gym:` set are options of it: `{set: "gym:chain_sum", max_terms: 3}`.
     """
     count: Count = Field(default=2048, gt=0)
+    max_overlap: float = Field(default=0.01, ge=0, le=1)
+    """Share of an evaluated set whose questions may be among these. Sets of the world never share one."""
 
     @model_validator(mode="before")
     @classmethod
@@ -41,9 +45,9 @@ class RLProblems(Config):
         name = data.get("set") if isinstance(data, dict) else None
         if not isinstance(data, dict) or not isinstance(name, str) or not name.startswith(GYM):
             return data
-        options = {str(key): value for key, value in data.items() if key not in ("set", "count")}
+        options = {str(key): value for key, value in data.items() if key not in cls._OWN}
         try:
-            kept = {key: value for key, value in data.items() if key in ("set", "count")}
+            kept = {key: value for key, value in data.items() if key in cls._OWN}
             return kept | {"set": with_options(name, options)}
         except UserError as error:
             raise ValueError(str(error)) from None

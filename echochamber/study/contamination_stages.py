@@ -5,14 +5,16 @@
 waits for these stages; its fingerprint has nothing of them.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.artifacts import Spec
 from ..data.registered_sources import is_registered
 from ..data.source_config import MixtureConfig, SourceConfig
+from ..rl.config import RLProblems
 from ..stages.settings import CONTAMINATION_VERSION, OVERLAPS_VERSION
-from .data_stages import add_problems, comes_from_outside, source_inputs
+from .data_stages import add_problems, comes_from_outside, outside_sets, source_inputs
 from .stage_graph import StageGraph, StageNode
 from .stage_inputs import is_world_set
 
@@ -102,6 +104,31 @@ def _add_overlaps(graph: StageGraph, name: str, source: SourceConfig, sets: dict
         search_source(SearchedSource(name, source, threshold, recipe.hub), against, folder, runtime.threads)
 
     return graph.add(StageNode(id, spec, tuple(sets.values()), run))
+
+
+def add_training_check(
+    graph: StageGraph, problems: str, config: RLProblems, tests: Sequence[str]
+) -> str | None:
+    """The search of RL's problems for those that are evaluated; None where one side is the world's."""
+    evaluated = outside_sets(graph, tests)
+    if is_world_set(config.set) or not evaluated:
+        return None
+    settings: dict[str, object] = {"max_overlap": config.max_overlap}
+    roles = {"problems": problems} | evaluated
+    spec = Spec("contamination", settings, CONTAMINATION_VERSION, graph.fingerprints(**roles))
+
+    def run(folder: Path, _: "Runtime") -> None:
+        from ..stages import check_training_problems as stage
+        from ..stages.prepare import read_problems
+
+        against = {label: read_problems(graph.folder(id)) for label, id in evaluated.items()}
+        train = read_problems(graph.folder(problems))
+        stage.check_training_problems(config.set, train, against, config.max_overlap, folder)
+
+    id = f"contamination/{problems.removeprefix('problems/')}"
+    if id in graph.nodes and graph.nodes[id].spec.fingerprint != spec.fingerprint:  # arms with other sets
+        id = f"{id}/{spec.fingerprint[:6]}"
+    return graph.add(StageNode(id, spec, tuple(roles.values()), run))
 
 
 def _loosest(name: str, mixtures: list[MixtureConfig]) -> float:

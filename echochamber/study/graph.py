@@ -91,13 +91,18 @@ def _add_arm(graph: StageGraph, point: GridPoint, base: str, scored: str, tests:
     if point.from_step is not None:
         scored = add_base_evaluation(graph, start, base, recipe.evaluate, tests)
     add_forecast(graph, point, base, scored, recipe.rl[point.arm])
-    trained = add_rl(graph, point, base, recipe.rl[point.arm])
+    further = {
+        name: add_problem_sets(graph, extra)
+        for name, extra in recipe.also_evaluate.items()
+        if matches(extra.where, coordinates)
+    }
+    evaluated = {id for sets in (tests, *further.values()) for id in sets.values()}
+    trained = add_rl(graph, point, base, recipe.rl[point.arm], sorted(evaluated))
     add_rl_evaluation(graph, point, trained, recipe.evaluate, tests)
     if recipe.probe and matches(recipe.probe.where, coordinates):
         add_probe(graph, start, base, None, tests)
         add_probe(graph, point, trained, base, tests)
-    for name, extra in recipe.also_evaluate.items():
-        if matches(extra.where, coordinates):
-            sets = add_problem_sets(graph, extra)
-            add_base_evaluation(graph, replace(start, evaluation=name), base, extra, sets)
-            add_rl_evaluation(graph, replace(point, evaluation=name), trained, extra, sets)
+    for name, sets in further.items():
+        extra = recipe.also_evaluate[name]
+        add_base_evaluation(graph, replace(start, evaluation=name), base, extra, sets)
+        add_rl_evaluation(graph, replace(point, evaluation=name), trained, extra, sets)

@@ -1,5 +1,6 @@
 """Stages that train: pretraining and RL arms."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ from ..core.artifacts import Spec
 from ..rl.config import RL_VERSION, RLConfig
 from ..stages.settings import PRETRAIN_VERSION, PretrainConfig
 from .checkpoints import checkpoint_at
+from .contamination_stages import add_training_check
 from .data_stages import add_problems, outside_sets
 from .stage_graph import GridPoint, StageGraph, StageNode
 from .stage_inputs import arm_source
@@ -48,10 +50,14 @@ def add_pretrain(
     )
 
 
-def add_rl(graph: StageGraph, point: GridPoint, base: str, config: RLConfig) -> str:
-    """An RL arm on a base, from the point's pretraining step; returns the stage's id."""
+def add_rl(graph: StageGraph, point: GridPoint, base: str, config: RLConfig, tests: Sequence[str]) -> str:
+    """An RL arm on a base, from the point's pretraining step; returns the stage's id.
+
+    `tests`: ids of the problem sets of its evaluations. It waits for the search of its problems for theirs.
+    """
     config, settings, inputs = arm_source(graph.recipe, config, point.seed, graph.modules, point.mixture)
     problems = add_problems(graph, config.problems.set, "train", config.problems.count)
+    searched = add_training_check(graph, problems, config.problems, tests)
     settings |= {"from_step": point.from_step} if point.from_step is not None else {}
     spec = Spec("rl", settings, RL_VERSION, graph.fingerprints(base=base, problems=problems), inputs)
 
@@ -65,4 +71,5 @@ def add_rl(graph: StageGraph, point: GridPoint, base: str, config: RLConfig) -> 
         outside = dict.fromkeys(outside_sets(graph, [problems]), chosen)
         shortcut_baselines.score_sets(graph.folder(base), outside, graph.recipe.fixed_data_seed, folder)
 
-    return graph.add(point.node("rl", spec, (base, problems), run))
+    waits = [searched] if searched else []
+    return graph.add(point.node("rl", spec, (base, problems, *waits), run))

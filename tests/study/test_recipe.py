@@ -136,7 +136,13 @@ def test_a_users_problem_file_is_keyed_by_its_content(tmp_path):
     problems.write_text('{"question": "1 + 1?", "answer": "3"}\n')
     after = node_names_and_prints()
     changed = {name for name in before if before[name] != after[name]}
-    assert {name.split("/")[0] for name in changed} == {"problems", "rl", "evaluate", "forecast"}
+    assert {name.split("/")[0] for name in changed} == {
+        "problems",
+        "contamination",
+        "rl",
+        "evaluate",
+        "forecast",
+    }
     with pytest.raises(UserError, match="no such file"):
         build_graph(
             load_recipe(_write(tmp_path), ["evaluate.sets=[none.jsonl]"]), Store(tmp_path / "artifacts")

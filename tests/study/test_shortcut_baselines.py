@@ -116,7 +116,7 @@ def test_sets_of_rl_and_of_further_evaluations_are_scored_where_they_are_used(
     tmp_path: Path, untrained: None
 ) -> None:
     files = [rows_file(tmp_path / f"{name}.jsonl") for name in ("one", "two", "three")]
-    rl = {"grpo": {"algorithm": "grpo", "problems": {"set": str(files[1]), "count": 20}}}
+    rl = {"grpo": {"algorithm": "grpo", "problems": {"set": str(files[1]), "count": 20, "max_overlap": 1}}}
     path = recipe_file(
         tmp_path,
         {"omi2": {"documents": 50}},
