@@ -62,7 +62,8 @@ def rl(
         sample_step = step_sampler(config, drawn, problems, demonstrations, engine, grader, runtime.ranks)
         for step in range(done + 1, total + 1):
             started = time.perf_counter()
-            engine.sync(learner.weights())
+            if not demonstrations:
+                engine.sync(learner.weights())
             collection = sample_step(step)  # sampled and graded
 
             estimating = time.perf_counter()
