@@ -16,32 +16,32 @@ _ENVIRONMENT = {
 
 
 @runtime_checkable
-class ChosenToken(Protocol):
+class VllmToken(Protocol):
     """What vLLM knows of a token that it drew."""
 
     logprob: float
 
 
 @runtime_checkable
-class Written(Protocol):
+class VllmCompletion(Protocol):
     """One completion."""
 
     token_ids: Sequence[int]
-    logprobs: Sequence[Mapping[int, ChosenToken]] | None
+    logprobs: Sequence[Mapping[int, VllmToken]] | None
     finish_reason: str | None
     """`stop`, or `length` where a limit cut it."""
 
 
 @runtime_checkable
-class Answered(Protocol):
+class VllmOutput(Protocol):
     """The completions of one request."""
 
     request_id: str
-    outputs: Sequence[Written]
+    outputs: Sequence[VllmCompletion]
 
 
 @runtime_checkable
-class RequestLoop(Protocol):
+class VllmLoop(Protocol):
     """`vllm.LLM.llm_engine`."""
 
     def add_request(self, request_id: str, prompt: Mapping[str, Sequence[int]], params: object) -> object:
@@ -50,7 +50,7 @@ class RequestLoop(Protocol):
     def has_unfinished_requests(self) -> bool:
         """Whether any is left."""
 
-    def step(self) -> Sequence[Answered]:
+    def step(self) -> Sequence[VllmOutput]:
         """One token of each running row; the requests that have just ended."""
 
     def abort_request(self, request_ids: list[str]) -> None:
@@ -58,10 +58,10 @@ class RequestLoop(Protocol):
 
 
 @runtime_checkable
-class Model(Protocol):
+class VllmModel(Protocol):
     """`vllm.LLM`."""
 
-    llm_engine: RequestLoop
+    llm_engine: VllmLoop
 
     def collective_rpc(self, method: str, *, kwargs: dict[str, object]) -> object:
         """Call a method of the worker."""

@@ -23,7 +23,7 @@ from .runtime import Runtime
 from .sampling import Row
 from .settings import SamplingConfig
 from .tokenizer import Tokenizer
-from .vllm_library import Model, Written, check_family, vllm_library
+from .vllm_library import VllmCompletion, VllmModel, check_family, vllm_library
 from .vllm_settings import class_name, start_arguments, write_description
 
 _CHECKED = {"temperature": 0.0, "max_tokens": 4, "logprobs": 0, "ignore_eos": True, "detokenize": False}
@@ -37,7 +37,7 @@ class RunningModel:
 
     def __init__(self, library: Any, folder: str, digest: str, arguments: Mapping[str, object]) -> None:
         self.library, self.digest, self.arguments = library, digest, arguments
-        self.llm: Model = library.LLM(model=folder, **arguments)
+        self.llm: VllmModel = library.LLM(model=folder, **arguments)
         self.sleeps, self.asleep = "enable_sleep_mode" in arguments, False
         self.holder: object = None
         """Whose weights these are; None: nobody's."""
@@ -96,7 +96,7 @@ class RunningModel:
             self.asleep, self.holder = True, None
 
 
-def _row(written: Written) -> Row:
+def _row(written: VllmCompletion) -> Row:
     if written.finish_reason not in ("stop", "length") or written.logprobs is None:
         raise UserError(f"engine 'vllm': a completion ended by {written.finish_reason!r}, not by its limits")
     ids = list(written.token_ids)
