@@ -36,11 +36,18 @@ class RunningModel:
     """A started `vllm.LLM` and whose weights it holds."""
 
     def __init__(self, library: Any, folder: str, digest: str, arguments: Mapping[str, object]) -> None:
-        self.library, self.digest, self.arguments = library, digest, arguments
+        self.library, self.arguments = library, arguments
+        self.digest = digest
+        """Of the model's configuration and tokenizer."""
         self.llm: VllmModel = library.LLM(model=folder, **arguments)
         self.sleeps, self.asleep = "enable_sleep_mode" in arguments, False
         self.holder: object = None
         """Whose weights these are; None: nobody's."""
+
+    def fits(self, digest: str, arguments: Mapping[str, object]) -> bool:
+        """Whether it serves a model of this description; how many rows run at once may differ."""
+        free = {"max_num_seqs": None}
+        return digest == self.digest and {**arguments, **free} == {**self.arguments, **free}
 
     def send(self, weights: Mapping[str, Tensor], holder: object) -> None:
         """Replace all weights, given under Hugging Face's names, and forget what the old ones computed."""
@@ -114,21 +121,21 @@ def running_model(
     tokenizer: Tokenizer,
     sampling: SamplingConfig,
     runtime: Runtime,
-    last: RunningModel | None = None,
+    known: str = "",
 ) -> RunningModel:
     """The vLLM of this model's shape: the one that runs, or a new one in its place.
 
-    `last`: what an earlier call for the same model returned. `UserError` where vLLM does not know the
-    family, does not start, or computes another model.
+    `known`: the digest that an earlier call for the same model returned. `UserError` where vLLM does not know
+    the family, does not start, or computes another model.
     """
     arguments, current = start_arguments(model, sampling, runtime), _Current.model
-    if current is not None and current is last and current.arguments == arguments:
+    if current is not None and current.fits(known, arguments):
         return current
     with TemporaryDirectory(prefix="echochamber-vllm-") as folder:
         write_description(Path(folder), model, tokenizer)
         digest = hash_path(Path(folder))
-        if current is None or (current.digest, current.arguments) != (digest, arguments):
-            last = current = _Current.model = None
+        if current is None or not current.fits(digest, arguments):
+            current = _Current.model = None
             gc.collect()  # before the next one takes memory
             current = _Current.model = _start(folder, digest, arguments, model, runtime)
     return current

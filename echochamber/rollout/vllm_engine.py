@@ -45,7 +45,7 @@ class VllmEngine(LocalEngine):
             )
         self.model, self.runtime = model, runtime
         self.weights = weights_of(model)
-        self._last: RunningModel | None = None
+        self._digest = ""
 
     @property
     def max_positions(self) -> int:
@@ -74,6 +74,6 @@ class VllmEngine(LocalEngine):
             yield [(index, rows if len(rows) == group else rows * group)]  # greedy: one for all
 
     def _running(self, sampling: SamplingConfig) -> RunningModel:
-        last, self._last = self._last, None  # or one that is replaced would live on
-        self._last = running_model(self.model, self.tokenizer, sampling, self.runtime, last)
-        return self._last
+        running = running_model(self.model, self.tokenizer, sampling, self.runtime, self._digest)
+        self._digest = running.digest
+        return running

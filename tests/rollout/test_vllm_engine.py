@@ -173,8 +173,12 @@ def test_engines_of_one_shape_share_it_and_send_their_own_weights(tokenizer):  #
     assert list(one.sample(prompts, keys)) == first
     (shared,) = FakeModel.started
     assert shared.calls[-2:] == ["reload_weights", "reset_prefix_cache"]
+    list(_engine(tokenizer, max_rows=3).sample(prompts, keys))
+    assert len(FakeModel.started) == 1, "how many rows run at once is no other model"
     list(_engine(tokenizer, tiny_model("olmo")).sample(prompts, keys))
     assert len(FakeModel.started) == 2
+    assert list(one.sample(prompts, keys)) == first, "the first one again, started anew"
+    assert len(FakeModel.started) == 3
 
 
 def _grpo(tmp_path, tokenizer, runtime):  # noqa: F811
