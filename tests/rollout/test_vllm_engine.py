@@ -1,6 +1,7 @@
 """The engine vllm against a stand-in for its library: settings, weights, rows, refusals, manifest."""
 
 import importlib.util
+import json
 import sys
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
@@ -181,15 +182,36 @@ def test_engines_of_one_shape_share_it_and_send_their_own_weights(tokenizer):  #
     assert len(FakeModel.started) == 3
 
 
-def _grpo(tmp_path, tokenizer, runtime):  # noqa: F811
+def _grpo(tmp_path, tokenizer, runtime, config=GRPO):  # noqa: F811
     save_checkpoint(tmp_path / "step_1", tiny_model("llama"), tokenizer)
     (tmp_path / "out").mkdir()
-    rl(GRPO, 0, tmp_path / "step_1", PROBLEMS, tmp_path / "out", runtime)
+    rl(config, 0, tmp_path / "step_1", PROBLEMS, tmp_path / "out", runtime)
     return [row["sampler/logprob_diff"] for row in read_metrics(tmp_path / "out" / "metrics.jsonl")]
 
 
 def test_three_steps_of_grpo_sample_from_the_policy(tmp_path, tokenizer):  # noqa: F811
     assert all(difference < 1e-5 for difference in _grpo(tmp_path, tokenizer, _runtime()))
+
+
+@pytest.mark.medium
+def test_an_adapter_is_merged_into_what_is_sent(tmp_path, tokenizer):  # noqa: F811
+    pytest.importorskip("peft")
+    differences = _grpo(tmp_path, tokenizer, _runtime(), RLConfig(**dict(GRPO) | {"adapter": {"rank": 2}}))
+    assert all(difference < 1e-5 for difference in differences)
+    last = read_metrics(tmp_path / "out" / "metrics.jsonl")[-1]
+    assert last["policy/kl"] > 1e-3
+
+
+@pytest.mark.medium
+def test_an_arm_on_demonstrations_starts_no_sampler(tmp_path, tokenizer):  # noqa: F811
+    demonstrations = tmp_path / "demonstrations.jsonl"
+    lines = [{"question": p.question, "completion": f"\\boxed{{{p.reference}}}"} for p in PROBLEMS]
+    demonstrations.write_text("\n".join(map(json.dumps, lines)))
+    sft = RLConfig(
+        algorithm="sft", completions=str(demonstrations), steps=2, prompts_per_step=4, samples_per_prompt=1
+    )
+    _grpo(tmp_path, tokenizer, _runtime(), sft.model_copy(update={"max_new_tokens": 24}))
+    assert FakeModel.started == []
 
 
 def test_without_sync_the_difference_shows_stale_weights(tmp_path, tokenizer, monkeypatch):  # noqa: F811

@@ -8,6 +8,7 @@ import importlib.util
 import numpy as np
 import pytest
 import torch
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from echochamber.core.metrics import read_metrics
 from echochamber.core.random import key
@@ -64,8 +65,13 @@ def _expected(model, prompt, ids, temperature):
     return torch.log_softmax(logits / temperature, -1).gather(1, torch.tensor(ids)[:, None])[:, 0]
 
 
-def _grpo(folder, its_tokenizer, architecture, tie):
+def _grpo(folder, its_tokenizer, architecture, tie, **settings):
     save_checkpoint(folder / "step_1", _model(architecture, tie), its_tokenizer)
+    return _grpo_on(folder, **settings)
+
+
+def _grpo_on(folder, **settings):
+    """The metrics of three steps from the checkpoint `step_1`."""
     (folder / "out").mkdir()
     config = RLConfig(
         reward="random",
@@ -75,6 +81,7 @@ def _grpo(folder, its_tokenizer, architecture, tie):
         max_new_tokens=24,
         warmup_steps=0,
         optimizer={"lr": 1e-2},
+        **settings,
     )
     rl(config, 0, folder / "step_1", PROBLEMS, folder / "out", _runtime())
     return read_metrics(folder / "out" / "metrics.jsonl")
@@ -85,6 +92,31 @@ def test_three_steps_of_grpo_agree_with_the_trainer(architecture, tie, tokenizer
     rows = _grpo(tmp_path, tokenizer, architecture, tie)
     assert [row["sampler/logprob_diff"] < 1e-4 for row in rows] == [True] * 3, rows
     assert rows[2]["policy/kl"] > 0.1, "the policy has moved, or nothing would be shown"
+
+
+def test_an_adapter_is_merged_into_what_is_sent(tokenizer, tmp_path):  # noqa: F811
+    pytest.importorskip("peft")
+    rows = _grpo(tmp_path, tokenizer, "llama", True, adapter={"rank": 4})
+    assert [row["sampler/logprob_diff"] < 1e-4 for row in rows] == [True] * 3, rows
+    assert rows[2]["policy/kl"] > 0.1
+
+
+def test_a_family_that_transformers_computes(tokenizer, tmp_path):  # noqa: F811
+    settings = {"hidden_size": 64, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 128}
+    config = GPTNeoXConfig(
+        **settings,
+        vocab_size=tokenizer.vocab_size,
+        max_position_embeddings=128,
+        initializer_range=0.2,
+        bos_token_id=tokenizer.eos_id,
+        eos_token_id=tokenizer.eos_id,
+    )
+    torch.manual_seed(0)
+    GPTNeoXForCausalLM(config).save_pretrained(tmp_path / "step_1")
+    tokenizer.save(tmp_path / "step_1", 128)
+    rows = _grpo_on(tmp_path)
+    assert [row["sampler/logprob_diff"] < 1e-4 for row in rows] == [True] * 3, rows
+    assert rows[2]["policy/kl"] > 0.1
 
 
 def test_without_sync_the_difference_is_large(tokenizer, tmp_path, monkeypatch):  # noqa: F811
