@@ -166,8 +166,9 @@ EngineOption = Annotated[
     str,
     typer.Option(
         "--engine",
-        metavar="auto|native|transformers",
-        help="What runs the model. auto: native where it computes the model, else transformers.",
+        metavar="auto|native|transformers|vllm",
+        help="What runs the model. auto: native where it computes the model, else transformers. "
+        "vllm: as auto, and vLLM samples.",
     ),
 ]
 TrustOption = Annotated[

@@ -119,6 +119,7 @@ class Store:
         write: Callable[[Path], None],
         seeds: Mapping[str, int] | None = None,
         patience: float = 0.0,
+        remarks: Mapping[str, object] | None = None,
     ) -> Path:
         """The artifact's folder, built first where there is none.
 
@@ -126,6 +127,7 @@ class Store:
         aside before.
 
         `patience`: seconds to wait for another process that holds the lock; what it publishes is taken.
+        `remarks`: further keys of the manifest, which are no part of the fingerprint.
         On an error or a kill the partial folder stays, with its resume state, for the next run.
         """
         if self.has(spec):
@@ -140,7 +142,7 @@ class Store:
                     if storage_errno(error) is not None:
                         remove_temporary(partial)  # the room that the half-written file took
                     raise
-                self._publish(spec, partial, dict(seeds or {}))
+                self._publish(spec, partial, dict(seeds or {}), remarks or {})
         return self.path(spec)
 
     def set_aside_if_damaged(self, spec: Spec, patience: float = 0.0) -> str | None:
@@ -197,7 +199,9 @@ class Store:
         finally:
             lock.release()
 
-    def _publish(self, spec: Spec, partial: Path, seeds: dict[str, int]) -> None:
+    def _publish(
+        self, spec: Spec, partial: Path, seeds: dict[str, int], remarks: Mapping[str, object]
+    ) -> None:
         shutil.rmtree(partial / RESUME_DIR, ignore_errors=True)
         remove_temporary(partial)  # what a kill in the middle of `write_text` left
         manifest: dict[str, object] = {
@@ -212,6 +216,7 @@ class Store:
             "libraries": library_versions(),
             "files": record_files(partial),
         }
+        manifest = dict(remarks) | manifest
         write_json(partial / "manifest.json", manifest | {"digest": manifest_digest(manifest)})
         partial.replace(self.path(spec))
         fsync_folder(self.root)

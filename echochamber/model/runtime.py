@@ -17,7 +17,7 @@ from .decoder import Decoder
 from .native.library import cell_dtype, why_not
 from .native.weights import why_unfit
 from .ranks import Ranks, join_ranks
-from .settings import AUTO_ENGINE, RuntimeConfig
+from .settings import AUTO_ENGINE, RuntimeConfig, VllmConfig
 from .transformer import Transformer
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
@@ -42,6 +42,8 @@ class Runtime:
     checkpoint_dtype: torch.dtype = torch.float32
     """Of the weights in checkpoints."""
     resume: ResumeSettings = field(default_factory=ResumeSettings)
+    repeatable: bool = False
+    vllm: VllmConfig = field(default_factory=VllmConfig)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Context in which matrix products run in `dtype`."""
@@ -75,6 +77,8 @@ def start_runtime(config: RuntimeConfig, resume: ResumeSettings | None = None) -
         ranks=ranks,
         checkpoint_dtype=torch.bfloat16 if config.checkpoint_dtype == "bfloat16" else torch.float32,
         resume=resume or ResumeSettings(),
+        repeatable=config.repeatable,
+        vllm=config.vllm,
     )
 
 

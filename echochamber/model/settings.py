@@ -9,15 +9,33 @@ from pydantic import Field, field_validator
 
 from ..core.config import Config
 
-AUTO_ENGINE, NATIVE_ENGINE, TRANSFORMERS_ENGINE = "auto", "native", "transformers"
+AUTO_ENGINE, NATIVE_ENGINE, TRANSFORMERS_ENGINE, VLLM_ENGINE = "auto", "native", "transformers", "vllm"
 """Values of `runtime.engine`; the first is the default. Modules of the user add others."""
+
+
+class VllmConfig(Config):
+    """Memory of the engine vllm; unused by others."""
+
+    gpu_memory: float = Field(default=0.4, gt=0, lt=1)
+    """Share of a CUDA device that vLLM may take while it samples; it gives it back while training runs."""
+    cache_gb: float = Field(default=1.0, gt=0)
+    """Keys and values on a CPU, in GB."""
 
 
 class RuntimeConfig(Config):
     """Settings that can change the last bits of a result; they are part of every fingerprint."""
 
     added: ClassVar[frozenset[str]] = frozenset(
-        {"engine", "trust_remote_code", "low_memory", "attention", "checkpoint_blocks", "checkpoint_dtype"}
+        {
+            "engine",
+            "trust_remote_code",
+            "low_memory",
+            "attention",
+            "checkpoint_blocks",
+            "checkpoint_dtype",
+            "repeatable",
+            "vllm",
+        }
     )
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -41,6 +59,7 @@ class RuntimeConfig(Config):
     """Who computes and samples: a registered engine (see `rollout.engines`).
 
     `auto`: `native`, this project's own decoder, where it computes the model, else `transformers`.
+    `vllm` samples through that library; the rest is computed as with `auto`.
     """
     trust_remote_code: bool = False
     """Let transformers run Python files of a checkpoint's folder."""
@@ -67,6 +86,9 @@ class RuntimeConfig(Config):
     `bfloat16` halves them and rounds to 8 bits, so RL starts from the rounded base, and changes below a
     256th of a weight may be lost in what is evaluated.
     """
+    repeatable: bool = False
+    """Refuse an engine whose completions do not repeat to the byte, such as vllm."""
+    vllm: VllmConfig = VllmConfig()
 
 
 class OptimizerConfig(Config):

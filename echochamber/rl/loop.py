@@ -66,7 +66,8 @@ def rl(
         )
         for step in range(done + 1, total + 1):
             started = time.perf_counter()
-            engine.sync(learner.weights())
+            if not demonstrations:
+                engine.sync(learner.weights())
             collection = sample_step(step)  # sampled and graded
 
             estimating = time.perf_counter()

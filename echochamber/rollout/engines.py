@@ -1,11 +1,10 @@
 """Engines sample completions. Each is one object behind one protocol; `runtime.engine` chooses it.
 
 `native` is this project's own sampler, in C or in PyTorch (`runtime.native` says which). `transformers`
-runs every other model that this library loads. A module of the user's own adds an engine with
-`register_engine`.
+runs every other model that this library loads. `vllm` samples through that one, from weights that it is sent.
+A module of the user's own adds an engine with `register_engine`.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -20,8 +19,14 @@ from ..model.decoder import Decoder
 from ..model.native.decode import decode_as_finished
 from ..model.native.library import cell_dtype
 from ..model.runtime import Runtime, speed_up
-from ..model.sampling import Row, by_room, check_lengths
-from ..model.settings import AUTO_ENGINE, NATIVE_ENGINE, TRANSFORMERS_ENGINE, SamplingConfig
+from ..model.sampling import Row
+from ..model.settings import (
+    AUTO_ENGINE,
+    NATIVE_ENGINE,
+    TRANSFORMERS_ENGINE,
+    VLLM_ENGINE,
+    SamplingConfig,
+)
 from ..model.stop import StopStrings
 from ..model.tokenizer import Tokenizer
 from ..model.torch_sampler import sample_rows
@@ -29,7 +34,9 @@ from ..model.transformer import Transformer
 from ..model.transformers_model import TransformersModel
 from ..model.transformers_sampler import sample_rows as sample_rows_of
 from ..model.transformers_sampler import way_of
-from .engine_names import add_engine_name, check_engine_name
+from .engine_names import add_engine_name, check_engine_name, check_repeatable
+from .local_engine import LocalEngine
+from .vllm_engine import VllmEngine
 
 
 @runtime_checkable
@@ -59,59 +66,6 @@ class Engine(Protocol):
 
         `weights` has Hugging Face's names (`Decoder.weights`). RL calls this before every step.
         """
-
-
-class LocalEngine(ABC):
-    """What engines have in common that sample in this process."""
-
-    def __init__(self, tokenizer: Tokenizer, sampling: SamplingConfig, prompt_suffix: str) -> None:
-        self.tokenizer, self.sampling, self.prompt_suffix = tokenizer, sampling, prompt_suffix
-
-    @property
-    @abstractmethod
-    def max_positions(self) -> int:
-        """Tokens of prompt and completion together, at most."""
-
-    @abstractmethod
-    def rows(
-        self,
-        prompts: Sequence[Sequence[int]],
-        stream_keys: np.ndarray,
-        stop: StopStrings,
-        sampling: SamplingConfig,
-    ) -> Iterator[list[tuple[int, list[Row]]]]:
-        """(prompt, its rows) of prompts that have just ended."""
-
-    def encode(self, questions: Sequence[str]) -> list[list[int]]:
-        """Question and suffix in one encoding, as in training documents; or the chat template."""
-        return self.tokenizer.encode_prompts(questions, self.prompt_suffix)
-
-    def sample(self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray) -> Iterator[list[Completion]]:
-        """See `Engine`."""
-        return in_order(self.sample_as_finished(prompts, stream_keys))
-
-    @torch.no_grad()
-    def sample_as_finished(
-        self, prompts: Sequence[Sequence[int]], stream_keys: np.ndarray
-    ) -> Iterator[tuple[int, list[Completion]]]:
-        """See `Engine`; a prompt that leaves no room is a `UserError` or cut, by `past_positions`."""
-        check_lengths(prompts, self.sampling, self.max_positions)
-        stop = StopStrings(self.sampling.stop + self.tokenizer.ends.strings, self.tokenizer)
-        for indices, sampling in by_room(prompts, self.sampling, self.max_positions):
-            some = [prompts[index] for index in indices]
-            for finished in self.rows(some, stream_keys[indices], stop, sampling):
-                texts = self.tokenizer.decode_batch(
-                    [self._without_eos(ids) for _, rows in finished for ids, _, _ in rows]
-                )
-                following = iter(stop.cut(texts))
-                for index, rows in finished:
-                    yield (
-                        indices[index],
-                        [Completion(next(following), tuple(ids), tuple(lps), cut) for ids, lps, cut in rows],
-                    )
-
-    def _without_eos(self, ids: list[int]) -> list[int]:
-        return ids[:-1] if ids[-1] in self.tokenizer.end_ids else ids
 
 
 class NativeEngine(LocalEngine):
@@ -206,17 +160,6 @@ def _copy_unshared(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> 
             own[name].copy_(value)
 
 
-def in_order(finished: Iterator[tuple[int, list[Completion]]]) -> Iterator[list[Completion]]:
-    """Groups that come in any order, in the order of their prompts."""
-    waiting: dict[int, list[Completion]] = {}
-    following = 0
-    for index, group in finished:
-        waiting[index] = group
-        while following in waiting:
-            yield waiting.pop(following)
-            following += 1
-
-
 EngineFactory = Callable[[Decoder, Tokenizer, SamplingConfig, Runtime, str], Engine]
 """(model, tokenizer, sampling, runtime, prompt suffix) -> an engine that samples from that model."""
 
@@ -232,9 +175,12 @@ class EngineRow:
 _REGISTRY: dict[str, EngineRow] = {}
 
 
-def register_engine(name: str, start: EngineFactory) -> EngineRow:
-    """Add an engine that recipes choose as `runtime.engine: NAME`; a taken name is a `UserError`."""
-    add_engine_name(name)
+def register_engine(name: str, start: EngineFactory, not_repeatable: str | None = None) -> EngineRow:
+    """Add an engine that recipes choose as `runtime.engine: NAME`; a taken name is a `UserError`.
+
+    `not_repeatable`: why its completions do not repeat to the byte, for the manifests; None: they do.
+    """
+    add_engine_name(name, not_repeatable)
     _REGISTRY[name] = EngineRow(name, start)
     return _REGISTRY[name]
 
@@ -255,7 +201,9 @@ def start_engine(
     name = runtime.engine
     if name == AUTO_ENGINE and isinstance(model, TransformersModel):
         name = TRANSFORMERS_ENGINE
-    engine = engine_row(name).start(model, tokenizer, sampling, runtime, prompt_suffix)
+    row = engine_row(name)
+    check_repeatable(name, runtime.repeatable)
+    engine = row.start(model, tokenizer, sampling, runtime, prompt_suffix)
     if tokenizer.prompt.template == "plain":
         return engine
     if engine.encode(["1"]) != tokenizer.encode_prompts(["1"], prompt_suffix):
@@ -279,5 +227,6 @@ def _start_transformers(
     return TransformersEngine(model, tokenizer, sampling, runtime, prompt_suffix)
 
 
+_REGISTRY[VLLM_ENGINE] = EngineRow(VLLM_ENGINE, VllmEngine)
 _REGISTRY[NATIVE_ENGINE] = EngineRow(NATIVE_ENGINE, _start_native)
 _REGISTRY[TRANSFORMERS_ENGINE] = EngineRow(TRANSFORMERS_ENGINE, _start_transformers)

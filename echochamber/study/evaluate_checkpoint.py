@@ -18,6 +18,7 @@ from ..data.world import PROBLEM_SETS, WorldConfig
 from ..model.load_model import take_engine
 from ..model.runtime import start_runtime
 from ..model.settings import RuntimeConfig
+from ..rollout.engine_names import engine_remarks
 from ..rollout.sample_and_grade import Labels
 from ..stages import evaluate as evaluating
 from ..stages.settings import EVALUATE_VERSION, EvaluateConfig, Target
@@ -99,7 +100,7 @@ def evaluate_checkpoint(
             )
             write_json(partial / "surface.json", shortcuts)
 
-    artifact = store.build(spec, write, {"seed": seed})
+    artifact = store.build(spec, write, {"seed": seed}, remarks=engine_remarks(runtime))
     rows = json.loads((artifact / "summary.json").read_text(encoding="utf-8"))
     return CheckpointEvaluation(artifact, rows, len(chosen) - len(kept), line, shortcuts, context)
 

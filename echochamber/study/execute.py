@@ -12,6 +12,7 @@ from ..core.progress import be_quiet, reported_to, say
 from ..core.storage import StorageError, check_room
 from ..model.ranks import Ranks, join_ranks, started_by_torchrun
 from ..model.runtime import choose_device, start_runtime
+from ..rollout.engine_names import check_engine_installed
 from ..verify.behaviours import extra_behaviours
 from .executors import HELD_SECONDS, Handle, LocalExecutor, RayExecutor, StageExecutor
 from .graph import build_graph
@@ -55,6 +56,7 @@ def run_study(
     training stage ends the run, or the others would wait for it. Rank 0 prepares, evaluates and
     writes, and returns the count; the others only take part in training and return None.
     """
+    check_engine_installed(graph.recipe.runtime.engine)
     ranks = join_ranks(choose_device(graph.recipe.runtime.device) if started_by_torchrun() else None)
     if ranks.world_size > 1 and (workers > 1 or executor != "local"):
         asked = f"--workers {workers}" if workers > 1 else f"--executor {executor}"

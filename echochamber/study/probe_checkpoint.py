@@ -15,6 +15,7 @@ from ..model.load_model import take_engine
 from ..model.runtime import start_runtime
 from ..model.settings import RuntimeConfig
 from ..rollout.demonstrations import read_demonstrations
+from ..rollout.engine_names import engine_remarks
 from ..rollout.sample_and_grade import Labels
 from ..stages import probe as probing
 from ..stages.settings import PROBE_VERSION, ProbeConfig
@@ -84,5 +85,5 @@ def probe_checkpoint(
                 Labels("checkpoint", seed),
             )
 
-    artifact = store.build(spec, write, {"seed": seed})
+    artifact = store.build(spec, write, {"seed": seed}, remarks=engine_remarks(runtime))
     return artifact, json.loads((artifact / "summary.json").read_text(encoding="utf-8"))

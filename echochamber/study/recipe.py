@@ -22,7 +22,7 @@ from ..model.settings import RuntimeConfig
 from ..papers.claim_names import check_claims
 from ..rl.config import RLConfig
 from ..rl.presets import rl_preset
-from ..rollout.engine_names import check_engine_name
+from ..rollout.engine_names import check_engine_name, check_repeatable
 from ..stages.settings import PretrainRecipe, TokenizerConfig
 from ..verify.behaviours import BehaviourConfig, behaviour_formats, behaviour_traits
 from .grid import GridConfig, named
@@ -130,6 +130,7 @@ class Recipe(Config):
         if unknown:
             raise ValueError(f"size {unknown[0]!r} is not known; there are {', '.join(SIZES)}")
         check_engine_name(self.runtime.engine)
+        check_repeatable(self.runtime.engine, self.runtime.repeatable)
         for name, arm in self.rl.items():
             if arm.prompt_suffix not in (DEFAULT_SUFFIX, self.prompt_suffix):
                 raise ValueError(

@@ -6,12 +6,16 @@ from pathlib import Path
 from ..core.storage import storage_errors_named
 from ..model.ranks import Ranks
 from ..model.runtime import start_runtime
+from ..rollout.engine_names import engine_remarks
 from ..verify.behaviours import extra_behaviours
 from .sittings import read_seconds, sitting
 from .stage_graph import StageGraph, StageNode
 
 TRAINING = ("pretrain", "rl")
 """Stages that all ranks work on. Rank 0 runs the others alone while the rest wait."""
+
+SAMPLING = ("rl", "evaluate", "probe")
+"""Stages that draw completions."""
 
 
 def run_node(node: StageNode, graph: StageGraph, patience: float = 0.0) -> float | None:
@@ -35,4 +39,10 @@ def _run(node: StageNode, graph: StageGraph, patience: float) -> float | None:
             mine.ranks.from_main([node.id, str(folder)])
             node.run(folder, mine)
 
-    return read_seconds(graph.store.build(node.spec, write, seeds, patience))
+    remarks = engine_remarks(graph.recipe.runtime) if _samples(node) else {}
+    return read_seconds(graph.store.build(node.spec, write, seeds, patience, remarks))
+
+
+def _samples(node: StageNode) -> bool:
+    """Whether a stage draws completions; an arm on demonstrations reads them from a file."""
+    return node.kind in SAMPLING and "completions" not in node.spec.inputs
