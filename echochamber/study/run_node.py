@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from ..core.progress import be_quiet
 from ..core.storage import storage_errors_named
 from ..model.ranks import Ranks
 from ..model.runtime import start_runtime
@@ -36,3 +37,13 @@ def _run(node: StageNode, graph: StageGraph, patience: float) -> float | None:
             node.run(folder, mine)
 
     return read_seconds(graph.store.build(node.spec, write, seeds, patience))
+
+
+def follow(graph: StageGraph, ranks: Ranks) -> None:
+    """Work on the shared stages that rank 0 names, until it names no more."""
+    be_quiet()
+    while stage := ranks.from_main(None):
+        node_id, folder = stage
+        node = graph.nodes[node_id]
+        with extra_behaviours(graph.recipe.behaviours_of(node.mixture)):
+            node.run(Path(folder), start_runtime(graph.recipe.runtime, graph.recipe.resume.settings))
