@@ -1,5 +1,9 @@
-"""Tables written in chunks: a kill loses at most one chunk, and memory holds one at a time."""
+"""Tables written in chunks: a kill loses at most one chunk, and memory holds one at a time.
 
+Several ranks may each write some of the chunks. Their bounds do not depend on who writes them.
+"""
+
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +11,14 @@ from pathlib import Path
 import polars as pl
 
 from ..core.checksums import hash_file
+from ..core.errors import UserError
 from ..core.files import write_text
+from ..model.ranks import Ranks
 
 ROW_GROUP = 4096
 """Rows that a reader of a joined table must hold at once."""
+VISIBLE_SECONDS = 120.0
+"""How long a chunk of another machine may take to appear here: network disks remember what was missing."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,28 @@ class ParquetChunks:
         table.write_parquet(temporary)
         write_text(self.digest_path(index), hash_file(temporary))
         temporary.replace(self.path(index))
+
+
+def missing_chunks(tables: Sequence[ParquetChunks], ranks: Ranks) -> list[tuple[int, int]]:
+    """(table, chunk) of all chunks that are not written yet, as rank 0 finds them."""
+    found = [(number, index) for number, table in enumerate(tables) for index in table.missing]
+    return [(number, index) for number, index in ranks.from_main(found)]
+
+
+def meet_with_chunks(tables: Sequence[ParquetChunks], ranks: Ranks) -> None:
+    """Return once every rank has written its chunks, and rank 0 sees them.
+
+    `UserError` where a chunk does not appear, as on a disk that the machines do not share.
+    """
+    ranks.meet()
+    end = time.monotonic() + VISIBLE_SECONDS
+    for path in (path for table in tables for path in table.paths if ranks.is_main):
+        while not path.is_file():
+            if time.monotonic() > end:
+                raise UserError(
+                    f"{path}: another rank wrote it, but it is not here; ranks must share the folder"
+                )
+            time.sleep(0.5)
 
 
 def join_chunks(paths: Sequence[Path], target: Path, last: str = "style_") -> None:

@@ -19,7 +19,7 @@ from .graph import build_graph
 from .launch import retries_of
 from .progress_display import ProgressDisplay, progress_path, shown
 from .recipe import Recipe
-from .run_node import TRAINING, follow, run_node
+from .run_node import SHARED, follow, run_node
 from .stage_estimates import stage_bytes
 from .stage_executor import Handle, StageExecutor
 from .stage_graph import StageGraph, StageNode
@@ -55,9 +55,9 @@ def run_study(
     `patience`: longest wait in seconds for a stage that another run of this study is building.
     `slurm`: options of SLURM jobs (`SlurmExecutor`).
 
-    A failed stage stops what rests on it and nothing else; where several ranks train, a failed
-    training stage ends the run, or the others would wait for it. Rank 0 prepares, evaluates and
-    writes, and returns the count; the others only take part in training and return None.
+    A failed stage stops what rests on it and nothing else; where several ranks work, a failed stage
+    that they share ends the run, or the others would wait for it. Rank 0 prepares and writes, and
+    returns the count; the others take part in training, evaluation and probes, and return None.
     """
     ranks = join_ranks(choose_device(graph.recipe.runtime.device) if started_by_torchrun() else None)
     wanted = [node for node in graph.nodes.values() if node.id in _needed(graph, kinds)]
@@ -156,7 +156,7 @@ def _run_one(
         raise
     except UserError as error:
         _note_failure(node, StageStatus("failed", None, str(error), bad_input=True), status)
-        if node.kind in TRAINING and ranks.world_size > 1:
+        if node.kind in SHARED and ranks.world_size > 1:
             raise
     except Exception as error:
         if ranks.world_size > 1:

@@ -8,17 +8,19 @@ from ..core.storage import storage_errors_named
 from ..model.ranks import Ranks
 from ..model.runtime import start_runtime
 from ..verify.behaviours import extra_behaviours
+from .launch import LAUNCHED
 from .sittings import read_seconds, sitting
 from .stage_graph import StageGraph, StageNode
 
-TRAINING = ("pretrain", "rl")
+SHARED = LAUNCHED
 """Stages that all ranks work on. Rank 0 runs the others alone while the rest wait."""
 
 
 def run_node(node: StageNode, graph: StageGraph, patience: float = 0.0) -> float | None:
     """Build one artifact; returns its wall seconds over all sittings.
 
-    Where several ranks train, this is rank 0: it owns the folder, the others read it and write nothing.
+    Where several ranks work, this is rank 0: it owns the folder. The others write nothing into it but chunks
+    of an evaluation or probe.
     `patience`: seconds to wait for another process that holds the artifact's lock.
     """
     with storage_errors_named(graph.store.partial(node.spec)):  # of libraries that are loaded here, too
@@ -30,8 +32,8 @@ def _run(node: StageNode, graph: StageGraph, patience: float) -> float | None:
     seeds = {"seed": node.seed} if node.seed is not None else {}
 
     def write(folder: Path) -> None:
-        # The others are waiting for a training stage and answer nothing else.
-        mine = runtime if node.kind in TRAINING else replace(runtime, ranks=Ranks())
+        # The others are waiting for a shared stage and answer nothing else.
+        mine = runtime if node.kind in SHARED else replace(runtime, ranks=Ranks())
         with sitting(folder), extra_behaviours(graph.recipe.behaviours_of(node.mixture)):
             mine.ranks.from_main([node.id, str(folder)])
             node.run(folder, mine)
