@@ -34,6 +34,7 @@ _LOCAL_MINUTES = 7 * 24 * 60
 class SlurmJob:
     """A stage in one job."""
 
+    node: StageNode
     job: Any
     """Of submitit."""
 
@@ -74,15 +75,19 @@ class SlurmExecutor:
                 )
 
     def __enter__(self) -> Self:
-        folder = make_folder(self._graph.store.root.resolve().parent / "logs" / "slurm")
         try:
-            self._executor = self._submitit.AutoExecutor(folder, cluster=self._cluster)
+            self._queue()
         except RuntimeError:
             raise UserError(
                 "--executor slurm finds no srun on this machine; run it where SLURM's commands are, "
                 "or try it with --slurm cluster=local"
             ) from None
         return self
+
+    def _queue(self) -> Any:
+        """What takes one job: one for each, since it keeps what earlier jobs asked for."""
+        folder = make_folder(self._graph.store.root.resolve().parent / "logs" / "slurm")
+        return self._submitit.AutoExecutor(folder, cluster=self._cluster)
 
     def __exit__(self, *_: object) -> None:
         """Jobs that still run when the study is stopped are cancelled."""
@@ -101,7 +106,8 @@ class SlurmExecutor:
     def submit(self, node: StageNode) -> SlurmJob:
         """Hand one job to the queue."""
         task, asked = StageTask.of(node, self._graph, self._patience), self._asked(node)
-        self._executor.update_parameters(
+        queue = self._queue()
+        queue.update_parameters(
             name=re.sub(r"[^\w.@-]+", "-", node.id),
             nodes=asked.nodes,
             tasks_per_node=1,
@@ -111,7 +117,7 @@ class SlurmExecutor:
             **self._options,
         )
         try:
-            job = SlurmJob(self._executor.submit(run_in_job, task))
+            job = SlurmJob(node, queue.submit(run_in_job, task))
         except self._submitit.core.utils.FailedJobError as error:
             raise UserError(f"{node.id}: sbatch refused the job: {_last_line(error)}") from None
         self._running.add(job)
