@@ -21,6 +21,16 @@ from .stage_task import Outcome, StageTask
 
 OF_THE_RECIPE = ("nodes", "ntasks_per_node", "cpus_per_task", "gpus_per_node", "num_gpus", "job_name")
 """Options of a job that follow from the recipe."""
+OWN = (
+    "additional_parameters",
+    "array_parallelism",
+    "map_count",
+    "setup",
+    "srun_args",
+    "teardown",
+    "use_srun",
+)
+"""Options of submitit that are no texts or that jobs of stages have no use for."""
 CLUSTERS = ("slurm", "local")
 """Of submitit: `local` runs the jobs on this machine."""
 QUEUED = 10_000
@@ -65,7 +75,7 @@ class SlurmExecutor:
         self.slots = workers if self._cluster == "local" else QUEUED
 
     def _refuse_unknown(self) -> None:
-        known = set(self._submitit.SlurmExecutor._valid_parameters()) - set(OF_THE_RECIPE)
+        known = set(self._submitit.SlurmExecutor._valid_parameters()) - {*OF_THE_RECIPE, *OWN}
         for key in (name.removeprefix("slurm_") for name in self._options):
             if key in OF_THE_RECIPE:
                 raise UserError(f"--slurm {key}: follows from the recipe; set launch or runtime.threads")
@@ -113,6 +123,8 @@ class SlurmExecutor:
             tasks_per_node=1,
             cpus_per_task=self._graph.recipe.runtime.threads * asked.ranks,
             gpus_per_node=asked.gpus or None,
+            # A node that is lost ends the job; ranks of the others might wait for it.
+            slurm_srun_args=["--kill-on-bad-exit=1"],
             **({"timeout_min": _LOCAL_MINUTES} if self._cluster == "local" else {}),
             **self._options,
         )
@@ -158,7 +170,10 @@ def run_in_job(task: StageTask) -> Outcome:
     signal.signal(environment._usr_sig(), _leave)
     port = 20_000 + int(re.sub(r"\D", "", environment.raw_job_id) or 0) % 20_000
     place = Place(environment.node, f"{environment.hostnames[0]}:{port}")
-    return run_task(task, None, place, alone=True)
+    outcome = run_task(task, None, place, alone=True)
+    if outcome.lost:
+        raise RuntimeError(outcome.error)
+    return outcome
 
 
 def _leave(number: int, _: FrameType | None) -> None:

@@ -99,16 +99,21 @@ def _run_command(task: StageTask, devices: Sequence[str] | None, place: Place) -
             status = process.wait()
         finally:
             _stop(process)
-    return _outcome(task, status, log)
+    return _outcome(task, status, log, place.node)
 
 
-def _outcome(task: StageTask, status: int, log: Path) -> Outcome:
-    """What rank 0 or a failing rank wrote down; without that the stage was lost."""
+def _outcome(task: StageTask, status: int, log: Path, node: int) -> Outcome:
+    """What rank 0 or a failing rank wrote down; without that the stage was lost.
+
+    Ranks of a further node that end well say nothing, and may do so before rank 0 has written.
+    """
+    if node > 0 and status == 0:
+        return Outcome()
     found = task.files.outcome()
     if found is None:
         how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
         return Outcome(None, f"its process {how}; what it printed is in {log}", lost=True)
-    if not found.error:
+    if found.error is None and node == 0:
         task.files.remove()
     return found
 

@@ -230,6 +230,19 @@ def test_a_process_that_ends_without_an_outcome_is_lost_and_its_log_is_named(
     assert task.log(0).read_text() == "last words\n"
 
 
+def test_a_further_node_that_ends_well_says_nothing_and_leaves_the_outcome_to_the_first(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        "echochamber.study.stage_process.stage_command", lambda *_: [sys.executable, "-c", ""]
+    )
+    task, _ = _task(tmp_path, "launch.pretrain.nodes=2")
+    assert run_task(task, place=Place(1, "here:1")) == Outcome()
+    task.files.write_outcome(Outcome(2.5), 0)
+    assert run_task(task, place=Place(1, "here:1")) == Outcome()
+    assert task.files.outcome() == Outcome(2.5)
+
+
 @pytest.mark.medium
 def test_a_stage_in_a_process_of_its_own_is_built_and_bad_input_comes_back(tmp_path):
     task, graph = _task(tmp_path, node="tokenizer")

@@ -83,6 +83,7 @@ class TestJobs:
             "tasks_per_node": 1,
             "cpus_per_task": 24,
             "gpus_per_node": 8,
+            "slurm_srun_args": ["--kill-on-bad-exit=1"],
             "slurm_partition": "gpu",
             "slurm_time": 240,
         }
