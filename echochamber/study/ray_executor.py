@@ -1,5 +1,6 @@
 """Stages as Ray tasks: on the cluster of `RAY_ADDRESS`, or on one of this machine's cores."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -40,9 +41,18 @@ class RayExecutor:
         self._ray = ray
 
     def __enter__(self) -> Self:
-        self._ray.init(
-            include_dashboard=False, log_to_driver=False, ignore_reinit_error=True, configure_logging=False
-        )
+        try:
+            self._ray.init(
+                include_dashboard=False,
+                log_to_driver=False,
+                ignore_reinit_error=True,
+                configure_logging=False,
+            )
+        except (ConnectionError, self._ray.exceptions.AuthenticationError) as error:
+            raise UserError(
+                f"--executor ray cannot join the cluster of RAY_ADDRESS={os.environ.get('RAY_ADDRESS', '')} "
+                f"({_first_line(error)}); is it running, and does it want a token (RAY_AUTH_MODE)?"
+            ) from None
         self._nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         self._task = self._ray.remote(run_on_ray)
         return self
@@ -158,6 +168,10 @@ def meeting_place() -> str:
     with socket.socket() as found:
         found.bind(("", 0))
         return f"{ray.util.get_node_ip_address()}:{found.getsockname()[1]}"
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _raise(error: Exception) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -20,6 +21,13 @@ from .test_killed import _payload
 ray = pytest.importorskip("ray", reason="the extra [ray] is not installed: pip install 'echochamber[ray]'")
 CHANGES = ("seeds=[0,1]", "pretrain.tokens=400K")
 """Two bases, each trained for several seconds, so that a kill lands in the middle of one."""
+
+
+@pytest.fixture(autouse=True)
+def _own_token(monkeypatch):
+    """A cluster of these tests lets nobody else in."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 def _free_port():
