@@ -17,6 +17,7 @@ from echochamber.study.execute import open_study, run_study
 from echochamber.study.recipe import load_recipe
 
 from .test_killed import _payload
+from .tiny import OVERRIDES
 
 ray = pytest.importorskip("ray", reason="the extra [ray] is not installed: pip install 'echochamber[ray]'")
 CHANGES = ("seeds=[0,1]", "pretrain.tokens=400K")
@@ -127,7 +128,7 @@ def test_a_killed_node_changes_no_byte(tmp_path):
 
 ONE_GPU_ON_EACH_OF_TWO = ["launch.pretrain.gpus=1", "launch.pretrain.nodes=2"]
 RANKS = ["launch.pretrain.ranks=2"]
-TRAINED = ["pretrain.tokens=100K", "resume.every=0.5"]
+TRAINED = [*OVERRIDES, "pretrain.tokens=60K", "resume.every=0.5"]
 
 
 def _run(folder, overrides, **settings):

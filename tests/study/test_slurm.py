@@ -15,6 +15,7 @@ from echochamber.study.recipe import load_recipe
 
 from .test_killed import _payload
 from .test_launch import _wait_for
+from .tiny import OVERRIDES
 
 
 def _study(folder, overrides=(), **settings):
@@ -98,7 +99,7 @@ class TestJobs:
 
     @pytest.mark.slow
     def test_two_ranks_a_stage_have_the_same_bytes_as_jobs_and_in_the_local_pool(self, tmp_path):
-        ranks = [f"launch.{kind}.ranks=2" for kind in ("pretrain", "rl", "evaluate", "probe")]
+        ranks = [*OVERRIDES, *RANKS, "launch.rl.ranks=2"]
         assert _study(tmp_path / "pool", ranks)[2] == 0
         assert _study(tmp_path / "jobs", ranks, executor="slurm", slurm={"cluster": "local"})[2] == 0
         assert _payload(tmp_path / "jobs") == _payload(tmp_path / "pool")
@@ -132,7 +133,7 @@ class TestJobs:
         assert len(json.loads(times.read_text())) == 2
 
 
-TRAINED = ["pretrain.tokens=100K", "pretrain.microbatch_tokens=1024", "resume.every=0.5"]
+TRAINED = [*OVERRIDES, "pretrain.tokens=60K", "pretrain.microbatch_tokens=128", "resume.every=0.5"]
 """Trained for some seconds, with two microbatches a step, which two ranks can share to the same bytes."""
 RANKS = ["launch.pretrain.ranks=2", "launch.evaluate.ranks=2", "launch.probe.ranks=2"]
 
