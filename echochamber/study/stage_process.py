@@ -5,6 +5,7 @@ line, which is the same everywhere; with several ranks it is torchrun's.
 """
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -91,9 +92,15 @@ def _run_command(task: StageTask, devices: Sequence[str] | None, place: Place) -
     command = stage_command(task_file, task.resources, place)
     environment = stage_environment(task.resources, task.threads, devices)
     with log.open("ab") as printed:
-        # When this process ends, however it does, the pipe closes, and the stage's processes end too.
+        # When this process ends, however it does, the pipe closes, and the stage's processes end too. A
+        # terminal's Ctrl-C reaches them through this process alone, or they would take it for a second one.
         process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=printed, stderr=subprocess.STDOUT
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             status = process.wait()
@@ -119,12 +126,17 @@ def _outcome(task: StageTask, status: int, log: Path, node: int) -> Outcome:
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """End a command that still runs, as where this process is interrupted."""
-    if process.poll() is None:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_SECONDS)
+    """End a command that still runs, as where this process is interrupted or pre-empted.
+
+    Training finishes its step and saves its state before it ends.
+    """
+    try:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE_SECONDS)
+    finally:
         process.kill()
         process.wait()
-    if process.stdin is not None:
+        assert process.stdin is not None, "opened as a pipe"
         process.stdin.close()

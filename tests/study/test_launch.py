@@ -1,7 +1,6 @@
 """What a stage is started with: GPUs, nodes, ranks and retries of the recipe; and what is refused."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import pytest
 from filelock import FileLock, Timeout
 
 from echochamber.core.errors import UserError
+from echochamber.core.resume_record import saved_state
 from echochamber.study.execute import open_study, run_study
 from echochamber.study.executors import executor_name, open_executor
 from echochamber.study.launch import Resources, resources_of, retries_of
@@ -25,6 +25,8 @@ from echochamber.study.stage_process import (
     stage_environment,
 )
 from echochamber.study.stage_task import Outcome, StageTask, TaskFiles
+
+from .tiny import OVERRIDES
 
 BASE, ARM = "pretrain/tg_omi2/nano-0.2m/seed0", "rl/tg_omi2/nano-0.2m/grpo/seed0"
 
@@ -258,32 +260,34 @@ def test_a_stage_in_a_process_of_its_own_is_built_and_bad_input_comes_back(tmp_p
     assert "size 'huge' is not known" in outcome.error
 
 
+STARTER = """
+import pathlib, sys
+from echochamber.study.stage_process import run_task
+from echochamber.study.stage_task import TaskFiles
+run_task(TaskFiles.read_task(pathlib.Path(sys.argv[1])), alone=True)
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_a_stage_s_processes_end_with_the_one_that_started_them(tmp_path, ranks):
-    task, graph = _task(
-        tmp_path,
-        f"launch.pretrain.ranks={ranks}",
-        "pretrain.tokens=40M",
-        "mixtures.tg_omi2.budget_tokens=60K",
-    )
-    for name in graph.nodes[BASE].parents:
-        assert run_task(StageTask.of(graph.nodes[name], graph, 0.0)).error is None
-    path = task.files.write_task(task, 0)
-    program = (
-        "import sys, pathlib\n"
-        "from echochamber.study.stage_process import run_task\n"
-        "from echochamber.study.stage_task import TaskFiles\n"
-        "run_task(TaskFiles.read_task(pathlib.Path(sys.argv[1])), alone=True)\n"
-    )
-    starter = subprocess.Popen([sys.executable, "-c", program, str(path)])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_stage_s_processes_end_with_the_one_that_started_them(tmp_path, ranks, how):
+    """Asked to stop, as by Ctrl-C, they save their state before; a killed starter can ask nothing."""
+    changes = [f"launch.pretrain.ranks={ranks}", "pretrain.tokens=40M", "resume.every=1h"]
+    graph, status = _open(tmp_path, *OVERRIDES, *changes)
+    assert run_study(graph, status, {"shards"}) == 0
+    task = StageTask.of(graph.nodes[BASE], graph, 0.0)
+    path, partial = task.files.write_task(task, 0), graph.store.partial(graph.nodes[BASE].spec)
+    starter = subprocess.Popen([sys.executable, "-c", STARTER, str(path)], stderr=subprocess.DEVNULL)
     try:
-        partial = graph.store.partial(graph.nodes[BASE].spec)
         _wait_for(lambda: (partial / "metrics.jsonl").is_file(), 300)
+        starter.send_signal(how)
+        starter.wait(120)
     finally:
-        os.kill(starter.pid, signal.SIGKILL)
+        starter.kill()
         starter.wait()
     _wait_for(lambda: _is_free(partial.with_name(f"{partial.name}.lock")), 60)
+    assert (saved_state(partial) is not None) == (how == signal.SIGINT)
     assert json.loads((partial / "sittings.json").read_text())[-1][1] is None
 
 

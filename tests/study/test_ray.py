@@ -19,16 +19,12 @@ from echochamber.study.recipe import load_recipe
 from .test_killed import _payload
 from .tiny import OVERRIDES
 
+# A cluster of these tests lets nobody else in. Ray reads this when it is imported.
+os.environ.setdefault("RAY_AUTH_MODE", "token")
+os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 ray = pytest.importorskip("ray", reason="the extra [ray] is not installed: pip install 'echochamber[ray]'")
 CHANGES = ("seeds=[0,1]", "pretrain.tokens=400K")
 """Two bases, each trained for several seconds, so that a kill lands in the middle of one."""
-
-
-@pytest.fixture(autouse=True)
-def _own_token(monkeypatch):
-    """A cluster of these tests lets nobody else in."""
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 def _free_port():
