@@ -39,7 +39,9 @@ def _tables(folder):
 
 
 def test_missing_chunks_are_those_that_rank_zero_finds_and_every_one_is_somebody_s(tmp_path):
-    found = missing_chunks(_tables(tmp_path), FirstOfTwo())
+    ranks = FirstOfTwo()
+    found = missing_chunks(_tables(tmp_path), ranks)
+    assert ranks.asked == [found], "the other rank was not told"
     assert found == [(0, 0), (0, 2), (2, 0), (2, 1)]
     assert [Ranks(rank, 2).share(found) for rank in (0, 1)] == [found[0::2], found[1::2]]
     assert [Ranks(rank, 3).share(found[:1]) for rank in (0, 1, 2)] == [[(0, 0)], [], []]
