@@ -23,7 +23,7 @@ from .run_node import SHARED, follow, run_node
 from .stage_estimates import stage_bytes
 from .stage_executor import Handle, StageExecutor
 from .stage_graph import StageGraph, StageNode
-from .stage_task import Outcome
+from .stage_task import StageOutcome
 from .status import StageStatus, StudyStatus
 from .tracking import tracking
 
@@ -215,7 +215,7 @@ def _hand_over(
         raise StorageError(full)
 
 
-def _again(node: StageNode, outcome: Outcome, tries: Counter[str], status: StudyStatus) -> bool:
+def _again(node: StageNode, outcome: StageOutcome, tries: Counter[str], status: StudyStatus) -> bool:
     """Whether a stage that failed or was lost is to go on from its resume state; counts that and says so."""
     most = retries_of(node, status.graph.recipe)
     if not outcome.worth_retrying or tries[node.id] >= most:
@@ -225,7 +225,7 @@ def _again(node: StageNode, outcome: Outcome, tries: Counter[str], status: Study
     return True
 
 
-def _failure(outcome: Outcome, retries: int) -> StageStatus | None:
+def _failure(outcome: StageOutcome, retries: int) -> StageStatus | None:
     """The state of a stage that failed; None where it is done."""
     if outcome.error is None:
         return None

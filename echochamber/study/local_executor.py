@@ -18,7 +18,7 @@ from .launch import key_of, resources_of
 from .stage_executor import Ended
 from .stage_graph import StageGraph, StageNode
 from .stage_process import THREAD_SETTINGS, run_task
-from .stage_task import Outcome, StageTask
+from .stage_task import StageOutcome, StageTask
 
 
 @dataclass(eq=False)
@@ -27,7 +27,7 @@ class LocalJob:
 
     node: StageNode
     devices: list[str] | None
-    future: Future[Outcome]
+    future: Future[StageOutcome]
 
 
 class LocalExecutor:
@@ -92,10 +92,10 @@ class LocalExecutor:
         if error is None:
             return Ended(job, job.future.result())
         if _was_killed(job):
-            return Ended(job, Outcome(None, "a process was killed", lost=True))
+            return Ended(job, StageOutcome(None, "a process was killed", lost=True))
         if not isinstance(error, Exception):
             raise error
-        return Ended(job, Outcome(None, report_bug(error, self._graph.store.partial_root), bug=True))
+        return Ended(job, StageOutcome(None, report_bug(error, self._graph.store.partial_root), bug=True))
 
 
 def check_this_machine(node: StageNode, graph: StageGraph, gpus: int, where: str) -> None:

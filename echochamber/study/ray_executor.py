@@ -10,7 +10,7 @@ from .launch import LAUNCHED, Resources, key_of, resources_of
 from .stage_executor import Ended
 from .stage_graph import StageGraph, StageNode
 from .stage_process import Place, run_task
-from .stage_task import Outcome, StageTask, outcome_of
+from .stage_task import StageOutcome, StageTask, outcome_of
 
 
 @dataclass(eq=False)
@@ -110,7 +110,7 @@ class RayExecutor:
                     ended.append(Ended(job, self._finish(job, list(outcomes.values()))))
         return ended
 
-    def _finish(self, job: RayJob, outcomes: list[Outcome]) -> Outcome:
+    def _finish(self, job: RayJob, outcomes: list[StageOutcome]) -> StageOutcome:
         """How the stage ended; what still runs of it is ended, and its nodes are given back."""
         for task in job.tasks:
             if task not in job.ended:
@@ -121,16 +121,16 @@ class RayExecutor:
             remove_placement_group(job.group)
         return next((one for one in outcomes if one.lost), outcomes[0])
 
-    def _outcome(self, task: Any) -> Outcome:
+    def _outcome(self, task: Any) -> StageOutcome:
         failures = self._ray.exceptions
         try:
-            found: Outcome = self._ray.get(task)
+            found: StageOutcome = self._ray.get(task)
             return found
         except failures.RayTaskError as error:
             cause = error
             return outcome_of(lambda: _raise(cause), self._graph.store.partial_root)
         except failures.RayError as error:
-            return Outcome(None, f"its task was lost ({type(error).__name__})", lost=True)
+            return StageOutcome(None, f"its task was lost ({type(error).__name__})", lost=True)
 
     def _start(self, amounts: dict[str, int], strategy: object) -> Any:
         return self._task.options(
@@ -154,7 +154,7 @@ class RayExecutor:
         return self._graph.recipe.runtime.threads * self._asked(node).ranks
 
 
-def run_on_ray(task: StageTask, node: int = 0, address: str = "") -> Outcome:
+def run_on_ray(task: StageTask, node: int = 0, address: str = "") -> StageOutcome:
     """Run a stage on one of its nodes. Ray has named the GPUs in the environment of this process."""
     return run_task(task, None, Place(node, address) if address else None)
 

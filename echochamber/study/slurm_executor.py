@@ -17,7 +17,7 @@ from .local_executor import check_this_machine
 from .stage_executor import Ended
 from .stage_graph import StageGraph, StageNode
 from .stage_process import Place, run_task
-from .stage_task import Outcome, StageTask
+from .stage_task import StageOutcome, StageTask
 
 OF_THE_RECIPE = ("nodes", "ntasks_per_node", "cpus_per_task", "gpus_per_node", "num_gpus", "job_name")
 """Options of a job that follow from the recipe."""
@@ -143,15 +143,15 @@ class SlurmExecutor:
         self._running -= set(done)
         return [Ended(job, self._outcome(job.job)) for job in done]
 
-    def _outcome(self, job: Any) -> Outcome:
+    def _outcome(self, job: Any) -> StageOutcome:
         """What the first node's task returned; a job that was killed or pre-empted returns nothing."""
         utils = self._submitit.core.utils
         try:
-            first: Outcome = job.results()[0]
+            first: StageOutcome = job.results()[0]
             return first
         except (utils.UncompletedJobError, utils.FailedJobError):
             log = Path(job.paths.stderr)
-            return Outcome(None, f"job {job.job_id} ended early ({job.state}); see {log}", lost=True)
+            return StageOutcome(None, f"job {job.job_id} ended early ({job.state}); see {log}", lost=True)
 
     def _asked(self, node: StageNode) -> Resources:
         """What the recipe says; without a word, stages that train or sample on CUDA get one GPU."""
@@ -161,7 +161,7 @@ class SlurmExecutor:
         return asked
 
 
-def run_in_job(task: StageTask) -> Outcome:
+def run_in_job(task: StageTask) -> StageOutcome:
     """Run a stage on this node of a job, in a process of its own."""
     import submitit
 

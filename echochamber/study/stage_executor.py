@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from .stage_graph import StageNode
-from .stage_task import Outcome
+from .stage_task import StageOutcome
 
 Handle = TypeVar("Handle", bound=Hashable)
 """What an executor gives out for a stage that it runs."""
@@ -19,7 +19,7 @@ class Ended(Generic[Handle]):
     """A stage that ended, and how."""
 
     handle: Handle
-    outcome: Outcome
+    outcome: StageOutcome
 
 
 @runtime_checkable

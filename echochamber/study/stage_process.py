@@ -20,7 +20,7 @@ from .launch import Resources
 from .progress_display import progress_path
 from .recipe import Recipe
 from .run_node import run_node
-from .stage_task import Outcome, StageTask, outcome_of
+from .stage_task import StageOutcome, StageTask, outcome_of
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "POLARS_MAX_THREADS")
 """Set to `runtime.threads` in every worker process of this machine, unless the user has set them."""
@@ -39,7 +39,7 @@ class Place:
 
 def run_task(
     task: StageTask, devices: Sequence[str] | None = None, place: Place | None = None, alone: bool = False
-) -> Outcome:
+) -> StageOutcome:
     """Run one stage, on one of its nodes, to its end.
 
     `devices`: its GPUs on this node; None: those that the process sees. `alone`: in a process of its own,
@@ -87,7 +87,7 @@ def stage_environment(resources: Resources, threads: int, devices: Sequence[str]
     return environment
 
 
-def _run_command(task: StageTask, devices: Sequence[str] | None, place: Place) -> Outcome:
+def _run_command(task: StageTask, devices: Sequence[str] | None, place: Place) -> StageOutcome:
     task_file, log = task.files.write_task(task, place.node), task.log(place.node)
     command = stage_command(task_file, task.resources, place)
     environment = stage_environment(task.resources, task.threads, devices)
@@ -109,17 +109,17 @@ def _run_command(task: StageTask, devices: Sequence[str] | None, place: Place) -
     return _outcome(task, status, log, place.node)
 
 
-def _outcome(task: StageTask, status: int, log: Path, node: int) -> Outcome:
+def _outcome(task: StageTask, status: int, log: Path, node: int) -> StageOutcome:
     """What rank 0 or a failing rank wrote down; without that the stage was lost.
 
     Ranks of a further node that end well say nothing, and may do so before rank 0 has written.
     """
     if node > 0 and status == 0:
-        return Outcome()
+        return StageOutcome()
     found = task.files.outcome()
     if found is None:
         how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-        return Outcome(None, f"its process {how}; what it printed is in {log}", lost=True)
+        return StageOutcome(None, f"its process {how}; what it printed is in {log}", lost=True)
     if found.error is None and node == 0:
         task.files.remove()
     return found

@@ -24,7 +24,7 @@ LAUNCH_FILES = ".launch"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StageOutcome:
     """How a stage ended; without an error it is done."""
 
     seconds: float | None = None
@@ -104,18 +104,18 @@ class TaskFiles:
         assert isinstance(data, dict), f"{path}: no task"
         return StageTask(**data | {"root": Path(data["root"]), "resources": Resources(**data["resources"])})
 
-    def write_outcome(self, outcome: Outcome, rank: int) -> None:
+    def write_outcome(self, outcome: StageOutcome, rank: int) -> None:
         """How the stage went on one rank."""
         with suppress(OSError, UserError):  # a full disk; then the stage counts as lost
             write_text(self.folder / f"outcome-{rank}.json", json.dumps(asdict(outcome)), durable=False)
 
-    def outcome(self) -> Outcome | None:
+    def outcome(self) -> StageOutcome | None:
         """How it went; None where no rank could say.
 
         One rank's bad input may end the others in errors of another kind, so it counts first.
         """
         paths = sorted(self.folder.glob("outcome-*.json"), key=lambda path: (len(path.name), path.name))
-        found = [Outcome(**json.loads(path.read_text(encoding="utf-8"))) for path in paths]
+        found = [StageOutcome(**json.loads(path.read_text(encoding="utf-8"))) for path in paths]
         done = [one for one in found if one.error is None]  # which rank 0 alone says
         return next(iter(done + sorted(found, key=lambda one: not one.bad_input)), None)
 
@@ -124,11 +124,11 @@ class TaskFiles:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def outcome_of(work: Callable[[], float | None], folder: Path) -> Outcome:
+def outcome_of(work: Callable[[], float | None], folder: Path) -> StageOutcome:
     """Do some work and say how it ended. An unforeseen exception leaves its traceback in `folder`."""
     try:
-        return Outcome(work())
+        return StageOutcome(work())
     except UserError as error:
-        return Outcome(None, str(error), bad_input=True, storage=isinstance(error, StorageError))
+        return StageOutcome(None, str(error), bad_input=True, storage=isinstance(error, StorageError))
     except Exception as error:  # noqa: BLE001 - the outer edge of a worker process
-        return Outcome(None, report_bug(error, folder), bug=True)
+        return StageOutcome(None, report_bug(error, folder), bug=True)

@@ -21,7 +21,7 @@ from echochamber.study.stage_estimates import estimate_seconds
 from echochamber.study.stage_executor import Ended
 from echochamber.study.stage_graph import StageNode
 from echochamber.study.stage_process import THREAD_SETTINGS
-from echochamber.study.stage_task import Outcome
+from echochamber.study.stage_task import StageOutcome
 from echochamber.study.status import StageStatus
 
 
@@ -57,11 +57,11 @@ class FakePool:
         self.most = max(self.most, len(handles))
         self.at_once.append(handles)
         first = handles[0]
-        return [Ended(first, self.ends[first].pop(0) if self.ends.get(first) else Outcome(1.5))]
+        return [Ended(first, self.ends[first].pop(0) if self.ends.get(first) else StageOutcome(1.5))]
 
 
-BROKEN = Outcome(None, "broken on purpose", bad_input=True)
-LOST = Outcome(None, "its machine is gone", lost=True)
+BROKEN = StageOutcome(None, "broken on purpose", bad_input=True)
+LOST = StageOutcome(None, "its machine is gone", lost=True)
 
 
 def _run(tmp_path, monkeypatch, pool, overrides=()):
@@ -100,7 +100,7 @@ def test_a_lost_stage_is_started_again_as_often_as_the_recipe_says_and_each_time
     tmp_path, monkeypatch, capsys
 ):
     base, arm = "pretrain/tg_omi2/nano-0.2m/seed0", "rl/tg_omi2/nano-0.2m/grpo/seed1"
-    bug = Outcome(None, "unexpected ZeroDivisionError", bug=True)
+    bug = StageOutcome(None, "unexpected ZeroDivisionError", bug=True)
     pool = FakePool(2, {base: [LOST, bug], arm: [LOST, LOST]})
     _, status, failed = _run(tmp_path, monkeypatch, pool, ["launch.retries=2", "launch.rl.retries=1"])
     assert failed == 1
@@ -120,7 +120,7 @@ def test_a_lost_stage_is_started_again_as_often_as_the_recipe_says_and_each_time
 @pytest.mark.parametrize("flag", ["bad_input", "storage"])
 def test_bad_input_and_a_full_disk_are_not_retried(tmp_path, monkeypatch, flag):
     arm = "rl/tg_omi2/nano-0.2m/grpo/seed1"
-    end = Outcome(None, "no room", bad_input=True, storage=flag == "storage")
+    end = StageOutcome(None, "no room", bad_input=True, storage=flag == "storage")
     pool = FakePool(2, {arm: [end]})
     with nullcontext() if flag == "bad_input" else pytest.raises(StorageError, match="no room"):
         _run(tmp_path, monkeypatch, pool)
@@ -217,14 +217,14 @@ def test_a_killed_process_loses_its_stages_and_the_pool_goes_on(tmp_path, monkey
     graph, _ = open_study(load_recipe("smoke", []), tmp_path)
     monkeypatch.setattr("echochamber.study.local_executor.run_task", _pretend)
     ended = _work_off(graph, "fine", "bug")
-    assert ended["fine"] == Outcome(1.5)
+    assert ended["fine"] == StageOutcome(1.5)
     assert ended["bug"].bug
     assert "ZeroDivisionError" in ended["bug"].error
     with LocalExecutor(graph, 2, 0.0) as pool:
         (lost,) = pool.wait([pool.submit(_job("killed"))])
         (after,) = pool.wait([pool.submit(_job("fine"))])
-    assert lost.outcome == Outcome(None, "a process was killed", lost=True)
-    assert after.outcome == Outcome(1.5)
+    assert lost.outcome == StageOutcome(None, "a process was killed", lost=True)
+    assert after.outcome == StageOutcome(1.5)
 
 
 @pytest.mark.medium
@@ -253,4 +253,4 @@ def _pretend(task, devices):
         raise ZeroDivisionError("division by zero")
     if task.node_id == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
-    return Outcome(1.5)
+    return StageOutcome(1.5)

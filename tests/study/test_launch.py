@@ -24,7 +24,7 @@ from echochamber.study.stage_process import (
     stage_command,
     stage_environment,
 )
-from echochamber.study.stage_task import Outcome, StageTask, TaskFiles
+from echochamber.study.stage_task import StageOutcome, StageTask, TaskFiles
 
 from .tiny import OVERRIDES
 
@@ -133,8 +133,8 @@ def test_local_stages_share_the_gpus_out_and_wait_for_free_ones(tmp_path, monkey
         assert executor.has_room(node)
         executor.submit(node)
     assert executor._pool.devices == [["0", "1"], ["2"], [], None]
-    first.future.set_result(Outcome(1.0))
-    assert [one.outcome for one in executor.wait([first])] == [Outcome(1.0)]
+    first.future.set_result(StageOutcome(1.0))
+    assert [one.outcome for one in executor.wait([first])] == [StageOutcome(1.0)]
     assert executor.has_room(base)
 
 
@@ -205,11 +205,11 @@ def test_a_task_is_read_as_it_was_written(tmp_path):
 def test_the_outcome_of_a_rank_with_bad_input_counts_before_those_it_dragged_along(tmp_path):
     files = TaskFiles(tmp_path)
     assert files.outcome() is None
-    files.write_outcome(Outcome(None, "connection closed", bug=True), 0)
-    files.write_outcome(Outcome(None, "no such file", bad_input=True), 10)
+    files.write_outcome(StageOutcome(None, "connection closed", bug=True), 0)
+    files.write_outcome(StageOutcome(None, "no such file", bad_input=True), 10)
     assert files.outcome().error == "no such file"
-    files.write_outcome(Outcome(3.5), 0)
-    assert files.outcome() == Outcome(3.5)
+    files.write_outcome(StageOutcome(3.5), 0)
+    assert files.outcome() == StageOutcome(3.5)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_process_that_ends_without_an_outcome_is_lost_and_its_log_is_named(
     )
     task, _ = _task(tmp_path)
     task.files.write_task(task, 0)
-    task.files.write_outcome(Outcome(None, "of an earlier attempt", bug=True), 0)
+    task.files.write_outcome(StageOutcome(None, "of an earlier attempt", bug=True), 0)
     outcome = run_task(task, alone=True)
     assert outcome.lost
     assert words in outcome.error
@@ -239,10 +239,10 @@ def test_a_further_node_that_ends_well_says_nothing_and_leaves_the_outcome_to_th
         "echochamber.study.stage_process.stage_command", lambda *_: [sys.executable, "-c", ""]
     )
     task, _ = _task(tmp_path, "launch.pretrain.nodes=2")
-    assert run_task(task, place=Place(1, "here:1")) == Outcome()
-    task.files.write_outcome(Outcome(2.5), 0)
-    assert run_task(task, place=Place(1, "here:1")) == Outcome()
-    assert task.files.outcome() == Outcome(2.5)
+    assert run_task(task, place=Place(1, "here:1")) == StageOutcome()
+    task.files.write_outcome(StageOutcome(2.5), 0)
+    assert run_task(task, place=Place(1, "here:1")) == StageOutcome()
+    assert task.files.outcome() == StageOutcome(2.5)
 
 
 @pytest.mark.medium

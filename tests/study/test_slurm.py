@@ -109,7 +109,8 @@ class TestJobs:
         """Two ranks pretrain, and the process of their job is killed."""
         from echochamber.study import slurm_executor
 
-        assert _study(tmp_path / "whole", TRAINED)[2] == 0
+        kinds = {"pretrain"}
+        assert _study(tmp_path / "whole", TRAINED, kinds=kinds)[2] == 0
         wait, cut = slurm_executor.SlurmExecutor.wait, []
 
         def cut_and_wait(executor, handles):
@@ -123,8 +124,8 @@ class TestJobs:
             return wait(executor, handles)
 
         monkeypatch.setattr(slurm_executor.SlurmExecutor, "wait", cut_and_wait)
-        cluster = {"cluster": "local"}
-        assert _study(tmp_path / "cut", [*TRAINED, *RANKS], executor="slurm", slurm=cluster)[2] == 0
+        jobs = {"executor": "slurm", "slurm": {"cluster": "local"}}
+        assert _study(tmp_path / "cut", [*TRAINED, *RANKS], kinds=kinds, **jobs)[2] == 0
         again = [line for line in capsys.readouterr().err.splitlines() if line.startswith("again ")]
         assert len(again) == 1
         assert re.fullmatch(r"again pretrain/.*\(retry 1 of 3\): job \d+ ended early .*_log\.err", again[0])
