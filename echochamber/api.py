@@ -20,7 +20,7 @@ from .model.settings import RuntimeConfig
 from .model.tokenizer import Tokenizer
 from .study.checkpoints import find_checkpoint
 from .study.evaluate_checkpoint import CheckpointEvaluation, evaluate_checkpoint
-from .study.execute import ExecutorName
+from .study.executors import ExecutorName
 from .study.forecast_checkpoint import CheckpointForecast, forecast_checkpoint
 from .study.forecast_files import write_forecast
 from .study.recipe import Recipe, load_recipe
@@ -59,7 +59,8 @@ def run_study(
 
     `recipe`: a shipped name, a path ending in .yaml, or what `load_recipe` returned. `overrides`:
     dotted settings, such as "rl.grpo.steps=20"; only with a name or path. `out`: output folder,
-    runs/RECIPE by default. `workers`: stages that run at once. `executor`: "local" or "ray".
+    runs/RECIPE by default. `workers`: stages that run at once. `executor`: "local",
+    "ray" or "slurm".
     Raises `UserError` for bad settings, and where a stage failed; finished stages stay.
     """
     if isinstance(recipe, Recipe):

@@ -26,10 +26,19 @@ def study(
     executor: Annotated[
         str,
         typer.Option(
-            help="Where stages run: local (processes on this machine) or ray (the cluster of RAY_ADDRESS; "
-            "extra [ray])."
+            help="Where stages run: local (processes of this machine), ray (the cluster of RAY_ADDRESS; "
+            "extra [ray]) or slurm (a job for each stage; extra [slurm])."
         ),
     ] = "local",
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slurm",
+            metavar="KEY=VALUE",
+            help="An option of SLURM jobs, such as partition=gpu or time=240 (minutes). cluster=local runs "
+            "jobs on this machine. May be repeated.",
+        ),
+    ] = None,
     verify: Annotated[
         bool,
         typer.Option(
@@ -53,14 +62,14 @@ def study(
     quiet: QuietOption = False,
 ) -> None:
     """Run a study from its recipe, or continue it. Finished stages are not run again."""
-    from ..core.errors import UserError
+    from ..study.executors import executor_name
     from ..study.recipe import load_recipe, say_modules, study_folder
+
+    chosen, options = executor_name(executor), _pairs(slurm or [])
 
     if dry_run:
         say_modules(recipe, overrides or [])
     loaded = load_recipe(recipe, overrides or [])
-    if executor not in ("local", "ray"):
-        raise UserError(f"--executor {executor!r} is not known; there are local and ray")
     if dry_run:
         from ..study.cost import describe_plan
 
@@ -69,12 +78,21 @@ def study(
     from ..study.run import run_recipe
 
     command = _command(recipe, overrides or [], workers, executor)
-    done = run_recipe(
-        loaded, out, workers, "ray" if executor == "ray" else "local", command, verify, patience=60 * wait
-    )
+    done = run_recipe(loaded, out, workers, chosen, command, verify, patience=60 * wait, slurm=options)
     if done is None:
         return
     print_outcome(done, shlex.join(["echochamber", *sys.argv[1:]]))
+
+
+def _pairs(given: list[str]) -> dict[str, str]:
+    """`KEY=VALUE` texts as a mapping; `UserError` for another form."""
+    from ..core.errors import UserError
+
+    pairs = [text.partition("=") for text in given]
+    for text, (key, _, value) in zip(given, pairs, strict=True):
+        if not key.strip() or not value.strip():
+            raise UserError(f"--slurm {text}: expected KEY=VALUE, such as partition=gpu")
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _command(recipe: str, overrides: list[str], workers: int, executor: str) -> str:

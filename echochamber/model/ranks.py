@@ -1,18 +1,19 @@
-"""Several processes that train one model: who does which part, and how the parts come together.
+"""Several processes that work on one stage: who does which part, and how the parts come together.
 
 Ranks are started by torchrun. Each holds the whole model; work is split, gradients are added up.
 With one rank every function here returns at once what it was given. What travels is numbers and
 JSON, never pickled objects.
 
 Ranks that work together wait minutes for each other, so that a rank that hangs ends the run. What rank 0
-alone does, such as preparing data, may take hours; the others wait for it at the store where all met.
+alone does, such as preparing data, may take hours; the others wait for it at the store where all met. So
+they do where each has a share of its own, as in an evaluation.
 """
 
 import atexit
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -50,6 +51,10 @@ class Ranks:
     def part(self, count: int) -> slice:
         """This rank's share of `count` items: neighbours stay together, shares differ by one at most."""
         return slice(count * self.rank // self.world_size, count * (self.rank + 1) // self.world_size)
+
+    def share(self, items: Sequence[T]) -> Sequence[T]:
+        """This rank's items where each is a piece of work of its own: every `world_size`-th."""
+        return items[self.rank :: self.world_size]
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Add up every parameter's gradient over the ranks, in place; a rank without one adds zero."""
@@ -96,12 +101,23 @@ class Ranks:
         name = f"from_main/{next(meeting.count)}"
         if self.is_main:
             meeting.store.set(name, json.dumps(data))
-        found = data if self.is_main else json.loads(self._await(name))
+        found = data if self.is_main else json.loads(self._await(name, "rank 0 to prepare or finish"))
         self.gather(None)
         return found
 
-    def _await(self, name: str) -> bytes:
-        """What rank 0 stores under a name; says now and then that this rank waits."""
+    def meet(self) -> None:
+        """Return once every rank has come here, however long the slowest takes."""
+        if self.world_size == 1:
+            return
+        meeting = _meeting()
+        name = f"meet/{next(meeting.count)}"
+        meeting.store.set(f"{name}/{self.rank}", "")
+        for rank in range(self.world_size):
+            self._await(f"{name}/{rank}", f"rank {rank} to finish its share")
+        self.gather(None)
+
+    def _await(self, name: str, what: str) -> bytes:
+        """What a rank stores under a name; says now and then that this rank waits."""
         waited = timedelta()
         while True:
             try:
@@ -111,7 +127,7 @@ class Ranks:
             except dist.DistStoreError:
                 waited += _TOLD_EVERY
                 minutes = waited.total_seconds() / 60
-                say(f"rank {self.rank} has waited {minutes:.0f} minutes for rank 0 to prepare or evaluate")
+                say(f"rank {self.rank} has waited {minutes:.0f} minutes for {what}")
 
     @contextmanager
     def _waiting(self, what: str) -> Iterator[None]:

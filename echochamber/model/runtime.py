@@ -188,6 +188,12 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda", index)
 
 
+def visible_gpus() -> list[str]:
+    """Names of the CUDA devices that this process may use, as `CUDA_VISIBLE_DEVICES` takes them."""
+    count, named = torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    return named.split(",")[:count] if named else [str(index) for index in range(count)]
+
+
 def _dtype(config: RuntimeConfig, device: torch.device) -> torch.dtype:
     if config.dtype != "auto":
         return getattr(torch, config.dtype)

@@ -15,6 +15,7 @@ from ..core.progress import say
 from ..core.types import Problem
 from ..model.ranks import Ranks
 from .collect import Collection
+from .shared_chunks import meet_with_chunks, missing_chunks
 from .stored_rollouts import StoredRollouts, rollout_table
 
 COMPLETIONS_AT_ONCE = 8192
@@ -52,16 +53,16 @@ def collect_stored(
     """
     spans = chunk_spans(len(problems), group)
     chunks = ParquetChunks(folder, name, len(spans))
-    missing, seconds = chunks.missing, [0.0, 0.0, 0.0]
-    for index in range(len(spans))[ranks.part(len(spans))]:
-        if index in missing:
-            part = collect_part(problems[spans[index]], spans[index].start)
-            chunks.write(index, rollout_table(part.rollouts))
-            spent = (part.sample_seconds, part.grade_seconds, part.grade_wait_seconds)
-            seconds = [before + more for before, more in zip(seconds, spent, strict=True)]
-            if ranks.is_main:
-                say(f"{spans[index].stop * group:,} of {len(problems) * group:,} completions of the round")
-    every = ranks.gather(seconds)  # all chunks are written
+    seconds = [0.0, 0.0, 0.0]
+    for _, index in ranks.share(missing_chunks([chunks], ranks)):
+        part = collect_part(problems[spans[index]], spans[index].start)
+        chunks.write(index, rollout_table(part.rollouts))
+        spent = (part.sample_seconds, part.grade_seconds, part.grade_wait_seconds)
+        seconds = [before + more for before, more in zip(seconds, spent, strict=True)]
+        if ranks.is_main:
+            say(f"{spans[index].stop * group:,} of {len(problems) * group:,} completions of the round")
+    meet_with_chunks([chunks], ranks)
+    every = ranks.gather(seconds)
     rollouts = StoredRollouts(chunks.paths, problems, prompts, group)
     return Collection(rollouts, group, *(max(times) for times in zip(*every, strict=True)))
 

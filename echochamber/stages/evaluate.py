@@ -1,7 +1,8 @@
 """Evaluation: greedy and sampled completions of every checkpoint, graded, with intervals.
 
 Problems are scored in chunks of whole problems, whose bounds follow from the configuration alone. Each
-chunk is saved when it is done. So a kill loses at most one, and the result is the same in bytes.
+chunk is saved when it is done. So a kill loses at most one, and the result is the same in bytes. Several
+ranks share the chunks, to the same bytes too.
 """
 
 from collections import Counter
@@ -22,9 +23,11 @@ from ..core.traits import COLUMN, registered_traits
 from ..core.types import UNGRADED_LIMIT, Problem
 from ..model.fit_memory import sampling_that_fits
 from ..model.load_model import load_model
+from ..model.ranks import Ranks
 from ..model.runtime import Runtime
 from ..rollout.engines import Engine, start_engine
 from ..rollout.sample_and_grade import Graders, Labels, graded_rows
+from ..rollout.shared_chunks import meet_with_chunks, missing_chunks
 from ..stats.bootstrap import problem_weights
 from ..stats.counts import Counts, count_completions, join_counts
 from ..stats.summary import summarise_counts
@@ -65,24 +68,27 @@ def evaluate(
     """Score each checkpoint on each problem set. After a kill it continues with the first missing chunk.
 
     Writes `records.parquet`, `problems.parquet` and `summary.json` into `folder`. Memory holds one
-    chunk of completions and counts per problem, however many samples there are.
+    chunk of completions and counts per problem, however many samples there are. With several ranks each
+    scores its share of the chunks, and rank 0 writes the tables.
     """
     # A file's problems know their file by its bare name; scores and records must use one name.
     sets = {
         name: [replace(problem, problem_set=name) for problem in problems] for name, problems in sets.items()
     }
     parts = _parts(config, targets, sets, ResumePoint(folder).folder)
-    total = sum(part.completions(range(part.chunks.count)) for part in parts)
-    to_do = sum(part.completions(part.chunks.missing) for part in parts)
+    chunks, ranks, runtime = [part.chunks for part in parts], runtime.ranks, replace(runtime, ranks=Ranks())
+    all_missing = [(parts[number], index) for number, index in missing_chunks(chunks, ranks)]
+    own = ranks.share(all_missing)
+    to_do = sum(part.completions([index]) for part, index in own)
+    of_others = sum(part.completions([index]) for part, index in all_missing) - to_do
+    total = sum(part.completions(range(part.chunks.count)) for part in parts) - of_others
     with (
         Grader(config.grader) as ours,
         LegacyGrader(tier2=config.grader.tier2, beside=ours.runner) as legacy,
         progress_bar("evaluate", total, done=total - to_do, unit="completions") as bar,
     ):
         for target in targets:
-            missing = [
-                (part, index) for part in parts if part.target is target for index in part.chunks.missing
-            ]
+            missing = [(part, index) for part, index in own if part.target is target]
             waiting = [problem for part, index in missing for problem in part.chunk(index)]
             engines = _engines(config, target, waiting, folder, runtime) if missing else []
             for part, index in missing:
@@ -95,7 +101,9 @@ def evaluate(
                         len(part.chunk(index)) * len(samples), note=f"step {target.step}, {part.name}"
                     )
                 part.chunks.write(index, records_frame(rows))
-    _finish(config, parts, folder)
+    meet_with_chunks(chunks, ranks)
+    if ranks.is_main:
+        _finish(config, parts, folder)
 
 
 def _parts(

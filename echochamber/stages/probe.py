@@ -5,7 +5,7 @@ without forcing. The likelihood part (stages/likelihood.py) scores completions u
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -19,12 +19,14 @@ from ..core.resume import ResumePoint
 from ..core.types import Problem
 from ..model.decoder import Decoder
 from ..model.load_model import load_model
+from ..model.ranks import Ranks
 from ..model.runtime import Runtime
 from ..model.settings import SamplingConfig
 from ..model.tokenizer import Tokenizer
 from ..rollout.demonstrations import Demonstration
 from ..rollout.engines import start_engine
 from ..rollout.sample_and_grade import Graders, Labels, graded_rows
+from ..rollout.shared_chunks import meet_with_chunks, missing_chunks
 from ..verify.grade import Grader
 from ..verify.legacy import LegacyGrader
 from .evaluate import GREEDY, check_problems
@@ -91,30 +93,43 @@ def probe(
     """Probe one checkpoint. After a kill it continues with the first missing chunk, to the same bytes.
 
     Writes `forced.parquet` and `sweep.parquet` (records, docs/evaluation.md), `likelihood.parquet`
-    where there is a `reference` or there are `demonstrations`, and `summary.json`.
+    where there is a `reference` or there are `demonstrations`, and `summary.json`. Ranks share the chunks.
     """
     resume = ResumePoint(folder).folder
     jobs = list(_jobs(config, sets, resume, reference is not None))
-    total = sum(job.work(range(job.chunks.count)) for job in jobs)
-    to_do = sum(job.work(job.chunks.missing) for job in jobs)
     demonstration_chunk = ParquetChunks(resume, "given", 1 if demonstrations else 0)
+    chunks = [*(job.chunks for job in jobs), demonstration_chunk]
+    ranks, runtime = runtime.ranks, replace(runtime, ranks=Ranks())
+    all_missing = missing_chunks(chunks, ranks)
+    own = ranks.share(all_missing)
+    to_do, left = (
+        sum(job.work(_of(number, found)) for number, job in enumerate(jobs)) for found in (own, all_missing)
+    )
+    total = sum(job.work(range(job.chunks.count)) for job in jobs) - (left - to_do)
     with (
         Grader(config.grader) as ours,
         LegacyGrader(tier2=config.grader.tier2, beside=ours.runner) as legacy,
         progress_bar("probe", total, done=total - to_do, unit="completions") as bar,
     ):
-        if to_do or demonstration_chunk.missing:
+        if own:
             model, tokenizer = load_model(checkpoint.folder, runtime)
             tokenizer = tokenizer.prompting(config.prompt)
             scoring = _scoring(config, model, tokenizer, reference, runtime, ours)
             loaded = _Loaded(
                 config, runtime, Graders(ours, legacy), labels, checkpoint.step, model, tokenizer, scoring
             )
-            for job in jobs:
-                _run(job, loaded, bar)
-            if demonstration_chunk.missing:
+            for number, job in enumerate(jobs):
+                _run(job, _of(number, own), loaded, bar)
+            if _of(len(jobs), own):
                 demonstration_chunk.write(0, likelihood_frame(scoring.demonstrated(demonstrations), scoring))
-    _finish(jobs, demonstration_chunk, checkpoint, folder)
+    meet_with_chunks(chunks, ranks)
+    if ranks.is_main:
+        _finish(jobs, demonstration_chunk, checkpoint, folder)
+
+
+def _of(number: int, chunks: Sequence[tuple[int, int]]) -> list[int]:
+    """Indices of those chunks that are of one table."""
+    return [index for table, index in chunks if table == number]
 
 
 def _scoring(
@@ -159,7 +174,9 @@ def _jobs(
             yield job(LIKELIHOOD, "own", list(range(config.likelihood_samples)), config.temperature)
 
 
-def _run(job: _Job, loaded: _Loaded, bar: Bar) -> None:
+def _run(job: _Job, chunks: Sequence[int], loaded: _Loaded, bar: Bar) -> None:
+    if not chunks:
+        return
     config = loaded.config
     tokens_left = (
         config.max_new_tokens - len(loaded.tokenizer.encode(job.opening))
@@ -174,7 +191,7 @@ def _run(job: _Job, loaded: _Loaded, bar: Bar) -> None:
         temperature=job.temperature, max_new_tokens=tokens_left, max_rows=config.max_rows
     )
     engine = start_engine(loaded.model, loaded.tokenizer, sampling, loaded.runtime, config.prompt_suffix)
-    for index in job.chunks.missing:
+    for index in chunks:
         problems = job.chunk(index)
         if job.table == LIKELIHOOD:
             table = likelihood_frame(

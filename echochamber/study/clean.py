@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 
 from ..analysis.study_folder import load_study
 from ..core.errors import UserError
+from .stage_task import LAUNCH_FILES
 
 TEMPORARY_AGE = 600.0
 """Seconds after which a temporary file counts as left by a kill."""
@@ -45,7 +46,7 @@ def _found(folder: Path, named: set[str]) -> Iterator[tuple[Path, str]]:
         if path.is_dir() and not path.name.startswith(".") and path.name not in named:
             yield path, "artifact of other settings"
     for path in _entries(artifacts / ".partial"):
-        stem = path.name.removesuffix(".progress").removesuffix(".lock")
+        stem = path.name.removesuffix(".progress").removesuffix(".lock").removesuffix(LAUNCH_FILES)
         done = (artifacts / stem / "manifest.json").is_file()
         if path.name.startswith("traceback-"):
             yield path, "saved traceback"

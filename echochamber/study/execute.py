@@ -1,30 +1,32 @@
 """Run the stages that are missing: in order, several at once, or with several ranks per training stage."""
 
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from ..core.artifacts import Store
 from ..core.bug_report import report_bug
 from ..core.errors import UserError
 from ..core.files import make_folder, remove_old_temporary
-from ..core.progress import be_quiet, reported_to, say
+from ..core.progress import reported_to, say
 from ..core.storage import StorageError, check_room
 from ..model.ranks import Ranks, join_ranks, started_by_torchrun
-from ..model.runtime import choose_device, start_runtime
+from ..model.runtime import choose_device
 from ..rollout.engine_names import check_engine_installed
-from ..verify.behaviours import extra_behaviours
-from .executors import HELD_SECONDS, Handle, LocalExecutor, RayExecutor, StageExecutor
+from .executors import HELD_SECONDS, ExecutorName, open_executor, refuse_under_torchrun
 from .graph import build_graph
+from .launch import retries_of
 from .progress_display import ProgressDisplay, progress_path, shown
 from .recipe import Recipe
-from .run_node import TRAINING, run_node
+from .run_node import SHARED, follow, run_node
 from .stage_estimates import stage_bytes
+from .stage_executor import Handle, StageExecutor
 from .stage_graph import StageGraph, StageNode
+from .stage_task import StageOutcome
 from .status import StageStatus, StudyStatus
 from .tracking import tracking
-
-ExecutorName = Literal["local", "ray"]
 
 
 def open_study(recipe: Recipe, out: Path, command: str = "") -> tuple[StageGraph, StudyStatus]:
@@ -47,33 +49,32 @@ def run_study(
     workers: int = 1,
     executor: ExecutorName = "local",
     patience: float = HELD_SECONDS,
+    slurm: Mapping[str, str] | None = None,
 ) -> int | None:
     """Run what is missing (of some kinds and what they need); returns how many stages failed.
 
     `patience`: longest wait in seconds for a stage that another run of this study is building.
+    `slurm`: options of SLURM jobs (`SlurmExecutor`).
 
-    A failed stage stops what rests on it and nothing else; where several ranks train, a failed
-    training stage ends the run, or the others would wait for it. Rank 0 prepares, evaluates and
-    writes, and returns the count; the others only take part in training and return None.
+    A failed stage stops what rests on it and nothing else; where several ranks work, a failed stage
+    that they share ends the run, or the others would wait for it. Rank 0 prepares and writes, and
+    returns the count; the others take part in training, evaluation and probes, and return None.
     """
     check_engine_installed(graph.recipe.runtime.engine)
     ranks = join_ranks(choose_device(graph.recipe.runtime.device) if started_by_torchrun() else None)
-    if ranks.world_size > 1 and (workers > 1 or executor != "local"):
-        asked = f"--workers {workers}" if workers > 1 else f"--executor {executor}"
-        raise UserError(
-            f"{asked} under torchrun: {ranks.world_size} ranks work on one stage at a time; "
-            "use one or the other"
-        )
-    if not ranks.is_main:
-        _follow(graph, ranks)
-        return None
     wanted = [node for node in graph.nodes.values() if node.id in _needed(graph, kinds)]
+    if ranks.world_size > 1:
+        refuse_under_torchrun(executor, wanted, graph, workers, ranks.world_size)
+    if not ranks.is_main:
+        follow(graph, ranks)
+        return None
     missing = [node for node in wanted if status.nodes[node.id].status != "done"]
     with nullcontext() if missing else suppress(UserError):  # a finished study on read-only media
         status.write()
     with tracking(graph.recipe.track, status.path.parent):
         if missing:
-            _run_missing(missing, graph, status, workers, executor, patience, ranks)
+            several = open_executor(executor, missing, graph, workers, patience, slurm or {})
+            _run_missing(missing, graph, status, several, patience, ranks)
     ranks.from_main(None)
     return sum(status.nodes[node.id].status == "failed" for node in missing)
 
@@ -82,19 +83,17 @@ def _run_missing(
     missing: list[StageNode],
     graph: StageGraph,
     status: StudyStatus,
-    workers: int,
-    executor: ExecutorName,
+    several: StageExecutor[Any] | None,
     patience: float,
     ranks: Ranks,
 ) -> None:
     """Run stages; however that ends, `study.json` does not say afterwards that one is running."""
     status.hold_reserve()
     try:
-        if executor == "ray":
-            with RayExecutor(graph, patience) as several:
-                _run_in_executor(missing, status, several, patience)
-        elif workers > 1:
-            with LocalExecutor(graph, workers, patience) as several:
+        if several is not None:
+            with several:
+                for node in missing:
+                    several.check(node)
                 _run_in_executor(missing, status, several, patience)
         else:
             _run_in_order(missing, graph, status, ranks, patience)
@@ -159,23 +158,13 @@ def _run_one(
         raise
     except UserError as error:
         _note_failure(node, StageStatus("failed", None, str(error), bad_input=True), status)
-        if node.kind in TRAINING and ranks.world_size > 1:
+        if node.kind in SHARED and ranks.world_size > 1:
             raise
     except Exception as error:
         if ranks.world_size > 1:
             raise
         told = report_bug(error, graph.store.partial_root)
         _note_failure(node, StageStatus("failed", None, told, bug=True), status)
-
-
-def _follow(graph: StageGraph, ranks: Ranks) -> None:
-    """Work on the training stages that rank 0 names, until it names no more."""
-    be_quiet()
-    while stage := ranks.from_main(None):
-        node_id, folder = stage
-        node = graph.nodes[node_id]
-        with extra_behaviours(graph.recipe.behaviours_of(node.mixture)):
-            node.run(Path(folder), start_runtime(graph.recipe.runtime, graph.recipe.resume.settings))
 
 
 def _run_in_executor(
@@ -197,12 +186,14 @@ def _hand_over(
     patience: float,
 ) -> None:
     running: dict[Handle, StageNode] = {}
-    waiting, full = list(missing), None
+    waiting, full, tries = list(missing), None, Counter[str]()
     while waiting or running:
         for node in list(waiting):
             if full is not None or len(running) >= executor.slots:
                 break
-            if _ready(node, status) and node.spec.name not in {other.spec.name for other in running.values()}:
+            if not _ready(node, status) or not executor.has_room(node):
+                continue
+            if node.spec.name not in {other.spec.name for other in running.values()}:
                 if again := _sound(node, status, patience):
                     waiting += [parent for parent in again if parent not in waiting]
                     continue
@@ -214,17 +205,34 @@ def _hand_over(
         if not running:
             break
         for ended in executor.wait(running):
-            node = running.pop(ended.handle)
-            state = (
-                StageStatus("done", ended.seconds)
-                if ended.error is None
-                else StageStatus("failed", None, ended.error, ended.bad_input, ended.bug)
-            )
-            status.set(node.id, state)
-            display.end(node, ended.error)
-            full = full or (ended.error if ended.storage else None)
+            node, outcome = running.pop(ended.handle), ended.outcome
+            if full is None and _again(node, outcome, tries, status):
+                running[executor.submit(node)] = node
+                continue
+            failed = _failure(outcome, tries[node.id])
+            status.set(node.id, failed or StageStatus("done", outcome.seconds))
+            display.end(node, failed.error if failed else None)
+            full = full or (outcome.error if outcome.storage else None)
     if full is not None:
         raise StorageError(full)
+
+
+def _again(node: StageNode, outcome: StageOutcome, tries: Counter[str], status: StudyStatus) -> bool:
+    """Whether a stage that failed or was lost is to go on from its resume state; counts that and says so."""
+    most = retries_of(node, status.graph.recipe)
+    if not outcome.worth_retrying or tries[node.id] >= most:
+        return False
+    tries[node.id] += 1
+    say(f"again {node.id} (retry {tries[node.id]} of {most}): {outcome.error}")
+    return True
+
+
+def _failure(outcome: StageOutcome, retries: int) -> StageStatus | None:
+    """The state of a stage that failed; None where it is done."""
+    if outcome.error is None:
+        return None
+    after = f" (after {retries} retries)" if retries else ""
+    return StageStatus("failed", None, f"{outcome.error}{after}", outcome.bad_input, outcome.bug)
 
 
 def _note_failure(node: StageNode, failure: StageStatus, status: StudyStatus) -> None:

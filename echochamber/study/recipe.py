@@ -28,7 +28,15 @@ from ..verify.behaviours import BehaviourConfig, behaviour_formats, behaviour_tr
 from .grid import GridConfig, named
 from .module_trial import try_out
 from .recipe_files import find_recipe, read_recipe, refuse_mistyped_names, shipped_folder
-from .recipe_sections import AlsoEvaluate, ClaimNames, EvaluateRecipe, ForecastRecipe, ProbeArms, ResumeConfig
+from .recipe_sections import (
+    AlsoEvaluate,
+    ClaimNames,
+    EvaluateRecipe,
+    ForecastRecipe,
+    LaunchConfig,
+    ProbeArms,
+    ResumeConfig,
+)
 from .scopes import lay_scope, merge, take_scope
 from .user_modules import load_user_modules
 
@@ -87,6 +95,8 @@ class Recipe(Config):
     """Claims to judge: numbers of the paper, or `SET/NAME` for claims that a module registers."""
     runtime: RuntimeConfig = RuntimeConfig()
     resume: ResumeConfig = ResumeConfig()
+    launch: LaunchConfig = LaunchConfig()
+    """Processes, GPUs and retries of stages; no part of any fingerprint."""
     track: tuple[TrackerName, ...] = ()
     """Trackers that get the metrics logs of pretraining and RL; no part of any fingerprint."""
 

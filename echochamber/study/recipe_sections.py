@@ -1,8 +1,8 @@
 """Sections of a recipe that belong to the study itself; those of a stage stand beside the stage."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..core.config import Config, Count, Duration
 from ..core.resume import EVERY_SECONDS, ResumeSettings
@@ -77,6 +77,41 @@ class ResumeConfig(Config):
     def settings(self) -> ResumeSettings:
         """As a stage takes them."""
         return ResumeSettings(self.every, self.keep_last, self.asynchronous)
+
+
+class StageLaunch(Config):
+    """Which processes and GPUs each stage of one kind gets."""
+
+    gpus: int | None = Field(default=None, ge=0)
+    """GPUs of each node that are the stage's own; one process works on each.
+
+    None: whatever the process finds; under Ray and SLURM one, where there are any.
+    """
+    nodes: int = Field(default=1, ge=1)
+    """Machines, each with `gpus`; more than one needs Ray or SLURM."""
+    ranks: int | None = Field(default=None, ge=1)
+    """Processes on each node of a stage that works without GPUs; None: one."""
+    retries: int | None = Field(default=None, ge=0)
+    """As `launch.retries`, for this kind; None: that."""
+
+    @model_validator(mode="after")
+    def _one_process_per_gpu(self) -> Self:
+        if self.gpus and self.ranks is not None:
+            raise ValueError(
+                f"ranks {self.ranks} beside gpus {self.gpus}: each GPU has one process; leave one of them out"
+            )
+        return self
+
+
+class LaunchConfig(Config):
+    """Where stages that train or sample run, and how often a lost one is restarted; in no fingerprint."""
+
+    retries: int = Field(default=3, ge=0)
+    """How often a stage that failed, or whose process or machine was lost, goes on from its resume state."""
+    pretrain: StageLaunch = StageLaunch()
+    rl: StageLaunch = StageLaunch()
+    evaluate: StageLaunch = StageLaunch()
+    probe: StageLaunch = StageLaunch()
 
 
 class ClaimNames(Config):

@@ -1,11 +1,12 @@
 """A whole study: every missing stage, then its report and summary."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.hash_cache import forget_hashes
-from .execute import ExecutorName, open_study, run_study
-from .executors import HELD_SECONDS
+from .execute import open_study, run_study
+from .executors import HELD_SECONDS, ExecutorName
 from .recipe import Recipe, study_folder
 from .results import finish_study, is_finished
 from .verify import say_state, verify_all
@@ -43,11 +44,13 @@ def run_recipe(
     command: str = "",
     verify: bool = False,
     patience: float = HELD_SECONDS,
+    slurm: Mapping[str, str] | None = None,
 ) -> StudyRun | None:
     """Run what is missing of a study and write its report; None on all ranks but the first.
 
     `verify`: compare every file of every finished stage with its checksum first, and read input files anew.
     `patience`: longest wait in seconds for a stage that another run of this study is building.
+    `slurm`: options of SLURM jobs (`SlurmExecutor`).
     """
     folder = study_folder(recipe, out)
     if verify:
@@ -57,7 +60,8 @@ def run_recipe(
     if verify:
         verify_all(status, patience)
     missing = sum(node.status != "done" for node in status.nodes.values())
-    if run_study(graph, status, workers=workers, executor=executor, patience=patience) is None:
+    failures = run_study(graph, status, workers=workers, executor=executor, patience=patience, slurm=slurm)
+    if failures is None:
         return None
     was_finished = not missing and is_finished(folder)
     summary = finish_study(folder, rebuild=missing > 0)

@@ -92,7 +92,7 @@ def _add_evaluation(
         sets = {label: prepare.read_problems(graph.folder(node)) for label, node in tests.items()}
         labels = Labels(point.arm or "base", point.seed)
         evaluate.evaluate(config, targets(), sets, folder, runtime, labels)
-        if point.arm is None:
+        if point.arm is None and runtime.ranks.is_main:
             outside = outside_sets(graph, tests.values())
             found = {name: prepare.read_problems(graph.folder(node)) for name, node in outside.items()}
             shortcut_baselines.score_sets(graph.folder(checkpoint), found, recipe.fixed_data_seed, folder)

@@ -68,7 +68,7 @@ def add_rl(graph: StageGraph, point: GridPoint, base: str, config: RLConfig, tes
         chosen = prepare.read_problems(graph.folder(problems))
         start = checkpoint_at(graph.folder(base), point.from_step)
         loop.rl(config, point.seed, start, chosen, folder, runtime)
-        outside = dict.fromkeys(outside_sets(graph, [problems]), chosen)
+        outside = dict.fromkeys(outside_sets(graph, [problems]), chosen) if runtime.ranks.is_main else {}
         shortcut_baselines.score_sets(graph.folder(base), outside, graph.recipe.fixed_data_seed, folder)
 
     waits = [searched] if searched else []

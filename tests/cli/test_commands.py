@@ -115,7 +115,7 @@ def _model(tmp_path):
     [
         (lambda t: ["study", t / "none.yaml"], ["none.yaml", "no such recipe"]),
         (lambda t: ["study", "quickstart", "seds=[1]"], ["seds", "seeds"]),
-        (lambda t: ["study", "quickstart", "--executor", "slurm"], ["slurm", "local"]),
+        (lambda t: ["study", "quickstart", "--executor", "pbs"], ["pbs", "local, ray and slurm"]),
         (lambda t: ["study", _folder_with(t, "bad.yaml", "name: [")], ["bad.yaml", "YAML"]),
         (
             lambda t: ["study", "smoke", "--out", _folder_with(t, "file", "x") / "sub"],

@@ -200,12 +200,13 @@ def test_clean_lists_and_removes_what_nothing_references(study):
     kept = {path: path.read_bytes() for path in study.rglob("*") if path.is_file() and path.suffix != ".lock"}
     old = shutil.copytree(_artifacts(study, "rl")[0], study / "artifacts" / "rl-0123456789abcdef")
     cut = study / "artifacts" / ".partial" / "rl-0123456789abcdef"
+    task = cut.with_name(f"{cut.name}.launch")
     aside = study / "artifacts" / ".damaged" / "rl-0123456789abcdef-1"
-    for folder in (cut, aside):
+    for folder in (cut, task, aside):
         folder.mkdir(parents=True)
         (folder / "half").write_text("x")
     found = [one for one in unreferenced(study) if one.path.suffix != ".lock"]
-    assert {one.path for one in found} == {old, cut, aside}
+    assert {one.path for one in found} == {old, cut, task, aside}
     remove_unreferenced(unreferenced(study))
     assert unreferenced(study) == []
     after = {path: path.read_bytes() for path in study.rglob("*") if path.is_file()}

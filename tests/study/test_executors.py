@@ -4,8 +4,7 @@ import io
 import os
 import signal
 import sys
-import time
-from pathlib import Path
+from contextlib import nullcontext
 
 import pytest
 from rich.console import Console
@@ -13,22 +12,27 @@ from rich.console import Console
 from echochamber.core.artifacts import Spec
 from echochamber.core.errors import UserError
 from echochamber.core.progress import progress_bar, reported_to
+from echochamber.core.storage import StorageError
 from echochamber.study.execute import open_study, run_study
-from echochamber.study.executors import THREAD_SETTINGS, Ended, LocalExecutor
+from echochamber.study.local_executor import LocalExecutor
 from echochamber.study.progress_display import ProgressDisplay, progress_path
 from echochamber.study.recipe import load_recipe
 from echochamber.study.stage_estimates import estimate_seconds
+from echochamber.study.stage_executor import Ended
 from echochamber.study.stage_graph import StageNode
+from echochamber.study.stage_process import THREAD_SETTINGS
+from echochamber.study.stage_task import StageOutcome
 from echochamber.study.status import StageStatus
 
 
 class FakePool:
-    """Finishes the stage that was handed over first, with an empty artifact; some fail."""
+    """Finishes the stage that was handed over first, with an empty artifact; some end otherwise."""
 
     store = None
 
-    def __init__(self, slots, failing=()):
-        self.slots, self.failing, self.given, self.most, self.at_once = slots, set(failing), [], 0, []
+    def __init__(self, slots, ends=None):
+        """`ends`: id of a stage -> how its attempts end; when they are used up it is done."""
+        self.slots, self.ends, self.given, self.most, self.at_once = slots, dict(ends or {}), [], 0, []
 
     def __enter__(self):
         return self
@@ -36,9 +40,15 @@ class FakePool:
     def __exit__(self, *_):
         return None
 
+    def check(self, node):
+        return None
+
+    def has_room(self, node):
+        return True
+
     def submit(self, node):
         self.given.append(node)
-        if node.id not in self.failing:
+        if not self.ends.get(node.id):
             self.store.build(node.spec, lambda folder: None)
         return node.id
 
@@ -47,11 +57,15 @@ class FakePool:
         self.most = max(self.most, len(handles))
         self.at_once.append(handles)
         first = handles[0]
-        return [Ended(first, None, "broken on purpose") if first in self.failing else Ended(first, 1.5, None)]
+        return [Ended(first, self.ends[first].pop(0) if self.ends.get(first) else StageOutcome(1.5))]
+
+
+BROKEN = StageOutcome(None, "broken on purpose", bad_input=True)
+LOST = StageOutcome(None, "its machine is gone", lost=True)
 
 
 def _run(tmp_path, monkeypatch, pool, overrides=()):
-    monkeypatch.setattr("echochamber.study.execute.LocalExecutor", lambda graph, workers, patience: pool)
+    monkeypatch.setattr("echochamber.study.execute.open_executor", lambda *_: pool)
     graph, status = open_study(load_recipe("smoke", ["seeds=[0,1]", *overrides]), tmp_path)
     pool.store = graph.store
     return graph, status, run_study(graph, status, workers=2)
@@ -75,11 +89,42 @@ def test_parents_come_first_and_the_pool_is_kept_full(tmp_path, monkeypatch):
 
 def test_one_failing_arm_does_not_stop_the_others(tmp_path, monkeypatch):
     broken = "pretrain/tg_omi2/nano-0.2m/seed1"
-    graph, status, failed = _run(tmp_path, monkeypatch, FakePool(3, [broken]))
+    graph, status, failed = _run(tmp_path, monkeypatch, FakePool(3, {broken: [BROKEN]}))
     assert failed == 1
     assert status.nodes[broken].error == "broken on purpose"
     lost = {name for name in graph.nodes if status.nodes[name].status == "pending"}
     assert lost == {name for name, node in graph.nodes.items() if node.seed == 1 and name != broken}
+
+
+def test_a_lost_stage_is_started_again_as_often_as_the_recipe_says_and_each_time_is_told(
+    tmp_path, monkeypatch, capsys
+):
+    base, arm = "pretrain/tg_omi2/nano-0.2m/seed0", "rl/tg_omi2/nano-0.2m/grpo/seed1"
+    bug = StageOutcome(None, "unexpected ZeroDivisionError", bug=True)
+    pool = FakePool(2, {base: [LOST, bug], arm: [LOST, LOST]})
+    _, status, failed = _run(tmp_path, monkeypatch, pool, ["launch.retries=2", "launch.rl.retries=1"])
+    assert failed == 1
+    assert [node.id for node in pool.given].count(base) == 3
+    assert [node.id for node in pool.given].count(arm) == 2
+    assert status.nodes[base].status == "done"
+    assert status.nodes[arm].error == "its machine is gone (after 1 retries)"
+    assert status.exit_status == 1
+    again = [line for line in capsys.readouterr().err.splitlines() if line.startswith("again ")]
+    assert sorted(again) == [
+        f"again {base} (retry 1 of 2): its machine is gone",
+        f"again {base} (retry 2 of 2): unexpected ZeroDivisionError",
+        f"again {arm} (retry 1 of 1): its machine is gone",
+    ]
+
+
+@pytest.mark.parametrize("flag", ["bad_input", "storage"])
+def test_bad_input_and_a_full_disk_are_not_retried(tmp_path, monkeypatch, flag):
+    arm = "rl/tg_omi2/nano-0.2m/grpo/seed1"
+    end = StageOutcome(None, "no room", bad_input=True, storage=flag == "storage")
+    pool = FakePool(2, {arm: [end]})
+    with nullcontext() if flag == "bad_input" else pytest.raises(StorageError, match="no room"):
+        _run(tmp_path, monkeypatch, pool)
+    assert [node.id for node in pool.given].count(arm) == 1
 
 
 def test_stages_of_equal_content_never_run_at_once(tmp_path, monkeypatch):
@@ -156,29 +201,30 @@ def _job(node_id):
     return StageNode(node_id, Spec("tokenizer", {}, 1), (), lambda folder, runtime: None)
 
 
-def _work_off(graph, folder, *names):
+def _work_off(graph, *names):
     ended = {}
-    with LocalExecutor(graph, 2) as pool:
-        pool._task = (str(folder), folder)
+    with LocalExecutor(graph, 2, 0.0) as pool:
         pending = [pool.submit(_job(name)) for name in names]
         while pending:
             for one in pool.wait(pending):
-                ended[one.handle.node.id] = one
+                ended[one.handle.node.id] = one.outcome
                 pending.remove(one.handle)
     return ended
 
 
 @pytest.mark.medium
-def test_a_killed_process_starts_its_stages_anew_and_an_error_is_one_stage_s(tmp_path, monkeypatch):
+def test_a_killed_process_loses_its_stages_and_the_pool_goes_on(tmp_path, monkeypatch):
     graph, _ = open_study(load_recipe("smoke", []), tmp_path)
-    monkeypatch.setattr("echochamber.study.executors.run_named", _pretend)
-    ended = _work_off(graph, tmp_path, "killed once", "bug", "bad input", "fine")
-    assert ended["fine"].seconds == 1.5
-    assert ended["killed once"].seconds == 1.5
-    monkeypatch.setattr("echochamber.study.executors.RETRIES", 1)
-    assert "killed 2 times" in _work_off(graph, tmp_path, "killed always")["killed always"].error
-    assert ended["bad input"].error == "number: got 3, allowed are 1 and 2"
+    monkeypatch.setattr("echochamber.study.local_executor.run_task", _pretend)
+    ended = _work_off(graph, "fine", "bug")
+    assert ended["fine"] == StageOutcome(1.5)
+    assert ended["bug"].bug
     assert "ZeroDivisionError" in ended["bug"].error
+    with LocalExecutor(graph, 2, 0.0) as pool:
+        (lost,) = pool.wait([pool.submit(_job("killed"))])
+        (after,) = pool.wait([pool.submit(_job("fine"))])
+    assert lost.outcome == StageOutcome(None, "a process was killed", lost=True)
+    assert after.outcome == StageOutcome(1.5)
 
 
 @pytest.mark.medium
@@ -187,7 +233,7 @@ def test_every_process_of_a_pool_has_the_threads_of_the_recipe(tmp_path, monkeyp
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RAYON_NUM_THREADS", "7")
     graph, _ = open_study(load_recipe("smoke", ["runtime.threads=1"]), tmp_path)
-    with LocalExecutor(graph, 2) as pool:
+    with LocalExecutor(graph, 2, 0.0) as pool:
         found = pool._pool.submit(_threads).result()
     assert found == {
         "OMP_NUM_THREADS": "1",
@@ -202,14 +248,9 @@ def _threads():
     return {name: os.environ.get(name) for name in THREAD_SETTINGS}
 
 
-def _pretend(folder, _, name, patience):
-    marks = Path(folder) / name
-    if name == "bug":
+def _pretend(task, devices):
+    if task.node_id == "bug":
         raise ZeroDivisionError("division by zero")
-    if name == "bad input":
-        raise UserError("number: got 3, allowed are 1 and 2")
-    if name == "killed always" or (name == "killed once" and not marks.exists()):
-        marks.write_text("")
-        time.sleep(0.5)
+    if task.node_id == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
-    return 1.5
+    return StageOutcome(1.5)
