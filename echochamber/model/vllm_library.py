@@ -97,3 +97,15 @@ def check_family(library: Any, architecture: str) -> None:
         raise UserError(
             f"engine 'vllm': {architecture} is none of the {len(known)} models that vLLM knows; use 'auto'"
         )
+
+
+def check_unchanged(trunk: type) -> None:
+    """`UserError` where vLLM has changed a class of transformers that also trains here.
+
+    Its Transformers backend compiles that class in place, and our model of the class fails from then on.
+    """
+    if "_ignore_compile_vllm" in vars(trunk):
+        raise UserError(
+            f"engine 'vllm': runs {trunk.__name__} by changing the class of transformers that trains here; "
+            "use 'auto'"
+        )

@@ -23,7 +23,8 @@ from .runtime import Runtime
 from .sampling import Row
 from .settings import SamplingConfig
 from .tokenizer import Tokenizer
-from .vllm_library import VllmCompletion, VllmModel, check_family, vllm_library
+from .transformers_model import TransformersModel
+from .vllm_library import VllmCompletion, VllmModel, check_family, check_unchanged, vllm_library
 from .vllm_settings import class_name, start_arguments, write_description
 
 _CHECKED = {"temperature": 0.0, "max_tokens": 4, "logprobs": 0, "ignore_eos": True, "detokenize": False}
@@ -150,7 +151,11 @@ def _start(
     set_num_threads = torch.set_num_threads  # on a CPU, vLLM puts a function there that does nothing
     try:
         found = RunningModel(library, folder, digest, arguments)
+        if isinstance(model, TransformersModel):
+            check_unchanged(type(model.trunk))
         difference = found.difference(model)
+    except UserError:
+        raise
     except Exception as error:
         # Whatever it raises for a shape that its kernels lack, or for memory that is not there.
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

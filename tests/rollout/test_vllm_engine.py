@@ -18,6 +18,7 @@ from echochamber.core.random import key
 from echochamber.core.types import Problem
 from echochamber.model import vllm_library, vllm_sampler
 from echochamber.model.checkpoint import save_checkpoint
+from echochamber.model.load_model import load_model_on
 from echochamber.model.ranks import Ranks
 from echochamber.model.runtime import RuntimeConfig, start_runtime
 from echochamber.model.sampling import SamplingConfig
@@ -200,6 +201,16 @@ def test_an_adapter_is_merged_into_what_is_sent(tmp_path, tokenizer):  # noqa: F
     assert all(difference < 1e-5 for difference in differences)
     last = read_metrics(tmp_path / "out" / "metrics.jsonl")[-1]
     assert last["policy/kl"] > 1e-3
+
+
+def test_a_class_of_transformers_that_it_changes_is_refused(tmp_path, tokenizer, monkeypatch):  # noqa: F811
+    save_checkpoint(tmp_path, tiny_model("llama"), tokenizer)
+    model, its_tokenizer = load_model_on(tmp_path, torch.device("cpu"), "transformers")
+    list(_engine(its_tokenizer, model).sample([[5, 6]], _keys(1, 2)))
+    monkeypatch.setattr(vllm_sampler._Current, "model", None)
+    monkeypatch.setattr(type(model.trunk), "_ignore_compile_vllm", False, raising=False)
+    with pytest.raises(UserError, match="runs LlamaModel by changing the class of transformers"):
+        list(_engine(its_tokenizer, model).sample([[5, 6]], _keys(1, 2)))
 
 
 @pytest.mark.medium
