@@ -24,10 +24,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from echochamber.core.artifacts import Spec, Store
 from echochamber.study.execute import open_study, run_study
-from echochamber.study.executors import Ended
 from echochamber.study.recipe import load_recipe
 from echochamber.study.run_node import run_node
+from echochamber.study.stage_executor import Ended
 from echochamber.study.stage_graph import StageGraph, StageNode
+from echochamber.study.stage_task import StageOutcome
 from echochamber.study.status import StudyStatus
 
 
@@ -84,8 +85,14 @@ class InProcess:
     def __exit__(self, *_: object) -> None:
         return None
 
+    def check(self, node: StageNode) -> None:
+        """A stage of this measurement asks for nothing."""
+
+    def has_room(self, node: StageNode) -> bool:
+        return True
+
     def submit(self, node: StageNode) -> str:
-        self.ended.append(Ended(node.id, run_node(node, self.graph), None))
+        self.ended.append(Ended(node.id, StageOutcome(run_node(node, self.graph))))
         return node.id
 
     def wait(self, handles: Iterable[str]) -> list[Ended[str]]:
@@ -95,12 +102,12 @@ class InProcess:
 
 def stages(number: int) -> None:
     """Trivial stages one after another, then through the scheduler of several workers."""
-    import echochamber.study.execute as execute
+    import echochamber.study.local_executor as local
 
     for how, workers in (("in order", 1), ("through an executor", 2)):
         with tempfile.TemporaryDirectory(prefix="load-") as folder:
             graph, status = trivial_graph(Path(folder), number)
-            execute.LocalExecutor = InProcess  # type: ignore[assignment,misc]
+            local.LocalExecutor = InProcess  # type: ignore[assignment,misc]
             with quiet(), Cost() as cost:
                 assert run_study(graph, status, workers=workers) == 0
             size = (Path(folder) / "study.json").stat().st_size
