@@ -19,6 +19,7 @@ from pathlib import Path
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 from echochamber.core.errors import UserError
+from echochamber.core.files import remove_temporary
 from echochamber.core.types import Problem
 from echochamber.data.hub import HubConfig
 from echochamber.data.local_sources import RowSource
@@ -64,13 +65,16 @@ def main(hub_folder: str, name: str, tokenizer: str, out: str, workers: str = "2
     source = TokenSource("source", config, "\n\n", loaded.eos_id, loaded.vocab_size, 1.0, hub)
     rate = alone(hub, config, Path(tokenizer))
     folder.mkdir(exist_ok=True)
+    fresh = not any(folder.iterdir())
     against, start = problem_sets(hub), partial(_encode_function, Path(tokenizer))
     before, began = _processor_seconds(), time.monotonic()
     tokenize_source(source, start, against, folder, int(workers))
+    remove_temporary(folder)  # left by a kill in the middle of a file; a stage does so before it publishes
     wall, seconds = time.monotonic() - began, _processor_seconds() - before
     tokens, share = SourceTokens(folder).num_tokens, SourceTokens(folder).num_tokens / seconds / rate
     print(f"{tokens:,} tokens in {wall:.0f} s of wall time, {seconds:.0f} s of processor time")
-    print(f"{tokens / seconds:,.0f} tokens per s of processor time, {share:.0%} of {rate:,.0f} alone")
+    if fresh:  # else some of the tokens were made before
+        print(f"{tokens / seconds:,.0f} tokens per s of processor time, {share:.0%} of {rate:,.0f} alone")
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"most memory of a worker: {worker:.0f} MB; digest {digest(folder)}")
 
