@@ -126,6 +126,22 @@ def test_a_damaged_chunk_is_sampled_again(base, tmp_path, in_chunks, monkeypatch
     assert len(in_chunks) == 2 + 3, "the damaged chunk, the missing one, and the second round"
 
 
+def test_the_chunks_of_a_round_are_named_after_its_weights(base, tmp_path, in_chunks, tokenizer):  # noqa: F811
+    other = tiny_model("llama")
+    with torch.no_grad():
+        other.lm_head.weight[0, 0] += 0.5
+    save_checkpoint(tmp_path / "other", other, tokenizer)
+    for name, place in (("one", base), ("two", tmp_path / "other"), ("three", base)):
+        _run(place, tmp_path / name)
+    names = [
+        sorted(path.name for path in (tmp_path / name).rglob("rollouts_2_*.parquet"))
+        for name in ("one", "two", "three")
+    ]
+    assert len(names[0]) == 3
+    assert names[0] == names[2]
+    assert not set(names[0]) & set(names[1])
+
+
 def test_chunks_of_other_weights_or_steps_are_not_used(tmp_path):
     weights = {"a": torch.ones(3), "b": torch.zeros(2)}
     digest = weights_digest(weights)
